@@ -1,0 +1,39 @@
+"""Forecourt: the night shift of a car marketplace. The public names, and nothing else.
+
+They are imported when first used, so that `forecourt --help` need not load a database driver.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from forecourt.app import Forecourt
+    from forecourt.jobs.backoff import exponential
+    from forecourt.jobs.dispatch import Call
+    from forecourt.jobs.job import Job, job
+    from forecourt.jobs.outcome import Discard, Release
+    from forecourt.schedule.timetable import Timetable
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Call": "forecourt.jobs.dispatch",
+    "Discard": "forecourt.jobs.outcome",
+    "Forecourt": "forecourt.app",
+    "Job": "forecourt.jobs.job",
+    "Release": "forecourt.jobs.outcome",
+    "Session": "sqlalchemy.orm",
+    "Timetable": "forecourt.schedule.timetable",
+    "exponential": "forecourt.jobs.backoff",
+    "job": "forecourt.jobs.job",
+}
+
+__all__ = ["Call", "Discard", "Forecourt", "Job", "Release", "Session", "Timetable", "exponential", "job"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'forecourt' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

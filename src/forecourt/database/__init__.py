@@ -1,0 +1,8 @@
+"""Connections, sessions, the private server and the migrations.
+
+No statement of the queue or the schedule lives here (those are in `store`), and nothing here knows a job.
+"""
+
+from forecourt.database.engine import database_url, engine, forget_engine, in_transaction_of, session
+
+__all__ = ["database_url", "engine", "forget_engine", "in_transaction_of", "session"]

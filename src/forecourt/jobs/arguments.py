@@ -1,0 +1,111 @@
+"""A job's arguments: checked against its function's signature when it is dispatched, and read back when it runs."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_core import PydanticSerializationError
+
+LARGEST = 32 * 1024 * 1024
+"""Bytes of JSON that one call may carry. Larger things belong into storage, with a key in the call."""
+
+INJECTED = ("session",)
+"""Parameters that the slot fills in."""
+
+JSON_TYPES: dict[Any, str] = {int: "integer", float: "number", str: "string", bool: "boolean", list: "array", dict: "object"}
+
+
+class WrongArguments(TypeError):
+    """The arguments do not fit the job; the message names each of them."""
+
+
+class Arguments:
+    """What a function takes, as a strict model: nothing is converted silently, nothing unknown is dropped."""
+
+    def __init__(self, name: str, function: Callable[..., Any], *, batched: bool) -> None:
+        self._name = name
+        self._batched = batched
+        hints = typing.get_type_hints(function)
+        fields: dict[str, Any] = {}
+        self.takes_session = False
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+                raise TypeError(f"job {name}: parameter {parameter} cannot be dispatched; name every parameter")
+            if parameter.name in INJECTED:
+                self.takes_session = True
+                continue
+            hint = hints.get(parameter.name, Any)
+            default = ... if parameter.default is parameter.empty else parameter.default
+            if batched:
+                if typing.get_origin(hint) is not list:
+                    raise TypeError(f"job {name}: a batched job takes lists; annotate {parameter.name} as list[...]")
+                hint, default = typing.get_args(hint)[0], ...
+            fields[parameter.name] = (hint, default)
+        self._fields = fields
+        self._model: type[BaseModel] = create_model(
+            f"{name} arguments", __config__=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False), **fields
+        )
+
+    def dump(self, given: Mapping[str, Any]) -> str:
+        """The arguments as JSON text. Raises WrongArguments."""
+        try:
+            checked = self._model.model_validate(dict(given))
+            text = checked.model_dump_json(exclude_unset=True)
+        except ValidationError as error:
+            raise WrongArguments(self._explain(error)) from None
+        except (PydanticSerializationError, UnicodeEncodeError) as error:
+            raise WrongArguments(f"{self._name}: arguments are not JSON: {error}") from None
+        if len(text) > LARGEST:
+            raise WrongArguments(
+                f"{self._name}: {len(text)} bytes of arguments, at most {LARGEST} are accepted; put large things into"
+                " storage and pass their key"
+            )
+        if "\\u0000" in text and _has_nul(orjson.loads(text)):
+            raise WrongArguments(f"{self._name}: arguments contain the character NUL, which PostgreSQL does not store")
+        return text
+
+    def load(self, text: str) -> dict[str, Any]:
+        """The function's keyword arguments from JSON text. Raises WrongArguments."""
+        try:
+            loaded = self._model.model_validate_json(text)
+        except ValidationError as error:
+            raise WrongArguments(self._explain(error)) from None
+        return {name: getattr(loaded, name) for name in self._fields}
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """Each parameter's JSON type (null where it is not a single one) and whether it is required, for dispatch from SQL."""
+        return {
+            name: {"type": JSON_TYPES.get(typing.get_origin(hint) or hint), "required": default is ...}
+            for name, (hint, default) in self._fields.items()
+        }
+
+    def _explain(self, error: ValidationError) -> str:
+        problems = []
+        for problem in error.errors(include_url=False):
+            where = ".".join(str(part) for part in problem["loc"]) or "arguments"
+            match problem["type"]:
+                case "missing":
+                    problems.append(f"argument {where!r} is missing")
+                case "extra_forbidden":
+                    takes = ", ".join(self._fields) or "none"
+                    problems.append(f"no such argument: {where!r} (it takes {takes})")
+                case _:
+                    shown = repr(problem["input"])
+                    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+                    problems.append(f"argument {where!r}: {problem['msg']}, not {shown}")
+        return f"{self._name}: " + "; ".join(problems)
+
+
+def _has_nul(value: Any) -> bool:
+    match value:
+        case str():
+            return "\x00" in value
+        case list():
+            return any(_has_nul(item) for item in value)
+        case dict():
+            return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+        case _:
+            return False

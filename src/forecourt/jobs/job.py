@@ -1,0 +1,165 @@
+"""@job: a function becomes a job, with a name, a policy and ways to dispatch it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from forecourt.jobs.arguments import Arguments
+from forecourt.jobs.backoff import Backoff, Seconds, backoff as as_backoff, seconds
+from forecourt.jobs.dispatch import Call, Dispatch, Transaction
+from forecourt.jobs.policy import Policy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Job(Generic[P, R]):
+    """A named function with a policy. Calling it runs the function here and now; dispatching it enters a call."""
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        policy: Policy,
+        *,
+        name: str | None = None,
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        self.function = function
+        self.name = name or function.__name__
+        self.policy = policy
+        self.prepare = prepare
+        self.arguments = Arguments(self.name, function, batched=policy.batch is not None)
+        update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<job {self.name} on {self.policy.queue}>"
+
+    @property
+    def takes_session(self) -> bool:
+        """Whether its effects in the database are exactly-once: the slot commits them together with the call's end."""
+        return self.arguments.takes_session
+
+    def check(self, args: Mapping[str, Any]) -> None:
+        """Raise WrongArguments unless a call with these arguments could be dispatched."""
+        self.arguments.dump(args)
+
+    def using(
+        self,
+        *,
+        session: Transaction | None = None,
+        delay: Seconds | None = None,
+        at: datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+    ) -> Dispatch:
+        """How the next dispatch differs from the policy.
+
+        `session`: enter the calls in this transaction, so that its commit makes them visible and its rollback forgets them.
+        `delay` (seconds or timedelta) or `at` (an aware instant): not before then, by the database's clock.
+        """
+        if delay is not None and at is not None:
+            raise ValueError(f"{self.name}: give delay= or at=, not both")
+        if at is not None and at.tzinfo is None:
+            raise ValueError(f"{self.name}: at= must know its time zone, unlike {at!r}")
+        return Dispatch(
+            self, session=session, delay=None if delay is None else seconds(delay), at=at, queue=queue, priority=priority
+        )
+
+    def dispatch(self, **args: Any) -> Call:
+        """Enter one call in a transaction of its own, committed when this returns. Raises WrongArguments."""
+        return self.using().dispatch(**args)
+
+    def dispatch_many(self, calls: Iterable[Mapping[str, Any]]) -> list[Call]:
+        """Enter many calls in one transaction: all of them, or none when one has wrong arguments."""
+        return self.using().dispatch_many(calls)
+
+
+class Registry(Mapping[str, Job[..., Any]]):
+    """The jobs that this process knows, by name."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job[..., Any]] = {}
+
+    def add(self, new: Job[..., Any]) -> None:
+        """Raises ValueError when another function has the name."""
+        known = self._jobs.get(new.name)
+        if known is not None and _origin(known) != _origin(new):
+            raise ValueError(f"two jobs are named {new.name!r}: {_origin(known)} and {_origin(new)}; give one a name=")
+        self._jobs[new.name] = new
+
+    def __getitem__(self, name: str) -> Job[..., Any]:
+        return self._jobs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._jobs)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+
+registry = Registry()
+
+
+@overload
+def job(function: Callable[P, R], /) -> Job[P, R]: ...
+@overload
+def job(
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    priority: int = 0,
+    tries: int | None = None,
+    backoff: Seconds | Sequence[Seconds] | Backoff | None = None,
+    timeout: Seconds | None = None,
+    batch: int | None = None,
+    fail_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+    prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Callable[[Callable[P, R]], Job[P, R]]: ...
+def job(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    priority: int = 0,
+    tries: int | None = None,
+    backoff: Seconds | Sequence[Seconds] | Backoff | None = None,
+    timeout: Seconds | None = None,
+    batch: int | None = None,
+    fail_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+    prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Job[P, R] | Callable[[Callable[P, R]], Job[P, R]]:
+    """Make a function a job, bare or with options.
+
+    A function that takes a keyword `session` gets one, and its effects in the database are exactly-once: the slot commits them
+    together with the call's end. Without it a call runs at least once.
+
+    `tries`, `backoff` (seconds, a list whose last repeats, or `exponential(...)`) and `timeout` (seconds; 0 for none) left open
+    take what the worker was started with. `batch`: run up to so many calls together; the function then takes lists. `fail_on`:
+    exceptions that fail the call at once, whatever tries are left. `prepare` changes the arguments in the dispatching process,
+    before they are stored. Raises ValueError for an option out of range.
+    """
+
+    def make(function: Callable[P, R]) -> Job[P, R]:
+        policy = Policy(
+            queue=queue,
+            priority=priority,
+            tries=tries,
+            backoff=None if backoff is None else as_backoff(backoff),
+            timeout=None if timeout is None else seconds(timeout),
+            batch=batch,
+            fail_on=fail_on if isinstance(fail_on, tuple) else (fail_on,),
+        )
+        made = Job(function, policy, name=name, prepare=prepare)
+        registry.add(made)
+        return made
+
+    return make if function is None else make(function)
+
+
+def _origin(known: Job[..., Any]) -> str:
+    return f"{known.function.__module__}.{known.function.__qualname__}"

@@ -1,0 +1,118 @@
+"""What can become of an attempt, as values. A slot or a supervisor makes them, `verdict` decides on them once."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+class Release(Exception):  # noqa: N818 - a verb for job authors, not an error
+    """Raise inside a job to run the call again after `delay` seconds. It costs no try."""
+
+    def __init__(self, delay: float = 0, why: str = "released by the job") -> None:
+        super().__init__(why)
+        if delay < 0:
+            raise ValueError(f"Release: the delay must not be negative, not {delay!r}")
+        self.delay = float(delay)
+        self.why = why
+
+
+class Discard(Exception):  # noqa: N818 - a verb for job authors, not an error
+    """Raise inside a job to end the call without success and without failure; `why` is kept with it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The function returned. `result` is JSON text or None; `committed` says that the slot has already moved the call to done."""
+
+    result: str | None = None
+    committed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The function raised. `final` says that another attempt cannot help."""
+
+    error: str
+    message: str
+    traceback: str
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The function asked to run later."""
+
+    delay: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """The function asked to be dropped."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The attempt ran longer than its timeout, in seconds, and was killed."""
+
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlotDied:
+    """The process that ran the attempt ended by itself: by a signal (kill -9, out of memory, a crash), or by exiting."""
+
+    signal: int | None
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """The worker, or its whole machine, stopped beating while it held the call."""
+
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The attempt was cut short through no fault of the job: a shutdown, or a lost database connection that rolled it back."""
+
+    why: str
+    delay: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLost:
+    """The slot found at its commit that the call is no longer its own; everything was rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """This worker's code has no such job; one with newer or older code may have it."""
+
+    why: str
+
+
+Outcome: TypeAlias = (
+    Finished
+    | Raised
+    | Released
+    | Discarded
+    | TimedOut
+    | SlotDied
+    | WorkerLost
+    | Interrupted
+    | ClaimLost
+    | Unknown
+)
+
+BY_NAME: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Finished, Raised, Released, Discarded, Interrupted, ClaimLost, Unknown)
+}
+"""The outcomes that travel from a slot to its supervisor."""

@@ -1,0 +1,56 @@
+"""What a job asks of its workers. Read from the code when a call runs, never stored with the call."""
+
+from dataclasses import dataclass
+
+from forecourt.jobs.backoff import Backoff, Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A job's rules.
+
+    `tries`: attempts before the call fails for good; 0 means without end. `timeout`: seconds that an attempt may run before its
+    process is killed; 0 means as long as it likes. `batch`: how many calls run together at most, None for one by one. `fail_on`:
+    exceptions that another attempt cannot mend.
+    tries, backoff and timeout that a job leaves open (None) take what the worker was started with.
+    """
+
+    queue: str = "default"
+    priority: int = 0
+    tries: int | None = None
+    backoff: Backoff | None = None
+    timeout: float | None = None
+    batch: int | None = None
+    fail_on: tuple[type[BaseException], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.queue or len(self.queue) > 200 or not self.queue.isprintable() or "," in self.queue:
+            raise ValueError(f"queue: {self.queue!r} is not a name (printable, without commas, at most 200 characters)")
+        if not -32768 < self.priority < 32768:
+            raise ValueError(f"priority: expected a number between -32767 and 32767, lower first, not {self.priority!r}")
+        if self.tries is not None and not 0 <= self.tries <= 32000:
+            raise ValueError(f"tries: expected 0 (without end) to 32000, not {self.tries!r}")
+        if self.timeout is not None and self.timeout < 0:
+            raise ValueError(f"timeout: expected seconds, 0 for none, not {self.timeout!r}")
+        if self.batch is not None and not 1 <= self.batch <= 10_000:
+            raise ValueError(f"batch: expected 1 to 10000 calls, not {self.batch!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a worker applies where a job is silent. The figures are those of the reference framework's `queue:work`, but for
+    tries and backoff: a night shift that gives up after one attempt wakes somebody for every hiccup."""
+
+    tries: int = 3
+    timeout: float = 60
+    backoff: Backoff = Steps((10, 30, 60))
+
+    def tries_of(self, policy: Policy) -> int:
+        return self.tries if policy.tries is None else policy.tries
+
+    def backoff_of(self, policy: Policy) -> Backoff:
+        return self.backoff if policy.backoff is None else policy.backoff
+
+    def timeout_of(self, policy: Policy) -> float | None:
+        """Seconds, or None where the job or the worker said 0."""
+        return (self.timeout if policy.timeout is None else policy.timeout) or None

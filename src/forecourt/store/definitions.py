@@ -1,0 +1,39 @@
+"""What the code declares about its jobs, for those who dispatch from SQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import Connection
+
+DECLARE = """
+INSERT INTO forecourt.job_definitions AS d (name, queue, priority, parameters, policy)
+SELECT name, queue, priority, parameters::jsonb, policy::jsonb
+FROM unnest(%(names)s::text[], %(queues)s::text[], %(priorities)s::smallint[], %(parameters)s::text[], %(policies)s::text[])
+     AS given(name, queue, priority, parameters, policy)
+ORDER BY name
+ON CONFLICT (name) DO UPDATE
+SET queue = excluded.queue,
+    priority = excluded.priority,
+    parameters = excluded.parameters,
+    policy = excluded.policy,
+    declared_at = now()
+WHERE (d.queue, d.priority, d.parameters, d.policy)
+      IS DISTINCT FROM (excluded.queue, excluded.priority, excluded.parameters, excluded.policy)
+"""
+
+
+def declare(tx: Connection[Any], definitions: Sequence[tuple[str, str, int, str, str]]) -> int:
+    """Record (name, queue, priority, parameters, policy), the last two as JSON text. Returns how many were new or changed."""
+    names, queues, priorities, parameters, policies = (
+        [list(column) for column in zip(*definitions, strict=True)] if definitions else ([], [], [], [], [])
+    )
+    return tx.execute(
+        DECLARE,
+        {
+            "names": names,
+            "queues": queues,
+            "priorities": priorities,
+            "parameters": parameters,
+            "policies": policies,
+        },
+    ).rowcount

@@ -1,0 +1,87 @@
+"""Claims ready calls: the statement whose cost must follow the batch, never the backlog."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+# The row comparison lets the index scan begin after entries that are dead but cannot be removed yet, because some other
+# transaction still sees them. Adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
+# `= ANY (ARRAY(...))` keeps the deletion on the primary key; a join may walk all of it.
+CLAIM = """
+WITH pick AS MATERIALIZED (
+    SELECT id
+    FROM forecourt.ready
+    WHERE (queue, priority, id) >= (%(queue)s, %(priority)s::smallint, %(low)s::bigint)
+      AND queue <= %(queue)s
+      AND NOT EXISTS (
+          SELECT FROM forecourt.queues
+          WHERE name = %(queue)s
+            AND paused_at IS NOT NULL
+            AND (paused_until IS NULL OR paused_until > now())
+      )
+    ORDER BY queue, priority, id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM forecourt.ready
+    WHERE id = ANY (ARRAY(SELECT id FROM pick))
+    RETURNING *
+)
+INSERT INTO forecourt.running (
+    id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
+    token, worker
+)
+SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
+       nextval('forecourt.run_tokens'), %(worker)s
+FROM gone
+RETURNING id, token, job, queue, priority, attempts, jsonb_array_length(history) AS incidents, args::text AS args,
+          options::text AS options, extract(epoch FROM now() - ready_at)::float8 AS waited
+"""
+
+# A claim that was planned while the table was empty is a sequential scan, and stays one; with these off the index plans are
+# the only ones left. They hold on the dispatcher's own connection, where nothing else runs.
+PLANNER = """
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SET enable_sort = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A call as a worker holds it. `attempts` ended before this claim; `waited` is seconds between ready and claimed."""
+
+    id: int
+    token: int
+    job: str
+    queue: str
+    priority: int
+    attempts: int
+    incidents: int
+    args: str
+    options: str
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class LowWater:
+    """Where the next claim of a queue begins to look: only a hint, forgotten every second and whenever a claim comes short."""
+
+    priority: int = -32768
+    id: int = 0
+
+
+def claim(tx: Connection[Any], *, queue: str, limit: int, worker: int, low: LowWater) -> list[Claimed]:
+    """Move up to `limit` calls of one queue from ready to running, lowest priority number and oldest first.
+
+    A paused queue yields none. Calls that another transaction is claiming are skipped, not waited for.
+    """
+    with tx.cursor(row_factory=class_row(Claimed)) as cursor:
+        cursor.execute(
+            CLAIM, {"queue": queue, "limit": limit, "worker": worker, "priority": low.priority, "low": low.id}
+        )
+        return sorted(cursor.fetchall(), key=lambda call: (call.priority, call.id))

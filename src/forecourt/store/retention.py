@@ -1,0 +1,81 @@
+"""How long finished things are kept: done by partitions of a day, which are dropped whole; ticks and minutes by age."""
+
+from datetime import timedelta
+from typing import Any
+
+from psycopg import Connection, sql
+
+LOCK = "SELECT pg_try_advisory_xact_lock(1718579830)"
+
+TODAY = "SELECT (now() AT TIME ZONE 'UTC')::date"
+
+DAYS = """
+SELECT c.relname, to_date(substring(c.relname FROM 'done_(\\d{8})$'), 'YYYYMMDD') AS day
+FROM pg_inherits AS i
+JOIN pg_class AS c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'forecourt.done'::regclass
+  AND c.relname ~ '^done_\\d{8}$'
+"""
+
+IN_REST = """
+SELECT EXISTS (
+    SELECT FROM forecourt.done_rest
+    WHERE finished_at >= %(day)s::date::timestamp AT TIME ZONE 'UTC'
+      AND finished_at < (%(day)s::date + 1)::timestamp AT TIME ZONE 'UTC'
+)
+"""
+
+CREATE = """
+CREATE TABLE IF NOT EXISTS forecourt.{name} PARTITION OF forecourt.done
+FOR VALUES FROM ({first}) TO ({next})
+"""
+
+PRUNE_REST = "DELETE FROM forecourt.done_rest WHERE finished_at < now() - make_interval(days => %(days)s)"
+PRUNE_TICKS = "DELETE FROM forecourt.ticks WHERE finished_at < now() - make_interval(days => %(days)s)"
+PRUNE_MINUTES = "DELETE FROM forecourt.minutes WHERE minute < now() - make_interval(days => %(days)s)"
+
+
+def alone(tx: Connection[Any]) -> bool:
+    """Whether nobody else is pruning; the answer holds until the transaction ends."""
+    row = tx.execute(LOCK).fetchone()
+    return row is not None and bool(row[0])
+
+
+def keep_partitions(tx: Connection[Any], *, ahead: int, days: int) -> int:
+    """Have a partition for today and `ahead` days after it, and drop those older than `days`. Returns how many changed.
+
+    A day that already has rows in the default partition gets none: they stay there until they are too old.
+    """
+    tx.execute("SET LOCAL lock_timeout = '2s'")
+    today = tx.execute(TODAY).fetchall()[0][0]
+    known = {row[1]: row[0] for row in tx.execute(DAYS)}
+    changed = 0
+    for day in (today + timedelta(days=offset) for offset in range(ahead + 1)):
+        if day in known:
+            continue
+        row = tx.execute(IN_REST, {"day": day}).fetchone()
+        if row is None or row[0]:
+            continue
+        tx.execute(
+            sql.SQL(CREATE).format(
+                name=sql.Identifier(f"done_{day:%Y%m%d}"),
+                first=sql.Literal(f"{day} 00:00:00+00"),
+                next=sql.Literal(f"{day + timedelta(days=1)} 00:00:00+00"),
+            )
+        )
+        changed += 1
+    for day, name in known.items():
+        if day < today - timedelta(days=days):
+            tx.execute(sql.SQL("DROP TABLE forecourt.{}").format(sql.Identifier(name)))
+            changed += 1
+    return changed + tx.execute(PRUNE_REST, {"days": days}).rowcount
+
+
+def prune_ticks(tx: Connection[Any], days: int) -> int:
+    """Forget due times that ended more than `days` ago."""
+    return tx.execute(PRUNE_TICKS, {"days": days}).rowcount
+
+
+def prune_minutes(tx: Connection[Any], days: int) -> int:
+    """Forget counts older than `days`."""
+    return tx.execute(PRUNE_MINUTES, {"days": days}).rowcount

@@ -1,0 +1,68 @@
+"""Claimed calls that no slot has yet, in the order in which they will be handed out."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from forecourt.store.ready import Claimed
+from forecourt.workers.bundle import LARGEST
+
+
+class Buffer:
+    """One line a queue; earlier queues go first, always."""
+
+    def __init__(self, queues: Sequence[str]) -> None:
+        self._lines: dict[str, deque[tuple[float, Claimed]]] = {queue: deque() for queue in queues}
+        self._alone: set[int] = set()
+
+    def __len__(self) -> int:
+        return sum(len(line) for line in self._lines.values())
+
+    def add(self, calls: Iterable[Claimed]) -> None:
+        """Calls that were just claimed."""
+        now = time.monotonic()
+        for call in calls:
+            self._lines[call.queue].append((now, call))
+
+    def put_back(self, calls: Sequence[Claimed]) -> None:
+        """Calls that a slot had not started: they are next again."""
+        now = time.monotonic()
+        for call in reversed(calls):
+            self._lines[call.queue].appendleft((now, call))
+
+    def put_back_alone(self, calls: Sequence[Claimed]) -> None:
+        """Calls of a batch that did not survive: each runs by itself now, until the guilty one shows."""
+        self._alone.update(call.id for call in calls)
+        self.put_back(calls)
+
+    def next_bundle(self, batch_of: Callable[[str], int]) -> list[Claimed]:
+        """The next call, and for a batched job as many of its neighbours as may run with it; empty when there is none."""
+        for line in self._lines.values():
+            if line:
+                return self._bundle(line, batch_of)
+        return []
+
+    def _bundle(self, line: deque[tuple[float, Claimed]], batch_of: Callable[[str], int]) -> list[Claimed]:
+        _, first = line.popleft()
+        if first.id in self._alone:
+            self._alone.discard(first.id)
+            return [first]
+        bundle, size, most = [first], len(first.args), batch_of(first.job)
+        while len(bundle) < most and line:
+            _, call = line[0]
+            size += len(call.args) + len(call.options) + 64
+            if call.job != first.job or call.id in self._alone or size > LARGEST:
+                break
+            bundle.append(call)
+            line.popleft()
+        return bundle
+
+    def take_older_than(self, seconds: float) -> list[Claimed]:
+        """Calls that have been waiting here for so long; 0 takes all."""
+        oldest = time.monotonic() - seconds
+        taken: list[Claimed] = []
+        for line in self._lines.values():
+            while line and line[0][0] <= oldest:
+                taken.append(line.popleft()[1])
+        self._alone.difference_update(call.id for call in taken)
+        return taken

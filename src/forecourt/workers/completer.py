@@ -1,0 +1,142 @@
+"""The completer: outcomes become transitions, in batches."""
+
+import threading
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import Connection
+
+from forecourt.jobs.job import Job
+from forecourt.jobs.outcome import Outcome
+from forecourt.jobs.policy import Defaults, Policy
+from forecourt.store import calls, minutes, running
+from forecourt.store.minutes import BOUNDS, Tally
+from forecourt.store.running import Ended, Lost, Postponed
+from forecourt.workers.ending import Ending, end
+from forecourt.workers.verdict import Attempt, Settled, decide
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An attempt and what became of it, after `seconds` of running and `waited` seconds of waiting."""
+
+    attempt: Attempt
+    outcome: Outcome
+    options: dict[str, Any]
+    seconds: float
+    waited: float
+
+
+@dataclass(slots=True)
+class Round:
+    """What one transaction will write."""
+
+    completions: list[Completion] = field(default_factory=list)
+    untouched: list[tuple[int, int, str]] = field(default_factory=list)
+    started: list[tuple[int, int, float, float | None]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.completions or self.untouched or self.started)
+
+
+class Completer:
+    """Holds outcomes until a transaction writes them. While the database is away they wait here; none is dropped."""
+
+    def __init__(self, jobs: Mapping[str, Job[..., Any]], defaults: Defaults) -> None:
+        self._jobs = jobs
+        self._defaults = defaults
+        self._lock = threading.Lock()
+        self._round = Round()
+
+    def add(self, completions: Iterable[Completion]) -> None:
+        """Take outcomes."""
+        with self._lock:
+            self._round.completions.extend(completions)
+
+    def give_back(self, claims: Iterable[tuple[int, int, str]]) -> None:
+        """Take back (id, token, queue) of calls that never started."""
+        with self._lock:
+            self._round.untouched.extend(claims)
+
+    def note_started(self, started: Sequence[tuple[int, int, float, float | None]]) -> None:
+        """Note calls that have been running for a while: (id, token, seconds, timeout)."""
+        with self._lock:
+            self._round.started.extend(started)
+
+    def __len__(self) -> int:
+        return len(self._round.completions) + len(self._round.untouched) + len(self._round.started)
+
+    def take(self) -> Round:
+        """All that is waiting."""
+        with self._lock:
+            taken, self._round = self._round, Round()
+            return taken
+
+    def put_back(self, unwritten: Round) -> None:
+        """The transaction failed: wait for the next one. Writing twice does no harm, the second finds nothing."""
+        with self._lock:
+            self._round.completions[:0] = unwritten.completions
+            self._round.untouched[:0] = unwritten.untouched
+            self._round.started[:0] = unwritten.started
+
+    def write(self, tx: Connection[Any], worker: int, batch: Round) -> None:
+        """Write a round. Acknowledgements of calls that are no longer ours change nothing and are counted as late."""
+        endings: list[Ending] = []
+        postponed: list[Postponed] = []
+        verdicts: list[tuple[Completion, Ended | Lost | Postponed | Settled]] = []
+        for completion in batch.completions:
+            verdict = decide(
+                completion.outcome, completion.attempt, completion.seconds, self._policy(completion), self._defaults
+            )
+            verdicts.append((completion, verdict))
+            match verdict:
+                case Ended() | Lost():
+                    endings.append(Ending(verdict, completion.options, completion.seconds))
+                case Postponed():
+                    postponed.append(verdict)
+        if batch.started:
+            running.mark_started(tx, batch.started)
+        ours = end(tx, endings) | running.postpone(tx, postponed)
+        if batch.untouched:
+            running.give_back(tx, [(id, token) for id, token, _ in batch.untouched])
+            calls.wake(tx, sorted({queue for _, _, queue in batch.untouched}))
+        minutes.add(tx, worker, _tallies(verdicts, ours))
+
+    def _policy(self, completion: Completion) -> Policy:
+        job = self._jobs.get(completion.attempt.job)
+        return Policy() if job is None else job.policy
+
+
+def _tallies(
+    verdicts: Iterable[tuple[Completion, Ended | Lost | Postponed | Settled]], ours: set[int]
+) -> dict[tuple[str, str], Tally]:
+    tallies: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
+    for completion, verdict in verdicts:
+        tally = tallies[completion.attempt.queue, completion.attempt.job]
+        match verdict:
+            case Settled(late=True):
+                tally.late += 1
+                continue
+            case Settled():
+                tally.finished += 1
+            case Ended(id=id) | Lost(id=id) | Postponed(id=id) if id not in ours:
+                tally.late += 1
+                continue
+            case Ended(outcome="finished"):
+                tally.finished += 1
+            case Ended():
+                tally.discarded += 1
+            case Lost():
+                tally.failed += 1
+            case Postponed(counted=True):
+                tally.retried += 1
+            case Postponed():
+                tally.released += 1
+        tally.run_seconds += completion.seconds
+        tally.wait_seconds += completion.waited
+        tally.run_buckets[bisect_left(BOUNDS, completion.seconds)] += 1
+        tally.wait_buckets[bisect_left(BOUNDS, completion.waited)] += 1
+    return tallies

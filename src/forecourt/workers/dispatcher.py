@@ -1,0 +1,185 @@
+"""The dispatcher: the one place where a worker claims calls and acknowledges them, both in one transaction a round.
+
+There is one dispatcher a worker, however many slots it has: claiming in batches is worth more than claiming in parallel.
+"""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+from forecourt.database.engine import connect
+from forecourt.store import ready
+from forecourt.store.ready import Claimed, LowWater
+from forecourt.workers.bell import Bell
+from forecourt.workers.completer import Completer
+from forecourt.workers.options import WorkOptions
+
+log = logging.getLogger("forecourt.dispatcher")
+
+HINT_LIFE = 1.0
+"""Seconds until a low-water mark is forgotten: a call that entered below it (a retry, a late commit) waits no longer than this."""
+
+LONGEST_BACKOFF = 5.0
+FIRST_IMPATIENCE = 0.005
+
+
+class Dispatcher(threading.Thread):
+    """Runs beside the supervisor's loop. `demand` says how many calls it wants; `collect` hands over what was claimed."""
+
+    def __init__(
+        self, options: WorkOptions, completer: Completer, worker: Callable[[], int], announce: Callable[[], None]
+    ) -> None:
+        super().__init__(name="dispatcher", daemon=True)
+        self._options = options
+        self._completer = completer
+        self._worker = worker
+        self._announce = announce
+        self._cord, self._pull = socket.socketpair()
+        self._pull.setblocking(False)
+        self._lock = threading.Lock()
+        self._claimed: list[Claimed] = []
+        self._room = 0
+        self._low: dict[str, LowWater] = {}
+        self._hint_until = 0.0
+        self._hungry = True
+        self._poll_at = 0.0
+        self._impatience = FIRST_IMPATIENCE
+        self._ending = False
+        self.found_nothing = False
+        """Whether the latest claim, made with room to spare, came back empty."""
+
+    # -- the supervisor's side -------------------------------------------------------------------------------------------
+
+    def demand(self, capacity: int, held: int) -> None:
+        """Want calls until `capacity` are held, of which the caller has `held`."""
+        with self._lock:
+            room = capacity - held - len(self._claimed)
+            more = room > 0 >= self._room
+            self._room = room
+        if more or len(self._completer):
+            self.ring()
+
+    def collect(self) -> list[Claimed]:
+        """What was claimed since the last time."""
+        with self._lock:
+            taken, self._claimed = self._claimed, []
+            return taken
+
+    def ring(self) -> None:
+        """There is something to do."""
+        try:
+            self._pull.send(b"!")
+        except BlockingIOError:
+            return  # it has been rung often enough
+
+    def end(self, timeout: float) -> bool:
+        """Stop claiming, write what is left to acknowledge, and stop. False when the database did not let it in time."""
+        self._ending = True
+        if self.ident is None:
+            return True
+        self.ring()
+        self.join(timeout)
+        return not self.is_alive()
+
+    # -- its own thread --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        errors = 0
+        while True:
+            try:
+                with self._connected() as connection:
+                    bell = Bell(connection, self._options.queues)
+                    if errors:
+                        log.info("the database is back")
+                    errors = 0
+                    self._hungry = True
+                    while not (self._ending and not len(self._completer)):
+                        self.run_once(connection, bell)
+                return
+            except Exception as error:
+                # Outcomes wait in the completer meanwhile; slots go on with what they have.
+                errors += 1
+                wait = min(0.1 * 2**errors, LONGEST_BACKOFF)
+                log.warning("round failed, again in %.1f s: %s", wait, str(error).strip() or type(error).__name__)
+                time.sleep(wait)
+
+    def run_once(self, connection: psycopg.Connection[Any], bell: Bell) -> None:
+        """One round: wait until there is something to do, then acknowledge and claim in one transaction."""
+        batch = self._completer.take()
+        now = time.monotonic()
+        claiming = self._room > 0 and not self._ending and (self._hungry or now >= self._poll_at)
+        if not batch and not claiming:
+            patience = max(0.0, self._poll_at - now) if self._room > 0 else self._options.sleep
+            if bell.wait(self._cord, patience):
+                self._hungry = True
+                self._low.clear()
+            return
+        claimed: list[Claimed] = []
+        room = self._room
+        try:
+            with connection.transaction():
+                if batch:
+                    self._completer.write(connection, self._worker(), batch)
+                if claiming:
+                    claimed = self._claim(connection, room)
+        except BaseException:
+            self._completer.put_back(batch)
+            raise
+        if claiming:
+            self._hand_over(claimed)
+            self._plan(bell, short=len(claimed) < room)
+
+    def _claim(self, connection: psycopg.Connection[Any], room: int) -> list[Claimed]:
+        now = time.monotonic()
+        if now >= self._hint_until:
+            self._low.clear()
+            self._hint_until = now + HINT_LIFE
+        claimed: list[Claimed] = []
+        for queue in self._options.queues:
+            limit = room - len(claimed)
+            if limit <= 0:
+                break
+            low = self._low.get(queue, LowWater())
+            got = ready.claim(connection, queue=queue, limit=limit, worker=self._worker(), low=low)
+            claimed += got
+            if len(got) == limit:
+                self._low[queue] = LowWater(got[-1].priority, got[-1].id + 1)
+            else:
+                self._low.pop(queue, None)
+        return claimed
+
+    def _hand_over(self, claimed: list[Claimed]) -> None:
+        with self._lock:
+            self._claimed += claimed
+            self._room -= len(claimed)
+        self.found_nothing = not claimed
+        self._announce()
+
+    def _plan(self, bell: Bell, *, short: bool) -> None:
+        """When to claim next: at once while there is a backlog; else after a notification or the poll interval."""
+        if not short:
+            self._hungry = True
+            if bell.resting:
+                bell.rise()
+        elif bell.resting:
+            self._hungry = False
+            self._poll_at = time.monotonic() + self._options.sleep
+        elif bell.rest():
+            # One more look after saying so: a call may have entered between the claim and the lock.
+            self._hungry = True
+            self._impatience = FIRST_IMPATIENCE
+        else:
+            self._hungry = False
+            self._impatience = min(self._impatience * 2, self._options.sleep)
+            self._poll_at = time.monotonic() + self._impatience
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        connection = connect(application_name=f"forecourt worker {self._worker()}")
+        connection.execute(ready.PLANNER.encode())
+        connection.commit()
+        return connection

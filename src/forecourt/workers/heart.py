@@ -1,0 +1,28 @@
+"""The heart: one beat on the worker's row, never on calls."""
+
+from collections.abc import Callable
+
+from forecourt.database import engine, in_transaction_of
+from forecourt.store import workers
+from forecourt.workers.agent import Agent
+
+
+class Heart(Agent):
+    """Says that the worker lives, and notices when the others have given it up."""
+
+    every = 3.0
+
+    def __init__(self, worker: Callable[[], int], busy: Callable[[], int], stopping: Callable[[], bool]) -> None:
+        self._worker = worker
+        self._busy = busy
+        self._stopping = stopping
+        self.given_up: int | None = None
+        """The worker id whose row was gone: everything claimed under it belongs to others now."""
+
+    def run_once(self) -> int:
+        worker = self._worker()
+        with engine().begin() as connection:
+            tx = in_transaction_of(connection)
+            if not workers.beat(tx, worker, busy=self._busy(), stopping=self._stopping()):
+                self.given_up = worker
+        return 1

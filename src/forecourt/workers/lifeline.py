@@ -1,0 +1,91 @@
+"""The lifeline: calls of workers that are gone are given back."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from forecourt.database import engine, in_transaction_of
+from forecourt.jobs.job import Job
+from forecourt.jobs.outcome import WorkerLost
+from forecourt.jobs.policy import Defaults, Policy
+from forecourt.store import calls, running, workers
+from forecourt.store.running import Held, Lost, Postponed
+from forecourt.store.workers import Registered
+from forecourt.workers import marks
+from forecourt.workers.agent import Agent
+from forecourt.workers.ending import Ending, end
+from forecourt.workers.identity import Identity, is_gone, own
+from forecourt.workers.verdict import Attempt, decide
+
+log = logging.getLogger("forecourt.lifeline")
+
+GRACE = 12.0
+"""Seconds without a beat until a worker counts as lost. With a round every 2 s, calls are back within 15 s."""
+
+
+class Lifeline(Agent):
+    """Gives back the calls of workers that stopped beating, or whose process on this host has ended.
+
+    A call is given back at most once a claim: its run token changes when another worker claims it, so a late acknowledgement
+    from the first finds nothing to change. A call that had started loses a try; one that was only claimed loses nothing.
+    """
+
+    every = 2.0
+
+    def __init__(self, worker: Callable[[], int], jobs: Mapping[str, Job[..., Any]], defaults: Defaults) -> None:
+        self._worker = worker
+        self._jobs = jobs
+        self._defaults = defaults
+
+    def run_once(self) -> int:
+        me = own()
+        with engine().begin() as connection:
+            tx = in_transaction_of(connection)
+            suspects = workers.suspects(tx, self=self._worker(), grace=GRACE, host=me.host, boot=me.boot)
+            lost = {suspect.id: suspect for suspect in suspects if suspect.silent > GRACE or _has_ended(suspect)}
+            locked = workers.lock(tx, list(lost))
+            if not locked:
+                return 0
+            # First, so that what their slots still hold open is rolled back and blocks nobody.
+            workers.remove(tx, locked)
+            held = running.of_workers(tx, locked)
+            marked = {worker: marks.read(Path(lost[worker].marks)) for worker in locked}
+            started = [call for call in held if call.started or call.id in marked[call.worker]]
+            self._count_attempts(tx, started, lost)
+            untouched = [call for call in held if call not in started]
+            running.give_back(tx, [(call.id, call.token) for call in untouched])
+            calls.wake(tx, sorted({call.queue for call in untouched}))
+        for worker in locked:
+            Path(lost[worker].marks).unlink(missing_ok=True)
+            log.warning(
+                "worker lost, its calls were given back",
+                extra={
+                    "lost_worker": worker,
+                    "host": lost[worker].host,
+                    "pid": lost[worker].pid,
+                    "silent_seconds": round(lost[worker].silent, 1),
+                    "started": sum(call.worker == worker for call in started),
+                    "untouched": sum(call.worker == worker for call in untouched),
+                },
+            )
+        return len(held)
+
+    def _count_attempts(self, tx: Any, started: list[Held], lost: Mapping[int, Registered]) -> None:
+        postponed: list[Postponed] = []
+        for call in started:
+            worker = lost[call.worker]
+            attempt = Attempt(call.id, call.token, call.job, call.queue, call.attempts, call.incidents)
+            policy = self._jobs[call.job].policy if call.job in self._jobs else Policy()
+            match decide(WorkerLost(worker.host, worker.pid), attempt, 0.0, policy, self._defaults):
+                case Postponed() as again:
+                    postponed.append(again)
+                case Lost() as failed:
+                    end(tx, [Ending(failed, orjson.loads(call.options), 0.0)])
+        running.postpone(tx, postponed)
+
+
+def _has_ended(worker: Registered) -> bool:
+    return is_gone(Identity(worker.host, worker.boot, worker.pid, worker.pid_started))

@@ -1,0 +1,44 @@
+"""What each slot is running, in a small shared file that outlives every process of the worker.
+
+When a whole worker is killed, whoever rescues its calls on this host reads here which of them had started: those lose a try, the
+others were only claimed and lose nothing. A file mapping costs a slot one store a call.
+"""
+
+import mmap
+import struct
+from pathlib import Path
+
+CELL = struct.Struct("=q")
+
+
+class Marks:
+    """One cell a slot: the id of the call it runs, or 0."""
+
+    def __init__(self, path: Path, slots: int) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            file.truncate(slots * CELL.size)
+            self._cells = mmap.mmap(file.fileno(), slots * CELL.size)
+
+    def set(self, slot: int, call: int) -> None:
+        """Say that a slot starts this call."""
+        CELL.pack_into(self._cells, slot * CELL.size, call)
+
+    def clear(self, slot: int) -> None:
+        """Say that a slot runs nothing."""
+        CELL.pack_into(self._cells, slot * CELL.size, 0)
+
+    def close(self) -> None:
+        """Unmap, and remove the file. The worker that ends in order does this last."""
+        self._cells.close()
+        self.path.unlink(missing_ok=True)
+
+
+def read(path: Path) -> set[int]:
+    """The calls that were running when the worker ended; empty when the file is not on this host."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return set()
+    return {cell for (cell,) in CELL.iter_unpack(content[: len(content) - len(content) % CELL.size]) if cell}

@@ -1,0 +1,34 @@
+"""The pruner: history has an end, so that it never slows the night down."""
+
+from forecourt.database import engine, in_transaction_of
+from forecourt.store import retention
+from forecourt.workers.agent import Agent
+
+KEEP_DONE = 7
+"""Days that finished calls are kept."""
+KEEP_MINUTES = 30
+"""Days that counts by the minute are kept."""
+KEEP_TICKS = 400
+"""Days that due times are kept: a little more than a year, so that last year's run of a yearly task can be seen."""
+AHEAD = 3
+"""Days whose partition exists before they begin."""
+
+
+class Pruner(Agent):
+    """Keeps partitions ahead and drops what is too old. Of all workers one does so at a time.
+
+    Failed calls are never pruned here: they leave by `queue retry`, `forget`, `flush` or `prune`.
+    """
+
+    every = 600.0
+
+    def run_once(self) -> int:
+        with engine().begin() as connection:
+            tx = in_transaction_of(connection)
+            if not retention.alone(tx):
+                return 0
+            return (
+                retention.keep_partitions(tx, ahead=AHEAD, days=KEEP_DONE)
+                + retention.prune_ticks(tx, KEEP_TICKS)
+                + retention.prune_minutes(tx, KEEP_MINUTES)
+            )

@@ -1,0 +1,20 @@
+"""The stager: calls whose time has come enter ready."""
+
+from forecourt.database import engine, in_transaction_of
+from forecourt.store import scheduled
+from forecourt.workers.agent import Agent
+
+
+class Stager(Agent):
+    """Moves due calls from scheduled to ready. Any number of workers do so side by side: locked rows are skipped."""
+
+    every = 0.5
+
+    def run_once(self) -> int:
+        total = 0
+        while True:
+            with engine().begin() as connection:
+                moved = scheduled.promote(in_transaction_of(connection))
+            total += moved
+            if moved < scheduled.BATCH:
+                return total

@@ -1,0 +1,85 @@
+"""A real PostgreSQL for every test: one private server a run, one database a test, copied from a migrated template."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.orm import Session
+
+from forecourt import database
+from forecourt.database.private import PrivateServer
+from forecourt.database.schema import upgrade
+from forecourt.settings import settings
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The run's own server, stopped at its end."""
+    server = PrivateServer(tmp_path_factory.mktemp("server"), durable=False)
+    url = server.start()
+    yield url
+    server.release()
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    """The name of a migrated, empty database."""
+    name = "migrated"
+    _create(server_url, name)
+    engine = create_engine(make_url(server_url).set(drivername="postgresql+psycopg", database=name))
+    upgrade(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def database_name(request: pytest.FixtureRequest) -> str:
+    return f"test_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**12}"
+
+
+@pytest.fixture
+def empty_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A FORECOURT_VAR of the test's own, with no setting from outside."""
+    for name in [name for name in os.environ if name.startswith("FORECOURT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORECOURT_VAR", str(tmp_path / "var"))
+    settings.cache_clear()
+    return tmp_path / "var"
+
+
+@pytest.fixture(name="database")
+def fresh_database(
+    server_url: str, template: str, database_name: str, empty_var: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The URL of a migrated database that only this test uses; the settings of this process point at it."""
+    _create(server_url, database_name, template)
+    url = make_url(server_url).set(database=database_name).render_as_string(hide_password=False)
+    monkeypatch.setenv("FORECOURT_DATABASE_URL", url)
+    settings.cache_clear()
+    database.forget_engine()
+    yield url
+    database.forget_engine()
+    settings.cache_clear()
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database_name)))
+
+
+@pytest.fixture
+def session(database: str) -> Iterator[Session]:
+    """A session on the test's database; what the test doesn't commit is rolled back."""
+    from forecourt.database import engine
+
+    with Session(engine()) as opened:
+        yield opened
+
+
+def _create(server_url: str, name: str, template: str = "template0") -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )

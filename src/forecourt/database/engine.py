@@ -13,8 +13,6 @@ from sqlalchemy.orm import Session
 from forecourt.settings import settings
 
 
-
-
 class DatabaseUnreachable(RuntimeError):
     """PostgreSQL does not answer; the message names host, port and user."""
 
@@ -94,7 +92,7 @@ def unreachable(error: Exception) -> str:
     """One sentence for people: what could not be reached, as whom, and what the driver said."""
     url = database_url()
     host = url.host or url.query.get("host") or "the local socket"
-    reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    reason = str(error).strip().splitlines()[0].strip() if str(error).strip() else type(error).__name__
     return f"PostgreSQL at {host}, port {url.port or 5432}, user {url.username or 'default'}: {reason}"
 
 

@@ -15,7 +15,14 @@ LARGEST = 32 * 1024 * 1024
 INJECTED = ("session",)
 """Parameters that the slot fills in."""
 
-JSON_TYPES: dict[Any, str] = {int: "integer", float: "number", str: "string", bool: "boolean", list: "array", dict: "object"}
+JSON_TYPES: dict[Any, str] = {
+    int: "integer",
+    float: "number",
+    str: "string",
+    bool: "boolean",
+    list: "array",
+    dict: "object",
+}
 
 
 class WrongArguments(TypeError):

@@ -1,12 +1,13 @@
 """@job: a function becomes a job, with a name, a policy and ways to dispatch it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from forecourt.jobs.arguments import Arguments
-from forecourt.jobs.backoff import Backoff, Seconds, backoff as as_backoff, seconds
+from forecourt.jobs.backoff import Backoff, Seconds, seconds
+from forecourt.jobs.backoff import backoff as as_backoff
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.policy import Policy
 
@@ -66,7 +67,12 @@ class Job(Generic[P, R]):
         if at is not None and at.tzinfo is None:
             raise ValueError(f"{self.name}: at= must know its time zone, unlike {at!r}")
         return Dispatch(
-            self, session=session, delay=None if delay is None else seconds(delay), at=at, queue=queue, priority=priority
+            self,
+            session=session,
+            delay=None if delay is None else seconds(delay),
+            at=at,
+            queue=queue,
+            priority=priority,
         )
 
     def dispatch(self, **args: Any) -> Call:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 
-class Release(Exception):  # noqa: N818 - a verb for job authors, not an error
+class Release(Exception):
     """Raise inside a job to run the call again after `delay` seconds. It costs no try."""
 
     def __init__(self, delay: float = 0, why: str = "released by the job") -> None:
@@ -15,7 +15,7 @@ class Release(Exception):  # noqa: N818 - a verb for job authors, not an error
         self.why = why
 
 
-class Discard(Exception):  # noqa: N818 - a verb for job authors, not an error
+class Discard(Exception):
     """Raise inside a job to end the call without success and without failure; `why` is kept with it."""
 
     def __init__(self, why: str) -> None:
@@ -100,16 +100,7 @@ class Unknown:
 
 
 Outcome: TypeAlias = (
-    Finished
-    | Raised
-    | Released
-    | Discarded
-    | TimedOut
-    | SlotDied
-    | WorkerLost
-    | Interrupted
-    | ClaimLost
-    | Unknown
+    Finished | Raised | Released | Discarded | TimedOut | SlotDied | WorkerLost | Interrupted | ClaimLost | Unknown
 )
 
 BY_NAME: dict[str, type[Any]] = {

@@ -27,7 +27,9 @@ class Policy:
         if not self.queue or len(self.queue) > 200 or not self.queue.isprintable() or "," in self.queue:
             raise ValueError(f"queue: {self.queue!r} is not a name (printable, without commas, at most 200 characters)")
         if not -32768 < self.priority < 32768:
-            raise ValueError(f"priority: expected a number between -32767 and 32767, lower first, not {self.priority!r}")
+            raise ValueError(
+                f"priority: expected a number between -32767 and 32767, lower first, not {self.priority!r}"
+            )
         if self.tries is not None and not 0 <= self.tries <= 32000:
             raise ValueError(f"tries: expected 0 (without end) to 32000, not {self.tries!r}")
         if self.timeout is not None and self.timeout < 0:

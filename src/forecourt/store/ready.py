@@ -16,10 +16,10 @@ WITH pick AS MATERIALIZED (
     WHERE (queue, priority, id) >= (%(queue)s, %(priority)s::smallint, %(low)s::bigint)
       AND queue <= %(queue)s
       AND NOT EXISTS (
-          SELECT FROM forecourt.queues
-          WHERE name = %(queue)s
-            AND paused_at IS NOT NULL
-            AND (paused_until IS NULL OR paused_until > now())
+          SELECT FROM forecourt.pauses
+          WHERE kind = 'queue'
+            AND name = %(queue)s
+            AND (until IS NULL OR until > now())
       )
     ORDER BY queue, priority, id
     LIMIT %(limit)s

@@ -51,9 +51,7 @@ def pack(job: str, calls: Sequence[Claimed]) -> bytes:
 def unpack(message: bytes) -> tuple[str, list[Item]]:
     """The job's name and its calls."""
     job, items = orjson.loads(message)
-    return job, [
-        Item(id, token, args, attempts, orjson.loads(options)) for id, token, args, attempts, options in items
-    ]
+    return job, [Item(id, token, args, attempts, orjson.loads(options)) for id, token, args, attempts, options in items]
 
 
 def pack_reports(reports: Sequence[Report]) -> bytes:

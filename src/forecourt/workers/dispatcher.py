@@ -101,7 +101,7 @@ class Dispatcher(threading.Thread):
                     while not (self._ending and not len(self._completer)):
                         self.run_once(connection, bell)
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the outcomes must not die with this thread
                 # Outcomes wait in the completer meanwhile; slots go on with what they have.
                 errors += 1
                 wait = min(0.1 * 2**errors, LONGEST_BACKOFF)

@@ -44,10 +44,12 @@ class SlotSession(Session):
 
     def commit(self) -> NoReturn:
         """Raises: a commit inside the function would tear its effects from the end of its call."""
-        raise RuntimeError("a job must not commit the session that it was given: the slot commits it when the job returns")
+        raise RuntimeError(
+            "a job must not commit the session that it was given: the slot commits it when the job returns"
+        )
 
 
-class _ClaimIsLost(Exception):  # noqa: N818
+class _ClaimIsLost(Exception):
     pass
 
 
@@ -99,7 +101,10 @@ class Execution:
                 session.flush()
                 text = _result(result)
                 seconds = time.perf_counter() - begun
-                _end_in(session, [Ending(Ended(i.id, i.token, seconds, "finished", text), i.options, seconds) for i in items])
+                _end_in(
+                    session,
+                    [Ending(Ended(i.id, i.token, seconds, "finished", text), i.options, seconds) for i in items],
+                )
                 Session.commit(session)
                 return Finished(text, committed=True)
         except WrongArguments as error:

@@ -10,6 +10,7 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
 from dataclasses import asdict
 from typing import NoReturn
 
@@ -79,9 +80,7 @@ class Nursery:
             self._orders.close()
             run_slot(birth, socket.socket(fileno=descriptor))
             status = 0
-        except BaseException:
-            import traceback
-
+        except BaseException:  # noqa: BLE001 - the last frame of this process: nothing above could print it
             traceback.print_exc()
         finally:
             sys.stderr.flush()

@@ -234,7 +234,9 @@ class Supervisor:
                 calls = self._buffer.next_bundle(self._batch_of)
                 if not calls:
                     return
-                if len(slot.sent) >= self._pace.depth(calls[0].job) or not slot.hand(calls, self._timeout_of(calls[0].job)):
+                if len(slot.sent) >= self._pace.depth(calls[0].job) or not slot.hand(
+                    calls, self._timeout_of(calls[0].job)
+                ):
                     self._buffer.put_back(calls)
                     free.remove(slot)
 

@@ -108,12 +108,15 @@ CREATE TABLE forecourt.workers (
     stopping    boolean     NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 
-CREATE TABLE forecourt.queues (
-    name         text        PRIMARY KEY,
-    paused_at    timestamptz,
-    paused_until timestamptz,
-    paused_by    text,
-    paused_why   text
+-- What an operator has halted: a queue, a task, a group of tasks, or the whole schedule (its name is empty).
+CREATE TABLE forecourt.pauses (
+    kind  text        NOT NULL CHECK (kind IN ('queue', 'task', 'group', 'schedule')),
+    name  text        NOT NULL,
+    since timestamptz NOT NULL DEFAULT now(),
+    until timestamptz,
+    who   text        NOT NULL,
+    why   text        NOT NULL DEFAULT '',
+    PRIMARY KEY (kind, name)
 );
 
 CREATE TABLE forecourt.job_definitions (
@@ -128,11 +131,7 @@ CREATE TABLE forecourt.job_definitions (
 CREATE TABLE forecourt.tasks (
     name            text        PRIMARY KEY,
     fingerprint     text        NOT NULL,
-    evaluated_until timestamptz NOT NULL DEFAULT now(),
-    paused_at       timestamptz,
-    paused_until    timestamptz,
-    paused_by       text,
-    paused_why      text
+    evaluated_until timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TABLE forecourt.ticks (
@@ -288,7 +287,7 @@ $$;
 
 DOWN = """
 DROP FUNCTION forecourt.dispatch, forecourt.remember, forecourt.fits, forecourt.wake, forecourt.add_buckets;
-DROP TABLE forecourt.audit, forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.queues,
+DROP TABLE forecourt.audit, forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.pauses,
     forecourt.workers, forecourt.failed, forecourt.done, forecourt.running, forecourt.scheduled, forecourt.ready;
 DROP SEQUENCE forecourt.run_tokens, forecourt.call_ids;
 """

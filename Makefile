@@ -1,0 +1,41 @@
+# Everything a fresh machine needs: make demo, make test. Each target makes its own .venv first.
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint bench clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:  ## Show this
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+.venv/ready: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Forecourt needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python $(PYTHON) .venv && uv pip install --quiet --python $(BIN)/python -r requirements.lock && uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
+	else \
+		$(PYTHON) -m venv .venv && $(BIN)/pip install --quiet -r requirements.lock && $(BIN)/pip install --quiet --no-deps -e .; \
+	fi
+	@touch $@
+
+demo: .venv/ready  ## A whole night of a car marketplace, in two minutes
+	@$(BIN)/forecourt demo
+
+up: .venv/ready  ## Run everything in this terminal: database, clock, worker, web
+	@$(BIN)/forecourt up
+
+test: .venv/ready  ## All tests, on a private PostgreSQL
+	@$(BIN)/pytest -n 2 --dist worksteal -q
+
+lint: .venv/ready  ## Formatting, linting, types, and the direction of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/ready  ## Benchmarks beside their peers, as ratios
+	@$(BIN)/python -m benchmarks
+
+clean:  ## Remove the virtual environment and everything local
+	@if [ -x $(BIN)/forecourt ]; then $(BIN)/forecourt db stop || true; fi
+	@rm -rf .venv var

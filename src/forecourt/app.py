@@ -1,0 +1,60 @@
+"""Forecourt: what a host application builds: its timetable, and through the modules it imports, its jobs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from forecourt.jobs.application import load as load_by_name
+from forecourt.jobs.job import Job, registry
+from forecourt.schedule import hooking
+from forecourt.schedule.timetable import Timetable
+from forecourt.settings import settings
+from forecourt.store.definitions import declare
+from forecourt.workers.options import WorkOptions
+
+
+class Forecourt:
+    """An application: jobs and tasks. FORECOURT_APP names the module attribute that holds it.
+
+    Raises TimetableError at once, naming every task that cannot be followed.
+    """
+
+    def __init__(self, timetable: Timetable | None = None, *, queues: tuple[str, ...] | None = None) -> None:
+        self.timetable = timetable if timetable is not None else Timetable()
+        self.timetable.check()
+        self.queues = queues or WorkOptions().queues
+        """The queues that a worker serves unless told otherwise, the most urgent first."""
+        hooking.serve(self.timetable)
+
+    @property
+    def jobs(self) -> Mapping[str, Job[..., Any]]:
+        """Every job that this process has imported, by name."""
+        return registry
+
+    def declare(self, tx: Any) -> int:
+        """Tell the database of the jobs, so that they can be dispatched from SQL. Returns how many were new or changed."""
+        return declare(
+            tx,
+            [
+                (
+                    job.name,
+                    job.policy.queue,
+                    job.policy.priority,
+                    orjson.dumps(job.arguments.described()).decode(),
+                    orjson.dumps(
+                        {"tries": job.policy.tries, "timeout": job.policy.timeout, "batch": job.policy.batch}
+                    ).decode(),
+                )
+                for _, job in sorted(self.jobs.items())
+            ],
+        )
+
+
+def load(path: str | None = None) -> Forecourt:
+    """The application that FORECOURT_APP names, or `path`. Raises NoSuchApplication or TimetableError."""
+    path = path or settings().app
+    app = load_by_name(path)
+    if not isinstance(app, Forecourt):
+        raise TypeError(f"FORECOURT_APP={path} is a {type(app).__name__}, expected a Forecourt")
+    return app

@@ -1,0 +1,68 @@
+"""The command line: one module a noun, imported only when it is used, so that help and completion answer at once.
+
+Data goes to standard output, everything else to standard error. Exit codes: 0 ok, 1 failed, 2 usage, 3 degraded, 4 refused,
+5 not found, 12 memory limit, 69 database unreachable, 75 held, try again.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "up": ("forecourt.cli.up:up", "Run everything in this terminal: database, clock, worker, web."),
+    "schedule": ("forecourt.cli.schedule:schedule", "The timetable: list, run, work, test, history, pause, resume."),
+    "queue": ("forecourt.cli.queue:queue", "Jobs: work, dispatch, size, show, failed, retry, forget, flush, pause, …"),
+    "analytics": ("forecourt.cli.analytics:analytics", "The marketplace's events: aggregate, archive."),
+    "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate."),
+    "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
+    "web": ("forecourt.cli.web:web", "Serve the health endpoints."),
+    "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="forecourt")
+def forecourt() -> None:
+    """The night shift of a car marketplace: schedule, queue and workers on PostgreSQL."""
+
+
+def main() -> None:
+    """The console script. Turns what users can cause into a sentence and an exit code; the rest is a traceback."""
+    try:
+        forecourt(prog_name="forecourt", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("Aborted.", err=True)
+        sys.exit(130)
+    except Exception as error:
+        from forecourt.cli.errors import explained
+
+        code, words = explained(error)
+        if code is None:
+            raise
+        click.secho(f"Error: {words}", err=True, fg="red")
+        sys.exit(code)

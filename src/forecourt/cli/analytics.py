@@ -1,0 +1,50 @@
+"""`forecourt analytics`: the marketplace's events, by hand."""
+
+from datetime import datetime
+
+import click
+
+from forecourt.cli.console import confirm, json_option, print_json, yes_option
+
+
+@click.group()
+def analytics() -> None:
+    """The marketplace's events."""
+
+
+@analytics.command()
+@click.option("--days", type=click.IntRange(min=1, max=36_500), default=180, show_default=True, help="Older than so many days.")
+@yes_option
+@json_option
+def archive(days: int, yes: bool, as_json: bool) -> None:
+    """Move old events to Parquet, and delete them once the files were read back and compared."""
+    from forecourt.marketplace.archive import archive_old_analytics, plan
+
+    count = plan(days)
+    if not count:
+        click.echo("No old analytics to archive.", err=True)
+        if as_json:
+            print_json({"rows": 0})
+        return
+    confirm(f"This will delete {count} analytics records. Continue?", yes=yes, default=True)
+    done = archive_old_analytics(days)
+    if as_json:
+        print_json(done)
+        return
+    click.echo(f"Successfully archived and deleted {done['rows']} analytics records.")
+
+
+@analytics.command()
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="A business day, YYYY-MM-DD; yesterday and what is owed if absent.")
+@json_option
+def aggregate(day: datetime | None, as_json: bool) -> None:
+    """Roll events up into daily stats. Doing it again changes nothing."""
+    from forecourt.database import session
+    from forecourt.marketplace.analytics import aggregate_daily_analytics
+
+    with session() as opened:
+        done = aggregate_daily_analytics(None if day is None else f"{day:%Y-%m-%d}", session=opened)
+    if as_json:
+        print_json(done)
+        return
+    click.echo(", ".join(f"{value} {name.replace('_', ' ')}" for name, value in done.items()))

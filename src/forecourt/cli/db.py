@@ -1,0 +1,50 @@
+"""`forecourt db`: the schema, and the private server."""
+
+import click
+
+
+@click.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command()
+def migrate() -> None:
+    """Bring the schema to what this code needs, and declare its jobs. Safe to run on every server at once."""
+    from forecourt.app import load
+    from forecourt.cli.console import transaction
+    from forecourt.database import engine
+    from forecourt.database.schema import upgrade
+
+    before, after = upgrade(engine())
+    with transaction() as tx:
+        declared = load().declare(tx)
+    words = f"Schema {after}" if before == after else f"Schema {before or 'empty'} → {after}"
+    click.echo(f"{words}; {declared} job definitions new or changed.")
+
+
+@db.command()
+def status() -> None:
+    """Where the database is, and whether its schema is current."""
+    from forecourt.database import database_url, engine
+    from forecourt.database.schema import needed, require_current, version
+
+    with engine().connect() as connection:
+        server = connection.exec_driver_sql("SHOW server_version").scalar_one()
+        found = version(connection)
+    click.echo(f"{database_url().render_as_string(hide_password=True)}")
+    click.echo(f"PostgreSQL {server}, schema {found or 'empty'}, this code needs {needed()}")
+    require_current(engine())
+
+
+@db.command()
+def stop() -> None:
+    """Stop the private server, whoever uses it. A configured database is left alone."""
+    from forecourt.cli.errors import Refused
+    from forecourt.database.private import PrivateServer
+    from forecourt.settings import settings
+
+    if settings().database_url is not None:
+        raise Refused("FORECOURT_DATABASE_URL is set: that server is not ours to stop")
+    stopped = PrivateServer(settings().var / "postgres").stop()
+    click.echo("The private PostgreSQL is stopped." if stopped else "The private PostgreSQL was not running.")

@@ -1,0 +1,289 @@
+"""`forecourt schedule`: the timetable and its clock."""
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from forecourt.cli.console import confirm, duration, json_option, me, print_json, print_table, relative, transaction
+from forecourt.cli.pausing import end_of
+
+if TYPE_CHECKING:
+    from forecourt.schedule.clock import Clock, Event
+    from forecourt.schedule.task import Task
+    from forecourt.store.pauses import Kind
+
+
+@click.group()
+def schedule() -> None:
+    """The timetable and its clock."""
+
+
+@schedule.command("list")
+@click.option("--timezone", help="Show times in this zone instead of each task's own.")
+@click.option(
+    "--next", "upcoming", type=click.IntRange(1, 100), default=1, show_default=True, help="How many due times."
+)
+@json_option
+def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
+    """Every task: when it is due, in words and as cron, when next, and how it went last."""
+    from forecourt.app import load
+    from forecourt.schedule.zones import zone_named
+    from forecourt.store import pauses, tasks, ticks
+
+    timetable = load().timetable
+    zone = zone_named(timezone) if timezone else None
+    with transaction() as tx:
+        now = tasks.now(tx)
+        last = ticks.latest(tx, [task.name for task in timetable])
+        halted = pauses.in_force(tx)
+    rows = [_described(task, now, upcoming, last.get(task.name), halted) for task in timetable]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        click.echo("No tasks. Add one: timetable.add(job).daily_at('02:00')", err=True)
+        return
+    print_table(
+        ["task", "when", "cron", "zone", "next due", "", "last result"],
+        [
+            [row["task"], row["sentence"], row["cron"], row["timezone"], _local(instant, zone or ZoneInfo(row["timezone"])),
+             relative(instant, now), _last(row) if first else ""]
+            for row in rows
+            for first, instant in [(number == 0, at) for number, at in enumerate(row["next_due"])]
+        ],
+        empty="",
+    )  # fmt: skip
+
+
+@schedule.command()
+def run() -> None:
+    """One round of the clock, for crontab: `* * * * * forecourt schedule run`.
+
+    Enqueues whatever is due since the last round, on whichever server, exactly once. With tasks that repeat within the minute it
+    goes on until the minute ends.
+    """
+    from forecourt import logs
+
+    logs.configure()
+    clock, timetable = _clock()
+    events = clock.run_once()
+    if any(task.repeat_seconds for task in timetable):
+        end = time.time() // 60 * 60 + 59.9
+        while time.time() < end:
+            time.sleep(min(0.5, max(0.0, end - time.time())))
+            events += clock.run_once()
+    _say(events)
+
+
+@schedule.command()
+def work() -> None:
+    """The clock as a daemon: looks as each second begins, until a signal says stop."""
+    import logging
+    import signal
+    import threading
+
+    from forecourt import logs
+
+    logs.configure()
+    log = logging.getLogger("forecourt.clock")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda *_: stop.set())
+    clock, timetable = _clock()
+    log.info("clock started", extra={"tasks": len(timetable)})
+    errors = 0
+    while not stop.is_set():
+        try:
+            clock.run_once()
+            errors = 0
+        except Exception as error:
+            errors += 1
+            log.warning("round failed, again soon: %s", str(error).strip().splitlines()[:1], exc_info=errors == 3)
+        # Just after the next second begins, so that a due time is met within milliseconds; errors wait longer.
+        stop.wait(min(1.0 - time.time() % 1.0 + 0.002 + errors, 10.0))
+    log.info("clock stopped")
+
+
+@schedule.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def test(name: str, yes: bool) -> None:
+    """Run task NAME here and now, whatever its time and constraints, with its hooks. The schedule does not count it."""
+    from forecourt import logs
+    from forecourt.app import load
+    from forecourt.cli.errors import Held
+    from forecourt.schedule.by_hand import run_by_hand
+    from forecourt.store import ticks
+
+    logs.configure()
+    task = load().timetable[name]
+    confirm(f"Run {name} ({task.sentence}) now?", yes=yes, default=True)
+    with transaction() as tx:
+        holder = ticks.holder(tx, task=name)
+    if holder is not None and not task.may_overlap:
+        raise Held(f"{name} is running as call {holder.call_id} since {holder.claimed_at:%H:%M:%S %Z}; try again later")
+    begun = time.monotonic()
+    result = run_by_hand(task)
+    click.echo(
+        f"{name} succeeded in {duration(time.monotonic() - begun)}: {result if result is not None else 'no result'}"
+    )
+
+
+@schedule.command()
+@click.argument("name", required=False)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True)
+@json_option
+def history(name: str | None, limit: int, as_json: bool) -> None:
+    """The latest due times, of all tasks or of NAME, and what became of them."""
+    from forecourt.app import load
+    from forecourt.store import ticks
+
+    if name is not None:
+        load().timetable[name]
+    with transaction() as tx:
+        rows = ticks.history(tx, task=name, limit=limit)
+    if as_json:
+        print_json([{field: getattr(row, field) for field in row.__slots__} for row in rows])
+        return
+    print_table(
+        ["due", "task", "status", "took", "result"],
+        [
+            [row.due_at, row.task, row.status,
+             duration((row.finished_at - row.started_at).total_seconds()) if row.finished_at and row.started_at else None,
+             row.why or row.output]
+            for row in rows
+        ],
+        empty="No due time has passed yet. See when the next ones are: forecourt schedule list",
+    )  # fmt: skip
+
+
+@schedule.command()
+@click.argument("name", required=False)
+@click.option("--group", help="A group of tasks instead of one; without NAME and --group, the whole schedule.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%H:%M"]), help="Local time.")
+@click.option("--for", "minutes", type=click.FloatRange(min=0, min_open=True), help="Minutes.")
+@click.option("--why", default="", help="What the others should know.")
+def pause(name: str | None, group: str | None, until: datetime | None, minutes: float | None, why: str) -> None:
+    """Skip due times: of task NAME, of a group, or of all tasks. What runs goes on."""
+    from forecourt.store import audit, pauses
+
+    kind, what = _target(name, group)
+    end = end_of(until, minutes)
+    with transaction() as tx:
+        pauses.pause(tx, kind, what, until=end, who=me(), why=why)
+        audit.record(tx, me(), "schedule pause", {"kind": kind, "name": what, "until": end, "why": why})
+    click.echo(f"{_words(kind, what)} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
+
+
+@schedule.command()
+@click.argument("name", required=False)
+@click.option("--group", help="A group of tasks instead of one.")
+def resume(name: str | None, group: str | None) -> None:
+    """Go on with task NAME, a group, or the whole schedule. What was skipped meanwhile stays skipped."""
+    from forecourt.cli.errors import NotFound
+    from forecourt.store import audit, pauses
+
+    kind, what = _target(name, group)
+    with transaction() as tx:
+        if not pauses.resume(tx, kind, what):
+            raise NotFound(f"{_words(kind, what)} is not paused")
+        audit.record(tx, me(), "schedule resume", {"kind": kind, "name": what})
+    click.echo(f"{_words(kind, what)} goes on.")
+
+
+def _clock() -> "tuple[Clock, Any]":
+    from forecourt.app import load
+    from forecourt.database import engine
+    from forecourt.database.schema import require_current
+    from forecourt.schedule.clock import Clock
+    from forecourt.settings import settings
+
+    app = load()
+    require_current(engine())
+    return Clock(app.timetable, engine(), environment=settings().environment), app.timetable
+
+
+def _say(events: "list[Event]") -> None:
+    from forecourt.schedule.clock import Enqueued
+
+    for event in events:
+        match event:
+            case Enqueued(task, due_at, call_id):
+                click.echo(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: call {call_id}")
+            case _:
+                click.echo(f"{event.task} due {event.due_at:%Y-%m-%d %H:%M:%S %Z}: {event.status}, {event.why}")
+    if not events:
+        click.echo("No task is due.")
+
+
+def _described(
+    task: "Task", now: datetime, upcoming: int, last: Any, halted: dict[tuple[str, str], Any]
+) -> dict[str, Any]:
+    instants = []
+    at = now
+    for _ in range(upcoming):
+        at = task.next_due(at)
+        instants.append(at)
+    pauses = [("task", task.name), *(("group", group) for group in task.groups), ("schedule", "")]
+    paused = next((str(halted[pause]) for pause in pauses if pause in halted), None)
+    return {
+        "task": task.name,
+        "job": task.job.name,
+        "description": task.description,
+        "sentence": task.sentence,
+        "cron": str(task.cron),
+        "repeat_seconds": task.repeat_seconds,
+        "timezone": task.zone.key,
+        "next_due": instants,
+        "next_due_human": relative(instants[0], now),
+        "paused": paused,
+        "last": None
+        if last is None
+        else {
+            "due_at": last.due_at,
+            "status": last.status,
+            "why": last.why,
+            "finished_at": last.finished_at,
+            "output": last.output,
+            "call": last.call_id,
+        },
+    }
+
+
+def _last(row: dict[str, Any]) -> str:
+    if row["paused"]:
+        return str(row["paused"])
+    last = row["last"]
+    if last is None:
+        return "never ran"
+    when = relative(last["finished_at"] or last["due_at"], datetime.now(UTC))
+    return f"{last['status']} {when}" + (f": {last['why']}" if last["why"] else "")
+
+
+def _local(instant: datetime, zone: ZoneInfo) -> str:
+    return instant.astimezone(zone).strftime("%a %Y-%m-%d %H:%M:%S").removesuffix(":00")
+
+
+def _target(name: str | None, group: str | None) -> "tuple[Kind, str]":
+    from forecourt.app import load
+    from forecourt.cli.errors import NotFound
+
+    if name is not None and group is not None:
+        raise click.UsageError("Give a task or --group, not both")
+    timetable = load().timetable
+    if group is not None:
+        groups = sorted({known for task in timetable for known in task.groups})
+        if group not in groups:
+            raise NotFound(f"no group is named {group!r}; there is {', '.join(groups) or 'none'}")
+        return "group", group
+    if name is not None:
+        timetable[name]
+        return "task", name
+    return "schedule", ""
+
+
+def _words(kind: str, name: str) -> str:
+    return "The whole schedule" if kind == "schedule" else f"{kind.capitalize()} {name}"

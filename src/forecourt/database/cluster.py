@@ -1,0 +1,133 @@
+"""A data directory of PostgreSQL: how it is made, to whom it belongs, and where its socket is."""
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+
+from forecourt.database.binaries import Account, Binaries, PrivateServerError
+
+
+class Cluster:
+    """A data directory that exists. Its server may run or not.
+
+    Made by root, it belongs to an account that may have no way to it, as under /root. Nothing is opened up for that
+    account, nor is the data moved away: its programs inherit the open directory, and call it /proc/self/fd/N.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.data = data.resolve()
+        self.account = Account.owning(self.data)
+
+    @classmethod
+    def create(cls, data: Path, binaries: Binaries, *, durable: bool) -> "Cluster":
+        """Make a new data directory, whole or not at all."""
+        account = Account.for_new_data()
+        initdb = binaries.runnable_by(account).folder / "initdb"
+        # A name of its own, because the initdb of a start that was killed may still be at work.
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{data.name}.unfinished.", dir=data.parent))
+        try:
+            if account.is_lent:
+                os.chown(unfinished, account.uid, account.gid)
+            made = cls(unfinished).run(
+                [
+                    str(initdb),
+                    "--username=forecourt",
+                    # The socket's folder decides who may connect. By TCP nobody gets in, should it ever be opened.
+                    "--auth-local=trust",
+                    "--auth-host=reject",
+                    "--encoding=UTF8",
+                    "--locale=C.UTF-8",
+                    *([] if durable else ["--no-sync"]),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            if made.returncode:
+                raise PrivateServerError(f"initdb could not make {data}. It said:\n{made.stdout.decode()}")
+            unfinished.rename(data)
+        finally:
+            for left_behind in data.parent.glob("pg*.unfinished.*"):
+                shutil.rmtree(left_behind, ignore_errors=True)
+        return cls(data)
+
+    @property
+    def major(self) -> int:
+        """The major version of PostgreSQL that wrote the data."""
+        try:
+            return int((self.data / "PG_VERSION").read_text())
+        except (OSError, ValueError) as error:
+            raise PrivateServerError(
+                f"{self.data} is not a data directory of PostgreSQL: no PG_VERSION can be read in it. "
+                "Move it away to start with an empty database."
+            ) from error
+
+    @property
+    def url(self) -> str:
+        """Where the database is, for libpq and SQLAlchemy alike."""
+        return self._url_of("forecourt")
+
+    def _url_of(self, database: str) -> str:
+        return f"postgresql://forecourt@/{database}?host={quote(str(self.socket_folder))}"
+
+    @cached_property
+    def socket_folder(self) -> Path:
+        """The data directory, or a folder in /tmp when that path is too long, or too odd, for a socket's.
+
+        A socket's path has 107 bytes on Linux and 103 on macOS, and libpq splits a host at commas.
+        """
+        if re.fullmatch(r"[\w./ -]{1,88}", str(self.data), re.ASCII):
+            return self.data
+        name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
+        # Not in $XDG_RUNTIME_DIR or $TMPDIR: cron's environment must lead to the same socket as the terminal's.
+        folder = Path(f"/tmp/forecourt-{self.account.uid}-{name}")  # noqa: S108
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            pass
+        else:
+            if self.account.is_lent:
+                os.chown(folder, self.account.uid, self.account.gid)
+        found = folder.lstat()
+        if (found.st_uid, stat.S_IMODE(found.st_mode), stat.S_ISDIR(found.st_mode)) != (self.account.uid, 0o700, True):
+            raise PrivateServerError(
+                f"{folder} should be a folder that only uid {self.account.uid} can open. Remove it."
+            )
+        return folder
+
+    def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        """Run a program of PostgreSQL on this directory, as its account, with nothing of our environment."""
+        directory = os.open(self.data, os.O_RDONLY)
+        path = f"/proc/self/fd/{directory}"
+        inherit = self.account.is_lent and Path(path).exists()
+        try:
+            return subprocess.run(
+                command,
+                cwd="/",
+                env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": path if inherit else str(self.data)},
+                pass_fds=[directory] if inherit else [],
+                stdin=subprocess.DEVNULL,
+                **self.account.popen_options(),
+                **options,
+            )
+        finally:
+            os.close(directory)
+
+    def create_database(self) -> None:
+        """Create the database `forecourt` unless it exists. The server must be ready."""
+        try:
+            with psycopg.connect(self._url_of("postgres"), autocommit=True, connect_timeout=10) as connection:
+                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'forecourt'").fetchone()
+                if known is None:
+                    connection.execute("CREATE DATABASE forecourt")
+        except psycopg.Error as error:
+            raise PrivateServerError(f"PostgreSQL in {self.data} runs, and refuses this process: {error}") from error

@@ -1,0 +1,225 @@
+"""Raw events that grew old leave the database for Parquet files, and nothing leaves that was not read back.
+
+The work goes by units: each day partition that is older than the cutoff altogether, then whatever else is older, which
+is the rest of the cutoff's own day and strays in the default partition. A unit is one transaction: keep writers out,
+aggregate what its days are still owed, write the file, read it back and compare, drop. Killed at any point it has
+changed nothing but the file, which `analytics_archives` named before it was made, and which the next run removes.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from psycopg import errors, sql
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from forecourt import job
+from forecourt.database import in_transaction_of, session
+from forecourt.marketplace import event_files
+from forecourt.marketplace.analytics import LOCK, settle
+from forecourt.marketplace.durable import make_folder, publish
+from forecourt.marketplace.event_files import Contents, Piece
+from forecourt.marketplace.partitions import Partition, partitions
+from forecourt.settings import settings
+
+LONGEST = 36_500
+"""Days; a hundred years."""
+
+DROP_TRIES = 20
+"""A drop needs the parent table for itself for an instant. It waits 0.9 s at a time, less than PostgreSQL's deadlock
+check, with a pause in which those who queue behind it get through."""
+
+CUTOFF = text("SELECT now() - :days * interval '24 hours'")
+PLAN = text("SELECT count(*) FROM car_listing_analytics WHERE created_at < now() - :days * interval '24 hours'")
+OLDEST = text("SELECT min(created_at) FROM car_listing_analytics WHERE created_at < :cutoff")
+CONTENTS = text(
+    """
+    SELECT count(*) AS rows, min(id) AS min_id, max(id) AS max_id, sum(id) AS sum_id
+    FROM car_listing_analytics
+    WHERE created_at >= :lower
+      AND created_at < :upper
+    """
+)
+
+# An address is personal data, and an archive that kept it would undo the 180 days: the last octet of an IPv4 address
+# and the last 80 bits of an IPv6 address are zeroed on the way out.
+EVENTS = """
+    COPY (
+        SELECT id,
+               car_listing_id,
+               event_type,
+               host(network(set_masklen(user_ip, CASE family(user_ip) WHEN 4 THEN 24 ELSE 48 END))) AS user_ip,
+               (extract(epoch FROM created_at) * 1000000)::bigint AS created_at
+        FROM car_listing_analytics
+        WHERE created_at >= %(lower)s
+          AND created_at < %(upper)s
+    ) TO STDOUT (FORMAT csv, FORCE_QUOTE (event_type, user_ip))
+"""
+DELETE = text(
+    """
+    WITH gone AS (
+        DELETE FROM car_listing_analytics
+        WHERE created_at >= :lower
+          AND created_at < :upper
+        RETURNING 1
+    )
+    SELECT count(*) FROM gone
+    """
+)
+
+BEGIN = text("INSERT INTO analytics_archives (path, lower, upper) VALUES (:path, :lower, :upper) RETURNING id")
+UNFINISHED = text("DELETE FROM analytics_archives WHERE dropped_at IS NULL RETURNING path")
+FINISH = text(
+    """
+    UPDATE analytics_archives
+    SET dropped_at = clock_timestamp(),
+        rows = :rows,
+        min_id = :min_id,
+        max_id = :max_id,
+        sum_id = :sum_id,
+        content = :digest,
+        bytes = :bytes
+    WHERE id = :id
+    """
+)
+
+
+class ArchiveError(RuntimeError):
+    """A file does not hold what the database holds. Nothing was dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Events of [lower, upper) that leave together, and the tables they lie in; `partition` when it goes as a whole."""
+
+    lower: datetime
+    upper: datetime
+    tables: tuple[str, ...]
+    partition: Partition | None = None
+
+
+def plan(days: int = 180) -> int:
+    """How many events `archive_old_analytics(days)` would take out of the database now."""
+    with session() as reader:
+        count: int = reader.scalars(PLAN, {"days": _checked(days)}).one()
+        return count
+
+
+@job(queue="low", timeout=6 * 3600)
+def archive_old_analytics(days: int = 180) -> dict[str, int]:
+    """Move raw events older than `days` times 24 hours to Parquet files under `settings().archive`, then drop them.
+
+    Returns how many events, files and bytes. Runs at the same time share the work. Raises ValueError for `days` below
+    1, ArchiveError when a file does not read back as the database has it.
+    """
+    with session() as reader:
+        cutoff: datetime = reader.scalars(CUTOFF, {"days": _checked(days)}).one()
+    counts = {"events": 0, "files": 0, "bytes": 0}
+    while (moved := _archive_next(cutoff)) is not None:
+        events, size = moved
+        counts["events"] += events
+        counts["files"] += events > 0
+        counts["bytes"] += size
+    return counts
+
+
+def _archive_next(cutoff: datetime) -> tuple[int, int] | None:
+    """Archive the oldest unit and return its events and bytes; None when nothing is older than the cutoff."""
+    with session() as tx:
+        tx.execute(LOCK)
+        _remove_unfinished(tx)
+        unit = _next_unit(tx, cutoff)
+        if unit is None:
+            return None
+        tx.execute(text("SET LOCAL lock_timeout = '2s'"))
+        connection = in_transaction_of(tx)
+        for table in unit.tables:
+            connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier(table)))
+        settle(tx, before=unit.upper)
+        rows, size = _save(tx, unit)
+        _drop(tx, unit, rows)
+        return rows, size
+
+
+def _next_unit(tx: Session, cutoff: datetime) -> Unit | None:
+    oldest = tx.scalars(OLDEST, {"cutoff": cutoff}).one()
+    known = partitions(tx)
+    for partition in known:
+        if partition.upper <= cutoff:
+            return Unit(partition.lower, partition.upper, (partition.name,), partition)
+    if oldest is None:
+        return None
+    reaching = tuple(partition.name for partition in known if partition.lower < cutoff)
+    return Unit(oldest, cutoff, ("car_listing_analytics_default", *reaching))
+
+
+def _save(tx: Session, unit: Unit) -> tuple[int, int]:
+    """Write the unit's file, publish it, read it back, compare, and note it. Returns events and bytes."""
+    bounds = {"lower": unit.lower, "upper": unit.upper}
+    found = tx.execute(CONTENTS, bounds).one()
+    if not found.rows:
+        return 0, 0
+    name = f"{unit.lower:%Y}/car_listing_analytics-{unit.lower:%Y-%m-%d}-{uuid4().hex[:12]}.parquet"
+    with session() as other:  # committed first: a file without a row would never be found again
+        archive = other.scalars(BEGIN, {**bounds, "path": name}).one()
+    path = settings().archive / name
+    make_folder(path.parent)
+    digest = event_files.write(_temporary(path), _events(tx, unit))
+    publish(_temporary(path), path)
+    expected = Contents(found.rows, found.min_id, found.max_id, int(found.sum_id), digest)
+    written = event_files.read(path)
+    if written != expected:
+        raise ArchiveError(f"{path}: the database holds {expected}, the file {written}; nothing was dropped")
+    size = path.stat().st_size
+    tx.execute(FINISH, {"id": archive, "bytes": size, **asdict(written)})
+    return found.rows, size
+
+
+def _events(tx: Session, unit: Unit) -> Iterator[Piece]:
+    bounds = {"lower": unit.lower, "upper": unit.upper}
+    with in_transaction_of(tx).cursor() as cursor, cursor.copy(EVENTS, bounds) as rows:
+        yield from rows
+
+
+def _drop(tx: Session, unit: Unit, rows: int) -> None:
+    if unit.partition is not None:
+        _drop_partition(tx, unit.partition)
+        return
+    deleted = tx.scalars(DELETE, {"lower": unit.lower, "upper": unit.upper}).one()
+    if deleted != rows:
+        raise ArchiveError(f"{rows} events were written and {deleted} would be deleted; nothing was dropped")
+
+
+def _drop_partition(tx: Session, partition: Partition) -> None:
+    tx.execute(text("SET LOCAL lock_timeout = '900ms'"))
+    for tries_left in reversed(range(DROP_TRIES)):
+        try:
+            with tx.begin_nested():
+                in_transaction_of(tx).execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(partition.name)))
+            return
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            if not tries_left:
+                raise
+            time.sleep(0.3)
+
+
+def _remove_unfinished(tx: Session) -> None:
+    """Remove the files of runs that were killed. Their events are still in the database."""
+    for name in tx.scalars(UNFINISHED):
+        path = settings().archive / name
+        path.unlink(missing_ok=True)
+        _temporary(path).unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_suffix(".writing")
+
+
+def _checked(days: int) -> int:
+    if not 1 <= days <= LONGEST:
+        raise ValueError(f"days: expected 1 to {LONGEST}, not {days}")
+    return days

@@ -1,0 +1,30 @@
+"""A finished file takes its name all at once, and keeps it through a power cut."""
+
+import os
+from pathlib import Path
+
+
+def publish(temporary: Path, target: Path) -> None:
+    """Give `temporary` the name `target`, in place of what was there. Both lie in the same folder.
+
+    A reader sees the old file or the whole new one. On return the new one survives a power cut.
+    """
+    _flush(temporary)
+    temporary.replace(target)
+    _flush(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, so that they survive a power cut with what is put in them."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _flush(folder.parent)
+
+
+def _flush(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

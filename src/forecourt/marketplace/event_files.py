@@ -1,0 +1,124 @@
+"""Raw events as Parquet files: written from a stream of CSV, read back as the very same CSV.
+
+So a file is compared with the database byte by byte, by one digest, and is never held in memory whole.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+# In the CSV, times are microseconds since 1970: every program prints integers alike.
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.int64(), nullable=False),
+        pa.field("car_listing_id", pa.int64(), nullable=False),
+        pa.field("event_type", pa.string(), nullable=False),
+        pa.field("user_ip", pa.string()),
+        pa.field("created_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+Piece: TypeAlias = bytes | bytearray | memoryview
+
+BLOCK = 4 * 2**20
+"""Bytes of CSV that become one row group: some 80,000 events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file or a range of the database holds. `digest` is the SHA-256 of the events as CSV, in their order."""
+
+    rows: int
+    min_id: int
+    max_id: int
+    sum_id: int
+    digest: str
+
+
+def write(path: Path, csv: Iterable[Piece]) -> str:
+    """Write the events of `csv`, in the form that `lines` gives, to `path`, and return the digest of the stream."""
+    stream = _Stream(csv)
+    reader = pa.csv.open_csv(
+        stream,
+        read_options=pa.csv.ReadOptions(column_names=SCHEMA.names, block_size=BLOCK, use_threads=False),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={**{field.name: field.type for field in SCHEMA}, "created_at": pa.int64()},
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
+        for batch in reader:
+            times = pc.cast(batch.column("created_at"), SCHEMA.field("created_at").type)
+            writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns[:-1], times], schema=SCHEMA))
+    return stream.digest.hexdigest()
+
+
+def lines(path: Path) -> Iterator[bytes]:
+    """The events of a file as CSV, block by block: integers plain, text quoted, null empty. Raises ArrowException or
+    OSError for a damaged file."""
+    for batch in _batches(path):
+        yield _csv(batch)
+
+
+def read(path: Path) -> Contents:
+    """Read a file from the disk again, whole. Raises ArrowException or OSError for a damaged one."""
+    rows = sum_id = 0
+    lowest: list[int] = []
+    highest: list[int] = []
+    digest = sha256()
+    for batch in _batches(path):
+        ids = batch.column("id")
+        rows += len(ids)
+        sum_id += pc.sum(ids).as_py()
+        bounds = pc.min_max(ids).as_py()
+        lowest.append(bounds["min"])
+        highest.append(bounds["max"])
+        digest.update(_csv(batch))
+    return Contents(rows, min(lowest), max(highest), sum_id, digest.hexdigest())
+
+
+class _Stream:
+    """A file made of pieces, which digests what is read from it."""
+
+    closed = False
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self.digest = sha256()
+        self._pieces = iter(pieces)
+        self._waiting = bytearray()
+
+    def read(self, size: int) -> bytes:
+        while len(self._waiting) < size and (piece := next(self._pieces, None)) is not None:
+            self._waiting += piece
+        taken = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        self.digest.update(taken)
+        return taken
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for batch in file.iter_batches(use_threads=False):
+            if len(batch):
+                yield batch
+
+
+def _csv(batch: pa.RecordBatch) -> bytes:
+    times = pc.cast(batch.column("created_at"), pa.int64())
+    plain = pa.RecordBatch.from_arrays([*batch.columns[:-1], times], names=SCHEMA.names)
+    out = pa.BufferOutputStream()
+    pa.csv.write_csv(plain, out, pa.csv.WriteOptions(include_header=False, quoting_style="needed"))
+    csv: bytes = out.getvalue().to_pybytes()
+    return csv

@@ -1,0 +1,100 @@
+"""Composes a mail and hands it over: to the SMTP server of FORECOURT_SMTP_URL, or without one to a folder of files.
+
+Composing is a pure function: the same mail gives the same bytes and the same Message-ID, in every attempt and on every
+machine. SMTP knows no idempotency, so a mail that is handed over twice is at least recognisable as one and the same.
+"""
+
+import smtplib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import parseaddr
+from hashlib import blake2b
+
+from forecourt.marketplace.smtp import SmtpServer
+from forecourt.marketplace.storage import Storage
+from forecourt.settings import settings
+
+
+class MailRefused(Exception):
+    """This mail will never be accepted: trying again is of no use."""
+
+
+class MailDelayed(Exception):
+    """This mail could not be handed over now: try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one person. `key` says which mail it is, whatever its text; `at` becomes its Date."""
+
+    key: str
+    to: str
+    language: str
+    at: datetime
+    subject: str
+    text: str
+    html: str
+
+
+def compose(mail: Mail) -> EmailMessage:
+    """The message, as text and HTML. Raises MailRefused when the recipient's address is none."""
+    domain = parseaddr(settings().mail_from)[1].partition("@")[2]
+    if not domain:
+        raise ValueError(f"FORECOURT_MAIL_FROM must look like Name <name@example.com>, not {settings().mail_from!r}")
+    identity = blake2b(mail.key.encode(), digest_size=16).hexdigest()
+    message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))  # 7bit: any server may relay it
+    message["From"] = settings().mail_from
+    message["To"] = _address(mail.to)
+    message["Subject"] = " ".join(mail.subject.split())
+    message["Date"] = mail.at.astimezone(UTC)
+    message["Message-ID"] = f"<{identity}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    message["Content-Language"] = mail.language  # last: what comes before the parts moves into the first of them
+    message.set_boundary(f"=_{identity}")
+    return message
+
+
+def hand_over(message: EmailMessage) -> None:
+    """Returns when the SMTP server has accepted the message, or when it lies in the outbox, under its Message-ID.
+
+    Raises MailRefused when the server refuses this recipient or this message for good (5xx). Raises MailDelayed for all
+    that can pass (4xx, no connection) or that an operator can repair (login, sender, certificate).
+    """
+    url = settings().smtp_url
+    if not url:
+        identity = message["Message-ID"].strip("<>").partition("@")[0]
+        Storage(settings().outbox).put(f"{identity}.eml", bytes(message))
+        return
+    server = SmtpServer.of(url)
+    try:
+        with server.connection() as connection:
+            connection.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        code, reason = next(iter(error.recipients.values()))
+        raise _verdict(code, reason, server) from error
+    except smtplib.SMTPDataError as error:
+        raise _verdict(error.smtp_code, error.smtp_error, server) from error
+    except (smtplib.SMTPException, OSError) as error:
+        raise MailDelayed(f"{server}: {str(error) or type(error).__name__}; the mail is tried again") from error
+
+
+def _verdict(code: int, reason: bytes | str, server: SmtpServer) -> MailRefused | MailDelayed:
+    said = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    if 500 <= code < 600:
+        return MailRefused(f"{server} refused it: {code} {said}")
+    return MailDelayed(f"{server} put it off: {code} {said}; the mail is tried again")
+
+
+def _address(written: str) -> Address:
+    """The recipient; a domain in another script (مثال.سورية) is written as DNS knows it."""
+    local, _, domain = written.strip().rpartition("@")
+    try:
+        return Address(addr_spec=f"{local}@{domain.encode('idna').decode()}")
+    except (ValueError, IndexError, HeaderParseError) as error:
+        raise MailRefused(f"{written!r} is not an e-mail address: {error}") from error

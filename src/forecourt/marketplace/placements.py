@@ -1,0 +1,71 @@
+"""Ends the placements whose paid time is over: sponsored listings, and those that the editors featured."""
+
+from datetime import UTC
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from forecourt import job
+from forecourt.marketplace.notices import send_sponsorship_expired_notification
+
+# Both statements lock their rows in the order of the id, as the view counter does, so that neither deadlocks with it.
+# The lock also reads each row's newest version: a placement renewed a moment ago is spared.
+
+
+@job(queue="medium", timeout=600)
+def expire_sponsored_listings(*, session: Session) -> dict[str, int]:
+    """Clear the sponsorships that ended, and enqueue each owner's notification in the same transaction.
+
+    A listing in the trash loses its sponsorship as well, but its owner threw it away and isn't told.
+    """
+    ended = session.execute(
+        text("""
+            WITH ended AS (
+                SELECT id, sponsored_until
+                FROM car_listings
+                WHERE is_sponsored
+                  AND sponsored_until <= now()
+                ORDER BY id
+                FOR NO KEY UPDATE
+            )
+            UPDATE car_listings
+            SET is_sponsored = false,
+                sponsored_until = NULL,
+                updated_at = now()
+            FROM ended
+            WHERE car_listings.id = ended.id
+            RETURNING car_listings.id, ended.sponsored_until, car_listings.deleted_at
+        """)
+    ).all()
+    calls = send_sponsorship_expired_notification.using(session=session).dispatch_many(
+        {"listing_id": row.id, "sponsored_until": row.sponsored_until.astimezone(UTC).isoformat()}
+        for row in ended
+        if row.deleted_at is None
+    )
+    return {"expired": len(ended), "notifications": len(calls)}
+
+
+@job(queue="medium", timeout=600)
+def expire_featured_listings(*, session: Session) -> dict[str, int]:
+    """Clear flag, end and position of the featured listings whose time is over."""
+    expired = session.execute(
+        text("""
+            WITH ended AS (
+                SELECT id
+                FROM car_listings
+                WHERE is_featured
+                  AND featured_until <= now()
+                ORDER BY id
+                FOR NO KEY UPDATE
+            )
+            UPDATE car_listings
+            SET is_featured = false,
+                featured_until = NULL,
+                featured_position = NULL,
+                updated_at = now()
+            FROM ended
+            WHERE car_listings.id = ended.id
+            RETURNING car_listings.id
+        """)
+    ).all()
+    return {"expired": len(expired)}

@@ -1,0 +1,204 @@
+"""Publishes the sitemap: static pages, available listings, active verified providers.
+
+`sitemap.xml` is one urlset while everything fits into it, and an index of urlsets beyond. Shards are in their places
+before the index names them, and go after it no longer does, so a crawler never meets a name without a file.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from psycopg.sql import SQL
+from sqlalchemy import Connection, text
+
+from forecourt import job
+from forecourt.database import engine, in_transaction_of, session
+from forecourt.marketplace.durable import make_folder
+from forecourt.marketplace.urlset import (
+    MAX_LOC,
+    MAX_URLS,
+    Block,
+    Published,
+    Row,
+    Urlset,
+    block,
+    publish_index,
+    remove_others,
+)
+from forecourt.settings import settings
+
+PAGE = 2_000
+"""Rows fetched at a time."""
+
+ENOUGH = 25_000
+CUT = 1_024
+"""A shard with ENOUGH entries ends before the next id that CUT divides. So when a listing goes, its own shard is written
+anew and the later ones keep their beginnings, where counting to 50,000 would shift every one of them."""
+
+LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('forecourt.sitemap'))")
+LAST = text("SELECT urls FROM sitemap_runs ORDER BY id DESC LIMIT 1")
+RECORD = text("INSERT INTO sitemap_runs (urls, files, bytes) VALUES (:urls, :files, :bytes)")
+COUNT = text(
+    """
+    SELECT (SELECT count(*) FROM car_listings WHERE is_available AND NOT is_hidden AND deleted_at IS NULL)
+         + (SELECT count(*) FROM car_providers WHERE is_verified AND is_active)
+    """
+)
+LISTINGS = SQL(
+    """
+    SELECT id, slug AS name, to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS lastmod
+    FROM car_listings
+    WHERE is_available
+      AND NOT is_hidden
+      AND deleted_at IS NULL
+      AND id > %(after)s
+    ORDER BY id
+    LIMIT %(rows)s
+    """
+)
+PROVIDERS = SQL(
+    """
+    SELECT id, id::text AS name, to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS lastmod
+    FROM car_providers
+    WHERE is_verified
+      AND is_active
+      AND id > %(after)s
+    ORDER BY id
+    LIMIT %(rows)s
+    """
+)
+STATIC = (("/", "1.0"), ("/car-marketplace", "0.9"), ("/rent-car", "0.9"))
+
+log = logging.getLogger(__name__)
+as_it_is = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
+
+
+class SitemapError(RuntimeError):
+    """The sitemap was not published; the message says why, and what to do."""
+
+
+class SitemapShrankError(SitemapError):
+    """Less than half of the addresses of the last run are left."""
+
+
+class Section(NamedTuple):
+    """A kind of page, and where its rows come from."""
+
+    name: str
+    rows: SQL
+    path: str
+    priority: str
+
+
+SECTIONS = (
+    Section("listings", LISTINGS, "/car-listings/", "0.8"),
+    Section("providers", PROVIDERS, "/car-providers/", "0.7"),
+)
+
+
+@job(queue="low", timeout=3600, fail_on=SitemapShrankError)
+def generate_sitemap(force: bool = False) -> dict[str, int]:
+    """Publish the sitemap under `settings().public`, as the database is at one instant.
+
+    The same rows give the same bytes, and a file whose bytes are the same is left alone. Returns how many addresses,
+    files and bytes are published and how many files had to be written. Raises SitemapError while another run publishes,
+    and SitemapShrankError when more than half of the last run's addresses are gone, unless `force`.
+    """
+    with engine().connect() as connection:
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        if not connection.scalars(LOCK).one():
+            raise SitemapError("another run is publishing the sitemap; try again when it is done")
+        expected = connection.scalars(COUNT).one() + len(STATIC)
+        last = connection.scalars(LAST).one_or_none() or 0
+        if expected * 2 < last and not force:
+            raise SitemapShrankError(
+                f"the sitemap would shrink from {last} addresses to {expected}, so the published one stays; "
+                "if that is right, run `forecourt sitemap generate --force`"
+            )
+        make_folder(settings().public)
+        files = _publish(connection, settings().public, expected)
+        counts = {
+            "urls": sum(file.urls for file in files),
+            "files": len(files),
+            "bytes": sum(file.bytes for file in files),
+            "rewritten": sum(file.rewritten for file in files),
+        }
+        with session() as other:  # ours can only read
+            other.execute(RECORD, counts)
+    return counts
+
+
+def _publish(connection: Connection, folder: Path, expected: int) -> list[Published]:
+    whole = _publish_whole(connection, folder) if expected <= MAX_URLS else None
+    if whole is not None:
+        files = [whole]
+    else:
+        shards = list(_publish_shards(connection, folder))
+        files = [*shards, publish_index(folder, "sitemap.xml", settings().base_url, shards)]
+    remove_others(folder, "sitemap-*.xml", [file.name for file in files])
+    return files
+
+
+def _publish_whole(connection: Connection, folder: Path) -> Published | None:
+    """Everything in one file; None when it does not fit."""
+    whole = Urlset(folder, "sitemap.xml")
+    for _, blocks in _sections(connection):
+        for each in blocks:
+            if not whole.add(each):
+                whole.discard()
+                return None
+    return whole.publish()
+
+
+def _publish_shards(connection: Connection, folder: Path) -> Iterator[Published]:
+    for name, blocks in _sections(connection):
+        shard: Urlset | None = None
+        number = 0
+        for each in blocks:
+            long_enough = shard is not None and shard.urls >= ENOUGH and each.first_id % CUT == 0
+            if shard is None or long_enough or not shard.add(each):
+                if shard is not None:
+                    yield shard.publish()
+                number += 1
+                shard = Urlset(folder, f"sitemap-{name}-{number:04}.xml")
+                shard.add(each)
+        if shard is not None:
+            yield shard.publish()
+
+
+def _sections(connection: Connection) -> Iterator[tuple[str, Iterator[Block]]]:
+    """Each kind of page, and its entries in the order of their ids."""
+    base = escape(settings().base_url)
+    yield "pages", iter([block([(0, path, None)], base, "daily", priority) for path, priority in STATIC])
+    for section in SECTIONS:
+        yield section.name, _blocks(connection, section, base + section.path)
+
+
+def _blocks(connection: Connection, section: Section, base: str) -> Iterator[Block]:
+    """Entries of a section, of which a block begins at each id that CUT divides."""
+    for rows in _pages(connection, section):
+        cuts = [position for position, (id_, _, _) in enumerate(rows) if id_ % CUT == 0 and position]
+        for begin, end in pairwise([0, *cuts, len(rows)]):
+            encoded = [row if as_it_is(row[1]) else _encoded(row) for row in rows[begin:end]]
+            short = [row for row in encoded if len(base) + len(row[1]) <= MAX_LOC]
+            if len(short) < len(encoded):
+                log.warning("%d %s stay out: their addresses are too long", len(encoded) - len(short), section.name)
+            if short:
+                yield block(short, base, "weekly", section.priority)
+
+
+def _encoded(row: Row) -> Row:
+    return row[0], quote(row[1], safe=""), row[2]
+
+
+def _pages(connection: Connection, section: Section) -> Iterator[list[Row]]:
+    psycopg = in_transaction_of(connection)
+    after = -(2**63)
+    while rows := psycopg.execute(section.rows, {"after": after, "rows": PAGE}).fetchall():
+        after = rows[-1][0]
+        yield rows

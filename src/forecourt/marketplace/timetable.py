@@ -1,0 +1,27 @@
+"""What the marketplace's night shift does, and when. Times are in the business zone, FORECOURT_TIMEZONE."""
+
+from forecourt import Timetable
+from forecourt.marketplace.analytics import aggregate_daily_analytics
+from forecourt.marketplace.archive import archive_old_analytics
+from forecourt.marketplace.heartbeat import heartbeat
+from forecourt.marketplace.placements import expire_featured_listings, expire_sponsored_listings
+from forecourt.marketplace.sitemap import generate_sitemap
+from forecourt.marketplace.trash import cleanup_soft_deleted
+from forecourt.marketplace.wallets import notify_low_wallet_balance
+from forecourt.schedule.frequency import MONDAY
+
+timetable = Timetable()
+
+timetable.add(heartbeat).every_minute().describe("Shows that clock and workers are alive")
+
+with timetable.group("placements") as placements:
+    placements.add(expire_sponsored_listings).daily_at("00:01").describe("Ends paid sponsorship, and tells the owners")
+    placements.add(expire_featured_listings).daily_at("00:02").describe("Ends the admins' featuring")
+
+with timetable.group("analytics") as analytics:
+    analytics.add(aggregate_daily_analytics).daily_at("02:00").describe("Rolls yesterday's events up into daily stats")
+    analytics.add(archive_old_analytics, days=180).monthly_on(1, "03:00").describe("Moves old events to Parquet")
+
+timetable.add(cleanup_soft_deleted).daily_at("04:00").describe("Deletes what was trashed over 30 days ago")
+timetable.add(generate_sitemap).daily_at("05:00").describe("Publishes the sitemap")
+timetable.add(notify_low_wallet_balance).weekly_on(MONDAY, "09:00").describe("Warns providers whose wallet runs dry")

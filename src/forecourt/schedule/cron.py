@@ -1,0 +1,135 @@
+"""A cron expression, checked: the minutes of a day that it names, and the days on which it runs.
+
+cronsim reads the fields and knows the day rules (L, LW, 5L, 1#2). An expression that could mean two things, or nothing,
+is refused here with a way out.
+"""
+
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import MAXYEAR, UTC, date, datetime
+from functools import lru_cache
+
+from cronsim import CronSim, CronSimError
+
+from forecourt.schedule.errors import TimetableError
+
+NICKNAMES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+LONGEST = 255
+"""Characters. Every minute and every hour written out one by one still fit."""
+
+EXPECTED = {
+    "minute": "0-59",
+    "hour": "0-23",
+    "day-of-month": "1-31, L (the last day) or LW (the last weekday)",
+    "month": "1-12 or JAN-DEC",
+    "day-of-week": "0-7 or SUN-SAT, 5L (the last Friday) or 1#2 (the second Monday)",
+}
+
+ANY = ("*", "?")
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """What an expression means on the wall clock, before any time zone is known."""
+
+    minutes: tuple[int, ...]
+    """Minutes after midnight, ascending."""
+
+    by_elapsed_time: bool
+    """Whether it names an interval ("*" in its minute or hour), not times of day."""
+
+    rule: CronSim
+
+    def days_from(self, start: date) -> Iterator[date]:
+        """The days on which it runs, from `start` on, ascending, to the end of the calendar."""
+        months = sorted(self.rule.months)
+        for year in range(start.year, MAXYEAR):
+            for month in months:
+                if (year, month) < (start.year, start.month):
+                    continue
+                first = start.day if (year, month) == (start.year, start.month) else 1
+                for number in range(first, monthrange(year, month)[1] + 1):
+                    day = date(year, month, number)
+                    if self.rule.match_day(day):
+                        yield day
+
+
+def cron_fields(expression: str) -> list[str]:
+    """The five fields of an expression, with nicknames such as @daily written out.
+
+    Raises TimetableError if there are not five, or the expression is longer than any sensible one.
+    """
+    if len(expression) > LONGEST:
+        raise TimetableError(f"the cron expression has {len(expression)} characters; at most {LONGEST} are read")
+    text = expression.strip()
+    if text.startswith("@"):
+        if text.lower() not in NICKNAMES:
+            raise TimetableError(f"{text!r} is not one of {', '.join(NICKNAMES)}")
+        text = NICKNAMES[text.lower()]
+    fields = text.split()
+    if len(fields) != 5:
+        raise TimetableError(
+            f"{expression!r} has {len(fields)} fields, not 5: minute, hour, day of month, month, day of week"
+            + ("; for seconds there is every_ten_seconds() and its like" if len(fields) == 6 else "")
+        )
+    return fields
+
+
+@lru_cache(maxsize=1024)
+def parse_cron(expression: str) -> Cron:
+    """Read and check an expression. Raises TimetableError with what is wrong and what would be right."""
+    minute, hour, day, month, weekday = fields = cron_fields(expression)
+    if "?" in (minute, hour, month) or (day == "?" and weekday == "?"):
+        raise TimetableError(f"{expression!r}: '?' may stand for the day of month or the day of week, not both")
+    if day not in ANY and weekday not in ANY:
+        raise TimetableError(
+            f"{expression!r} restricts both the day of month ({day}) and the day of week ({weekday}): cron would "
+            "run on either. Add the job twice, under two names, or keep one and test the other in .when(...); "
+            "1#2 is the second Monday"
+        )
+    plain = " ".join(fields).replace("?", "*")
+    rule = _rule(plain, expression)
+    return Cron(
+        minutes=tuple(h * 60 + m for h in sorted(rule.hours) for m in sorted(rule.minutes)),
+        by_elapsed_time="*" in minute or "*" in hour,
+        rule=rule,
+    )
+
+
+def _rule(plain: str, expression: str) -> CronSim:
+    start = datetime(2000, 1, 1, tzinfo=UTC)  # only the fields and the day rules are used, never its iteration
+    try:
+        return CronSim(plain, start)
+    except CronSimError as error:
+        name = str(error).removeprefix("Bad ")
+    minute, hour, day, month, weekday = plain.split()
+    text = dict(zip(EXPECTED, plain.split(), strict=True))[name]
+    if name == "day-of-month" and _reads(f"{minute} {hour} {day} * {weekday}", start):
+        raise TimetableError(f"{expression!r} is never due: no month {month} has a day {day}")
+    hint = ""
+    if name == "day-of-month" and "W" in text.upper():
+        hint = "; the weekday nearest to a day (15W) is not known"
+    elif "-" in text:
+        hint = "; a range goes upwards (write 5,6,0 for Friday to Sunday)"
+    raise TimetableError(
+        f"{name} {text!r} in {expression!r} is not understood: expected {EXPECTED[name]}, '*', a range, a step such as "
+        f"*/2, or a list of these{hint}"
+    )
+
+
+def _reads(plain: str, start: datetime) -> bool:
+    try:
+        CronSim(plain, start)
+    except CronSimError:
+        return False
+    return True

@@ -1,0 +1,52 @@
+"""How fluent words are kept: what an entry of the timetable says itself, inside what its groups say."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from inspect import iscoroutinefunction
+from typing import Any, Self
+
+from forecourt.schedule.cron import parse_cron
+from forecourt.schedule.errors import TimetableError
+from forecourt.schedule.rules import Rules
+
+
+class Fluent:
+    """The ground of every word: each returns the entry itself, and one that is refused leaves it as it was."""
+
+    def __init__(self, said: Rules, outer: "Fluent | None" = None) -> None:
+        self._said = said
+        self._outer = outer
+
+    @property
+    def rules(self) -> Rules:
+        """What holds for this entry: its own words, inside those of the groups around it."""
+        return self._said if self._outer is None else self._said.within(self._outer.rules)
+
+    def _title(self) -> str:
+        """How a mistake names this entry."""
+        return "the timetable"
+
+    def _say(self, change: Callable[[Rules], Rules]) -> Self:
+        before = self._said
+        try:
+            self._said = change(before)
+            parse_cron(self.rules.cadence.cron)
+        except TimetableError as mistake:
+            self._said = before
+            raise self._named(mistake) from None
+        return self
+
+    def _set(self, **values: Any) -> Self:
+        return self._say(lambda said: replace(said, **values))
+
+    def _named(self, mistake: TimetableError) -> TimetableError:
+        return TimetableError(*(f"{self._title()}: {line}" for line in mistake.mistakes))
+
+
+def plain_function(word: str, given: Callable[..., object]) -> Callable[..., object]:
+    """`given` itself. Raises TimetableError for what is no function, and for coroutines, which nobody would await."""
+    if not callable(given):
+        raise TimetableError(f"{word}({given!r}): expected a function; pass it without calling it")
+    if iscoroutinefunction(given):
+        raise TimetableError(f"{word}({given.__name__}): expected a plain function, not a coroutine")
+    return given

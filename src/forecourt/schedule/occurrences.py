@@ -1,0 +1,143 @@
+"""The instants at which a cron expression is due in a time zone.
+
+A time of day that a zone skips is due at the first instant after the gap; one that comes twice is due the first time.
+Intervals go by elapsed time: every half hour is every real half hour, whatever the wall clock does.
+
+cronsim's own iteration is not used: it starts days at a midnight which Cairo and Beirut skip once a year, and walks by
+whole hours through Lord Howe's half-hour shifts; both lose due times.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from forecourt.schedule.cron import Cron, parse_cron
+from forecourt.schedule.errors import TimetableError
+from forecourt.schedule.window import Window
+
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """Due times on the wall clock: a cron expression, held inside windows, repeated within the minute."""
+
+    cron: Cron
+    minutes: tuple[int, ...]
+    repeat_seconds: int | None
+
+    @property
+    def at_most_daily(self) -> bool:
+        """Whether no day has two due times."""
+        return len(self.minutes) == 1 and self.repeat_seconds is None
+
+    @property
+    def lasts(self) -> timedelta:
+        """How long a due time is "now": its minute, or its second when it repeats within the minute."""
+        return SECOND if self.repeat_seconds else MINUTE
+
+    def walls_from(self, start: datetime) -> Iterator[datetime]:
+        """The naive wall times that are due, from `start` on, ascending."""
+        begun = start.second > 0 or start.microsecond > 0
+        earliest = bisect_left(self.minutes, start.hour * 60 + start.minute + begun)
+        for day in self.cron.days_from(start.date()):
+            midnight = datetime.combine(day, time())
+            first = earliest if day == start.date() else 0
+            for minute in self.minutes[first:]:
+                yield midnight + timedelta(minutes=minute)
+
+
+@lru_cache(maxsize=1024)
+def recurrence(expression: str, repeat_seconds: int | None = None, windows: tuple[Window, ...] = ()) -> Recurrence:
+    """Read an expression. Raises TimetableError if it is wrong, or if the windows leave none of its times."""
+    cron = parse_cron(expression)
+    minutes = tuple(minute for minute in cron.minutes if all(window.admits(minute) for window in windows))
+    if not minutes:
+        raise TimetableError(f"{expression!r} is never due {' and '.join(map(str, windows))}: widen the window")
+    return Recurrence(cron, minutes, repeat_seconds)
+
+
+def occurrences(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    """Every due instant later than `after`, in UTC, strictly ascending, lazily. Raises ValueError for a naive one."""
+    return _instants(rule, zone, aware(after).astimezone(UTC))
+
+
+def aware(instant: datetime) -> datetime:
+    """`instant` itself. Raises ValueError if it has no time zone."""
+    if instant.utcoffset() is None:
+        raise ValueError(f"{instant!r} has no time zone: pass an aware datetime, such as datetime.now(UTC)")
+    return instant
+
+
+def _instants(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    if not rule.cron.by_elapsed_time:
+        yield from _times_of_day(rule, zone, after)
+    elif rule.repeat_seconds is None:
+        yield from _intervals(rule, zone, after)
+    else:
+        for minute in _intervals(rule, zone, after - MINUTE):
+            for second in range(0, 60, rule.repeat_seconds):
+                instant = minute + timedelta(seconds=second)
+                if instant > after:
+                    yield instant
+
+
+def _times_of_day(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    last = after
+    for wall in rule.walls_from(after.astimezone(zone).replace(tzinfo=None)):
+        instant = _first_reached(wall, zone)
+        if instant > last:  # several times within one gap are due once, at its end
+            yield instant
+            last = instant
+
+
+def _first_reached(wall: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant at which the zone's clock shows `wall` or has jumped over it."""
+    instant = wall.replace(tzinfo=zone).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == wall:
+        return instant
+    return _shift_between(wall.replace(tzinfo=zone, fold=1).astimezone(UTC), instant, zone)
+
+
+def _intervals(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    """Walk stretches of constant UTC offset: within one, wall time and elapsed time are the same thing."""
+    start = after.replace(microsecond=0)
+    while True:
+        offset = _offset(start, zone)
+        end = start + DAY
+        shifted = _offset(end, zone) != offset
+        if shifted:
+            end = _shift_between(start, end, zone)
+        for wall in rule.walls_from((start + offset).replace(tzinfo=None)):
+            instant = wall.replace(tzinfo=UTC) - offset
+            if instant >= end:
+                break
+            if instant > after:
+                yield instant
+        else:
+            return
+        # No later shift can move this next due time by more than a day: what lies before that is empty.
+        start = end if shifted else max(end, instant - DAY)
+
+
+def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
+    offset = instant.astimezone(zone).utcoffset()
+    assert offset is not None
+    return offset
+
+
+def _shift_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """The instant, to the second, from which the zone's offset is no longer that of `before`."""
+    offset = _offset(before, zone)
+    while after - before > SECOND:
+        middle = before + (after - before) // SECOND // 2 * SECOND
+        if _offset(middle, zone) == offset:
+            before = middle
+        else:
+            after = middle
+    return after

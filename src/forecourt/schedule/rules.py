@@ -1,0 +1,137 @@
+"""Everything that a task, or a group for its tasks, can say about itself, and the values that it is made of."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, TypedDict, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from forecourt.schedule.cadence import Cadence
+from forecourt.schedule.errors import TimetableError
+from forecourt.schedule.window import Window
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Misfire:
+    """What happens to due times that passed while no clock ran."""
+
+    kind: Literal["once", "every", "skip"]
+    """once: the latest missed one runs; every: each of them; skip: none."""
+
+    within: timedelta | None = None
+    """How late a due time may still run; None: however late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A function that decides, each time a task is due, whether it runs."""
+
+    word: Literal["when", "skip"]
+    test: Callable[[], object]
+
+    def refusal(self) -> str | None:
+        """Why the task may not run now, or None. What the function raises goes through."""
+        answer = bool(self.test())
+        if answer is (self.word == "when"):
+            return None
+        return f"{self.word}({getattr(self.test, '__qualname__', repr(self.test))}) was {str(answer).lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A GET request to a monitor, made only when `when` is absent or returns true."""
+
+    url: str
+    when: Callable[[], object] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or not self.url.isprintable() or " " in self.url:
+            raise TimetableError(f"{self.url!r} cannot be pinged: expected http:// or https://, a host and a path")
+
+
+Hook = Callable[..., object] | Ping
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What runs around a task's call, in this order; a group's hooks come before its tasks' own."""
+
+    before: tuple[Hook, ...] = ()
+    after: tuple[Hook, ...] = ()
+    on_success: tuple[Hook, ...] = ()
+    on_failure: tuple[Hook, ...] = ()
+
+    def __add__(self, other: "Hooks") -> "Hooks":
+        return Hooks(
+            self.before + other.before,
+            self.after + other.after,
+            self.on_success + other.on_success,
+            self.on_failure + other.on_failure,
+        )
+
+
+class Options(TypedDict, total=False):
+    """How a task's calls are dispatched; what is absent is the job's own."""
+
+    queue: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What was said, None or empty where nothing was."""
+
+    cadence: Cadence = field(default_factory=Cadence)
+    zone: ZoneInfo | None = None
+    windows: tuple[Window, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    environments: tuple[str, ...] = ()
+    even_when_paused: bool | None = None
+    every_server: bool | None = None
+    overlapping: bool | None = None
+    misfire: Misfire | None = None
+    hooks: Hooks = Hooks()
+    options: Options = field(default_factory=Options)
+    description: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+
+    def within(self, outer: "Rules") -> "Rules":
+        """These rules inside a group's: each one's own word wins; windows, conditions, hooks and attributes add up."""
+        return Rules(
+            cadence=self.cadence.within(outer.cadence),
+            zone=self.zone or outer.zone,
+            windows=outer.windows + self.windows,
+            conditions=outer.conditions + self.conditions,
+            environments=self.environments or outer.environments,
+            even_when_paused=_first(self.even_when_paused, outer.even_when_paused),
+            every_server=_first(self.every_server, outer.every_server),
+            overlapping=_first(self.overlapping, outer.overlapping),
+            misfire=self.misfire or outer.misfire,
+            hooks=outer.hooks + self.hooks,
+            options={**outer.options, **self.options},
+            description=_first(self.description, outer.description),
+            attributes=merged(outer.attributes, self.attributes),
+            groups=outer.groups + self.groups,
+        )
+
+
+def _first(own: T | None, outer: T | None) -> T | None:
+    return outer if own is None else own
+
+
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings as one, key by key to any depth; `over` wins."""
+    result = dict(under)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result

@@ -1,0 +1,156 @@
+"""A task: a job, when it is due, and its rules, under a stable unique name."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from hashlib import sha256
+from itertools import takewhile
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from forecourt.schedule.constraints import Constraints
+from forecourt.schedule.errors import TimetableError
+from forecourt.schedule.fluent import Fluent
+from forecourt.schedule.frequency import Frequency
+from forecourt.schedule.hooks import Hooked
+from forecourt.schedule.occurrences import Recurrence, aware, occurrences, recurrence
+from forecourt.schedule.policy import GRACE, Policy
+from forecourt.schedule.rules import Hooks, Misfire, Options, Rules
+from forecourt.schedule.sentence import sentence
+
+
+class Job(Protocol):
+    """What the timetable asks of a job. If it also has `check(args)`, that is called when a task is added."""
+
+    @property
+    def name(self) -> str:
+        """The name under which workers know it."""
+
+
+class Entry(Frequency, Constraints, Policy, Hooked):
+    """Everything that can be said of a task, or of a group for the tasks in it."""
+
+
+class Task(Entry):
+    """One entry of the timetable. Its words return it, so they chain; its properties say what they add up to.
+
+    Evaluating it reads no clock and no database.
+    """
+
+    def __init__(self, job: Job, *, name: str, args: Mapping[str, Any], place: str, outer: Fluent) -> None:
+        super().__init__(Rules(), outer)
+        self.name = name
+        self.job = job
+        self.args = dict(args)
+        self.place = place
+        """Where it was added: file:line."""
+
+    def occurrences(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """Every due time in (after, until], in UTC, strictly ascending, lazily.
+
+        Frequency, zone and windows decide; conditions, environments and pauses are asked when the task is due. Raises
+        ValueError for naive instants and TimetableError for a task that cannot be followed.
+        """
+        aware(until)
+        return takewhile(lambda instant: instant <= until, occurrences(self.recurrence(), self.zone, after))
+
+    def next_due(self, after: datetime) -> datetime:
+        """The first due time later than `after`, in UTC. Raises what `occurrences` does, OverflowError past 9998."""
+        for instant in occurrences(self.recurrence(), self.zone, after):
+            return instant
+        raise OverflowError(f"{self._title()} has no due time between {after} and the end of the calendar")
+
+    def is_due(self, at: datetime) -> bool:
+        """Whether `at` lies in the minute of a due time; in its second, for a task that repeats within the minute."""
+        return self.next_due(aware(at) - self.recurrence().lasts) <= at
+
+    def passes(self) -> str | None:
+        """Ask the conditions: None if all allow a run now, otherwise why not. What a condition raises goes through."""
+        return next((why for condition in self.rules.conditions if (why := condition.refusal())), None)
+
+    def runs_in(self, environment: str) -> bool:
+        """Whether it runs in an environment: any, unless `environments` names some."""
+        names = self.rules.environments
+        return not names or environment in names
+
+    def recurrence(self) -> Recurrence:
+        """Its due times on the wall clock. Raises TimetableError if there are none."""
+        rules = self.rules
+        try:
+            return recurrence(rules.cadence.cron, rules.cadence.repeat_seconds, rules.windows)
+        except TimetableError as mistake:
+            raise self._named(mistake) from None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which it is written: its own, a group's, the timetable's, or the one of the settings."""
+        zone = self.rules.zone
+        if zone is None:
+            from forecourt.settings import settings  # pydantic is slow to import, and most timetables name their zone
+
+            return settings().zone
+        return zone
+
+    @property
+    def sentence(self) -> str:
+        """When it is due, in words: "Mondays at 09:00", "Every hour on weekdays, between 08:00 and 17:00"."""
+        cadence = self.rules.cadence
+        return ", ".join([sentence(cadence.cron, cadence.repeat_seconds), *map(str, self.rules.windows)])
+
+    @property
+    def fingerprint(self) -> str:
+        """A short stable hash of when it is due: another one means that its frequency, zone or windows changed."""
+        windows = [str(window) for window in self.rules.windows]
+        told = json.dumps([str(self.cron), self.repeat_seconds, self.zone.key, windows])
+        return sha256(told.encode()).hexdigest()[:16]
+
+    @property
+    def misfire(self) -> Misfire:
+        """What happens to missed due times. Unsaid: one run up to 12 hours late if no day has two, otherwise none."""
+        return self.rules.misfire or (Misfire("once", GRACE) if self.recurrence().at_most_daily else Misfire("skip"))
+
+    @property
+    def one_server(self) -> bool:
+        """Whether a due time runs on one host only."""
+        return not self.rules.every_server
+
+    @property
+    def may_overlap(self) -> bool:
+        """Whether it runs while an earlier run of it is still going."""
+        return bool(self.rules.overlapping)
+
+    @property
+    def ignores_pause(self) -> bool:
+        """Whether it runs while the schedule is paused."""
+        return bool(self.rules.even_when_paused)
+
+    @property
+    def hooks(self) -> Hooks:
+        """What runs around each of its runs."""
+        return self.rules.hooks
+
+    @property
+    def options(self) -> Options:
+        """How its calls are dispatched."""
+        return self.rules.options
+
+    @property
+    def description(self) -> str:
+        """What it is for; empty if nobody said."""
+        return self.rules.description or ""
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Metadata given by `with_attributes`."""
+        return self.rules.attributes
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups it is in, outermost first."""
+        return self.rules.groups
+
+    def _title(self) -> str:
+        return f"task {self.name!r} ({self.place})"
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name!r}: {self.sentence}>"

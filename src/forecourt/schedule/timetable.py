@@ -1,0 +1,138 @@
+"""The tasks of an application, and the groups they stand in."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from types import TracebackType
+from typing import Any, Self
+
+from forecourt.schedule.errors import TimetableError, UnknownTaskError
+from forecourt.schedule.fluent import Fluent
+from forecourt.schedule.rules import Rules
+from forecourt.schedule.task import Entry, Job, Task
+from forecourt.schedule.zones import zone_named
+
+LONGEST_NAME = 200
+
+
+class Timetable:
+    """Tasks under unique names, in the order in which they were added.
+
+    `timezone` is the IANA zone they are written in; without it, the settings' zone, read when a task is evaluated.
+    """
+
+    def __init__(self, timezone: str | None = None) -> None:
+        self._tasks: dict[str, Task] = {}
+        self._defaults = Fluent(Rules(zone=zone_named(timezone) if timezone is not None else None))
+
+    def add(self, job: Job, /, *, name: str | None = None, **args: Any) -> Task:
+        """Add a task that runs `job` with `args`, under the job's name unless another is given.
+
+        Raises TimetableError if the name is taken, or if the job refuses the arguments.
+        """
+        return self._add(job, name, args, self._defaults, _caller())
+
+    def group(self, name: str | None = None, *, timezone: str | None = None) -> "Group":
+        """A group: what is said of it holds for its tasks, as far as they don't say otherwise.
+
+        with timetable.group("night", timezone="Africa/Cairo") as night:
+            night.daily().on_every_server()
+            night.add(rotate_logs).at("03:00")
+        """
+        return Group(self, self._defaults, name, timezone)
+
+    def check(self) -> None:
+        """Raise TimetableError, listing every task that cannot be followed."""
+        _check(self)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks.values())
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tasks
+
+    def __getitem__(self, name: str) -> Task:
+        """The task of this name. Raises UnknownTaskError, a KeyError, with the nearest names."""
+        if name in self._tasks:
+            return self._tasks[name]
+        near = get_close_matches(name, self._tasks, n=3) or list(self._tasks)[:5]
+        raise UnknownTaskError(f"no task is named {name!r}" + (f"; there is {', '.join(near)}" if near else ""))
+
+    def _add(self, job: Job, name: str | None, args: Mapping[str, Any], outer: Fluent, place: str) -> Task:
+        label = getattr(job, "name", None) if name is None else name
+        if not isinstance(label, str):
+            raise TimetableError(f"{job!r} ({place}) is not a job: decorate the function with @job")
+        if not label or len(label) > LONGEST_NAME or label != label.strip() or not label.isprintable():
+            raise TimetableError(
+                f"{label!r} ({place}) cannot name a task: expected 1 to {LONGEST_NAME} printable characters, "
+                "no space around"
+            )
+        if label in self._tasks:
+            raise TimetableError(
+                f"task {label!r} is added twice, at {self._tasks[label].place} and at {place}: "
+                "give one of them another name, as in add(job, name=...)"
+            )
+        task = Task(job, name=label, args=args, place=place, outer=outer)
+        if check_args := getattr(job, "check", None):
+            try:
+                check_args(task.args)
+            except (TypeError, ValueError) as mistake:
+                raise TimetableError(f"task {label!r} ({place}): {mistake}") from mistake
+        self._tasks[label] = task
+        return task
+
+
+class Group(Entry):
+    """Tasks that share rules. Any word said of it, before or after they were added, holds for all of them.
+
+    A task takes from its group what it does not say itself; windows, conditions, hooks and attributes add up, the
+    group's first. Groups nest, the inner one's word wins. Operators pause a group by its name.
+    """
+
+    def __init__(self, timetable: Timetable, outer: Fluent, name: str | None, timezone: str | None) -> None:
+        zone = zone_named(timezone) if timezone is not None else None
+        super().__init__(Rules(zone=zone, groups=(name,) if name else ()), outer)
+        self._timetable = timetable
+        self._tasks: list[Task] = []
+
+    def add(self, job: Job, /, *, name: str | None = None, **args: Any) -> Task:
+        """Add a task to the timetable, in this group, as `Timetable.add` does."""
+        task = self._timetable._add(job, name, args, self, _caller())
+        self._tasks.append(task)
+        return task
+
+    def group(self, name: str | None = None, *, timezone: str | None = None) -> "Group":
+        """A group within this one."""
+        return Group(self._timetable, self, name, timezone)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Check the group's tasks. Raises TimetableError as `Timetable.check` does."""
+        if kind is None:
+            _check(self._tasks)
+
+    def _title(self) -> str:
+        return f"group {' / '.join(self.rules.groups)!r}" if self.rules.groups else "a group without a name"
+
+
+def _check(tasks: Iterable[Task]) -> None:
+    mistakes: list[str] = []
+    for task in tasks:
+        try:
+            task.recurrence()
+        except TimetableError as error:
+            mistakes.extend(error.mistakes)
+    if mistakes:
+        raise TimetableError(*mistakes)
+
+
+def _caller() -> str:
+    frame = sys._getframe(2)  # the caller of add
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

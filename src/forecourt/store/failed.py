@@ -1,0 +1,99 @@
+"""Failed calls: they stay until an operator retries or removes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from forecourt.store.calls import wake
+
+LIST = """
+SELECT id, job, queue, args, attempts, error, message, failed_at, history
+FROM forecourt.failed
+WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
+  AND (%(job)s::text IS NULL OR job = %(job)s)
+  AND (%(error)s::text IS NULL OR error = %(error)s)
+ORDER BY failed_at DESC, id DESC
+LIMIT %(limit)s
+"""
+
+SELECTED = """
+SELECT id
+FROM forecourt.failed
+WHERE (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s))
+  AND (%(queue)s::text IS NULL OR queue = %(queue)s)
+  AND (%(job)s::text IS NULL OR job = %(job)s)
+  AND (%(older_than)s::interval IS NULL OR failed_at <= now() - %(older_than)s)
+ORDER BY id
+"""
+
+# Attempts start from zero; the history stays, so that nobody wonders later what had happened.
+RETRY = """
+WITH pick AS MATERIALIZED (
+    SELECT id
+    FROM forecourt.failed
+    WHERE id = ANY (%(ids)s)
+    FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM forecourt.failed
+    WHERE id = ANY (ARRAY(SELECT id FROM pick))
+    RETURNING *
+)
+INSERT INTO forecourt.ready (
+    id, batch_id, created_at, priority, uuid, job, queue, args, options, history, unique_key, trace
+)
+SELECT id, batch_id, created_at, priority, uuid, job, queue, args, options, history, unique_key, trace
+FROM gone
+RETURNING queue
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCall:
+    """A call that failed for good; `history` holds every attempt's error."""
+
+    id: int
+    job: str
+    queue: str
+    args: Any
+    attempts: int
+    error: str
+    message: str
+    failed_at: datetime
+    history: list[dict[str, Any]]
+
+
+def listed(
+    tx: Connection[Any], *, queue: str | None = None, job: str | None = None, error: str | None = None, limit: int = 100
+) -> list[FailedCall]:
+    """The latest failed calls, newest first."""
+    with tx.cursor(row_factory=class_row(FailedCall)) as cursor:
+        return cursor.execute(LIST, {"queue": queue, "job": job, "error": error, "limit": limit}).fetchall()
+
+
+def selected(
+    tx: Connection[Any],
+    *,
+    ids: Sequence[int] | None = None,
+    queue: str | None = None,
+    job: str | None = None,
+    older_than: timedelta | None = None,
+) -> list[int]:
+    """The ids of the failed calls that all given conditions fit."""
+    parameters = {"ids": None if ids is None else list(ids), "queue": queue, "job": job, "older_than": older_than}
+    return [row[0] for row in tx.execute(SELECTED, parameters)]
+
+
+def retry(tx: Connection[Any], ids: Sequence[int]) -> int:
+    """failed → ready, with all tries anew. Returns how many were still there."""
+    queues = [row[0] for row in tx.execute(RETRY, {"ids": list(ids)})]
+    wake(tx, sorted(set(queues)))
+    return len(queues)
+
+
+def forget(tx: Connection[Any], ids: Sequence[int]) -> int:
+    """Remove failed calls for good. Returns how many were still there."""
+    return tx.execute("DELETE FROM forecourt.failed WHERE id = ANY (%(ids)s)", {"ids": list(ids)}).rowcount

@@ -1,0 +1,229 @@
+"""Promises of a notice's mail: sent once, in the reader's language, and only while it is true."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from showroom import notifications, provider, told, user
+from smtp_sink import Gate, SmtpSink
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from forecourt import Release
+from forecourt.database import engine
+from forecourt.marketplace.mail import MailDelayed
+from forecourt.marketplace.notices import deliver_mail
+from forecourt.marketplace.wallets import notify_low_wallet_balance
+from forecourt.settings import settings
+
+
+@pytest.fixture
+def sink(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpSink]:
+    with SmtpSink() as started:
+        monkeypatch.setenv("FORECOURT_SMTP_URL", started.url)
+        settings.cache_clear()
+        yield started
+
+
+def deliver(notice_id: str) -> dict[str, int]:
+    """One attempt in a transaction of its own, as a slot makes it."""
+    with Session(engine()) as own, own.begin():
+        return deliver_mail(notice_id, session=own)
+
+
+def test_a_mail_is_sent_once_however_often_its_call_runs(session: Session, sink: SmtpSink) -> None:
+    notice = told(session)
+    assert [deliver(str(notice.id)) for _ in range(3)] == [{"sent": 1}, {"already_settled": 1}, {"already_settled": 1}]
+    [message] = sink.messages
+    [notice] = notifications(session)
+    assert (notice.mail_status, notice.mail_reason, notice.message_id) == ("sent", None, message["Message-ID"])
+    assert notice.sent_at is not None
+    assert message["Date"].datetime == notice.created_at.replace(microsecond=0)
+
+
+def test_a_mail_speaks_the_user_s_language_and_links_to_the_listing(
+    session: Session, sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_BASE_URL", "https://cars.example")
+    settings.cache_clear()
+    notice = told(
+        session, title="كيا ريو", slug="كيا ريو/&?", owner=user(session, locale="ar", timezone="Asia/Damascus")
+    )
+    deliver(str(notice.id))
+    [message] = sink.messages
+    assert message["Subject"] == "انتهى الترويج المدفوع لإعلانك \u2068كيا ريو\u2069"
+    assert message["Content-Language"] == "ar"
+    link = "https://cars.example/car-listings/%D9%83%D9%8A%D8%A7%20%D8%B1%D9%8A%D9%88%2F%26%3F"
+    for part in message.iter_parts():
+        assert link in part.get_content()
+        assert "دمشق" in part.get_content()
+
+
+def test_a_low_wallet_mail_tells_the_balance_and_links_to_the_wallet(session: Session, sink: SmtpSink) -> None:
+    provider(session, "12.50", name="Al Wadi", user=user(session))
+    notify_low_wallet_balance(session=session)
+    session.commit()
+    deliver(str(notifications(session)[0].id))
+    [message] = sink.messages
+    assert message["Subject"] == "Your wallet balance is low: \u2068$12.50\u2069"
+    for part in message.iter_parts():
+        assert "Al Wadi" in part.get_content()
+        assert "$50.00" in part.get_content()
+        assert "http://localhost:8000/wallet" in part.get_content()
+
+
+def test_a_hostile_title_stays_a_title(session: Session, sink: SmtpSink) -> None:
+    notice = told(session, title="Kia\r\nBcc: all@example.com\u202e<img src=x onerror=alert(1)>")
+    deliver(str(notice.id))
+    [message] = sink.messages
+    assert message["Bcc"] is None
+    assert sink.recipients == ["owner0@example.com"]
+    assert message["Subject"] == (
+        "The sponsorship of \u2068Kia Bcc: all@example.com<img src=x onerror=alert(1)>\u2069 has ended"
+    )
+    assert "<img" not in list(message.iter_parts())[1].get_content()
+
+
+def test_a_mail_that_was_put_off_stays_pending_and_is_sent_by_the_retry(session: Session, sink: SmtpSink) -> None:
+    notice = told(session)
+    sink.answers["RCPT"].append("451 greylisted")
+    with pytest.raises(MailDelayed, match="451 greylisted"):
+        deliver(str(notice.id))
+    assert notifications(session)[0].mail_status == "pending"
+    assert deliver(str(notice.id)) == {"sent": 1}
+    assert len(sink.messages) == 1
+
+
+def test_a_mail_that_is_refused_is_failed_with_the_reason_and_raises_no_storm(session: Session, sink: SmtpSink) -> None:
+    notice = told(session)
+    sink.answers["RCPT"].append("550 5.1.1 no such user")
+    assert deliver(str(notice.id)) == {"failed": 1}
+    [notice] = notifications(session)
+    assert notice.mail_status == "failed"
+    assert "550 5.1.1 no such user" in str(notice.mail_reason)
+    assert notice.sent_at is None
+
+
+def test_a_failed_mail_is_sent_when_it_is_dispatched_again_with_a_better_address(
+    session: Session, sink: SmtpSink
+) -> None:
+    notice = told(session, owner=user(session, email="not an address"))
+    assert deliver(str(notice.id)) == {"failed": 1}
+    session.execute(text("UPDATE users SET email = 'sami@example.com'"))
+    session.commit()
+    assert deliver(str(notice.id)) == {"sent": 1}
+    assert notifications(session)[0].mail_reason is None
+
+
+def test_a_mail_whose_server_is_away_stays_pending(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    notice = told(session)
+    with SmtpSink() as gone:
+        url = gone.url
+    monkeypatch.setenv("FORECOURT_SMTP_URL", url)
+    settings.cache_clear()
+    with pytest.raises(MailDelayed, match="tried again"):
+        deliver(str(notice.id))
+    assert notifications(session)[0].mail_status == "pending"
+
+
+def test_two_attempts_at_the_same_moment_send_once(session: Session, sink: SmtpSink) -> None:
+    notice = told(session)
+    gate = Gate(sink)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(deliver, str(notice.id))
+        assert gate.reached.wait(30)
+        with pytest.raises(Release):
+            deliver(str(notice.id).upper())
+        gate.opened.set()
+        assert first.result(30) == {"sent": 1}
+    assert deliver(str(notice.id)) == {"already_settled": 1}
+    assert len(sink.messages) == 1
+
+
+def test_a_notice_can_be_marked_as_read_while_its_mail_is_on_its_way(session: Session, sink: SmtpSink) -> None:
+    notice = told(session)
+    gate = Gate(sink)
+    with ThreadPoolExecutor(1) as pool:
+        delivery = pool.submit(deliver, str(notice.id))
+        assert gate.reached.wait(30)
+        session.execute(text("SET LOCAL lock_timeout = '1s'"))
+        session.execute(text("UPDATE notifications SET read_at = now()"))
+        session.commit()
+        gate.opened.set()
+        assert delivery.result(30) == {"sent": 1}
+    [notice] = notifications(session)
+    assert notice.read_at is not None
+    assert notice.mail_status == "sent"
+
+
+def test_a_process_killed_between_the_acceptance_and_the_commit_sends_the_same_message_again(
+    session: Session, sink: SmtpSink
+) -> None:
+    notice = told(session)
+    gate = Gate(sink)
+    code = (
+        "import sys; from sqlalchemy.orm import Session; from forecourt.database import engine\n"
+        "from forecourt.marketplace.notices import deliver_mail\n"
+        "with Session(engine()) as own, own.begin(): deliver_mail(sys.argv[1], session=own)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(notice.id)])
+    try:
+        assert gate.reached.wait(30)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        gate.opened.set()
+    assert notifications(session)[0].mail_status == "pending"
+    _until_unlocked(session)
+    assert deliver(str(notice.id)) == {"sent": 1}
+    first, second = sink.messages
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first.as_bytes() == second.as_bytes()
+
+
+def test_a_mail_that_is_no_longer_true_is_not_sent(session: Session, sink: SmtpSink) -> None:
+    renewed = told(session)
+    session.execute(text("UPDATE car_listings SET is_sponsored = true, sponsored_until = now() + interval '30 days'"))
+    session.commit()
+    assert deliver(str(renewed.id)) == {"suppressed": 1}
+    assert notifications(session)[0].mail_reason == "the listing is sponsored again, or gone"
+
+    rich = provider(session, "10")
+    notify_low_wallet_balance(session=session)
+    rich.wallet_balance = Decimal(500)
+    session.commit()
+    warning = next(notice for notice in notifications(session) if notice.kind == "low_wallet_balance")
+    assert deliver(str(warning.id)) == {"suppressed": 1}
+    assert sink.messages == []
+
+
+def test_a_mail_to_a_user_who_removed_the_address_is_suppressed(session: Session, sink: SmtpSink) -> None:
+    notice = told(session)
+    session.execute(text("UPDATE users SET email = NULL"))
+    session.commit()
+    assert deliver(str(notice.id)) == {"suppressed": 1}
+
+
+def test_a_mail_of_a_notice_that_is_gone_is_a_no_op(session: Session) -> None:
+    assert deliver("00000000-0000-0000-0000-000000000000") == {"already_settled": 1}
+
+
+def test_without_a_server_mails_lie_in_the_outbox_once(session: Session) -> None:
+    notice = told(session)
+    deliver(str(notice.id))
+    deliver(str(notice.id))
+    assert len(list(settings().outbox.iterdir())) == 1
+
+
+def _until_unlocked(session: Session) -> None:
+    """Return once the killed process's connection, and with it its lock, is gone."""
+    for _ in range(600):
+        session.commit()
+        if not session.scalar(text("SELECT count(*) FROM pg_locks, pg_sleep(0.02) WHERE locktype = 'advisory'")):
+            return
+    raise AssertionError("the lock of a dead process stays")

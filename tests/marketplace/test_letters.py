@@ -1,0 +1,186 @@
+"""Promises of the wording: both languages, hostile values, dates and amounts as the reader writes them."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from jinja2 import UndefinedError
+from lxml import html
+
+from forecourt.marketplace import letters
+from forecourt.marketplace.letters import DIRECTIONAL_CONTROLS, Letter, Reader
+from forecourt.settings import settings
+
+FACTS: dict[str, dict[str, letters.Fact]] = {
+    "sponsorship_expired": {
+        "title": "Kia Rio 2019 — دمشق 123456",
+        "sponsored_until": datetime(2026, 11, 23, 21, 1, tzinfo=UTC),
+        "views": 1234,
+    },
+    "low_wallet_balance": {
+        "provider": "Al Wadi",
+        "balance": Decimal("12.50"),
+        "currency": "USD",
+        "threshold": Decimal("50.00"),
+    },
+}
+HOSTILE = "<script>alert('x')</script>\r\nBcc: all@example.com\u202egnp.exe\u2066\x00\x1b \"&amp; {{ 7*7 }}"
+LINK = "https://cars.example/car-listings/%D9%83%D9%8A%D8%A7"
+
+every_letter = pytest.mark.parametrize(
+    ("kind", "language"), [(kind, language) for kind in FACTS for language in ("en", "ar")]
+)
+
+
+@pytest.fixture(autouse=True)
+def _settings(empty_var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECOURT_BASE_URL", "https://cars.example")
+    monkeypatch.setenv("FORECOURT_MAIL_FROM", "Souq Cars <no-reply@cars.example>")
+    settings.cache_clear()
+
+
+def reader(language: str = "en", zone: str | None = "Asia/Damascus", name: str = "Sami") -> Reader:
+    return Reader.of(name, language, zone)
+
+
+def write(kind: str, language: str, **changed: letters.Fact) -> Letter:
+    return letters.write(kind, reader(language), FACTS[kind] | changed, link=LINK)
+
+
+@every_letter
+def test_a_letter_says_in_both_forms_what_happened_and_where_to_act(kind: str, language: str) -> None:
+    letter = write(kind, language)
+    page = html.fromstring(letter.html)
+    assert [link.get("href") for link in page.iter("a")] == ["https://cars.example", LINK]
+    assert LINK + "\n" in letter.text
+    assert "\n" not in letter.subject
+    for said in (letter.text, page.text_content()):
+        assert "Sami" in said
+        assert "Souq Cars" in said
+        for fact in (
+            ("12.50", "50.00", "Al Wadi") if kind == "low_wallet_balance" else ("Kia Rio 2019", "1,234", "12:01")
+        ):
+            assert fact in said
+
+
+@every_letter
+def test_an_html_letter_declares_language_and_direction_where_mail_clients_keep_them(kind: str, language: str) -> None:
+    page = html.document_fromstring(write(kind, language).html)
+    direction, start = ("rtl", "right") if language == "ar" else ("ltr", "left")
+    table = page.find("body/table")
+    assert table is not None
+    for element in (page, table):
+        assert (element.get("lang"), element.get("dir")) == (language, direction)
+    for element in page.iter("td", "h1", "p"):
+        if element.get("align") != "center":
+            assert f"text-align:{start};" in (element.get("style") or "")
+    assert not list(page.iter("style", "script", "img", "link"))
+
+
+@every_letter
+def test_what_people_typed_stands_in_bdi_and_its_markup_is_text(kind: str, language: str) -> None:
+    field = "title" if kind == "sponsorship_expired" else "provider"
+    letter = write(kind, language, **{field: HOSTILE})
+    page = html.fromstring(letter.html)
+    assert not list(page.iter("script"))
+    typed = [element for element in page.iter() if isinstance(element.text, str) and "alert('x')" in element.text]
+    assert [element.tag for element in typed if element.tag != "title"] == ["bdi", "bdi"]
+    assert "{{ 7*7 }}" in page.text_content()
+    assert "<script>alert('x')</script> Bcc: all@example.comgnp.exe" in letter.text
+
+
+@every_letter
+def test_no_override_or_control_character_gets_into_a_letter(kind: str, language: str) -> None:
+    letter = letters.write(
+        kind, reader(language, name=HOSTILE), FACTS[kind] | {"title": HOSTILE, "provider": HOSTILE}, link=LINK
+    )
+    for said in (letter.subject, letter.text, letter.html):
+        assert not set("\r\x00\x1b\u202e\u2066") & set(said)
+        assert said.count("\u2068") == said.count("\u2069")
+
+
+@pytest.mark.parametrize("control", sorted(DIRECTIONAL_CONTROLS))
+def test_each_directional_control_is_taken_out_of_what_people_typed(control: str) -> None:
+    assert letters.harmless(f"Kia{control} Rio") == "Kia Rio"
+
+
+def test_text_isolates_what_people_typed_and_amounts() -> None:
+    letter = write("low_wallet_balance", "ar", provider="AB-123")
+    assert "\u2068AB-123\u2069" in letter.text
+    assert "\u206812.50" not in letter.text  # Babel's own marks are within the isolate
+    assert any("12.50" in part.partition("\u2069")[0] for part in letter.text.split("\u2068"))
+
+
+def test_a_long_title_is_cut_in_the_subject_and_whole_in_the_letter() -> None:
+    letter = write("sponsorship_expired", "en", title="very " * 100 + "long")
+    assert len(letter.subject) < 140
+    assert "very " * 100 + "long" in letter.text
+
+
+def test_a_letter_without_one_of_its_facts_is_not_written() -> None:
+    facts = {name: fact for name, fact in FACTS["sponsorship_expired"].items() if name != "title"}
+    with pytest.raises(UndefinedError, match="title"):
+        letters.write("sponsorship_expired", reader(), facts, link=LINK)
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        ("ar", "ar"),
+        ("ar-SY", "ar"),
+        ("AR_eg", "ar"),
+        ("en", "en"),
+        ("en-GB", "en"),
+        ("de", "en"),
+        ("", "en"),
+        (None, "en"),
+    ],
+)
+def test_a_language_without_templates_falls_back_to_english(locale: str | None, language: str) -> None:
+    assert Reader.of("Sami", locale, None).language == language
+
+
+@pytest.mark.parametrize("zone", [None, "", "Mars/Olympus", "../../etc/passwd"])
+def test_a_reader_without_a_zone_reads_the_business_zone(zone: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECOURT_TIMEZONE", "Africa/Cairo")
+    settings.cache_clear()
+    assert reader(zone=zone).zone == ZoneInfo("Africa/Cairo")
+
+
+def test_a_moment_is_told_in_the_reader_s_zone_and_says_whose() -> None:
+    at = datetime(2026, 11, 23, 21, 1, tzinfo=UTC)
+    assert reader().moment(at) == "November 24, 2026, 12:01\u202fAM (Damascus)"
+    assert reader(zone="America/New_York").moment(at) == "November 23, 2026, 4:01\u202fPM (New York)"
+    assert reader("ar").moment(at) == "24 نوفمبر 2026، 12:01 ص (دمشق)"
+
+
+def test_amounts_keep_their_cents_in_every_currency() -> None:
+    assert reader().amount(Decimal("1234.5"), "USD") == "$1,234.50"
+    assert "12.50" in reader("ar").amount(Decimal("12.5"), "SYP")
+    assert "ل.س" in reader("ar").amount(Decimal("12.5"), "SYP")
+
+
+@pytest.mark.parametrize(
+    ("views", "said"),
+    [
+        (0, "لا مشاهدات"),
+        (1, "مشاهدة واحدة"),
+        (2, "مشاهدتان"),
+        (3, "3 مشاهدات"),
+        (10, "10 مشاهدات"),
+        (11, "11 مشاهدة"),
+        (100, "100 مشاهدة"),
+        (1103, "1,103 مشاهدات"),
+    ],
+)
+def test_arabic_counts_in_its_six_forms(views: int, said: str) -> None:
+    letter = write("sponsorship_expired", "ar", views=views)
+    assert f": {said}." in letter.text
+    assert f"<bdi>{said}</bdi>" in letter.html
+
+
+@pytest.mark.parametrize(("views", "said"), [(0, "0 times"), (1, "once"), (2, "2 times")])
+def test_english_counts_in_its_two_forms(views: int, said: str) -> None:
+    assert f"seen {said}." in write("sponsorship_expired", "en", views=views).text

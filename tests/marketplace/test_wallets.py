@@ -1,0 +1,125 @@
+"""Promises of the low-balance warning."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from showroom import ago, calls, notifications, provider, user, wait_until_blocked
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from forecourt.database import engine
+from forecourt.marketplace.models import CarProvider
+from forecourt.marketplace.wallets import notify_low_wallet_balance
+from forecourt.settings import settings
+
+
+@pytest.mark.parametrize(("balance", "low"), [("0", 0), ("0.01", 1), ("49.99", 1), ("50", 0), ("-3", 0)])
+def test_low_means_more_than_nothing_and_less_than_fifty(session: Session, balance: str, low: int) -> None:
+    provider(session, balance)
+    assert notify_low_wallet_balance(session=session) == {"low": low, "notified": low, "already_told": 0}
+
+
+def test_the_provider_s_user_is_told_the_balance_in_the_app_and_by_mail(session: Session) -> None:
+    poor = provider(session, "12.50", name="Al Wadi", wallet_currency="SYP", updated_at=ago(session, "9 days"))
+    before = poor.updated_at
+    notify_low_wallet_balance(session=session)
+    [notice] = notifications(session)
+    assert (notice.user_id, notice.kind, notice.mail_status) == (poor.user_id, "low_wallet_balance", "pending")
+    assert notice.data["provider_id"] == poor.id
+    assert (notice.data["provider"], notice.data["balance"], notice.data["currency"]) == ("Al Wadi", "12.50", "SYP")
+    assert calls(session, "deliver_mail") == [{"notification_id": str(notice.id)}]
+    session.refresh(poor)
+    assert poor.updated_at == before
+
+
+def test_an_inactive_provider_is_not_told(session: Session) -> None:
+    provider(session, "10", is_active=False)
+    assert notify_low_wallet_balance(session=session)["low"] == 0
+
+
+def test_a_user_without_an_address_is_told_in_the_app_alone(session: Session) -> None:
+    provider(session, "10", user=user(session, "Nour", email=None))
+    provider(session, "10", user=user(session, "Rima", email=" "))
+    assert notify_low_wallet_balance(session=session)["notified"] == 2
+    assert [notice.mail_status for notice in notifications(session)] == ["suppressed", "suppressed"]
+    assert calls(session, "deliver_mail") == []
+
+
+def test_two_providers_of_one_user_are_two_warnings(session: Session) -> None:
+    sami = user(session)
+    provider(session, "10", user=sami)
+    provider(session, "20", user=sami)
+    assert notify_low_wallet_balance(session=session)["notified"] == 2
+
+
+def test_ten_runs_by_hand_tell_each_provider_once(session: Session) -> None:
+    provider(session, "10")
+    provider(session, "20")
+    assert notify_low_wallet_balance(session=session) == {"low": 2, "notified": 2, "already_told": 0}
+    session.commit()
+    for _ in range(9):
+        assert notify_low_wallet_balance(session=session) == {"low": 2, "notified": 0, "already_told": 2}
+        session.commit()
+    assert len(notifications(session)) == 2
+    assert len(calls(session, "deliver_mail")) == 2
+
+
+def test_a_balance_that_flaps_around_the_limit_within_a_week_is_told_once(session: Session) -> None:
+    poor = provider(session, "49")
+    for balance in ("49", "51", "48", "50", "47"):
+        poor.wallet_balance = Decimal(balance)
+        session.flush()
+        notify_low_wallet_balance(session=session)
+    assert len(notifications(session)) == 1
+
+
+def test_two_overlapping_runs_tell_each_provider_once(session: Session) -> None:
+    for _ in range(20):
+        provider(session, "10")
+    session.commit()
+    assert notify_low_wallet_balance(session=session)["notified"] == 20
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(_notify)
+        wait_until_blocked()
+        session.commit()
+        assert late.result(30) == {"low": 20, "notified": 0, "already_told": 20}
+    assert len(notifications(session)) == 20
+
+
+def test_a_rolled_back_run_leaves_the_warning_for_the_next(session: Session) -> None:
+    provider(session, "10")
+    session.commit()
+    notify_low_wallet_balance(session=session)
+    session.rollback()
+    assert notify_low_wallet_balance(session=session)["notified"] == 1
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Africa/Cairo", "Pacific/Auckland"])
+def test_seven_business_days_lie_between_two_warnings(
+    session: Session, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("FORECOURT_TIMEZONE", zone)
+    settings.cache_clear()
+    week, six = provider(session, "10"), provider(session, "20")
+    _told(session, week, days_ago=7, at="23:59:59")  # less than 168 hours: last Monday's run was late
+    _told(session, six, days_ago=6, at="00:00")
+    assert notify_low_wallet_balance(session=session) == {"low": 2, "notified": 1, "already_told": 1}
+    assert notifications(session)[0].data["provider_id"] == week.id
+
+
+def _told(session: Session, told: CarProvider, *, days_ago: int, at: str) -> None:
+    session.execute(
+        text("""
+            UPDATE car_providers
+            SET low_wallet_notified_at =
+                ((now() AT TIME ZONE :zone)::date - :days + CAST(:at AS time)) AT TIME ZONE :zone
+            WHERE id = :id
+        """),
+        {"zone": settings().timezone, "days": days_ago, "at": at, "id": told.id},
+    )
+
+
+def _notify() -> dict[str, int]:
+    with Session(engine()) as own, own.begin():
+        return notify_low_wallet_balance(session=own)

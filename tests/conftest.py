@@ -10,6 +10,9 @@ from psycopg import sql
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.orm import Session
 
+import workshop
+from fleet import Looking
+
 from forecourt import database
 from forecourt.database.private import PrivateServer
 from forecourt.database.schema import upgrade
@@ -83,3 +86,12 @@ def _create(server_url: str, name: str, template: str = "template0") -> None:
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         )
+
+
+@pytest.fixture
+def looking(database: str) -> Iterator[Looking]:
+    """The test's database with the workshop's table of traces, to look into."""
+    look = Looking(database)
+    look.connection.execute(workshop.TRACES.encode())
+    yield look
+    look.connection.close()

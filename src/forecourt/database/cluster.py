@@ -53,7 +53,9 @@ class Cluster:
                 stderr=subprocess.STDOUT,
             )
             if made.returncode:
-                raise PrivateServerError(f"initdb could not make {data}. It said:\n{made.stdout.decode()}")
+                raise PrivateServerError(
+                    f"initdb could not make {data}. It said:\n{made.stdout.decode(errors='replace')}"
+                )
             unfinished.rename(data)
         finally:
             for left_behind in data.parent.glob("pg*.unfinished.*"):
@@ -77,7 +79,8 @@ class Cluster:
         return self._url_of("forecourt")
 
     def _url_of(self, database: str) -> str:
-        return f"postgresql://forecourt@/{database}?host={quote(str(self.socket_folder))}"
+        # The port is in the socket's name, and a PGPORT in the environment is meant for another server.
+        return f"postgresql://forecourt@/{database}?host={quote(str(self.socket_folder))}&port=5432"
 
     @cached_property
     def socket_folder(self) -> Path:

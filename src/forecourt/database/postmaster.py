@@ -78,7 +78,7 @@ class Postmaster:
                 log_offset = log.stat().st_size if log.exists() else 0
                 launched = self._launch(binaries, log, durable=durable)
             if time.monotonic() > deadline:
-                raise PrivateServerError(f"PostgreSQL is not ready after {START_SECONDS:.0f} s. {_end_of(log)}")
+                raise PrivateServerError(f"PostgreSQL is not ready after {START_SECONDS:.0f} s, see {log}.")
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> bool:
@@ -136,10 +136,11 @@ class Postmaster:
 
         They notice its death only between queries, which may take hours, and until then keep its shared memory.
         """
-        with log.open(errors="replace") as lines:
-            lines.seek(log_offset)
-            if "is still in use" not in lines.read():
-                raise PrivateServerError(f"PostgreSQL does not start. {_end_of(log)}")
+        with log.open("rb") as output:
+            output.seek(log_offset)
+            said = output.read().decode(errors="replace")
+        if "is still in use" not in said:
+            raise PrivateServerError(f"PostgreSQL does not start. {log} ends with:\n{_last_lines(said)}")
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # gone meanwhile, or another user's
                 is_ours = (process / "cwd").readlink() == self.cluster.data
@@ -158,6 +159,5 @@ def _is_alive(pid: int) -> bool:
         return True
 
 
-def _end_of(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-15:]
-    return "\n".join([f"{log} ends with:", *lines])
+def _last_lines(said: str) -> str:
+    return "\n".join(said.splitlines()[-15:])

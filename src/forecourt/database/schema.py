@@ -1,15 +1,19 @@
-"""Brings the schema to what this code needs, and says which version a database has."""
+"""Brings the schema to what this code needs, and says which version a database has.
+
+Alembic is imported only to migrate: workers and commands merely compare two version numbers.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command, op
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 MIGRATIONS = Path(__file__).parent / "migrations"
-UPGRADE_LOCK = 0x666F7265  # one upgrade at a time: an advisory lock, the same for every server
+UPGRADE_LOCK = 0x666F7265
+"""One upgrade at a time: an advisory lock, the same for every server."""
 
 
 class SchemaTooOld(RuntimeError):
@@ -18,11 +22,15 @@ class SchemaTooOld(RuntimeError):
 
 def run(sql: str) -> None:
     """Run a migration's statements exactly as written: no bind parameters, so `:` and `%` are themselves."""
+    from alembic import op
+
     op.get_bind().connection.driver_connection.execute(sql.encode())  # type: ignore[union-attr]
 
 
 def upgrade(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
     """Migrate to `to`, and return the versions before and after. Servers that start together wait for each other."""
+    from alembic import command
+
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": UPGRADE_LOCK})
         try:
@@ -44,17 +52,19 @@ def upgrade(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
 
 def version(connection: Connection) -> str | None:
     """The revision that the database is at; None for an empty one."""
-    context = MigrationContext.configure(
-        connection, opts={"version_table": "schema_version", "version_table_schema": "forecourt"}
-    )
-    return context.get_current_revision()
+    if connection.scalar(text("SELECT to_regclass('forecourt.schema_version')")) is None:
+        return None
+    return connection.scalar(text("SELECT version_num FROM forecourt.schema_version"))
+
+
+def revisions() -> list[str]:
+    """The revisions that this code knows, oldest first. Their files begin with them."""
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def needed() -> str:
     """The revision that this code was written for."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return revisions()[-1]
 
 
 def require_current(engine: Engine) -> None:
@@ -64,15 +74,15 @@ def require_current(engine: Engine) -> None:
     """
     with engine.connect() as connection:
         found = version(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found == needed() or (found is not None and found not in known):
-        return
-    raise SchemaTooOld(
-        f"the database's schema is at {found or 'nothing'}, this code needs {needed()}: run `forecourt db migrate`"
-    )
+    if found is None or (found in revisions() and found != needed()):
+        raise SchemaTooOld(
+            f"the database's schema is at {found or 'nothing'}, this code needs {needed()}: run `forecourt db migrate`"
+        )
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return config

@@ -1,9 +1,9 @@
 """Rolls raw events up into one row a listing and business day.
 
-A day's stats are a function of its raw events and replace what was there, so a second run writes nothing. A night
-aggregates the days that have events and were never aggregated, those that got events more than a day late (a trigger
-notes them), and the last three that it did, for events that came a little late. A day whose raw events are archived is
-closed for good: aggregating it again would zero it.
+A day's stats are a function of its raw events and replace what was there, so a second run changes nothing. A night
+aggregates the days that have events and were never aggregated, those that were not yet aggregated two days after their
+end, for events that come a little late, and those that got events more than a day late, which a trigger notes. A day
+whose raw events are archived is closed for good: aggregating it again would zero it.
 """
 
 import logging
@@ -19,9 +19,10 @@ from forecourt.settings import settings
 
 log = logging.getLogger(__name__)
 
-WINDOW = 3
-"""So many days, up to the last one aggregated, are aggregated again each night. An event that comes within a day is
-found there, the trigger notes the later ones; the third day is for transactions that stay open long."""
+DAY = timedelta(days=1)
+SETTLED = 2 * DAY
+"""After a day's end. An event may come one day late before the trigger notes it; the other day is for transactions that
+stay open that long."""
 
 # Aggregation and archiving exclude each other: a day must not lose its raw events while its stats are being computed.
 LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecourt.analytics'))")
@@ -29,7 +30,7 @@ LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecourt.analytics'))")
 NOW = text("SELECT now()")
 OPEN_SINCE = text("SELECT coalesce(max(upper), '2000-01-01Z') FROM analytics_archives WHERE dropped_at IS NOT NULL")
 FIRST_EVENT = text("SELECT min(created_at) FROM car_listing_analytics WHERE created_at >= :since")
-AGGREGATED = text("SELECT date FROM analytics_days")
+AGGREGATED = text("SELECT date, aggregated_at FROM analytics_days WHERE date >= :first")
 TAKE_LATE = text("DELETE FROM analytics_late_days RETURNING day")
 
 # Sorting each listing's few addresses by themselves is a fifth faster than sorting the day by (listing, address). The
@@ -86,11 +87,10 @@ AGGREGATE = text(
         RETURNING 1
     ),
     noted AS (
-        INSERT INTO analytics_days AS days (date, events)
+        INSERT INTO analytics_days (date, events)
         SELECT CAST(:day AS date), coalesce(sum(total_events), 0) FROM fresh
         ON CONFLICT (date) DO UPDATE
         SET events = excluded.events, aggregated_at = now()
-        WHERE days.events <> excluded.events
     )
     SELECT (SELECT count(*) FROM written) + (SELECT count(*) FROM vanished) AS rows_written,
            coalesce(sum(total_events), 0)::bigint AS events
@@ -113,8 +113,8 @@ def aggregate_daily_analytics(day: str | None = None, *, session: Session) -> di
     session.execute(LOCK)
     today = session.scalars(NOW).one().astimezone(zone).date()
     if day is None:
-        yesterday = today - timedelta(days=1)
-        days = _owed(session, zone, yesterday) | _window(session, zone) | {yesterday}
+        yesterday = today - DAY
+        days = _owed(session, zone, yesterday) | _unsettled(session, zone) | {yesterday}
     else:
         days = {_checked(day, today, _first_open(session, zone))}
     counts = _aggregate(session, zone, days)
@@ -129,9 +129,9 @@ def settle(session: Session, before: datetime) -> None:
     """
     zone = settings().zone
     session.execute(LOCK)
-    yesterday = session.scalars(NOW).one().astimezone(zone).date() - timedelta(days=1)
-    window = {day for day in _window(session, zone) if start_of(day, zone) < before}
-    _aggregate(session, zone, _owed(session, zone, yesterday) | window)
+    yesterday = session.scalars(NOW).one().astimezone(zone).date() - DAY
+    unsettled = {day for day in _unsettled(session, zone) if start_of(day, zone) < before}
+    _aggregate(session, zone, _owed(session, zone, yesterday) | unsettled)
 
 
 def start_of(day: date, zone: ZoneInfo) -> datetime:
@@ -142,8 +142,8 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
 
 def _owed(session: Session, zone: ZoneInfo, until: date) -> set[date]:
     """The days up to `until` that have events and were never aggregated, and those that got late ones."""
-    done = set(session.scalars(AGGREGATED))
     day = first = _first_open(session, zone)
+    done = {day for day, _ in session.execute(AGGREGATED, {"first": first})}
     owed = set()
     # From event to event, not from day to day: one with a wrong date, years back, costs a step and not a thousand.
     while event := session.scalars(FIRST_EVENT, {"since": start_of(day, zone)}).one():
@@ -152,28 +152,26 @@ def _owed(session: Session, zone: ZoneInfo, until: date) -> set[date]:
             break
         if day not in done:
             owed.add(day)
-        day += timedelta(days=1)
+        day += DAY
         while day in done:
-            day += timedelta(days=1)
+            day += DAY
     for late in session.scalars(TAKE_LATE):
         begin = datetime(late.year, late.month, late.day, tzinfo=UTC)
-        owed |= {begin.astimezone(zone).date(), (begin + timedelta(days=1, microseconds=-1)).astimezone(zone).date()}
+        owed |= {begin.astimezone(zone).date(), (begin + DAY - timedelta(microseconds=1)).astimezone(zone).date()}
     return {day for day in owed if first <= day <= until}
 
 
-def _window(session: Session, zone: ZoneInfo) -> set[date]:
-    last = max(session.scalars(AGGREGATED), default=None)
-    if last is None:
-        return set()
-    first = _first_open(session, zone)
-    return {day for back in range(WINDOW) if (day := last - timedelta(days=back)) >= first}
+def _unsettled(session: Session, zone: ZoneInfo) -> set[date]:
+    """The days whose last aggregation was too early to have found every event that came a little late."""
+    done = session.execute(AGGREGATED, {"first": _first_open(session, zone)})
+    return {day for day, at in done if at < start_of(day + DAY, zone) + SETTLED}
 
 
 def _first_open(session: Session, zone: ZoneInfo) -> date:
     """The first day that has all its raw events."""
     since = session.scalars(OPEN_SINCE).one()
     day: date = since.astimezone(zone).date()
-    return day if start_of(day, zone) >= since else day + timedelta(days=1)
+    return day if start_of(day, zone) >= since else day + DAY
 
 
 def _checked(given: str, today: date, first_open: date) -> date:
@@ -192,7 +190,7 @@ def _aggregate(session: Session, zone: ZoneInfo, days: set[date]) -> dict[str, i
     counts = {"days": len(days), "listings": 0, "rows_written": 0, "events": 0}
     session.execute(SORT_EACH_LISTING, {"value": "off"})
     for day in sorted(days):
-        bounds = {"day": day, "lower": start_of(day, zone), "upper": start_of(day + timedelta(days=1), zone)}
+        bounds = {"day": day, "lower": start_of(day, zone), "upper": start_of(day + DAY, zone)}
         rows_written, events = session.execute(AGGREGATE, bounds).one()
         counts["rows_written"] += rows_written
         counts["events"] += events

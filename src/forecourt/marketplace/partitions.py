@@ -12,7 +12,7 @@ like any other, only slower."""
 
 MAKE = text("SELECT premake_analytics_partitions(:days_ahead)")
 
-# The bounds are parsed in the session that prints them, so its TimeZone and DateStyle don't matter.
+# The bounds are parsed in the session that prints them, so its TimeZone does not matter.
 COVERED = text(
     """
     SELECT partition.relname AS name, bounds[1]::timestamptz AS lower, bounds[2]::timestamptz AS upper

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -68,6 +68,17 @@ WHERE task = ANY (%(tasks)s)
 ORDER BY task, due_at DESC
 """
 
+# Walks the unique index from its end. A due time in the future is left from a clock that once ran ahead: it proves nothing.
+LAST_SUCCESS = """
+SELECT finished_at, now() - finished_at AS ago
+FROM forecourt.ticks
+WHERE task = %(task)s
+  AND status = 'succeeded'
+  AND due_at <= now()
+ORDER BY due_at DESC
+LIMIT 1
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -96,6 +107,14 @@ class Holder:
     worker: int | None
     host: str | None
     pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """When a task last succeeded, and how long ago that was by the database's clock."""
+
+    finished_at: datetime
+    ago: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +176,9 @@ def latest(tx: Connection[Any], tasks: Sequence[str]) -> dict[str, Tick]:
     """Each task's latest due time."""
     with tx.cursor(row_factory=class_row(Tick)) as cursor:
         return {tick.task: tick for tick in cursor.execute(LATEST, {"tasks": list(tasks)})}
+
+
+def last_success(tx: Connection[Any], task: str) -> Success | None:
+    """The success of the task's latest due time that has one; None when it never succeeded."""
+    with tx.cursor(row_factory=class_row(Success)) as cursor:
+        return cursor.execute(LAST_SUCCESS, {"task": task}).fetchone()

@@ -45,6 +45,8 @@ class Nursery:
                         self._bury()
                     elif not self._obey():
                         return
+        except (ConnectionResetError, BrokenPipeError):
+            return  # the supervisor went without reading what it had been told
         finally:
             for pid in self._slots:
                 os.kill(pid, signal.SIGKILL)

@@ -51,7 +51,7 @@ def run_slot(birth: Birth, channel: socket.socket) -> None:
     marks = Marks(Path(birth.marks), birth.slots)
     execution = Execution(registry, engine)
     gc.freeze()
-    while message := channel.recv(LARGEST_MESSAGE):
+    while message := _next(channel):
         job, items = unpack(message)
         # Which call of a batch is to blame for a crash cannot be known, so none is marked.
         marks.set(birth.number, items[0].id if len(items) == 1 else 0)
@@ -59,6 +59,14 @@ def run_slot(birth: Birth, channel: socket.socket) -> None:
         marks.clear(birth.number)
         for part in _messages(reports):
             channel.sendall(part)
+
+
+def _next(channel: socket.socket) -> bytes:
+    """The next message; empty when the supervisor is gone."""
+    try:
+        return channel.recv(LARGEST_MESSAGE)
+    except ConnectionResetError:
+        return b""
 
 
 def _messages(reports: list[Report]) -> list[bytes]:

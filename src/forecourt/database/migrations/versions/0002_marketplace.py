@@ -113,7 +113,7 @@ CREATE TABLE public.car_listing_daily_stats (
 ) WITH (fillfactor = 90);
 CREATE INDEX car_listing_daily_stats_date ON public.car_listing_daily_stats (date);
 
--- A business day that has been aggregated, and of how many events.
+-- A business day that has been aggregated: when last, and of how many events.
 CREATE TABLE public.analytics_days (
     date          date        PRIMARY KEY,
     events        bigint      NOT NULL,

@@ -1,0 +1,66 @@
+"""Who may talk to the server: without credentials only this machine, and only under a name that is meant.
+
+A page from elsewhere can make its own name point at 127.0.0.1 and so let a browser on this machine read what is served
+here. The name in the Host header gives it away.
+"""
+
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from forecourt.web import answers
+
+OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class OpenToOthers(RuntimeError):
+    """The server would listen beyond this machine, and nothing protects it there."""
+
+
+def require_loopback(host: str) -> None:
+    """Raise OpenToOthers unless only this machine can reach a server that listens on `host`."""
+    if host == "localhost":
+        return
+    try:
+        inside = ip_address(host).is_loopback
+    except ValueError:
+        inside = False
+    if not inside:
+        raise OpenToOthers(
+            f"FORECOURT_WEB_HOST={host} can be reached from other machines, and the web server has no credentials to ask "
+            "for. Let it listen on 127.0.0.1, and put a reverse proxy in front that passes on what others may see."
+        )
+
+
+class HostGuard:
+    """Refuses requests under a name that is not `hosts`. `everywhere`: paths that any name may ask for.
+
+    Probes come by whatever address a machine has, and their answers reveal nothing.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], everywhere: Collection[str]) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._everywhere = everywhere
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._everywhere:
+            await self._app(scope, receive, send)
+            return
+        host = Headers(scope=scope).get("host", "")
+        if hostname(f"//{host}") in self._hosts:
+            await self._app(scope, receive, send)
+            return
+        refusal = answers.error(403, f"{host!r} is not a name of this server: set FORECOURT_BASE_URL to its address")
+        await refusal(scope, receive, send)
+
+
+def hostname(url: str) -> str:
+    """The host that a URL names, in lower case, without port and brackets; empty when it names none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

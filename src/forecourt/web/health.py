@@ -1,0 +1,68 @@
+"""What probes and monitors ask: does the process live, can it serve, does the schedule run.
+
+A question about the database gets a connection of its own, which gives up within seconds: a probe has to learn that the
+database is gone, also when a connection from before would still wait for it.
+"""
+
+from datetime import UTC, timedelta
+from functools import lru_cache
+
+import psycopg
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from forecourt.database import database_url, in_transaction_of
+from forecourt.database.schema import SchemaTooOld, require_current
+from forecourt.store import ticks
+from forecourt.web import answers
+
+HEARTBEAT = "heartbeat"
+"""The task, due every minute, whose success shows that the clock enqueues and a worker works."""
+
+LONGEST_SILENCE = timedelta(minutes=5)
+"""Age of the last heartbeat beyond which the scheduler counts as stopped."""
+
+
+async def live(_: Request) -> Response:
+    """The event loop turns. Asks nobody: a process is not restarted because its database is away."""
+    return answers.ok()
+
+
+def ready(_: Request) -> Response:
+    """The database answers, and its schema is the one that this code needs."""
+    try:
+        require_current(_engine(database_url()))
+    except SchemaTooOld as error:
+        return answers.error(503, str(error))
+    return answers.ok()
+
+
+def scheduler(_: Request) -> Response:
+    """The heartbeat succeeded within the last five minutes, by the database's clock."""
+    try:
+        with _engine(database_url()).begin() as connection:
+            last = ticks.last_success(in_transaction_of(connection), HEARTBEAT)
+    except psycopg.errors.UndefinedTable:
+        last = None  # an empty database: nothing ever ran on it
+    if last is None or last.ago > LONGEST_SILENCE:
+        return answers.error(503, "Scheduler not running")
+    return answers.ok(last_run=last.finished_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+
+ROUTES = (Route("/livez", live), Route("/readyz", ready), Route("/health/scheduler", scheduler))
+
+
+@lru_cache(maxsize=1)
+def _engine(url: URL) -> Engine:
+    """No pool, and seconds to connect, to be heard of (milliseconds here), and for each statement."""
+    patience = {"connect_timeout": 2, "tcp_user_timeout": 2000}
+    engine = create_engine(url, poolclass=NullPool, connect_args={"application_name": "forecourt probe", **patience})
+
+    # For the transaction only: through PgBouncer the connection is not ours alone.
+    @event.listens_for(engine, "begin")
+    def limit(connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = '2s'")
+
+    return engine

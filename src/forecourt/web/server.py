@@ -1,0 +1,60 @@
+"""Serves the web application until a signal says stop."""
+
+import errno
+import logging
+import signal
+import socket
+
+import uvicorn
+
+from forecourt.web.app import create_app
+from forecourt.web.guard import require_loopback
+
+log = logging.getLogger("forecourt.web")
+
+SHUTDOWN_SECONDS = 5
+
+
+class PortTaken(RuntimeError):
+    """Another program listens there."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port. Raises OpenToOthers or PortTaken."""
+    require_loopback(host)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise PortTaken(f"another program listens on port {port} of {host}") from None
+    # Its connections inherit this. Without it each answer waits 40 ms for the acknowledgement of its own head.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+def serve(listening: socket.socket) -> None:
+    """Answer requests until SIGTERM, SIGINT or SIGQUIT, then finish those that run, within 5 s."""
+    config = uvicorn.Config(
+        create_app(),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    server = uvicorn.Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # The server takes over the first two while it runs, and raises them again when it is done: that must not kill us.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, stop)
+    host, port = listening.getsockname()[:2]
+    log.info("web started", extra={"host": host, "port": port})
+    server.run(sockets=[listening])
+    log.info("web stopped")

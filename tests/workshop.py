@@ -1,0 +1,149 @@
+"""An application for tests: jobs that leave traces in a table, fail, hang, or kill their own process."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from sqlalchemy import text
+
+from forecourt import Discard, Forecourt, Release, Session, Timetable, job
+from forecourt.database import engine
+
+TRACES = """
+CREATE TABLE traces (
+    id     bigint GENERATED ALWAYS AS IDENTITY,
+    call   text        NOT NULL,
+    pid    int         NOT NULL,
+    at     timestamptz NOT NULL DEFAULT clock_timestamp()
+)
+"""
+LEAVE = text("INSERT INTO traces (call, pid) VALUES (:call, :pid)")
+
+
+def leave(call: str) -> None:
+    """A trace that stays whatever becomes of the call: in a transaction of its own."""
+    with engine().begin() as connection:
+        connection.execute(LEAVE, {"call": call, "pid": os.getpid()})
+
+
+@job
+def nothing(n: int = 0) -> None:
+    """The smallest job."""
+
+
+@job
+def leave_trace(call: str) -> dict[str, str]:
+    leave(call)
+    return {"left": call}
+
+
+@job(tries=5, backoff=0)
+def transact(call: str, seconds: float = 0, *, session: Session) -> None:
+    """Exactly once: the trace is part of the call's transaction."""
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+    time.sleep(seconds)
+
+
+@job(tries=5, backoff=0)
+def hold_and_wait(call: str, folder: str, *, session: Session) -> None:
+    """Writes, says so in a file, and waits until another file allows it to go on."""
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+    (Path(folder) / f"{call}.{os.getpid()}.started").touch()
+    while not (Path(folder) / f"{call}.go").exists():
+        time.sleep(0.01)
+
+
+@job(tries=2, backoff=0)
+def fail(call: str) -> None:
+    leave(call)
+    raise ValueError(f"{call} cannot work")
+
+
+@job(tries=3, backoff=0, fail_on=KeyError)
+def fail_at_once(call: str) -> None:
+    leave(call)
+    raise KeyError(call)
+
+
+@job(tries=2, backoff=0, timeout=0.5)
+def hang(call: str) -> None:
+    leave(call)
+    time.sleep(60)
+
+
+@job(tries=2, backoff=0, timeout=0.5)
+def hang_in_c(call: str) -> None:
+    """In a C call that returns to Python for no signal."""
+    import re
+
+    leave(call)
+    re.match(r"(a|aa)+$", "a" * 60 + "b")
+
+
+@job(tries=2, backoff=0)
+def die(call: str, by: int = signal.SIGKILL) -> None:
+    leave(call)
+    os.kill(os.getpid(), by)
+    time.sleep(60)
+
+
+@job(tries=1)
+def leave_by_exit(call: str) -> None:
+    leave(call)
+    raise SystemExit(3)
+
+
+@job(tries=2)
+def come_back(call: str, times: int) -> None:
+    """Releases itself until it has been seen so often."""
+    leave(call)
+    with engine().connect() as connection:
+        seen = connection.execute(text("SELECT count(*) FROM traces WHERE call = :call"), {"call": call}).scalar_one()
+    if seen < times:
+        raise Release(0, "not yet")
+
+
+@job
+def drop(call: str) -> None:
+    leave(call)
+    raise Discard("nobody wants it")
+
+
+@job(batch=100, tries=2, backoff=0)
+def collect(n: list[int], *, session: Session) -> None:
+    if 13 in n:
+        raise ValueError("thirteen")
+    session.execute(LEAVE, [{"call": f"collected {number}", "pid": os.getpid()} for number in n])
+
+
+@job(batch=50, tries=2, backoff=0)
+def collect_or_die(n: list[int], *, session: Session) -> None:
+    if 13 in n:
+        os.kill(os.getpid(), signal.SIGKILL)
+    session.execute(LEAVE, [{"call": f"collected {number}", "pid": os.getpid()} for number in n])
+
+
+@job
+def nap(call: str, seconds: float) -> None:
+    leave(call)
+    time.sleep(seconds)
+
+
+@job
+def swallow(text: str) -> int:
+    return len(text)
+
+
+@job
+def commit_inside(call: str, *, session: Session) -> None:
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+    session.commit()
+
+
+@job
+def return_odd_things(which: str) -> object:
+    return {"nul": "a\x00b", "long": "x" * 100_000, "surrogate": "\ud800", "object": object(), "big": 2**80}[which]
+
+
+app = Forecourt(Timetable("UTC"), queues=("high", "default", "low"))

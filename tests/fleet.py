@@ -33,7 +33,9 @@ class Process:
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "forecourt", *arguments],
-                env=os.environ | {"PYTHONPATH": str(TESTS), "FORECOURT_APP": app, "FORECOURT_LOG_FORMAT": "text"} | environment,
+                env=os.environ
+                | {"PYTHONPATH": str(TESTS), "FORECOURT_APP": app, "FORECOURT_LOG_FORMAT": "text"}
+                | environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -79,13 +81,32 @@ def running(*arguments: str, **options: Any) -> Iterator[Process]:
 
 def worker(*options: str, processes: int = 2, **more: Any) -> Any:
     """A worker over all the workshop's queues, quick to notice."""
-    return running("queue", "work", "--queue", "high,default,low", "--processes", str(processes), "--sleep", "0.2", *options, **more)
+    return running(
+        "queue",
+        "work",
+        "--queue",
+        "high,default,low",
+        "--processes",
+        str(processes),
+        "--sleep",
+        "0.2",
+        *options,
+        **more,
+    )
 
 
 def work_until_empty(*options: str, processes: int = 2, **more: Any) -> Process:
     """A worker that works off what is ready now, and has ended. Its exit code must be 0."""
     process = Process(
-        "queue", "work", "--queue", "high,default,low", "--processes", str(processes), "--stop-when-empty", *options, **more
+        "queue",
+        "work",
+        "--queue",
+        "high,default,low",
+        "--processes",
+        str(processes),
+        "--stop-when-empty",
+        *options,
+        **more,
     )
     assert process.wait() == 0, process.said()
     return process

@@ -9,7 +9,7 @@ import pytest
 from forecourt.settings import settings
 from forecourt.web.app import create_app
 from forecourt.web.guard import OpenToOthers, require_loopback
-from forecourt.web.server import PortTaken, listen
+from forecourt.web.server import CannotListen, listen
 
 
 def asked_as(host: str) -> httpx.Response:
@@ -62,5 +62,5 @@ def test_no_other_address_is_listened_on(host: str) -> None:
 def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(PortTaken, match=f"port {port} of 127.0.0.1"):
+        with pytest.raises(CannotListen, match=f"port {port} of 127.0.0.1: another program does"):
             listen("127.0.0.1", port)

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from sqlalchemy import make_url
 
+from fleet import wait_until
 from forecourt.database import forget_engine
 from forecourt.settings import settings
 from forecourt.web.app import create_app
@@ -175,10 +176,7 @@ def test_probes_leave_no_connection_behind(client: httpx.Client, database: str) 
     with psycopg.connect(make_url(database).set(database="postgres").render_as_string(hide_password=False)) as other:
         name = make_url(database).database
         left = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'forecourt probe'"
-        deadline = time.monotonic() + 10
-        while other.execute(left, (name,)).fetchone() != (0,):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: other.execute(left, (name,)).fetchone() == (0,), 10, "the probes' connections to end")
 
 
 @pytest.mark.parametrize("path", PROBES)

@@ -36,7 +36,9 @@ def test_a_failing_call_is_tried_as_often_as_its_job_says_and_keeps_every_error(
     with worker():
         wait_until(lambda: looking.count("failed"))
     assert looking.traces("one") == 2
-    assert looking.rows("SELECT error, message, attempts FROM forecourt.failed") == [("ValueError", "one cannot work", 2)]
+    assert looking.rows("SELECT error, message, attempts FROM forecourt.failed") == [
+        ("ValueError", "one cannot work", 2)
+    ]
     incidents = history(looking)
     assert [incident["attempt"] for incident in incidents] == [1, 2]
     assert "raise ValueError" in str(incidents[0]["traceback"])
@@ -119,7 +121,9 @@ def test_a_call_that_no_worker_knows_is_parked_with_the_reason(looking: Looking)
 
 
 def test_arguments_that_no_longer_fit_fail_at_once_and_say_which(looking: Looking) -> None:
-    looking.connection.execute("""INSERT INTO forecourt.ready (job, queue, args) VALUES ('leave_trace', 'default', '{"cal": 1}')""")
+    looking.connection.execute(
+        """INSERT INTO forecourt.ready (job, queue, args) VALUES ('leave_trace', 'default', '{"cal": 1}')"""
+    )
     work_until_empty()
     [(error, message)] = looking.rows("SELECT error, message FROM forecourt.failed")
     assert error.endswith("WrongArguments")
@@ -156,5 +160,7 @@ def test_every_call_is_counted_in_its_minute(looking: Looking) -> None:
     workshop.transact.dispatch(call="one")
     workshop.drop.dispatch(call="two")
     work_until_empty()
-    counted = looking.rows("SELECT job, sum(finished)::int, sum(discarded)::int FROM forecourt.minutes GROUP BY job ORDER BY job")
+    counted = looking.rows(
+        "SELECT job, sum(finished)::int, sum(discarded)::int FROM forecourt.minutes GROUP BY job ORDER BY job"
+    )
     assert counted == [("drop", 0, 1), ("nothing", 50, 0), ("transact", 1, 0)]

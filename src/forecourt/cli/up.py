@@ -52,7 +52,7 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
     _migrate(environment, transcript)
     lines = [
         f"database: {_database()}",
-        f"running: clock, worker ({options.processes} slots), web",
+        f"running: clock, worker (slots: {options.processes}), web",
         f"health: http://{f'[{host}]' if ':' in host else host}:{port}/health/scheduler",
         "Ctrl-C ends everything in order",
     ]

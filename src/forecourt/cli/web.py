@@ -26,11 +26,11 @@ def listening(host: str, port: int) -> "socket":
     """The server's socket, or words and an exit code for whoever asked for an address that it cannot have."""
     from forecourt.cli.errors import Refused
     from forecourt.web.guard import OpenToOthers
-    from forecourt.web.server import PortTaken, listen
+    from forecourt.web.server import CannotListen, listen
 
     try:
         return listen(host, port)
     except OpenToOthers as error:
         raise Refused(str(error)) from None
-    except PortTaken as error:
-        raise click.ClickException(f"{error}. Stop it, or choose another port with FORECOURT_WEB_PORT") from None
+    except CannotListen as error:
+        raise click.ClickException(f"{error}. Choose another with FORECOURT_WEB_PORT") from None

@@ -108,6 +108,8 @@ def in_transaction_of(source: Session | Connection | psycopg.Connection[Any]) ->
     if isinstance(source, Session):
         source = source.connection()
     if isinstance(source, Connection):
+        if not source.in_transaction():
+            source.begin()  # else SQLAlchemy would not know that there is something to commit
         return cast("psycopg.Connection[Any]", source.connection.driver_connection)
     if isinstance(source, psycopg.Connection):
         return source

@@ -9,11 +9,11 @@ from typing import TypeAlias
 Seconds: TypeAlias = float | timedelta
 
 
-def seconds(value: Seconds) -> float:
-    """A duration in seconds. Raises ValueError for a negative one."""
+def seconds(value: Seconds, what: str = "a delay") -> float:
+    """A duration in seconds. Raises ValueError, which says `what`, for a negative one."""
     number = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if number < 0:
-        raise ValueError(f"a duration must not be negative, not {value!r}")
+        raise ValueError(f"{what} must not be negative, not {value!r}")
     return number
 
 
@@ -62,7 +62,7 @@ def backoff(value: Seconds | Sequence[Seconds] | Backoff) -> Backoff:
     if isinstance(value, Steps | Exponential):
         return value
     if isinstance(value, int | float | timedelta):
-        return Steps((seconds(value),))
+        return Steps((seconds(value, "backoff"),))
     if not value:
         raise ValueError("backoff: an empty list says nothing; give at least one delay, or 0")
-    return Steps(tuple(seconds(step) for step in value))
+    return Steps(tuple(seconds(step, "backoff") for step in value))

@@ -156,7 +156,7 @@ def job(
             priority=priority,
             tries=tries,
             backoff=None if backoff is None else as_backoff(backoff),
-            timeout=None if timeout is None else seconds(timeout),
+            timeout=None if timeout is None else seconds(timeout, "timeout"),
             batch=batch,
             fail_on=fail_on if isinstance(fail_on, tuple) else (fail_on,),
         )

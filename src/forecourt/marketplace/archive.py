@@ -29,9 +29,9 @@ from forecourt.settings import settings
 LONGEST = 36_500
 """Days; a hundred years."""
 
-DROP_TRIES = 20
-"""A drop needs the parent table for itself for an instant. It waits 0.9 s at a time, less than PostgreSQL's deadlock
-check, with a pause in which those who queue behind it get through."""
+DROP_TRIES = 60
+"""A drop needs the parent table for itself for an instant. It waits 0.2 s at a time, while new events queue behind it,
+and then lets them through for 0.5 s."""
 
 CUTOFF = text("SELECT now() - :days * interval '24 hours'")
 PLAN = text("SELECT count(*) FROM car_listing_analytics WHERE created_at < now() - :days * interval '24 hours'")
@@ -195,7 +195,7 @@ def _drop(tx: Session, unit: Unit, rows: int) -> None:
 
 
 def _drop_partition(tx: Session, partition: Partition) -> None:
-    tx.execute(text("SET LOCAL lock_timeout = '900ms'"))
+    tx.execute(text("SET LOCAL lock_timeout = '200ms'"))
     for tries_left in reversed(range(DROP_TRIES)):
         try:
             with tx.begin_nested():
@@ -204,7 +204,7 @@ def _drop_partition(tx: Session, partition: Partition) -> None:
         except (errors.LockNotAvailable, errors.DeadlockDetected):
             if not tries_left:
                 raise
-            time.sleep(0.3)
+            time.sleep(0.5)
 
 
 def _remove_unfinished(tx: Session) -> None:

@@ -22,6 +22,7 @@ from forecourt.marketplace.durable import make_folder
 from forecourt.marketplace.urlset import (
     MAX_LOC,
     MAX_URLS,
+    SHARD,
     Block,
     Published,
     Row,
@@ -140,7 +141,7 @@ def _publish(connection: Connection, folder: Path, expected: int) -> list[Publis
     else:
         shards = list(_publish_shards(connection, folder))
         files = [*shards, publish_index(folder, "sitemap.xml", settings().base_url, shards)]
-    remove_others(folder, "sitemap-*.xml", [file.name for file in files])
+    remove_others(folder, ["pages", *(section.name for section in SECTIONS)], [file.name for file in files])
     return files
 
 
@@ -165,7 +166,7 @@ def _publish_shards(connection: Connection, folder: Path) -> Iterator[Published]
                 if shard is not None:
                     yield shard.publish()
                 number += 1
-                shard = Urlset(folder, f"sitemap-{name}-{number:04}.xml")
+                shard = Urlset(folder, SHARD.format(name, number))
                 shard.add(each)
         if shard is not None:
             yield shard.publish()

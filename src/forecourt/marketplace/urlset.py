@@ -21,6 +21,7 @@ MAX_LOC = 2_048
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<{0} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
 TAIL = "</{0}>\n"
+SHARD = "sitemap-{0}-{1:0>4}.xml"
 PIECE = 2**20
 
 
@@ -105,12 +106,13 @@ def publish_index(folder: Path, name: str, base_url: str, files: Iterable[Publis
     return Published(name, 0, len(text), "", _put(path))
 
 
-def remove_others(folder: Path, pattern: str, keep: Iterable[str]) -> None:
-    """Remove the files of `pattern` that are not among the names in `keep`, and what a killed run left half-written."""
+def remove_others(folder: Path, sections: Iterable[str], keep: Iterable[str]) -> None:
+    """Remove the shards of these sections that are not in `keep`, and what a killed run left half-written."""
     kept = set(keep)
-    for path in [*folder.glob(pattern), *folder.glob(".sitemap*.writing")]:
-        if path.name not in kept:
-            path.unlink(missing_ok=True)
+    for pattern in [".sitemap*.writing", *(SHARD.format(section, "[0-9]*") for section in sections)]:
+        for path in folder.glob(pattern):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
 
 
 def _put(path: Path) -> bool:

@@ -15,20 +15,19 @@ log = logging.getLogger("forecourt.web")
 SHUTDOWN_SECONDS = 5
 
 
-class PortTaken(RuntimeError):
-    """Another program listens there."""
+class CannotListen(RuntimeError):
+    """The port is taken, or not to be had; the message names it, and why."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port. Raises OpenToOthers or PortTaken."""
+    """Take the port. Raises OpenToOthers or CannotListen."""
     require_loopback(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise PortTaken(f"another program listens on port {port} of {host}") from None
+        reason = "another program does" if error.errno == errno.EADDRINUSE else error.strerror
+        raise CannotListen(f"cannot listen on port {port} of {host}: {reason}") from None
     # Its connections inherit this. Without it each answer waits 40 ms for the acknowledgement of its own head.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

@@ -43,8 +43,13 @@ class Bell:
 
     def wait(self, cord: socket.socket, patience: float) -> bool:
         """Wait at most `patience` seconds. True when a notification came for one of our queues."""
+        # What came in while a statement was running lies in the driver already, and no socket tells of it.
+        if self._heard():
+            return True
         readable, _, _ = select.select([self._connection.fileno(), cord.fileno()], [], [], patience)
         if cord.fileno() in readable:
             cord.recv(4096)
-        heard = [notification.payload for notification in self._connection.notifies(timeout=0)]
-        return any(queue in self._queues for queue in heard)
+        return self._heard()
+
+    def _heard(self) -> bool:
+        return any([notification.payload in self._queues for notification in self._connection.notifies(timeout=0)])

@@ -98,6 +98,8 @@ CREATE TABLE public.car_listing_analytics (
 ALTER SEQUENCE public.car_listing_analytics_id_seq OWNED BY public.car_listing_analytics.id;
 CREATE INDEX car_listing_analytics_listing ON public.car_listing_analytics USING hash (car_listing_id);
 CREATE TABLE public.car_listing_analytics_default PARTITION OF public.car_listing_analytics DEFAULT;
+-- Archived events that somebody wanted to look at again.
+CREATE TABLE public.car_listing_analytics_restored (LIKE public.car_listing_analytics INCLUDING ALL);
 
 CREATE TABLE public.car_listing_daily_stats (
     car_listing_id          bigint NOT NULL,
@@ -228,8 +230,8 @@ CREATE TABLE public.sitemap_runs (
 
 DOWN = """
 DROP TABLE public.sitemap_runs, public.blob_deletions, public.notifications, public.analytics_archives,
-    public.analytics_late_days, public.analytics_days, public.car_listing_daily_stats, public.car_listing_analytics,
-    public.car_listings, public.car_providers, public.users;
+    public.analytics_late_days, public.analytics_days, public.car_listing_daily_stats, public.car_listing_analytics_restored,
+    public.car_listing_analytics, public.car_listings, public.car_providers, public.users;
 DROP FUNCTION public.premake_analytics_partitions, public.note_late_event, public.photo_keys;
 """
 

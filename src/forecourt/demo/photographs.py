@@ -1,0 +1,61 @@
+"""Real photos: as the base64 texts of a form, and as files of listings that are about to be deleted."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from io import BytesIO
+
+import orjson
+from PIL import Image
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from forecourt.marketplace.pictures import process
+from forecourt.marketplace.storage import Storage
+from forecourt.marketplace.uploads import spool
+from forecourt.settings import settings
+
+FOLDER = files("forecourt.demo") / "photos"
+NAMES = ("flower.jpg", "sugarshack.mpo", "hopper_orientation_5.jpg", "flower2.jpg", "exif_gps.jpg")
+
+HANG = text(
+    """
+    UPDATE car_listings
+    SET photos = given.photos
+    FROM (
+        SELECT listing, photo AS photos
+        FROM unnest(CAST(:listings AS bigint[]), CAST(CAST(:photos AS text[]) AS jsonb[])) AS pair(listing, photo)
+    ) AS given
+    WHERE car_listings.id = given.listing
+    """
+)
+
+
+def uploads(number: int) -> list[str]:
+    """A set of one to three photos, as base64; another number is another set."""
+    return [b64encode((FOLDER / NAMES[(number + more) % len(NAMES)]).read_bytes()).decode() for more in range(number % 3 + 1)]
+
+
+def hang(session: Session, listings: Sequence[int]) -> None:
+    """Give each listing a photo that no other has: its own part of one large picture, published as any upload is."""
+    storage = Storage(settings().storage)
+    keys = [spool(storage, b64encode(part).decode()) for part in _parts(listings)]
+    photos = process(storage, keys)
+    session.execute(
+        HANG, {"listings": list(listings), "photos": [orjson.dumps([asdict(photo)]).decode() for photo in photos]}
+    )
+    for key in keys:
+        storage.delete(key)
+
+
+def _parts(listings: Sequence[int]) -> list[bytes]:
+    with Image.open(BytesIO((FOLDER / NAMES[0]).read_bytes())) as picture:
+        room = picture.width - 160, picture.height - 120
+        parts = []
+        for listing in listings:
+            left, top = listing * 7 % room[0], listing * 7 // room[0] % room[1]
+            out = BytesIO()
+            picture.crop((left, top, left + 160, top + 120)).save(out, "JPEG")
+            parts.append(out.getvalue())
+        return parts

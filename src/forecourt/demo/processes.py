@@ -1,0 +1,90 @@
+"""Clock and worker as processes of their own, as a server runs them, and never left behind."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from forecourt.workers.slot import die_with_parent
+
+PATIENCE = 35.0
+"""Seconds that a process gets to end in order: a worker lets running calls finish for 30."""
+
+
+class ProcessEnded(RuntimeError):
+    """A process that was to run all night has ended."""
+
+
+class Processes:
+    """`python -m forecourt` commands under names, each with a log of its own in `folder`.
+
+    Leaving the block asks them to end in order and waits; a Ctrl-C meanwhile kills them. On Linux the kernel kills them
+    if this process dies.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = {**os.environ, **environment}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *words: str) -> int:
+        """Start a command and return its process id. Call it before this process has a second thread."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        parent = os.getpid()
+
+        def stay_with_parent() -> None:
+            die_with_parent()
+            if os.getppid() != parent:  # it was gone before the kernel knew
+                os._exit(1)
+
+        with self.log_of(name).open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", "forecourt", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                process_group=0,  # the terminal's Ctrl-C is for us; we end them in order
+                preexec_fn=stay_with_parent,
+            )
+        return self._running[name].pid
+
+    def log_of(self, name: str) -> Path:
+        """Where a process says what it does."""
+        return self._folder / f"{name}.log"
+
+    def require_alive(self) -> None:
+        """Raise ProcessEnded, with its last words, if one has ended."""
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                said = self.log_of(name).read_text(errors="replace").splitlines()[-5:]
+                raise ProcessEnded("\n".join([f"the {name} ended with exit code {process.returncode}", *said]))
+
+    def stop(self) -> list[str]:
+        """End all of them and return the names of those that did not end in order."""
+        for process in self._running.values():
+            process.terminate()
+        stop_by = time.monotonic() + PATIENCE
+        try:
+            for process in self._running.values():
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=max(0.0, stop_by - time.monotonic()))
+        finally:
+            for process in self._running.values():
+                process.kill()
+        ended = {name: process.wait() for name, process in self._running.items()}
+        self._running = {}
+        return [name for name, code in ended.items() if code]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

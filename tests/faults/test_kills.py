@@ -1,0 +1,150 @@
+"""kill -9, frozen workers, lost connections: nothing is lost, and what a session did is never doubled."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+
+import workshop
+from fleet import Looking, Process, wait_until, worker
+
+GO = "go"
+
+
+def started(folder: Path, call: str) -> list[int]:
+    """The processes that have begun this call."""
+    return [int(path.suffixes[0][1:]) for path in folder.glob(f"{call}.*.started")]
+
+
+def test_a_slot_killed_in_a_transactional_job_leaves_its_effect_exactly_once(looking: Looking, tmp_path: Path) -> None:
+    workshop.hold_and_wait.dispatch(call="one", folder=str(tmp_path))
+    with worker():
+        [first] = wait_until(lambda: started(tmp_path, "one"))
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: len(started(tmp_path, "one")) == 2)
+        assert looking.traces("one") == 0, "what the killed slot had written was rolled back"
+        (tmp_path / "one.go").touch()
+        wait_until(lambda: looking.count("done"))
+    assert looking.traces("one") == 1
+    [(attempts, incidents)] = looking.rows("SELECT attempts, history FROM forecourt.done")
+    assert attempts == 2, "the crash counts as an attempt"
+    assert [(i["attempt"], i["error"]) for i in incidents] == [(1, "SlotDied")]
+
+
+def test_a_whole_worker_killed_in_the_middle_of_ten_jobs_loses_and_doubles_none(looking: Looking) -> None:
+    for n in range(10):
+        workshop.transact.dispatch(call=f"call {n}", seconds=0.4)
+    first = Process("queue", "work", "--queue", "default", "--processes", "4")
+    wait_until(lambda: looking.count("done") >= 2)
+    wait_until(lambda: looking.count("running"))
+    first.kill()
+    before = time.monotonic()
+    with worker(processes=4):
+        wait_until(lambda: looking.live() == 0)
+    assert time.monotonic() - before < 20
+    assert looking.rows("SELECT call, count(*) FROM traces GROUP BY call ORDER BY call") == [
+        (f"call {n}", 1) for n in range(10)
+    ]
+    assert looking.count("done") == 10
+    assert looking.count("workers") == 0, "the killed worker is gone, the other signed off"
+
+
+def test_calls_that_a_killed_worker_had_only_claimed_lose_no_try(looking: Looking, tmp_path: Path) -> None:
+    """tries=1: a call that was executing fails as WorkerLost, one that was only claimed runs as if nothing had happened."""
+    workshop.hold_and_wait.dispatch(call="running", folder=str(tmp_path))
+    first = Process("queue", "work", "--queue", "default", "--processes", "1", "--tries", "1")
+    wait_until(lambda: started(tmp_path, "running"))
+    with looking.connection.transaction():
+        # As if claimed in the same moment: the row is in running, the slot has not begun it.
+        looking.connection.execute(
+            "INSERT INTO forecourt.running (job, queue, args, token, worker) SELECT 'transact', 'default',"
+            """ '{"call": "claimed"}', nextval('forecourt.run_tokens'), id FROM forecourt.workers"""
+        )
+    first.kill()
+    (tmp_path / "running.go").touch()
+    with worker():
+        wait_until(lambda: looking.live() == 0)
+    attempts = dict(looking.rows("SELECT args->>'call', attempts FROM forecourt.done"))
+    assert attempts == {"running": 2, "claimed": 1}
+
+
+def test_slots_never_outlive_their_supervisor(looking: Looking, tmp_path: Path) -> None:
+    for n in range(3):
+        workshop.hold_and_wait.dispatch(call=f"{n}", folder=str(tmp_path))
+    process = Process("queue", "work", "--queue", "default", "--processes", "3")
+    wait_until(lambda: len(list(tmp_path.glob("*.started"))) == 3)
+    slots = [pid for n in range(3) for pid in started(tmp_path, f"{n}")]
+    process.kill()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in slots), timeout=5)
+
+
+def test_the_nursery_killed_is_replaced_and_its_calls_run_again(looking: Looking, tmp_path: Path) -> None:
+    workshop.hold_and_wait.dispatch(call="one", folder=str(tmp_path))
+    with worker(processes=1):
+        [slot] = wait_until(lambda: started(tmp_path, "one"))
+        nursery = int(Path(f"/proc/{slot}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(nursery, signal.SIGKILL)
+        (tmp_path / "one.go").touch()
+        wait_until(lambda: looking.count("done"))
+    assert looking.traces("one") == 1
+
+
+def test_a_frozen_worker_that_wakes_up_late_changes_nothing(
+    looking: Looking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGSTOP past the grace: others take its calls; after SIGCONT its late acknowledgements are refused, and it begins anew."""
+    workshop.hold_and_wait.dispatch(call="one", folder=str(tmp_path))
+    with worker(processes=1) as frozen:
+        [slot] = wait_until(lambda: started(tmp_path, "one"))
+        nursery = int(Path(f"/proc/{slot}/stat").read_text().rpartition(")")[2].split()[1])
+        for pid in (frozen.pid, nursery, slot):
+            os.kill(pid, signal.SIGSTOP)
+        # The grace is 12 s by the database's clock; make the last beat that old instead of waiting.
+        looking.connection.execute("UPDATE forecourt.workers SET beat_at = now() - interval '1 minute'")
+        with worker(processes=1):
+            wait_until(lambda: len(started(tmp_path, "one")) == 2)
+            (tmp_path / "one.go").touch()
+            wait_until(lambda: looking.count("done"))
+            for pid in (slot, nursery, frozen.pid):
+                os.kill(pid, signal.SIGCONT)
+            wait_until(lambda: "beginning anew" in frozen.said())
+        workshop.transact.dispatch(call="two")
+        wait_until(lambda: looking.count("done") == 2)
+    assert looking.traces("one") == 1
+    assert looking.traces("two") == 1
+
+
+def test_every_connection_ended_again_and_again_loses_and_doubles_nothing(looking: Looking, database: str) -> None:
+    for n in range(60):
+        workshop.transact.dispatch(call=f"call {n}", seconds=0.05)
+    stop = threading.Event()
+
+    def cut() -> None:
+        with psycopg.connect(database, autocommit=True, application_name="cutter") as connection:
+            while not stop.wait(0.5):
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name LIKE 'forecourt %'"
+                )
+
+    cutter = threading.Thread(target=cut)
+    with worker(processes=3) as process:
+        cutter.start()
+        wait_until(lambda: looking.count("done") > 25, timeout=40)
+        stop.set()
+        cutter.join()
+        wait_until(lambda: looking.live() == 0, timeout=40)
+        assert process.popen.poll() is None, process.said()
+    assert looking.rows("SELECT count(*), count(DISTINCT call) FROM traces") == [(60, 60)]
+    assert looking.count("done") == 60
+    assert looking.count("failed") == 0
+
+
+def test_two_workers_share_a_queue_and_no_call_runs_twice(looking: Looking) -> None:
+    workshop.leave_trace.dispatch_many([{"call": f"call {n}"} for n in range(400)])
+    with worker(processes=1), worker(processes=1):
+        wait_until(lambda: looking.live() == 0)
+    assert looking.rows("SELECT count(*), count(DISTINCT call) FROM traces") == [(400, 400)]

@@ -1,0 +1,118 @@
+"""Arguments are checked where they are dispatched, not at night."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forecourt import Session
+from forecourt.jobs.arguments import LARGEST, Arguments, WrongArguments
+
+
+def sponsor(listing_id: int, until: datetime | None = None, *, price: float = 1.5, session: Session) -> None: ...
+
+
+SPONSOR = Arguments("sponsor", sponsor, batched=False)
+
+
+def test_good_arguments_come_back_as_they_went_in_and_defaults_fill_the_rest() -> None:
+    until = datetime(2026, 11, 23, tzinfo=UTC)
+    assert SPONSOR.load(SPONSOR.dump({"listing_id": 7, "until": until})) == {
+        "listing_id": 7,
+        "until": until,
+        "price": 1.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({}, "sponsor: argument 'listing_id' is missing"),
+        ({"listing_id": "7"}, "sponsor: argument 'listing_id': Input should be a valid integer, not '7'"),
+        ({"listing_id": 7.5}, "valid integer"),
+        ({"listing_id": True}, "valid integer"),
+        ({"listing_id": 7, "lisitng": 1}, r"no such argument: 'lisitng' \(it takes listing_id, until, price\)"),
+        ({"listing_id": 7, "session": 1}, "no such argument: 'session'"),
+        ({"listing_id": 7, "price": float("nan")}, "finite"),
+        ({"listing_id": 7, "price": float("inf")}, "finite"),
+    ],
+)
+def test_wrong_arguments_are_named(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(WrongArguments, match=words):
+        SPONSOR.dump(wrong)
+
+
+def test_what_postgresql_cannot_store_is_refused_with_words() -> None:
+    def write(text: str, more: dict[str, list[str]]) -> None: ...
+
+    arguments = Arguments("write", write, batched=False)
+    with pytest.raises(WrongArguments, match="NUL"):
+        arguments.dump({"text": "a\x00b", "more": {}})
+    with pytest.raises(WrongArguments, match="NUL"):
+        arguments.dump({"text": "a", "more": {"key": ["\x00"]}})
+    with pytest.raises(WrongArguments, match="surrogates"):
+        arguments.dump({"text": "\ud800", "more": {}})
+    # A backslash followed by u0000 is six honest characters.
+    assert arguments.load(arguments.dump({"text": r"\u0000", "more": {}}))["text"] == r"\u0000"
+
+
+def test_arguments_have_a_largest_size() -> None:
+    def write(text: str) -> None: ...
+
+    with pytest.raises(WrongArguments, match="put large things into storage"):
+        Arguments("write", write, batched=False).dump({"text": "x" * LARGEST})
+
+
+def test_numbers_beyond_64_bits_stay_exact() -> None:
+    assert SPONSOR.load(SPONSOR.dump({"listing_id": 2**70 + 1}))["listing_id"] == 2**70 + 1
+
+
+def test_dates_decimals_and_uuids_may_be_dispatched() -> None:
+    def note(day: date, amount: Decimal, key: UUID) -> None: ...
+
+    arguments = Arguments("note", note, batched=False)
+    given = {"day": date(2026, 4, 24), "amount": Decimal("12.50"), "key": UUID(int=5)}
+    assert arguments.load(arguments.dump(given)) == given
+
+
+def test_a_batched_job_takes_lists_and_is_dispatched_with_single_values() -> None:
+    def count(listing_id: list[int]) -> None: ...
+
+    arguments = Arguments("count", count, batched=True)
+    assert arguments.load(arguments.dump({"listing_id": 4})) == {"listing_id": 4}
+    with pytest.raises(WrongArguments):
+        arguments.dump({"listing_id": [4]})
+
+    def wrong(listing_id: int) -> None: ...
+
+    with pytest.raises(TypeError, match=r"annotate listing_id as list\[\.\.\.\]"):
+        Arguments("wrong", wrong, batched=True)
+
+
+def test_a_function_that_takes_anything_cannot_be_a_job() -> None:
+    def anything(*args: int, **kwargs: int) -> None: ...
+
+    with pytest.raises(TypeError, match="name every parameter"):
+        Arguments("anything", anything, batched=False)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_json_value_is_either_refused_or_comes_back_the_same(value: object) -> None:
+    def write(value: object) -> None: ...
+
+    arguments = Arguments("write", write, batched=False)
+    try:
+        text = arguments.dump({"value": value})
+    except WrongArguments:
+        return
+    assert arguments.load(text) == {"value": value}

@@ -1,0 +1,156 @@
+"""Dispatch: from Python, in the caller's transaction, in bulk, and from SQL."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+import workshop
+from fleet import Looking
+from forecourt import job
+from forecourt.app import load
+from forecourt.database import engine, in_transaction_of
+from forecourt.jobs.arguments import WrongArguments
+
+
+@pytest.fixture
+def declared(looking: Looking) -> Looking:
+    with engine().begin() as connection:
+        load("workshop:app").declare(in_transaction_of(connection))
+    return looking
+
+
+def test_a_dispatched_call_is_ready_at_once(looking: Looking) -> None:
+    call = workshop.nothing.dispatch(n=3)
+    assert looking.rows("SELECT id, job, queue, args, attempts FROM forecourt.ready") == [
+        (call.id, "nothing", "default", {"n": 3}, 0)
+    ]
+
+
+def test_wrong_arguments_are_an_error_at_the_caller_and_enter_nothing(looking: Looking) -> None:
+    with pytest.raises(WrongArguments):
+        workshop.nothing.dispatch(n="three")
+    with pytest.raises(WrongArguments):
+        workshop.nothing.dispatch_many([{"n": 1}, {"n": "two"}])
+    assert looking.live() == 0
+
+
+def test_a_delayed_call_waits_in_scheduled_by_the_databases_clock(looking: Looking) -> None:
+    workshop.nothing.using(delay=timedelta(minutes=5)).dispatch(n=1)
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    workshop.nothing.using(at=at).dispatch(n=2)
+    waits = looking.rows(
+        "SELECT args->>'n', run_at, round(extract(epoch FROM run_at - now())) FROM forecourt.scheduled ORDER BY 1"
+    )
+    assert 295 <= waits[0][2] <= 300
+    assert waits[1][1] == at
+
+
+def test_queue_and_priority_can_be_chosen_for_one_dispatch(looking: Looking) -> None:
+    workshop.nothing.using(queue="high", priority=-5).dispatch(n=1)
+    assert looking.rows("SELECT queue, priority FROM forecourt.ready") == [("high", -5)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"delay": 5, "at": datetime(2030, 1, 1, tzinfo=UTC)},
+        {"at": datetime(2030, 1, 1)},  # noqa: DTZ001 - naive on purpose
+        {"delay": -1},
+    ],
+)
+def test_contradictory_circumstances_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"not both|time zone|negative"):
+        workshop.nothing.using(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"queue": ""}, {"queue": "a,b"}, {"priority": 99999}])
+def test_a_queue_or_priority_out_of_range_is_refused(looking: Looking, wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"queue|priority"):
+        workshop.nothing.using(**wrong).dispatch(n=1)  # type: ignore[arg-type]
+    assert looking.live() == 0
+
+
+@pytest.mark.parametrize("kind", ["session", "connection", "psycopg"])
+def test_commit_makes_the_call_visible_and_rollback_forgets_it(looking: Looking, database: str, kind: str) -> None:
+    if kind == "session":
+        used = Session(engine())
+    elif kind == "connection":
+        used = engine().connect()
+    else:
+        used = psycopg.connect(database)
+    with used:
+        workshop.nothing.using(session=used).dispatch(n=1)
+        assert looking.count("ready") == 0, "not visible before the commit"
+        used.rollback()
+        assert looking.count("ready") == 0
+        workshop.nothing.using(session=used).dispatch_many([{"n": 1}, {"n": 2}])
+        used.commit()
+        assert looking.count("ready") == 2
+
+
+def test_something_else_than_a_session_is_refused_by_its_type(looking: Looking) -> None:
+    with pytest.raises(TypeError, match="expected a SQLAlchemy Session or Connection or a psycopg connection, not str"):
+        workshop.nothing.using(session="postgresql://").dispatch(n=1)  # type: ignore[arg-type]
+
+
+def test_many_calls_keep_their_order(looking: Looking) -> None:
+    calls = workshop.nothing.dispatch_many({"n": n} for n in range(2000))
+    assert [call.id for call in calls] == sorted(call.id for call in calls)
+    assert looking.rows("SELECT (args->>'n')::int FROM forecourt.ready ORDER BY id") == [(n,) for n in range(2000)]
+    assert workshop.nothing.dispatch_many([]) == []
+
+
+def test_two_functions_of_one_name_are_refused_and_a_name_mends_it() -> None:
+    def nothing() -> None: ...
+
+    with pytest.raises(ValueError, match="two jobs are named 'nothing'"):
+        job(nothing)
+    assert job(name="nothing.else")(nothing).name == "nothing.else"
+
+
+@pytest.mark.parametrize(
+    "options", [{"tries": -1}, {"timeout": -1}, {"batch": 0}, {"queue": ""}, {"priority": 10**6}, {"backoff": []}]
+)
+def test_a_policy_out_of_range_is_an_error_at_decoration(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        job(**options)(lambda: None)  # type: ignore[call-overload]
+
+
+# -- from SQL: any language ----------------------------------------------------------------------------------------------
+
+
+def test_any_language_dispatches_with_one_sql_call(declared: Looking) -> None:
+    id = declared.one("""SELECT forecourt.dispatch('leave_trace', '{"call": "from PHP"}')""")
+    assert declared.rows("SELECT id, job, queue, args FROM forecourt.ready") == [
+        (id, "leave_trace", "default", {"call": "from PHP"})
+    ]
+    declared.one("""SELECT forecourt.dispatch('nothing', delay => '5 minutes', queue => 'low')""")
+    assert declared.rows("SELECT queue FROM forecourt.scheduled") == [("low",)]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("'nobody', '{}'", "no job is named 'nobody'"),
+        ("'leave_trace', '{}'", "argument 'call' is missing"),
+        ("""'leave_trace', '{"call": 5}'""", "argument 'call' must be of type string, not 5"),
+        ("""'leave_trace', '{"call": "x", "more": 1}'""", "no such argument: 'more'"),
+        ("'leave_trace', '[1]'", "must be a JSON object"),
+        ("""'nothing', '{"n": 1.5}'""", "must be of type integer, not 1.5"),
+        ("""'swallow', jsonb_build_object('text', repeat('x', 34000000))""", "bytes of arguments"),
+    ],
+)
+def test_bad_input_from_sql_is_named_and_changes_nothing(declared: Looking, call: str, words: str) -> None:
+    with pytest.raises(psycopg.Error, match=words):
+        declared.rows(f"SELECT forecourt.dispatch({call})")
+    assert declared.live() == 0
+
+
+def test_declaring_again_changes_nothing(declared: Looking) -> None:
+    with engine().begin() as connection:
+        assert load("workshop:app").declare(in_transaction_of(connection)) == 0
+        connection.execute(text("UPDATE forecourt.job_definitions SET queue = 'old' WHERE name = 'nothing'"))
+        assert load("workshop:app").declare(in_transaction_of(connection)) == 1

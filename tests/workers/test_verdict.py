@@ -1,0 +1,88 @@
+"""What each outcome leads to."""
+
+import orjson
+import pytest
+
+from forecourt.jobs.backoff import Steps
+from forecourt.jobs.outcome import (
+    ClaimLost,
+    Discarded,
+    Finished,
+    Interrupted,
+    Outcome,
+    Raised,
+    Released,
+    SlotDied,
+    TimedOut,
+    Unknown,
+    WorkerLost,
+)
+from forecourt.jobs.policy import Defaults, Policy
+from forecourt.store.running import Ended, Lost, Postponed
+from forecourt.workers.verdict import PARKED, UNCOUNTED, Attempt, Settled, decide
+
+DEFAULTS = Defaults(tries=3, timeout=60, backoff=Steps((10, 30)))
+ERRORS = [Raised("ValueError", "no", "trace"), TimedOut(5), SlotDied(9, None), SlotDied(None, 3), WorkerLost("host", 7)]
+
+
+def judge(outcome: Outcome, attempts: int = 0, incidents: int = 0, policy: Policy = Policy()) -> object:  # noqa: B008
+    return decide(outcome, Attempt(5, 50, "job", "queue", attempts, incidents), 1.5, policy, DEFAULTS)
+
+
+def test_success_ends_the_call_unless_the_slot_has_ended_it_already() -> None:
+    assert judge(Finished('{"n": 1}')) == Ended(5, 50, 1.5, "finished", '{"n": 1}')
+    assert judge(Finished(None, committed=True)) == Settled(5, late=False)
+    assert judge(ClaimLost()) == Settled(5, late=True)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_kind_of_failure_is_retried_until_its_tries_are_used_up(error: Outcome) -> None:
+    for attempts in (0, 1):
+        verdict = judge(error, attempts)
+        assert isinstance(verdict, Postponed)
+        assert verdict.counted
+    verdict = judge(error, attempts=2)
+    assert isinstance(verdict, Lost)
+    [incident] = orjson.loads(verdict.incident)
+    assert (incident["attempt"], incident["outcome"]) == (3, type(error).__name__)
+
+
+def test_delays_follow_the_jobs_backoff_then_the_workers() -> None:
+    assert [judge(ERRORS[0], attempts).delay for attempts in (0, 1)] == [10, 30]  # type: ignore[attr-defined]
+    assert judge(ERRORS[0], policy=Policy(backoff=Steps((7,)))).delay == 7  # type: ignore[attr-defined]
+    assert judge(WorkerLost("host", 7)).delay == 0  # type: ignore[attr-defined]
+
+
+def test_the_jobs_tries_win_over_the_workers_and_zero_means_without_end() -> None:
+    assert isinstance(judge(ERRORS[0], policy=Policy(tries=1)), Lost)
+    assert isinstance(judge(ERRORS[0], attempts=31_000, policy=Policy(tries=0)), Postponed)
+
+
+def test_a_final_error_fails_with_tries_left() -> None:
+    assert isinstance(judge(Raised("KeyError", "no", "", final=True)), Lost)
+
+
+def test_releases_parking_and_interruptions_cost_no_try() -> None:
+    assert judge(Released(12, "later")) == Postponed(5, 50, 12, False, "[]")
+    parked = judge(Unknown("no job"))
+    assert isinstance(parked, Postponed)
+    assert (parked.delay, parked.counted) == (PARKED, False)
+    assert "at" not in orjson.loads(parked.incident)[0], "the same words every time, so that history keeps them once"
+    interrupted = judge(Interrupted("shutdown"))
+    assert isinstance(interrupted, Postponed)
+    assert not interrupted.counted
+
+
+def test_a_call_that_is_interrupted_again_and_again_is_charged_in_the_end() -> None:
+    verdict = judge(Interrupted("the database connection was lost"), incidents=UNCOUNTED)
+    assert isinstance(verdict, Postponed)
+    assert verdict.counted
+
+
+def test_a_discarded_call_keeps_its_reason() -> None:
+    assert judge(Discarded("not wanted")) == Ended(5, 50, 1.5, "discarded", '{"why":"not wanted"}')
+
+
+def test_a_slots_death_is_told_with_its_signal_or_status() -> None:
+    assert judge(SlotDied(11, None), policy=Policy(tries=1)).message == "its process was killed by signal 11 (SIGSEGV)"  # type: ignore[attr-defined]
+    assert judge(SlotDied(None, 3), policy=Policy(tries=1)).message == "its process exited with status 3"  # type: ignore[attr-defined]

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 import workshop
 from fleet import Looking
-
 from forecourt import database
 from forecourt.database.private import PrivateServer
 from forecourt.database.schema import upgrade

@@ -6,6 +6,8 @@ They are imported when first used, so that `forecourt --help` need not load a da
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from forecourt.version import __version__
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from forecourt.jobs.job import Job, job
     from forecourt.jobs.outcome import Discard, Release
     from forecourt.schedule.timetable import Timetable
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Call": "forecourt.jobs.dispatch",
@@ -30,7 +30,18 @@ _HOMES = {
     "job": "forecourt.jobs.job",
 }
 
-__all__ = ["Call", "Discard", "Forecourt", "Job", "Release", "Session", "Timetable", "exponential", "job"]
+__all__ = [
+    "Call",
+    "Discard",
+    "Forecourt",
+    "Job",
+    "Release",
+    "Session",
+    "Timetable",
+    "__version__",
+    "exponential",
+    "job",
+]
 
 
 def __getattr__(name: str) -> Any:

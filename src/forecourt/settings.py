@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """The settings of one process. An environment variable wins over .env, .env over the default."""
 
-    model_config = SettingsConfigDict(env_prefix="FORECOURT_", env_file=".env", env_file_encoding="utf-8", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="FORECOURT_", env_file=".env", env_file_encoding="utf-8", extra="ignore"
+    )
 
     database_url: str | None = None
     """postgresql://user:password@host:port/name. Without it a private PostgreSQL runs under `var`."""

@@ -34,7 +34,7 @@ def test_a_schema_older_than_the_code_is_refused_with_words(database: str) -> No
     require_current(engine())
     with engine().begin() as connection:
         connection.execute(text("UPDATE forecourt.schema_version SET version_num = '0001'"))
-    with pytest.raises(SchemaTooOld, match="is at 0001, this code needs .*: run `forecourt db migrate`"):
+    with pytest.raises(SchemaTooOld, match=r"is at 0001, this code needs .*: run `forecourt db migrate`"):
         require_current(engine())
 
 
@@ -58,6 +58,8 @@ def test_every_step_can_be_taken_back(server_url: str) -> None:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
         connection.commit()
-        assert connection.scalar(text("SELECT count(*) FROM pg_tables WHERE schemaname IN ('forecourt', 'public')")) == 1
+        assert (
+            connection.scalar(text("SELECT count(*) FROM pg_tables WHERE schemaname IN ('forecourt', 'public')")) == 1
+        )
     upgrade(used)
     used.dispose()

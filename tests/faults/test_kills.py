@@ -92,9 +92,7 @@ def test_the_nursery_killed_is_replaced_and_its_calls_run_again(looking: Looking
     assert looking.traces("one") == 1
 
 
-def test_a_frozen_worker_that_wakes_up_late_changes_nothing(
-    looking: Looking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_frozen_worker_that_wakes_up_late_changes_nothing(looking: Looking, tmp_path: Path) -> None:
     """SIGSTOP past the grace: others take its calls; after SIGCONT its late acknowledgements are refused, and it begins anew."""
     workshop.hold_and_wait.dispatch(call="one", folder=str(tmp_path))
     with worker(processes=1) as frozen:

@@ -13,7 +13,9 @@ def analytics() -> None:
 
 
 @analytics.command()
-@click.option("--days", type=click.IntRange(min=1, max=36_500), default=180, show_default=True, help="Older than so many days.")
+@click.option(
+    "--days", type=click.IntRange(min=1, max=36_500), default=180, show_default=True, help="Older than so many days."
+)
 @yes_option
 @json_option
 def archive(days: int, yes: bool, as_json: bool) -> None:
@@ -35,7 +37,9 @@ def archive(days: int, yes: bool, as_json: bool) -> None:
 
 
 @analytics.command()
-@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="A business day, YYYY-MM-DD; yesterday and what is owed if absent.")
+@click.option(
+    "--day", type=click.DateTime(["%Y-%m-%d"]), help="A business day, YYYY-MM-DD; yesterday and what is owed if absent."
+)
 @json_option
 def aggregate(day: datetime | None, as_json: bool) -> None:
     """Roll events up into daily stats. Doing it again changes nothing."""

@@ -22,4 +22,6 @@ def generate(force: bool, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    click.echo(f"{done['urls']} URLs in {done['files']} files, {done['rewritten']} rewritten: {settings().public / 'sitemap.xml'}")
+    click.echo(
+        f"{done['urls']} URLs in {done['files']} files, {done['rewritten']} rewritten: {settings().public / 'sitemap.xml'}"
+    )

@@ -19,7 +19,9 @@ MISSED = 3
 # noted for the next night, and these are not late, they are history.
 MADE = "SELECT to_regclass(format('public.%%I', %(name)s::text)) IS NOT NULL"
 MAKE = "CREATE TABLE public.{name} (LIKE public.car_listing_analytics INCLUDING ALL)"
-ATTACH = "ALTER TABLE public.car_listing_analytics ATTACH PARTITION public.{name} FOR VALUES FROM ({lower}) TO ({upper})"
+ATTACH = (
+    "ALTER TABLE public.car_listing_analytics ATTACH PARTITION public.{name} FOR VALUES FROM ({lower}) TO ({upper})"
+)
 
 # A power of a draw from 0 to 1 makes the first listings popular and the last ones rare. Today's events come before now.
 FILL = """

@@ -34,7 +34,10 @@ HANG = text(
 
 def uploads(number: int) -> list[str]:
     """A set of one to three photos, as base64; another number is another set."""
-    return [b64encode((FOLDER / NAMES[(number + more) % len(NAMES)]).read_bytes()).decode() for more in range(number % 3 + 1)]
+    return [
+        b64encode((FOLDER / NAMES[(number + more) % len(NAMES)]).read_bytes()).decode()
+        for more in range(number % 3 + 1)
+    ]
 
 
 def hang(session: Session, listings: Sequence[int]) -> None:

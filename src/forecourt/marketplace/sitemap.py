@@ -166,7 +166,7 @@ def _publish_shards(connection: Connection, folder: Path) -> Iterator[Published]
                 if shard is not None:
                     yield shard.publish()
                 number += 1
-                shard = Urlset(folder, SHARD.format(name, number))
+                shard = Urlset(folder, SHARD.format(name, f"{number:04}"))
                 shard.add(each)
         if shard is not None:
             yield shard.publish()

@@ -21,7 +21,7 @@ MAX_LOC = 2_048
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<{0} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
 TAIL = "</{0}>\n"
-SHARD = "sitemap-{0}-{1:0>4}.xml"
+SHARD = "sitemap-{}-{}.xml"
 PIECE = 2**20
 
 

@@ -52,4 +52,5 @@ class Bell:
         return self._heard()
 
     def _heard(self) -> bool:
-        return any([notification.payload in self._queues for notification in self._connection.notifies(timeout=0)])
+        heard = [notification.payload for notification in self._connection.notifies(timeout=0)]
+        return any(queue in self._queues for queue in heard)

@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from forecourt import __version__
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.job import Job
 from forecourt.settings import settings
 from forecourt.store import workers
+from forecourt.version import __version__
 from forecourt.workers.agent import Loop
 from forecourt.workers.completer import Completer
 from forecourt.workers.cradle import Cradle

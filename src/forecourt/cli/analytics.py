@@ -26,14 +26,14 @@ def archive(days: int, yes: bool, as_json: bool) -> None:
     if not count:
         click.echo("No old analytics to archive.", err=True)
         if as_json:
-            print_json({"rows": 0})
+            print_json({"events": 0, "files": 0, "bytes": 0})
         return
     confirm(f"This will delete {count} analytics records. Continue?", yes=yes, default=True)
     done = archive_old_analytics(days)
     if as_json:
         print_json(done)
         return
-    click.echo(f"Successfully archived and deleted {done['rows']} analytics records.")
+    click.echo(f"Successfully archived and deleted {done['events']} analytics records.")
 
 
 @analytics.command()

@@ -9,6 +9,8 @@ from forecourt.database.private import PrivateServerError
 from forecourt.database.schema import SchemaTooOld
 from forecourt.jobs.application import NoSuchApplication
 from forecourt.jobs.arguments import WrongArguments
+from forecourt.marketplace.archive import ArchiveError
+from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
 
 FAILED, USAGE, DEGRADED, REFUSED, NOT_FOUND, UNREACHABLE, HELD = 1, 2, 3, 4, 5, 69, 75
@@ -45,6 +47,12 @@ def explained(error: Exception) -> tuple[int | None, str]:
             return FAILED, "the database has no Forecourt schema yet: run `forecourt db migrate`"
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName():
             return FAILED, "the database has no Forecourt schema yet: run `forecourt db migrate`"
+        case SitemapShrankError():
+            return REFUSED, str(error)
+        case SitemapError():
+            return HELD, str(error)
+        case ArchiveError():
+            return FAILED, str(error)
         case PrivateServerError():
             return UNREACHABLE, str(error)
         case SchemaTooOld():

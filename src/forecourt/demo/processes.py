@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -32,8 +32,12 @@ class Processes:
         self._environment = {**os.environ, **environment}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *words: str) -> int:
-        """Start a command and return its process id. Call it before this process has a second thread."""
+    def start(self, name: str, *words: str, **environment: str) -> int:
+        """Start a command and return its process id. One that runs under this name is ended first.
+
+        Call it before this process has a second thread.
+        """
+        self._end([self._running.pop(name)] if name in self._running else [])
         self._folder.mkdir(parents=True, exist_ok=True)
         parent = os.getpid()
 
@@ -48,7 +52,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment,
+                env=self._environment | environment,
                 process_group=0,  # the terminal's Ctrl-C is for us; we end them in order
                 preexec_fn=stay_with_parent,
             )
@@ -65,21 +69,23 @@ class Processes:
                 said = self.log_of(name).read_text(errors="replace").splitlines()[-5:]
                 raise ProcessEnded("\n".join([f"the {name} ended with exit code {process.returncode}", *said]))
 
-    def stop(self) -> list[str]:
-        """End all of them and return the names of those that did not end in order."""
-        for process in self._running.values():
+    def stop(self) -> None:
+        """End all of them."""
+        running, self._running = self._running, {}
+        self._end(list(running.values()))
+
+    def _end(self, running: Sequence[subprocess.Popen[bytes]]) -> None:
+        for process in running:
             process.terminate()
         stop_by = time.monotonic() + PATIENCE
         try:
-            for process in self._running.values():
+            for process in running:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=max(0.0, stop_by - time.monotonic()))
         finally:
-            for process in self._running.values():
+            for process in running:
                 process.kill()
-        ended = {name: process.wait() for name, process in self._running.items()}
-        self._running = {}
-        return [name for name, code in ended.items() if code]
+                process.wait()
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ changed nothing but the file, which `analytics_archives` named before it was mad
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -146,11 +146,11 @@ def _archive_next(cutoff: datetime) -> tuple[int, int] | None:
 
 
 def _next_unit(tx: Session, cutoff: datetime) -> Unit | None:
-    oldest = tx.scalars(OLDEST, {"cutoff": cutoff}).one()
     known = partitions(tx)
     for partition in known:
         if partition.upper <= cutoff:
             return Unit(partition.lower, partition.upper, (partition.name,), partition)
+    oldest = tx.scalars(OLDEST, {"cutoff": cutoff}).one()
     if oldest is None:
         return None
     reaching = tuple(partition.name for partition in known if partition.lower < cutoff)
@@ -163,7 +163,8 @@ def _save(tx: Session, unit: Unit) -> tuple[int, int]:
     found = tx.execute(CONTENTS, bounds).one()
     if not found.rows:
         return 0, 0
-    name = f"{unit.lower:%Y}/car_listing_analytics-{unit.lower:%Y-%m-%d}-{uuid4().hex[:12]}.parquet"
+    begin = unit.lower.astimezone(UTC)
+    name = f"{begin:%Y}/car_listing_analytics-{begin:%Y-%m-%d}-{uuid4().hex[:12]}.parquet"
     with session() as other:  # committed first: a file without a row would never be found again
         archive = other.scalars(BEGIN, {**bounds, "path": name}).one()
     path = settings().archive / name

@@ -80,7 +80,7 @@ CREATE INDEX car_listings_featured ON public.car_listings (featured_until) WHERE
 CREATE INDEX car_listings_trash ON public.car_listings (deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX car_listings_in_sitemap ON public.car_listings (id)
     WHERE is_available AND NOT is_hidden AND deleted_at IS NULL;
-CREATE INDEX car_listings_photo_keys ON public.car_listings USING gin (public.photo_keys(photos));
+CREATE INDEX car_listings_photo_keys ON public.car_listings USING gin (public.photo_keys(photos)) WITH (fastupdate = off);
 
 -- No foreign key: an event costs no lock on its listing, and outlives it without harm. Times that no clock means are
 -- refused: one event of the year 1 would make every night look at two thousand years. The index by listing is a hash:

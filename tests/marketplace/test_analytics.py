@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from threading import Thread
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from traffic import DAY, event, midday, now, stats, today, views
 
 from forecourt.database import engine
-from forecourt.marketplace.analytics import aggregate_daily_analytics, settle, start_of
+from forecourt.marketplace.analytics import AGGREGATE, aggregate_daily_analytics, settle, start_of
 from forecourt.settings import settings
 
 Zone = Callable[[str], ZoneInfo]
@@ -223,8 +224,6 @@ def test_stats_of_a_listing_that_is_gone_break_nothing(session: Session) -> None
 
 
 def test_two_runs_at_once_wait_for_each_other_and_write_once(session: Session) -> None:
-    from threading import Thread
-
     event(session, 1, midday(session, 1))
     session.commit()
     written = []
@@ -310,8 +309,6 @@ def test_it_makes_the_coming_days_partitions_and_succeeds_when_it_cannot(session
 
 
 def test_a_day_is_aggregated_in_one_statement_that_reads_its_own_partition_alone(session: Session) -> None:
-    from forecourt.marketplace.analytics import AGGREGATE
-
     day = today(session) - DAY
     plan = session.scalars(
         text("EXPLAIN " + str(AGGREGATE)),

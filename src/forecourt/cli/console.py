@@ -44,7 +44,7 @@ def confirm(question: str, *, yes: bool, default: bool = False) -> None:
 
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise Refused(f"{question} There is no terminal to ask at: repeat with --yes")
     if not click.confirm(question, default=default, err=True):
         raise Refused("Cancelled, nothing was changed.")
@@ -95,8 +95,10 @@ def _cell(value: Any) -> str:
             return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         case float():
             return f"{value:.1f}"
-        case int() | str():
+        case int():
             return str(value)
+        case str():
+            return value.replace("\n", " ")
         case _:
             return json.dumps(value, default=_plain, ensure_ascii=False)
 

@@ -20,6 +20,10 @@ class Refused(Exception):
     """Nothing was done, because nobody confirmed it."""
 
 
+class Failed(Exception):
+    """What was asked for was tried, and did not succeed."""
+
+
 class NotFound(Exception):
     """What was named does not exist."""
 
@@ -31,6 +35,8 @@ class Held(Exception):
 def explained(error: Exception) -> tuple[int | None, str]:
     """The exit code and the words for an error; the code is None for one that only a programmer can explain."""
     match error:
+        case Failed():
+            return FAILED, str(error)
         case Refused():
             return REFUSED, str(error)
         case NotFound() | UnknownTaskError():

@@ -71,9 +71,9 @@ def run() -> None:
     clock, timetable = _clock()
     events = clock.run_once()
     if any(task.repeat_seconds for task in timetable):
-        end = time.time() // 60 * 60 + 59.9
-        while time.time() < end:
-            time.sleep(min(0.5, max(0.0, end - time.time())))
+        end = time.time() // 60 * 60 + 60
+        while time.time() + _next_second() < end:
+            time.sleep(_next_second())
             events += clock.run_once()
     _say(events)
 
@@ -82,28 +82,33 @@ def run() -> None:
 def work() -> None:
     """The clock as a daemon: looks as each second begins, until a signal says stop."""
     import logging
+    import select
     import signal
-    import threading
+    import socket
 
     from forecourt import logs
 
     logs.configure()
     log = logging.getLogger("forecourt.clock")
-    stop = threading.Event()
+    # A signal's byte ends the wait. An Event would not do: setting it in a handler waits for the very thread it interrupted.
+    wakeup, bell = socket.socketpair()
+    bell.setblocking(False)
+    signal.set_wakeup_fd(bell.fileno())
+    asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: asked.append(number))
     clock, timetable = _clock()
     log.info("clock started", extra={"tasks": len(timetable)})
     errors = 0
-    while not stop.is_set():
+    while not asked:
         try:
             clock.run_once()
             errors = 0
         except Exception as error:
             errors += 1
-            log.warning("round failed, again soon: %s", str(error).strip().splitlines()[:1], exc_info=errors == 3)
-        # Just after the next second begins, so that a due time is met within milliseconds; errors wait longer.
-        stop.wait(min(1.0 - time.time() % 1.0 + 0.002 + errors, 10.0))
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
+        select.select([wakeup], [], [], min(_next_second() + errors, 10.0))
     log.info("clock stopped")
 
 
@@ -112,24 +117,32 @@ def work() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def test(name: str, yes: bool) -> None:
     """Run task NAME here and now, whatever its time and constraints, with its hooks. The schedule does not count it."""
+    import logging
+
     from forecourt import logs
     from forecourt.app import load
-    from forecourt.cli.errors import Held
+    from forecourt.cli.errors import Failed, Held
     from forecourt.schedule.by_hand import run_by_hand
     from forecourt.store import ticks
+    from forecourt.workers.identity import own
 
     logs.configure()
     task = load().timetable[name]
     confirm(f"Run {name} ({task.sentence}) now?", yes=yes, default=True)
     with transaction() as tx:
-        holder = ticks.holder(tx, task=name)
+        holder = ticks.holder(tx, task=name, host="" if task.one_server else own().host)
     if holder is not None and not task.may_overlap:
         raise Held(f"{name} is running as call {holder.call_id} since {holder.claimed_at:%H:%M:%S %Z}; try again later")
     begun = time.monotonic()
-    result = run_by_hand(task)
-    click.echo(
-        f"{name} succeeded in {duration(time.monotonic() - begun)}: {result if result is not None else 'no result'}"
-    )
+    try:
+        result = run_by_hand(task)
+    except (Exception, SystemExit) as error:
+        logging.getLogger("forecourt.clock").exception("%s failed", name)
+        raise Failed(
+            f"{name} failed after {duration(time.monotonic() - begun)}: {type(error).__name__}: {error}"
+        ) from None
+    took = duration(time.monotonic() - begun)
+    click.echo(f"{name} succeeded in {took}: {result if result is not None else 'no result'}")
 
 
 @schedule.command()
@@ -216,19 +229,20 @@ def _say(events: "list[Event]") -> None:
             case _:
                 click.echo(f"{event.task} due {event.due_at:%Y-%m-%d %H:%M:%S %Z}: {event.status}, {event.why}")
     if not events:
-        click.echo("No task is due.")
+        click.echo("No task is due.", err=True)
 
 
 def _described(
     task: "Task", now: datetime, upcoming: int, last: Any, halted: dict[tuple[str, str], Any]
 ) -> dict[str, Any]:
+    from forecourt.schedule.clock import pause_of
+
     instants = []
     at = now
     for _ in range(upcoming):
         at = task.next_due(at)
         instants.append(at)
-    pauses = [("task", task.name), *(("group", group) for group in task.groups), ("schedule", "")]
-    paused = next((str(halted[pause]) for pause in pauses if pause in halted), None)
+    paused = pause_of(task, halted)
     return {
         "task": task.name,
         "job": task.job.name,
@@ -239,7 +253,7 @@ def _described(
         "timezone": task.zone.key,
         "next_due": instants,
         "next_due_human": relative(instants[0], now),
-        "paused": paused,
+        "paused": None if paused is None else str(paused),
         "last": None
         if last is None
         else {
@@ -251,6 +265,11 @@ def _described(
             "call": last.call_id,
         },
     }
+
+
+def _next_second() -> float:
+    """Seconds until just after the next second begins, so that a due time is met within milliseconds."""
+    return 1.0 - time.time() % 1.0 + 0.002
 
 
 def _last(row: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._told = ""
-        self._told_at = 0.0
+        self._told_at = time.monotonic()
 
     def say(self, words: str) -> None:
         self._console.print(f"{datetime.now().astimezone():%H:%M:%S}  {words}", soft_wrap=True)

@@ -71,10 +71,12 @@ def pass_night(scale: Scale, display: Display) -> Night:
         worker = start_worker(processes)
         due = start_clock(processes)
         display.say(f"night {number}: clock and worker run, and all tasks are due at {due.astimezone():%H:%M:%S}")
-        before = look()
-        night = Night(number, due, before, send(scale, number, display.say))
-        _watch(night, worker, processes, display)
-        display.say("clock and worker are asked to end")
+        try:
+            before = look()
+            night = Night(number, due, before, send(scale, number, display.say))
+            _watch(night, worker, processes, display)
+        finally:
+            display.say("clock and worker are asked to end, and get the time they need; Ctrl-C kills them")
         return night
 
 
@@ -82,6 +84,7 @@ def _watch(night: Night, worker: int, processes: Processes, display: Display) ->
     """Until all of it is done, or its time is over; on the way, kill the slot that walks the lot."""
     tasks = [task.name for task in usual]
     facts = {"began": night.before.began, "due": night.due, "tasks": tasks, "night": night.number}
+    wait = int((night.due - night.before.began).total_seconds())
     killed = False
     while True:
         processes.require_alive()
@@ -95,6 +98,7 @@ def _watch(night: Night, worker: int, processes: Processes, display: Display) ->
             views=(seen.counted - night.before.counted, night.before.waiting + night.sent.views),
             photo_sets=(seen.photo_sets, len(night.sent.photographed)),
             steps=(seen.steps, STEPS),
+            seconds_to_wait=(min(int((seen.now - night.before.began).total_seconds()), wait), wait),
             tasks=(seen.tasks, len(tasks)),
         )
         if (seen.tasks == len(tasks) and not seen.open) or seen.now > night.due + PATIENCE:

@@ -19,7 +19,7 @@ MAKE_PEOPLE = text(
                WHEN n % 3 = 1 THEN arabic.names[1 + demo.dice(n, 1, 8)] || ' ' || arabic.families[1 + demo.dice(n, 2, 6)]
                ELSE english.names[1 + demo.dice(n, 1, 8)] || ' ' || english.families[1 + demo.dice(n, 2, 6)]
            END,
-           CASE WHEN n % 12 <> 11 THEN 'person-' || n || '@example.com' END,
+           CASE WHEN n % 12 <> 8 THEN 'person-' || n || '@example.com' END,
            '+963 11 ' || lpad(n::text, 7, '0'),
            CASE WHEN n % 3 = 1 THEN 'ar' ELSE 'en' END,
            CASE n % 4 WHEN 1 THEN 'Asia/Damascus' WHEN 2 THEN 'Europe/Berlin' END,

@@ -1,6 +1,6 @@
 """Where the night's work lies, and whether the files are what the database says of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,11 +30,9 @@ ARCHIVES = text(
 )
 PHOTOS = text(
     """
-    SELECT coalesce(sum(jsonb_array_length(photos)), 0)::bigint AS photos,
-           coalesce(array_agg(key) FILTER (WHERE key IS NOT NULL), '{}') AS keys
+    SELECT jsonb_array_length(photos) AS photos, photo_keys(photos) AS keys
     FROM car_listings
-    LEFT JOIN LATERAL unnest(photo_keys(photos)) AS key ON true
-    WHERE car_listings.id = ANY(:listings)
+    WHERE id = ANY(:listings)
     """
 )
 MAILS = text(
@@ -59,40 +57,59 @@ class Place:
     off: str | None
 
 
-def places(tx: Session, began: datetime, photographed: Sequence[int]) -> Iterator[Place]:
-    """Sitemap, archive, photos and mails made since `began`."""
-    yield _sitemap(tx, began)
-    yield _archive(tx, began)
-    yield _photos(tx, photographed)
-    yield _mails(tx, began)
+def places(tx: Session, began: datetime, photographed: Sequence[int]) -> tuple[Place, ...]:
+    """The sitemap, archive and mails made since `began`, and the photos of the listings `photographed`."""
+    return _sitemap(tx, began), _archive(tx, began), _photos(tx, photographed), _mails(tx, began)
 
 
 def _sitemap(tx: Session, began: datetime) -> Place:
-    path = settings().public / "sitemap.xml"
+    folder = settings().public
     run = tx.execute(SITEMAP, {"began": began}).one_or_none()
     if run is None:
-        return Place("sitemap", "not published", path, "no sitemap was published")
-    found = sum(file.read_bytes().count(b"<url>") for file in settings().public.glob("sitemap*.xml"))
-    off = None if found == run.urls else f"the sitemap's files hold {found:,} addresses, expected {run.urls:,}"
-    return Place("sitemap", f"{run.urls:,} addresses in {_counted(run.files, 'file')}, {_size(run.bytes)}", path, off)
+        return Place("sitemap", "not published", folder, "no sitemap was published")
+    found = sum(file.read_bytes().count(b"<url>") for file in folder.glob("sitemap*.xml"))
+    figures = f"{run.urls:,} addresses in {counted(run.files, 'file')}, {size(run.bytes)}"
+    off = None if found == run.urls else f"the sitemap holds {found:,} addresses, expected {run.urls:,}"
+    return Place("sitemap", figures, folder / "sitemap.xml", off)
 
 
 def _archive(tx: Session, began: datetime) -> Place:
-    done = tx.execute(ARCHIVES, {"began": began}).one()
-    missing = [path for path in done.paths if not (settings().archive / path).is_file()]
-    return Place(
-        "archive",
-        f"{done.events:,} events in {_counted(len(done.paths), 'file')}, {_size(done.bytes)}",
-        settings().archive,
-        f"{_counted(len(missing), 'archive file')} missing, such as {missing[0]}" if missing else None,
-    )
+    folder = settings().archive
+    made = tx.execute(ARCHIVES, {"began": began}).one()
+    figures = f"{made.events:,} events in {counted(len(made.paths), 'file')}, {size(made.bytes)}"
+    return Place("archive", figures, folder, _missing(folder, made.paths))
 
 
-def _photos(tx: Session, listings: Sequence[int]) -> Place:
-    photos = sum(tx.scalars(PHOTO_COUNTS, {"listings": list(listings)}))
-    return photos
+def _photos(tx: Session, photographed: Sequence[int]) -> Place:
+    folder = settings().storage
+    rows = tx.execute(PHOTOS, {"listings": list(photographed)}).all()
+    keys = sorted({key for row in rows for key in row.keys})
+    photos = sum(row.photos for row in rows)
+    figures = f"{counted(photos, 'photo')} on {counted(len(rows), 'listing')}, {counted(len(keys), 'file')}"
+    return Place("photos", figures, folder / "photos", _missing(folder, keys))
 
 
 def _mails(tx: Session, began: datetime) -> Place:
+    folder = settings().outbox
     mails = tx.execute(MAILS, {"began": began}).one()
-    return mails
+    names = [f"{message_id.strip('<>').partition('@')[0]}.eml" for message_id in mails.sent]
+    figures = f"{counted(mails.notices, 'notice')}, {counted(len(names), 'mail')}, {mails.suppressed} for the app alone"
+    unsent = f"{counted(mails.unsent, 'mail')} not sent" if mails.unsent else None
+    return Place("mails", figures, folder, unsent or _missing(folder, names))
+
+
+def _missing(folder: Path, names: Sequence[str]) -> str | None:
+    missing = [name for name in names if not (folder / name).is_file()]
+    return f"{counted(len(missing), 'file')} missing in {folder}, such as {missing[0]}" if missing else None
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 file", "1,200 files"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size(number: int) -> str:
+    """Bytes in the unit that suits them."""
+    if number < 10_000:
+        return f"{number:,} B"
+    return f"{number / 1e3:,.0f} kB" if number < 10_000_000 else f"{number / 1e6:,.1f} MB"

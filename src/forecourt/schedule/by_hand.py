@@ -1,5 +1,6 @@
 """Runs a task in the foreground: for trying it out, outside the schedule and its records."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -14,24 +15,30 @@ def run_by_hand(task: Task) -> Any:
 
     Its effects in the database are committed in one transaction if it takes a session, as in a worker.
     """
-    job = cast("Job[..., Any]", task.job)
-    due_at = datetime.now(UTC)
-    begun = due_at
-    run_hooks(task.hooks.before, Run(task.name, due_at, succeeded=False, error=None, result=None, seconds=0.0))
+    begun = datetime.now(UTC)
     try:
-        args = job.arguments.load(job.arguments.dump(task.args))
-        if job.takes_session:
-            with session() as opened:
-                result = job.function(**args, session=opened)
-        else:
-            result = job.function(**args)
+        run_hooks(task.hooks.before, Run(task.name, begun, succeeded=False, error=None, result=None, seconds=0.0))
+        result = _execute(cast("Job[..., Any]", task.job), task.args)
     except Exception as error:
-        failed = Run(task.name, due_at, False, f"{type(error).__name__}: {error}", None, _seconds_since(begun))
-        run_hooks((*task.hooks.after, *task.hooks.on_failure), failed)
+        failed = Run(task.name, begun, False, f"{type(error).__name__}: {error}", None, _seconds_since(begun))
+        with suppress(ExceptionGroup):  # logged already, and not to hide why the task failed
+            run_hooks((*task.hooks.after, *task.hooks.on_failure), failed)
         raise
-    run = Run(task.name, due_at, True, None, result, _seconds_since(begun))
+    run = Run(task.name, begun, True, None, result, _seconds_since(begun))
     run_hooks((*task.hooks.after, *task.hooks.on_success), run)
     return result
+
+
+def _execute(job: Job[..., Any], given: dict[str, Any]) -> Any:
+    """The function with what a worker would have given it: arguments prepared, and gone through JSON."""
+    prepared = job.prepare(dict(given)) if job.prepare is not None else given
+    args = job.arguments.load(job.arguments.dump(prepared))
+    if job.policy.batch is not None:
+        args = {name: [value] for name, value in args.items()}
+    if not job.takes_session:
+        return job.function(**args)
+    with session() as opened:
+        return job.function(**args, session=opened)
 
 
 def _seconds_since(begun: datetime) -> float:

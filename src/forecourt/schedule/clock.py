@@ -8,10 +8,10 @@ one call of each due time. When a clock was away, the task's own rule says which
 import logging
 import socket
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
@@ -22,11 +22,15 @@ from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
 from forecourt.store import pauses, tasks, ticks
 from forecourt.store.pauses import Pause
+from forecourt.store.ticks import Holder
+from forecourt.workers.execution import clean
 
 log = logging.getLogger("forecourt.clock")
 
 MOST_AT_ONCE = 500
-"""Tasks that one transaction handles."""
+"""Tasks that one transaction handles, and due times of one task."""
+
+MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,6 @@ class Clock:
         events: list[Event] = []
         for first in range(0, len(due), MOST_AT_ONCE):
             events += self._evaluate(due[first : first + MOST_AT_ONCE], now)
-        for event in events:
-            _log(event)
         return events
 
     def next_due(self) -> datetime | None:
@@ -88,6 +90,7 @@ class Clock:
 
     def _evaluate(self, due: list[Task], now: datetime) -> list[Event]:
         events: list[Event] = []
+        until: dict[str, datetime] = {}
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             halted = pauses.in_force(tx, now)
@@ -95,50 +98,64 @@ class Clock:
             # What another clock holds is left to it: this one looks again in its next round.
             mine = [task for task in due if self._key(task) in evaluated]
             for task in mine:
-                events += self._evaluate_one(tx, task, evaluated[self._key(task)], now, halted)
-            tasks.advance(tx, [self._key(task) for task in mine], now)
+                key = self._key(task)
+                happened, until[key] = self._evaluate_one(tx, task, evaluated[key], now, halted)
+                events += happened
+            tasks.advance(tx, until)
         for task in mine:
-            self._next[task.name] = task.next_due(max(now, evaluated[self._key(task)]))
+            self._next[task.name] = task.next_due(max(until[self._key(task)], evaluated[self._key(task)]))
+        for event in events:
+            _log(event)
         return events
 
     def _evaluate_one(
         self, tx: Connection[Any], task: Task, evaluated: datetime, now: datetime, halted: dict[tuple[str, str], Pause]
-    ) -> list[Event]:
+    ) -> tuple[list[Event], datetime]:
+        """What became of the task's due times, and until when it has been evaluated: not `now` if one has to wait."""
         dues = sort_out(task.occurrences(evaluated, now), now, task.misfire)
         events: list[Event] = [NotRun(task.name, instant, "missed", why) for instant, why in dues.missed]
-        for instant in dues.run:
-            refusal = _refusal(task, halted) or self._overlap(tx, task, instant)
-            events.append(refusal_at(task, instant, refusal) if refusal else self._enqueue(tx, task, instant))
-        host = self._host_of(task)
+        pause = pause_of(task, halted)
+        until = now
+        for number, instant in enumerate(dues.run):
+            held = None if pause or task.may_overlap else ticks.holder(tx, task=task.name, host=self._host_of(task))
+            if number == MOST_AT_ONCE or (held and task.misfire.kind == "every"):
+                until = instant - MOMENT  # each due time gets its run, so this one waits for its turn
+                break
+            if pause:
+                events.append(NotRun(task.name, instant, "skipped", str(pause)))
+            elif held:
+                events.append(NotRun(task.name, instant, "skipped", _holding(held)))
+            elif event := _forbidden(task, instant) or self._enqueue(tx, task, instant):
+                events.append(event)
         for event in events:
             if isinstance(event, NotRun):
+                host = self._host_of(task)
                 ticks.note(tx, task=task.name, due_at=event.due_at, host=host, status=event.status, why=event.why)
-        return [event for event in events if not (isinstance(event, Enqueued) and event.call_id == 0)]
+        return events, until
 
-    def _overlap(self, tx: Connection[Any], task: Task, instant: datetime) -> "Refusal | None":
-        if task.may_overlap:
-            return None
-        held = ticks.holder(tx, task=task.name, host=self._host_of(task))
-        if held is None or held.due_at >= instant:
-            return None
-        where = f"runs on {held.host}, process {held.pid}" if held.host else "waits for a worker"
-        return Refusal(
-            "skipped",
-            f"the run of {held.due_at:%Y-%m-%d %H:%M:%S %Z} {where}: call {held.call_id}, since {held.claimed_at:%H:%M:%S %Z}",
-        )
+    def _enqueue(self, tx: Connection[Any], task: Task, instant: datetime) -> Event | None:
+        """Claim a due time and enter its call: both, or neither when the dispatch raises. None if another clock has it."""
+        try:
+            with tx.transaction():
+                tick = ticks.claim(tx, task=task.name, due_at=instant, host=self._host_of(task))
+                if tick is None:
+                    return None
+                call_id = self._dispatch(tx, task, instant, tick)
+                ticks.attach(tx, tick, call_id)
+                return Enqueued(task.name, instant, call_id)
+        except OperationalError:
+            raise  # nothing that the task could help: the round is repeated
+        except Exception as error:
+            log.exception("dispatch failed", extra={"task": task.name})
+            return NotRun(task.name, instant, "failed", f"its dispatch raised {_said(error)}")
 
-    def _enqueue(self, tx: Connection[Any], task: Task, instant: datetime) -> Enqueued:
-        tick = ticks.claim(tx, task=task.name, due_at=instant, host=self._host_of(task))
-        if tick is None:
-            return Enqueued(task.name, instant, 0)  # another clock has it
-        options: dict[str, Any] = {"tick": tick, "task": task.name, "due_at": instant.isoformat()}
-        options |= follow_up(task, instant)
-        queue = task.options.get("queue") if task.one_server else own_queue(self._host)
+    def _dispatch(self, tx: Connection[Any], task: Task, instant: datetime, tick: int) -> int:
         job = cast("Job[..., Any]", task.job)
+        queue = (task.options.get("queue") or job.policy.queue) if task.one_server else own_queue(self._host)
+        options: dict[str, Any] = {"tick": tick, "task": task.name, "due_at": instant.isoformat()}
+        options |= follow_up(task, instant, queue)
         dispatch = job.using(session=tx, queue=queue, priority=task.options.get("priority"))
-        call = dispatch.with_options(options).dispatch(**task.args)
-        ticks.attach(tx, tick, call.id)
-        return Enqueued(task.name, instant, call.id)
+        return dispatch.with_options(options).dispatch(**task.args).id
 
     def _host_of(self, task: Task) -> str:
         return "" if task.one_server else self._host
@@ -148,36 +165,36 @@ class Clock:
         return task.name if task.one_server else f"{task.name}@{self._host}"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a due time does not run, and as what it is recorded."""
-
-    status: str
-    why: str
-
-
 def own_queue(host: str) -> str:
     """The queue that only this host's workers serve: for tasks that run on every server."""
     return f"@{host}"
 
 
-def refusal_at(task: Task, instant: datetime, refusal: Refusal) -> NotRun:
-    """The refusal as what happened to one due time."""
-    return NotRun(task.name, instant, refusal.status, refusal.why)
-
-
-def _refusal(task: Task, halted: dict[tuple[str, str], Pause]) -> Refusal | None:
-    """A pause or a condition that forbids the run. A condition that raises fails this due time of this task alone."""
+def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:
+    """The pause that holds for a task: the schedule's, a group's or its own. `even_when_paused` disregards the schedule's."""
+    names = [("group", group) for group in task.groups] + [("task", task.name)]
     if not task.ignores_pause:
-        names = [("schedule", ""), *(("group", group) for group in task.groups), ("task", task.name)]
-        for name in names:
-            if name in halted:
-                return Refusal("skipped", str(halted[name]))
+        names.insert(0, ("schedule", ""))
+    return next((halted[name] for name in names if name in halted), None)
+
+
+def _holding(held: Holder) -> str:
+    where = f"runs on {held.host}, process {held.pid}" if held.host else "waits for a worker"
+    return f"the run of {held.due_at:%Y-%m-%d %H:%M:%S %Z} {where}: call {held.call_id}, since {held.claimed_at:%H:%M:%S %Z}"
+
+
+def _forbidden(task: Task, instant: datetime) -> NotRun | None:
+    """A condition that forbids the run. One that raises fails this due time of this task alone."""
     try:
         why = task.passes()
-    except Exception as error:  # noqa: BLE001 - the condition is the application's
-        return Refusal("failed", f"its condition raised {type(error).__name__}: {error}")
-    return Refusal("skipped", why) if why else None
+    except (Exception, SystemExit) as error:
+        log.exception("condition failed", extra={"task": task.name})
+        return NotRun(task.name, instant, "failed", f"its condition raised {_said(error)}")
+    return NotRun(task.name, instant, "skipped", why) if why else None
+
+
+def _said(error: BaseException) -> str:
+    return clean(f"{type(error).__name__}: {error}")
 
 
 def _log(event: Event) -> None:

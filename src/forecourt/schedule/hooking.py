@@ -6,11 +6,11 @@ success, and exactly one such call follows.
 
 import inspect
 import logging
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
 from typing import Any
 
 from forecourt.jobs.context import RunningCall, middleware
@@ -47,20 +47,13 @@ def serve(timetable: Timetable) -> None:
         middleware.append(_before)
 
 
-def follow_up(task: Task, instant: datetime) -> dict[str, Any]:
-    """The note in a call's options that lets its hooks follow; empty for a task without any."""
+def follow_up(task: Task, instant: datetime, queue: str) -> dict[str, Any]:
+    """The note in a call's options that lets its hooks follow, on the same queue; empty for a task without any."""
     hooks = task.hooks
     if not (hooks.after or hooks.on_success or hooks.on_failure):
         return {}
-    job = task.job.name
-    queue = task.options.get("queue") or getattr(task.job, "policy").queue  # noqa: B009 - the protocol knows no policy
-    return {
-        "follow": {
-            "job": after_task.name,
-            "queue": queue,
-            "args": {"task": task.name, "due_at": instant.isoformat(), "job": job},
-        }
-    }
+    args = {"task": task.name, "due_at": instant.isoformat(), "job": task.job.name}
+    return {"follow": {"job": after_task.name, "queue": queue, "args": args}}
 
 
 @job(name="forecourt.after_task", tries=1, timeout=300)
@@ -106,16 +99,15 @@ def _ping(url: str, task: str) -> None:
     try:
         with urllib.request.urlopen(url, timeout=PING_TIMEOUT) as answer:  # noqa: S310 - http and https only, checked at load
             answer.read(1024)
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
+    except (OSError, HTTPException, ValueError) as error:  # refused, no HTTP, an address that cannot be encoded
         log.warning("ping failed: %s", error, extra={"task": task, "url": url})
 
 
 def _before(call: RunningCall, execute: Callable[[], Any]) -> Any:
-    """Around every call: a task's first attempt is preceded by its `before` hooks. If one raises, the attempt fails."""
+    """Around every call: each attempt at a task's run is preceded by its `before` hooks. If one raises, the attempt fails."""
     name = call.options.get("task")
-    if isinstance(name, str) and _timetable is not None and name in _timetable and call.attempt == 1:
-        hooks = _timetable[name].hooks.before
-        if hooks:
-            due_at = datetime.fromisoformat(call.options["due_at"])
-            run_hooks(hooks, Run(name, due_at, succeeded=False, error=None, result=None, seconds=0.0))
+    if isinstance(name, str) and _timetable is not None and name in _timetable:
+        due_at = datetime.fromisoformat(call.options["due_at"])
+        run = Run(name, due_at, succeeded=False, error=None, result=None, seconds=0.0)
+        run_hooks(_timetable[name].hooks.before, run)
     return execute()

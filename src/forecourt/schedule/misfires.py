@@ -22,6 +22,25 @@ class Dues:
     missed: tuple[tuple[datetime, str], ...]
 
 
+class Latest:
+    """The latest of the missed due times, and how many came before them."""
+
+    def __init__(self) -> None:
+        self._kept: deque[datetime] = deque(maxlen=MOST_NOTED)
+        self._seen = 0
+
+    def append(self, instant: datetime) -> None:
+        """One more, later than all before."""
+        self._kept.append(instant)
+        self._seen += 1
+
+    def noted(self, why: str) -> tuple[tuple[datetime, str], ...]:
+        """Each of them with the reason; the oldest says how many are not among them."""
+        before = self._seen - len(self._kept)
+        first = f"{why} (and {before} due times before it)" if before else why
+        return tuple((instant, why if number else first) for number, instant in enumerate(self._kept))
+
+
 def sort_out(due: Iterable[datetime], now: datetime, misfire: Misfire) -> Dues:
     """Sort the due times of (last evaluated, now], ascending, by the task's rule for missed ones."""
     match misfire.kind:
@@ -35,36 +54,32 @@ def sort_out(due: Iterable[datetime], now: datetime, misfire: Misfire) -> Dues:
 
 
 def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> Dues:
+    if within is None:
+        return Dues(tuple(due), ())
+    limit = max(within, ON_TIME)
     run: list[datetime] = []
-    missed: deque[datetime] = deque(maxlen=MOST_NOTED)
+    missed = Latest()
     for instant in due:
-        if within is None or now - instant <= max(within, ON_TIME):
+        if now - instant <= limit:
             run.append(instant)
         else:
             missed.append(instant)
-    return Dues(tuple(run), tuple((instant, f"more than {_words(within)} late") for instant in missed if within))
+    return Dues(tuple(run), missed.noted(f"more than {_words(limit)} late"))
 
 
 def _latest(due: Iterable[datetime], now: datetime, limit: timedelta, why: str) -> Dues:
-    kept: deque[datetime] = deque(maxlen=MOST_NOTED + 1)
-    seen = 0
+    missed = Latest()
+    latest = None
     for instant in due:
-        kept.append(instant)
-        seen += 1
-    if not kept:
+        if latest is not None:
+            missed.append(latest)
+        latest = instant
+    if latest is None:
         return Dues((), ())
-    latest = kept[-1]
-    runs = now - latest <= limit
-    missed = [
-        (instant, f"missed; the run of {latest:%Y-%m-%d %H:%M:%S %Z} stands for it" if runs else why)
-        for instant in kept
-    ]
-    if runs:
-        missed.pop()
-    dropped = seen - len(kept)
-    if dropped and missed:
-        missed[0] = (missed[0][0], f"{missed[0][1]} (and {dropped} due times before it)")
-    return Dues((latest,) if runs else (), tuple(missed))
+    if now - latest <= limit:
+        return Dues((latest,), missed.noted(f"the run of {latest:%Y-%m-%d %H:%M:%S %Z} stands for it"))
+    missed.append(latest)
+    return Dues((), missed.noted(why))
 
 
 def _words(span: timedelta) -> str:

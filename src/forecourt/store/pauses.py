@@ -10,10 +10,11 @@ from psycopg.rows import class_row
 Kind: TypeAlias = Literal["queue", "task", "group", "schedule"]
 
 PAUSE = """
-INSERT INTO forecourt.pauses (kind, name, until, who, why)
+INSERT INTO forecourt.pauses AS p (kind, name, until, who, why)
 VALUES (%(kind)s, %(name)s, %(until)s, %(who)s, %(why)s)
 ON CONFLICT (kind, name) DO UPDATE
-SET until = excluded.until,
+SET since = CASE WHEN p.until <= now() THEN now() ELSE p.since END,
+    until = excluded.until,
     who = excluded.who,
     why = excluded.why
 """

@@ -28,10 +28,11 @@ FOR UPDATE SKIP LOCKED
 """
 
 ADVANCE = """
-UPDATE forecourt.tasks
-SET evaluated_until = %(until)s
-WHERE name = ANY (%(names)s)
-  AND evaluated_until < %(until)s
+UPDATE forecourt.tasks AS t
+SET evaluated_until = given.until
+FROM unnest(%(names)s::text[], %(untils)s::timestamptz[]) AS given(name, until)
+WHERE t.name = given.name
+  AND t.evaluated_until < given.until
 """
 
 
@@ -50,9 +51,9 @@ def lock(tx: Connection[Any], names: Sequence[str]) -> dict[str, datetime]:
     return {row[0]: row[1] for row in tx.execute(LOCK, {"names": list(names)})}
 
 
-def advance(tx: Connection[Any], names: Sequence[str], until: datetime) -> None:
-    """Note that tasks have been evaluated up to and including `until`."""
-    tx.execute(ADVANCE, {"names": list(names), "until": until})
+def advance(tx: Connection[Any], until: Mapping[str, datetime]) -> None:
+    """Note until when, inclusive, tasks have been evaluated. Nothing moves backwards."""
+    tx.execute(ADVANCE, {"names": list(until), "untils": list(until.values())})
 
 
 def now(tx: Connection[Any]) -> datetime:

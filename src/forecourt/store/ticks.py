@@ -61,11 +61,17 @@ ORDER BY due_at DESC, id DESC
 LIMIT %(limit)s
 """
 
+# One step from the end of the unique index for each task, however long its history.
 LATEST = """
-SELECT DISTINCT ON (task) id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output
-FROM forecourt.ticks
-WHERE task = ANY (%(tasks)s)
-ORDER BY task, due_at DESC
+SELECT latest.*
+FROM unnest(%(tasks)s::text[]) AS named(task)
+CROSS JOIN LATERAL (
+    SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output
+    FROM forecourt.ticks
+    WHERE ticks.task = named.task
+    ORDER BY due_at DESC
+    LIMIT 1
+) AS latest
 """
 
 # Walks the unique index from its end. A due time in the future is left from a clock that once ran ahead: it proves nothing.

@@ -1,0 +1,115 @@
+"""The report, as tables: with lines and colours on a terminal, as plain aligned text elsewhere."""
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from forecourt.demo.report import Report
+from forecourt.settings import settings
+
+WIDEST = 120
+"""Columns that the report takes at most; a narrower terminal gets wrapped cells."""
+
+
+def width(console: Console) -> int:
+    """How wide the report is on this console."""
+    return min(console.width, WIDEST) if console.is_terminal else WIDEST
+
+
+def render(report: Report, console: Console, seconds: float) -> None:
+    """Print the report on a night that took so many seconds."""
+    _table(
+        console,
+        f"Night {report.night}: the tasks",
+        ["task", f"usually ({settings().timezone})", "due tonight", "took", "what it did"],
+        [
+            [
+                line.task,
+                line.usual,
+                f"{line.due.astimezone():%H:%M:%S %Z}",
+                "–" if line.seconds is None else f"{line.seconds:.2f} s",
+                line.did if line.status == "succeeded" else f"{line.status}: {line.did}",
+            ]
+            for line in report.tasks
+        ],
+        right=["took"],
+    )
+    _table(
+        console,
+        "The jobs",
+        ["job", "queue", "done", "retried", "failed", "calls a second"],
+        [
+            [
+                line.job,
+                line.queue,
+                f"{line.done:,}",
+                f"{line.retried:,}",
+                f"{line.failed:,}",
+                "–" if line.per_second is None else f"{line.per_second:,.1f}",
+            ]
+            for line in report.jobs
+        ],
+        right=["done", "retried", "failed", "calls a second"],
+    )
+    console.print(f"\nViews counted: {report.views_counted:,} of {report.views_sent:,} sent", highlight=False)
+    _table(
+        console,
+        "What went wrong on purpose",
+        ["job", "call", "what happened"],
+        [[incident.job, str(incident.call), incident.words] for incident in report.incidents],
+        right=["call"],
+    )
+    _table(
+        console,
+        "Where it lies",
+        ["what", "in numbers", "where"],
+        [[place.what, place.figures, str(place.path)] for place in report.places],
+    )
+    failed = next((incident.call for incident in report.incidents), 0)
+    _table(
+        console,
+        "What to try next",
+        ["", ""],
+        [
+            ["forecourt up", "keeps clock, worker and web running, by the usual timetable"],
+            [f"http://{settings().web_host}:{settings().web_port}/health/scheduler", "then says when the schedule last ran"],
+            ["forecourt schedule list", "every task, when it is due next, how it went last"],
+            ["forecourt queue failed", "the calls that failed for good"],
+            [f"forecourt queue show {failed}", "one of them, with every attempt's traceback"],
+            [f"open {settings().outbox}/*.eml", "the mails, in English and Arabic"],
+            ["make demo", "another night, on the same data"],
+        ],
+    )
+    console.print()
+    if report.off:
+        console.print(f"[red]Not as promised[/], after {seconds:.0f} s:", highlight=False)
+        for line in report.off:
+            console.print(f"  {line}", style="red", markup=False, highlight=False)
+    else:
+        console.print(f"[green]All as promised[/], in {seconds:.0f} s.", highlight=False)
+
+
+def _table(
+    console: Console,
+    title: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+) -> None:
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, show_header=any(headings), pad_edge=False)
+    for name in headings:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # not markup: an error's words may hold brackets
+    console.print(f"\n{title}", style="bold", highlight=False)
+    if console.is_terminal:
+        console.print(table, width=width(console))
+        return
+    with console.capture() as plain:
+        console.print(table, width=width(console))
+    for line in plain.get().splitlines():
+        console.out(line.rstrip(), highlight=False)

@@ -1,0 +1,55 @@
+"""What the README shows, works."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from fleet import Looking, wait_until, worker
+from forecourt.cli import COMMANDS
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_your_own_job_and_task(
+    session: Session, looking: Looking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example, saved under the name that it gives itself, dispatched in every way shown, and worked on."""
+    example, dispatches = blocks("python")
+    (tmp_path / "shop.py").write_text(example)
+    monkeypatch.syspath_prepend(tmp_path)
+    session.execute(text("INSERT INTO users (name) VALUES ('Owner')"))
+    session.execute(
+        text(
+            "INSERT INTO car_listings (owner_id, title, slug) SELECT id, 'Car', 'car-' || n FROM users, generate_series(1, 8) n"
+        )
+    )
+    session.commit()
+    import shop  # type: ignore[import-not-found]
+
+    assert [task.sentence for task in shop.timetable] == ["Daily at 08:30"]
+    exec(dispatches, {"greet": shop.greet, "session": session})
+    session.rollback()
+    assert looking.count("scheduled") == 0
+    [statement] = blocks("sql")
+    with worker(app="shop:app", PYTHONPATH=f"{tmp_path}") as process:
+        wait_until(lambda: "worker started" in process.said())
+        looking.connection.execute(statement.encode())
+        wait_until(lambda: looking.count("done") == 4)
+    assert set(looking.rows("SELECT result->>'greeted' FROM forecourt.done")) == {("1",)}
+    del sys.modules["shop"]
+
+
+def test_every_command_that_is_named_exists() -> None:
+    named = set(re.findall(r"forecourt (\w+)(?: \w+)?`", README)) | set(
+        re.findall(r"^\$ forecourt (\w+)", README, re.MULTILINE)
+    )
+    assert named
+    assert named <= set(COMMANDS)

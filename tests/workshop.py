@@ -1,5 +1,6 @@
 """An application for tests: jobs that leave traces in a table, fail, hang, or kill their own process."""
 
+import logging
 import os
 import signal
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from forecourt import Discard, Forecourt, Release, Session, Timetable, job
+from forecourt import Discard, Forecourt, Release, Session, Timetable, job, report
 from forecourt.database import engine
 
 TRACES = """
@@ -18,6 +19,7 @@ CREATE TABLE traces (
     at     timestamptz NOT NULL DEFAULT clock_timestamp()
 )
 """
+log = logging.getLogger("workshop")
 LEAVE = text("INSERT INTO traces (call, pid) VALUES (:call, :pid)")
 
 
@@ -133,6 +135,54 @@ def nap(call: str, seconds: float) -> None:
 @job
 def swallow(text: str) -> int:
     return len(text)
+
+
+@job(unique="key")
+def only_one(key: int, note: str = "") -> None:
+    leave(f"unique {key} {note}")
+
+
+@job(unique=True, unique_for=3600)
+def once_an_hour(key: int) -> None:
+    leave(f"hourly {key}")
+
+
+@job(unique="key", tries=1)
+def only_one_failing(key: int) -> None:
+    raise ValueError("no")
+
+
+@job(retry_until=1.0, backoff=0.2)
+def retry_for_a_second(call: str) -> None:
+    leave(call)
+    raise ValueError("not yet")
+
+
+@job(max_errors=2, tries=10, backoff=0)
+def two_errors(call: str) -> None:
+    leave(call)
+    raise ValueError("wrong")
+
+
+@job(tries=1)
+def log_and_fail(call: str) -> None:
+    log.info("beginning %s", call)
+    log.warning("this will not end well")
+    raise ValueError(call)
+
+
+@job
+def log_and_finish(call: str, *, session: Session) -> None:
+    log.info("all is well with %s", call)
+
+
+@job
+def go_far(folder: str) -> None:
+    for step in range(1, 4):
+        report(step, 3, f"step {step}")
+        (Path(folder) / f"step.{step}").touch()
+        while not (Path(folder) / f"go.{step}").exists():
+            time.sleep(0.01)
 
 
 @job

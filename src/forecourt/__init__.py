@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from forecourt.jobs.dispatch import Call
     from forecourt.jobs.job import Job, job
     from forecourt.jobs.outcome import Discard, Release
+    from forecourt.jobs.progress import report
     from forecourt.schedule.timetable import Timetable
 
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "Session": "sqlalchemy.orm",
     "Timetable": "forecourt.schedule.timetable",
     "exponential": "forecourt.jobs.backoff",
+    "report": "forecourt.jobs.progress",
     "job": "forecourt.jobs.job",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "__version__",
     "exponential",
     "job",
+    "report",
 ]
 
 

@@ -43,7 +43,13 @@ class Forecourt:
                     job.policy.priority,
                     orjson.dumps(job.arguments.described()).decode(),
                     orjson.dumps(
-                        {"tries": job.policy.tries, "timeout": job.policy.timeout, "batch": job.policy.batch}
+                        {
+                            "tries": job.policy.tries,
+                            "timeout": job.policy.timeout,
+                            "batch": job.policy.batch,
+                            "unique": job.policy.unique,
+                            "unique_for": job.policy.unique_for,
+                        }
                     ).decode(),
                 )
                 for _, job in sorted(self.jobs.items())

@@ -89,7 +89,7 @@ def test_failed_calls_are_listed_shown_and_retried_by_id(run: Run, looking: Look
     shown = run("show", str(rows[0]["id"])).output
     assert "Traceback" in shown
     assert "raise KeyError" in shown
-    assert as_json(run("retry", str(rows[0]["id"]), "--json")) == {"retried": 1}
+    assert as_json(run("retry", str(rows[0]["id"]), "--json")) == {"retried": 1, "stayed": 0}
     assert looking.rows("SELECT id, attempts FROM forecourt.ready") == [(rows[0]["id"], 0)]
     assert looking.count("failed") == 1
     assert looking.one("SELECT jsonb_array_length(history) FROM forecourt.ready") == 1, "what happened is not forgotten"
@@ -97,12 +97,12 @@ def test_failed_calls_are_listed_shown_and_retried_by_id(run: Run, looking: Look
 
 def test_retry_takes_all_a_queue_or_a_job(run: Run, looking: Looking) -> None:
     failing(3)
-    assert as_json(run("retry", "--queue", "elsewhere", "--json")) == {"retried": 0}
-    assert as_json(run("retry", "--job", "fail_at_once", "--json")) == {"retried": 3}
+    assert as_json(run("retry", "--queue", "elsewhere", "--json")) == {"retried": 0, "stayed": 0}
+    assert as_json(run("retry", "--job", "fail_at_once", "--json")) == {"retried": 3, "stayed": 0}
     work_until_empty()
-    assert as_json(run("retry", "all", "--json")) == {"retried": 3}
+    assert as_json(run("retry", "all", "--json")) == {"retried": 3, "stayed": 0}
     work_until_empty()
-    assert as_json(run("retry", "--queue", "default", "--json")) == {"retried": 3}
+    assert as_json(run("retry", "--queue", "default", "--json")) == {"retried": 3, "stayed": 0}
     assert looking.count("ready") == 3
 
 

@@ -146,19 +146,23 @@ def size(queues: Sequence[str], as_json: bool) -> None:
 def show(id: int, as_json: bool) -> None:
     """Everything about one call: its state, arguments and every attempt."""
     from forecourt.cli.errors import NotFound
-    from forecourt.store import overview
+    from forecourt.store import overview, progress
 
     with transaction() as tx:
         found = overview.find(tx, id)
+        said = progress.of(tx, [id]).get(id)
     if found is None:
         raise NotFound(f"no call has the id {id}: finished calls are kept for 7 days")
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(found) | {"progress": None if said is None else asdict(said)})
         return
     click.secho(f"call {found.id}: {found.job} on {found.queue}, {found.state}", bold=True)
     click.echo(f"  entered   {found.created_at:%Y-%m-%d %H:%M:%S %Z} ({relative(found.created_at)})")
     if found.at:
         click.echo(f"  {found.state:<9} {found.at:%Y-%m-%d %H:%M:%S %Z} ({relative(found.at)})")
+    if said is not None:
+        share = f" of {said.total:g} ({said.done / said.total:.0%})" if said.total else ""
+        click.echo(f"  progress  {said.done:g}{share} {said.words} ({relative(said.at)})")
     click.echo(f"  arguments {json.dumps(found.args, ensure_ascii=False)[:2000]}")
     click.echo(f"  attempts  {found.attempts}")
     if found.result is not None:
@@ -168,7 +172,7 @@ def show(id: int, as_json: bool) -> None:
     for incident in found.history:
         head = f"  attempt {incident.get('attempt', '–')}  {incident.get('at', '')}  {incident['outcome']}"
         click.echo(f"{head}: {incident.get('error', '')} {incident.get('message', '')}".rstrip())
-        for line in incident.get("traceback", "").rstrip().splitlines():
+        for line in [*incident.get("log", []), *incident.get("traceback", "").rstrip().splitlines()]:
             click.echo(f"    {line}")
 
 
@@ -203,7 +207,11 @@ def retry(ids: Sequence[str], queue_name: str | None, job: str | None, as_json: 
     """Give failed calls all their tries again: by IDS, or `all`, or --queue and --job."""
     chosen = _selected(ids, queue_name, job)
     count = sum(_in_batches("retry", chosen))
-    _report(as_json, f"{_calls(count)} ready again.", {"retried": count})
+    stayed = len(chosen) - count
+    words = f"{_calls(count)} ready again." + (
+        f" {stayed} stay: another call with the same unique key lives." if stayed else ""
+    )
+    _report(as_json, words, {"retried": count, "stayed": stayed})
 
 
 @queue.command()
@@ -230,6 +238,94 @@ def flush(hours: float | None, queue_name: str | None, job: str | None, yes: boo
         chosen = store.selected(tx, queue=queue_name, job=job, older_than=older)
     if chosen:
         confirm(f"This removes {_calls(len(chosen))} for good. Continue?", yes=yes)
+    count = sum(_in_batches("forget", chosen))
+    _report(as_json, f"{_calls(count)} removed.", {"removed": count})
+
+
+@queue.command()
+@click.argument("ids", nargs=-1, required=True, type=int)
+@json_option
+def cancel(ids: Sequence[int], as_json: bool) -> None:
+    """End calls: those that wait at once, those that run by killing their slot within a second or two."""
+    from forecourt.cli.errors import NotFound
+    from forecourt.store import audit
+    from forecourt.store import cancel as store
+
+    with transaction() as tx:
+        waiting = store.waiting(tx, ids, me())
+        running = store.ask(tx, ids, me())
+        missing = sorted(set(ids) - waiting - running)
+        if missing:
+            raise NotFound(f"no call waits or runs with the id {', '.join(map(str, missing))}; nothing was cancelled")
+        audit.record(tx, me(), "queue cancel", {"ids": list(ids)}, len(ids))
+    words = f"{_calls(len(waiting))} cancelled" + (
+        f", {len(running)} running will end in a moment." if running else "."
+    )
+    _report(as_json, words, {"cancelled": sorted(waiting), "ending": sorted(running)})
+
+
+@queue.command()
+@click.argument("queues", nargs=-1)
+@click.option(
+    "--max", "limit", type=click.IntRange(min=0), default=1000, show_default=True, help="Calls that may wait."
+)
+@click.option("--max-age", type=click.FloatRange(min=0), help="Seconds that the oldest ready call may have waited.")
+@json_option
+def monitor(queues: Sequence[str], limit: int, max_age: float | None, as_json: bool) -> None:
+    """Exit 3 when more calls wait than --max, or longer than --max-age, in any of QUEUES (all if none is named)."""
+    from forecourt.cli.errors import DEGRADED
+    from forecourt.store import overview
+
+    with transaction() as tx:
+        rows = [row for row in overview.sizes(tx, queues) if not queues or row.queue in queues]
+    over = [
+        row
+        for row in rows
+        if row.ready + row.scheduled > limit or (max_age is not None and row.oldest_ready_seconds > max_age)
+    ]
+    if as_json:
+        print_json([asdict(row) | {"over": row in over} for row in rows])
+    else:
+        print_table(
+            ["queue", "waiting", "oldest", ""],
+            [
+                [
+                    row.queue,
+                    row.ready + row.scheduled,
+                    duration(row.oldest_ready_seconds),
+                    "OVER" if row in over else "ok",
+                ]
+                for row in rows
+            ],
+            empty="No queue has ever been used.",
+        )
+    if over:
+        sys.exit(DEGRADED)
+
+
+@queue.command()
+def restart() -> None:
+    """Ask every worker of the fleet to finish what it runs and exit 0; its supervisor starts it again, with new code."""
+    from forecourt.store import audit, overview, wishes
+
+    with transaction() as tx:
+        wishes.utter(tx, "restart")
+        audit.record(tx, me(), "queue restart", {})
+        count = len(overview.workers(tx))
+    click.echo(f"{count} {'worker ends' if count == 1 else 'workers end'} in order within a few seconds.")
+
+
+@queue.command()
+@click.option(
+    "--hours", type=click.FloatRange(min=0), default=24.0, show_default=True, help="Only what failed before that."
+)
+@json_option
+def prune(hours: float, as_json: bool) -> None:
+    """Remove failed calls that are older than --hours, without asking: for crontab."""
+    from forecourt.store import failed as store
+
+    with transaction() as tx:
+        chosen = store.selected(tx, older_than=timedelta(hours=hours))
     count = sum(_in_batches("forget", chosen))
     _report(as_json, f"{_calls(count)} removed.", {"removed": count})
 

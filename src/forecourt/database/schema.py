@@ -54,7 +54,8 @@ def version(connection: Connection) -> str | None:
     """The revision that the database is at; None for an empty one."""
     if connection.scalar(text("SELECT to_regclass('forecourt.schema_version')")) is None:
         return None
-    return connection.scalar(text("SELECT version_num FROM forecourt.schema_version"))
+    found: str | None = connection.scalar(text("SELECT version_num FROM forecourt.schema_version"))
+    return found
 
 
 def revisions() -> list[str]:

@@ -93,7 +93,7 @@ def send(scale: Scale, night: int, say: Callable[[str], None]) -> Sent:
     say(f"{len(viewed):,} views are sent, {len(in_sql):,} of them from SQL")
     photographed = tuple(listings[: scale.photo_sets])
     process_car_images.dispatch_many(
-        [{"images": uploads(number), "listing_id": id} for number, id in enumerate(photographed)]
+        [{"images": uploads(night, number), "listing_id": id} for number, id in enumerate(photographed)]
     )
     say(f"{len(photographed)} photo sets are sent")
     return Sent(len(viewed), photographed, charge.id, registry.id, walk.id)

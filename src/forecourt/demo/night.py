@@ -87,7 +87,7 @@ def _watch(night: Night, worker: int, processes: Processes, display: Display) ->
     wait = int((night.due - night.before.began).total_seconds())
     killed = False
     while True:
-        processes.require_alive()
+        processes.check()
         with session() as reader:
             seen = reader.execute(SEEN, facts).one()
         if not killed and seen.steps >= KILL_AFTER and _is_slot(seen.walker, of=worker):

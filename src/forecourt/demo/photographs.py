@@ -23,21 +23,22 @@ HANG = text(
     """
     UPDATE car_listings
     SET photos = given.photos
-    FROM (
-        SELECT listing, photo AS photos
-        FROM unnest(CAST(:listings AS bigint[]), CAST(CAST(:photos AS text[]) AS jsonb[])) AS pair(listing, photo)
-    ) AS given
+    FROM unnest(CAST(:listings AS bigint[]), CAST(CAST(:photos AS text[]) AS jsonb[])) AS given(listing, photos)
     WHERE car_listings.id = given.listing
     """
 )
 
 
-def uploads(number: int) -> list[str]:
-    """A set of one to three photos, as base64; another number is another set."""
-    return [
-        b64encode((FOLDER / NAMES[(number + more) % len(NAMES)]).read_bytes()).decode()
-        for more in range(number % 3 + 1)
-    ]
+def uploads(night: int, number: int) -> list[str]:
+    """A set of one to three photos, as base64. No two sets share a file."""
+    names = [NAMES[(number + more) % len(NAMES)] for more in range(number % 3 + 1)]
+    remark = f"night {night}, set {number}".encode()
+    return [b64encode(_remarked((FOLDER / name).read_bytes(), remark)).decode() for name in names]
+
+
+def _remarked(jpeg: bytes, remark: bytes) -> bytes:
+    """The same picture with a comment, as cameras write them: marker, length and text, behind the start of the image."""
+    return jpeg[:2] + b"\xff\xfe" + (len(remark) + 2).to_bytes(2, "big") + remark + jpeg[2:]
 
 
 def hang(session: Session, listings: Sequence[int]) -> None:

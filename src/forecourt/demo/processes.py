@@ -1,6 +1,7 @@
 """Clock and worker as processes of their own, as a server runs them, and never left behind."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from forecourt.workers.slot import die_with_parent
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 PATIENCE = 35.0
 """Seconds that a process gets to end in order: a worker lets running calls finish for 30."""
@@ -23,14 +26,17 @@ class ProcessEnded(RuntimeError):
 class Processes:
     """`python -m forecourt` commands under names, each with a log of its own in `folder`.
 
-    Leaving the block asks them to end in order and waits; a Ctrl-C meanwhile kills them. On Linux the kernel kills them
-    if this process dies.
+    Leaving the block asks them to end in order and waits. Inside it a Ctrl-C (INT, TERM, HUP) is a KeyboardInterrupt at the
+    next `check`, where no statement is cut off in its middle; a further one kills the processes. On Linux the kernel kills
+    them if this process dies.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._environment = {**os.environ, **environment}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._interrupted = False
 
     def start(self, name: str, *words: str, **environment: str) -> int:
         """Start a command and return its process id. One that runs under this name is ended first.
@@ -62,35 +68,43 @@ class Processes:
         """Where a process says what it does."""
         return self._folder / f"{name}.log"
 
-    def require_alive(self) -> None:
-        """Raise ProcessEnded, with its last words, if one has ended."""
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal came, and ProcessEnded, with its last words, if a process has ended."""
+        if self._interrupted:
+            raise KeyboardInterrupt
         for name, process in self._running.items():
             if process.poll() is not None:
                 said = self.log_of(name).read_text(errors="replace").splitlines()[-5:]
                 raise ProcessEnded("\n".join([f"the {name} ended with exit code {process.returncode}", *said]))
 
-    def stop(self) -> None:
-        """End all of them."""
-        running, self._running = self._running, {}
-        self._end(list(running.values()))
-
     def _end(self, running: Sequence[subprocess.Popen[bytes]]) -> None:
         for process in running:
             process.terminate()
         stop_by = time.monotonic() + PATIENCE
-        try:
-            for process in running:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=max(0.0, stop_by - time.monotonic()))
-        finally:
-            for process in running:
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=max(0.0, stop_by - time.monotonic()))
+        for process in running:
+            process.kill()
+            process.wait()
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        if self._interrupted:
+            for process in self._running.values():
                 process.kill()
-                process.wait()
+        self._interrupted = True
 
     def __enter__(self) -> Self:
+        heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+        self._handlers = {number: signal.signal(number, self._on_signal) for number in heard}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            self._interrupted = True  # from here on a signal is a further one
+            self._end(list(self._running.values()))
+        finally:
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)

@@ -54,7 +54,8 @@ def render(report: Report, console: Console, seconds: float) -> None:
         ],
         right=["done", "retried", "failed", "calls a second"],
     )
-    console.print(f"\nViews counted: {report.views_counted:,} of {report.views_sent:,} sent", highlight=False)
+    left = f", {report.views_left:,} of them left by a night that was broken off" if report.views_left else ""
+    console.print(f"\nViews counted: {report.views_counted:,} of {report.views_sent:,} sent{left}", highlight=False)
     _table(
         console,
         "What went wrong on purpose",
@@ -75,7 +76,10 @@ def render(report: Report, console: Console, seconds: float) -> None:
         ["", ""],
         [
             ["forecourt up", "keeps clock, worker and web running, by the usual timetable"],
-            [f"http://{settings().web_host}:{settings().web_port}/health/scheduler", "then says when the schedule last ran"],
+            [
+                f"http://{settings().web_host}:{settings().web_port}/health/scheduler",
+                "then says when the schedule last ran",
+            ],
             ["forecourt schedule list", "every task, when it is due next, how it went last"],
             ["forecourt queue failed", "the calls that failed for good"],
             [f"forecourt queue show {failed}", "one of them, with every attempt's traceback"],

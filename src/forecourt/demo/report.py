@@ -93,12 +93,14 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A night in figures. `off` says in sentences what is not as promised; empty after a good night."""
+    """A night in figures. `views_sent` counts those that a night broken off left waiting, `views_left` says how many that
+    were. `off` says in sentences what is not as promised; empty after a good night."""
 
     night: int
     tasks: tuple[TaskLine, ...]
     jobs: tuple[JobLine, ...]
     views_sent: int
+    views_left: int
     views_counted: int
     incidents: tuple[Incident, ...]
     places: tuple[Place, ...]
@@ -122,7 +124,7 @@ def report_on(night: Night) -> Report:
             *(place.off for place in lies if place.off),
             *_unexpected(tx, night),
         ]
-    return Report(night.number, tasks, jobs, sent, counted, happened, lies, tuple(off))
+    return Report(night.number, tasks, jobs, sent, night.before.waiting, counted, happened, lies, tuple(off))
 
 
 def _tasks(tx: Session, due: datetime) -> Iterator[TaskLine]:

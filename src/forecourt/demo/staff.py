@@ -47,15 +47,17 @@ def alone() -> Iterator[None]:
     with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.scalars(ALONE).one():
             raise Occupied("another `forecourt demo` is at work on this database; wait for its report")
-        for pid, host in connection.execute(WORKERS).all():
-            if host == own().host and boot_id() and pid_started(pid) is None:
-                continue  # it was killed; tonight's worker takes over what it held
-            raise Occupied(
-                f"worker {pid} on {host} is at work on this database, and the demo brings its own: "
-                "stop it (Ctrl-C where `forecourt up` runs) and try again"
-            )
-        yield
-        connection.invalidate()  # the lock ends with the connection
+        try:
+            for pid, host in connection.execute(WORKERS).all():
+                if host == own().host and boot_id() and pid_started(pid) is None:
+                    continue  # it was killed; tonight's worker takes over what it held
+                raise Occupied(
+                    f"worker {pid} on {host} is at work on this database, and the demo brings its own: "
+                    "stop it (Ctrl-C where `forecourt up` runs) and try again"
+                )
+            yield
+        finally:
+            connection.invalidate()  # the lock ends with the connection, which must not go back to the pool
 
 
 def staff() -> Processes:
@@ -82,8 +84,8 @@ def start_clock(processes: Processes) -> datetime:
     """Start the clock, and return when everything is due: the next full minute for which it is ready in time."""
     for lead in (LEAD, 4 * LEAD):
         with session() as reader:
-            due = reader.scalars(NEXT_MINUTE, {"lead": lead}).one().astimezone(UTC)
-        at = f"{due:%H:%M}"
+            due: datetime = reader.scalars(NEXT_MINUTE, {"lead": lead}).one()
+        at = f"{due.astimezone(UTC):%H:%M}"
         processes.start("clock", "schedule", "work", FORECOURT_DEMO_AT=at)
         tasks = {task.name: task.fingerprint for task in tonight(at)}
         facts = {"due": due, "names": list(tasks), "fingerprints": list(tasks.values())}
@@ -96,7 +98,7 @@ def _answer(processes: Processes, name: str, question: TextClause, facts: Mappin
     """What the database says as soon as it knows. Raises ProcessEnded when the process does not get ready."""
     give_up_at = time.monotonic() + STARTING
     while time.monotonic() < give_up_at:
-        processes.require_alive()
+        processes.check()
         with session() as reader:
             answer: bool | None = reader.scalars(question, facts).one_or_none()
         if answer is not None:

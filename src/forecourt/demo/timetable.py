@@ -1,7 +1,10 @@
 """The marketplace's timetable with every task due at one minute, so that a whole night passes while somebody watches."""
 
 from forecourt import Timetable
-from forecourt.marketplace.timetable import timetable as usual
+from forecourt.marketplace import timetable as marketplace
+
+usual = marketplace.timetable
+"""The marketplace's own."""
 
 
 def tonight(at: str) -> Timetable:

@@ -31,6 +31,9 @@ class Job(Generic[P, R]):
         self.policy = policy
         self.prepare = prepare
         self.arguments = Arguments(self.name, function, batched=policy.batch is not None)
+        unknown = set(policy.unique or ()) - set(self.arguments.described())
+        if unknown:
+            raise ValueError(f"job {self.name}: unique= names {', '.join(sorted(unknown))}, which it does not take")
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -123,6 +126,10 @@ def job(
     timeout: Seconds | None = None,
     batch: int | None = None,
     fail_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+    retry_until: Seconds | None = None,
+    max_errors: int | None = None,
+    unique: bool | str | Sequence[str] = False,
+    unique_for: Seconds | None = None,
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> Callable[[Callable[P, R]], Job[P, R]]: ...
 def job(
@@ -137,6 +144,10 @@ def job(
     timeout: Seconds | None = None,
     batch: int | None = None,
     fail_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+    retry_until: Seconds | None = None,
+    max_errors: int | None = None,
+    unique: bool | str | Sequence[str] = False,
+    unique_for: Seconds | None = None,
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> Job[P, R] | Callable[[Callable[P, R]], Job[P, R]]:
     """Make a function a job, bare or with options.
@@ -146,7 +157,10 @@ def job(
 
     `tries`, `backoff` (seconds, a list whose last repeats, or `exponential(...)`) and `timeout` (seconds; 0 for none) left open
     take what the worker was started with. `batch`: run up to so many calls together; the function then takes lists. `fail_on`:
-    exceptions that fail the call at once, whatever tries are left. `prepare` changes the arguments in the dispatching process,
+    exceptions that fail the call at once, whatever tries are left. `retry_until`: retry until so many seconds after the dispatch,
+    instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the names of the arguments that make a
+    call unique: dispatching a duplicate enters nothing and returns the live call; with `unique_for`, for so many seconds after the
+    dispatch instead of while the call lives. `prepare` changes the arguments in the dispatching process,
     before they are stored. Raises ValueError for an option out of range.
     """
 
@@ -159,12 +173,28 @@ def job(
             timeout=None if timeout is None else seconds(timeout, "timeout"),
             batch=batch,
             fail_on=fail_on if isinstance(fail_on, tuple) else (fail_on,),
+            retry_until=None if retry_until is None else seconds(retry_until, "retry_until"),
+            max_errors=max_errors,
+            unique=_unique(unique),
+            unique_for=None if unique_for is None else seconds(unique_for, "unique_for"),
         )
         made = Job(function, policy, name=name, prepare=prepare)
         registry.add(made)
         return made
 
     return make if function is None else make(function)
+
+
+def _unique(given: bool | str | Sequence[str]) -> tuple[str, ...] | None:
+    match given:
+        case False:
+            return None
+        case True:
+            return ()
+        case str():
+            return (given,)
+        case _:
+            return tuple(given)
 
 
 def _origin(known: Job[..., Any]) -> str:

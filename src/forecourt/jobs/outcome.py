@@ -93,6 +93,18 @@ class ClaimLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Expired:
+    """The call was not begun in the seconds during which it may be retried."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """An operator ended it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """This worker's code has no such job; one with newer or older code may have it."""
 
@@ -100,7 +112,18 @@ class Unknown:
 
 
 Outcome: TypeAlias = (
-    Finished | Raised | Released | Discarded | TimedOut | SlotDied | WorkerLost | Interrupted | ClaimLost | Unknown
+    Finished
+    | Raised
+    | Released
+    | Discarded
+    | TimedOut
+    | SlotDied
+    | WorkerLost
+    | Interrupted
+    | ClaimLost
+    | Expired
+    | Cancelled
+    | Unknown
 )
 
 BY_NAME: dict[str, type[Any]] = {

@@ -11,7 +11,9 @@ class Policy:
 
     `tries`: attempts before the call fails for good; 0 means without end. `timeout`: seconds that an attempt may run before its
     process is killed; 0 means as long as it likes. `batch`: how many calls run together at most, None for one by one. `fail_on`:
-    exceptions that another attempt cannot mend.
+    exceptions that another attempt cannot mend. `retry_until`: seconds after its dispatch until which a call is retried, instead of
+    `tries`. `max_errors`: exceptions after which it fails, whatever tries are left. `unique`: the arguments that make a call
+    unique, () for all of them; `unique_for`: for so many seconds after its dispatch, None while it lives.
     tries, backoff and timeout that a job leaves open (None) take what the worker was started with.
     """
 
@@ -22,6 +24,10 @@ class Policy:
     timeout: float | None = None
     batch: int | None = None
     fail_on: tuple[type[BaseException], ...] = ()
+    retry_until: float | None = None
+    max_errors: int | None = None
+    unique: tuple[str, ...] | None = None
+    unique_for: float | None = None
 
     def __post_init__(self) -> None:
         if not self.queue or len(self.queue) > 200 or not self.queue.isprintable() or "," in self.queue:
@@ -34,6 +40,10 @@ class Policy:
             raise ValueError(f"tries: expected 0 (without end) to 32000, not {self.tries!r}")
         if self.timeout is not None and self.timeout < 0:
             raise ValueError(f"timeout: expected seconds, 0 for none, not {self.timeout!r}")
+        if self.max_errors is not None and self.max_errors < 1:
+            raise ValueError(f"max_errors: expected 1 or more, not {self.max_errors!r}")
+        if self.unique_for is not None and self.unique is None:
+            raise ValueError("unique_for: says for how long calls are unique, so unique= must say by what")
         if self.batch is not None and not 1 <= self.batch <= 10_000:
             raise ValueError(f"batch: expected 1 to 10000 calls, not {self.batch!r}")
 

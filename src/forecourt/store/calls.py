@@ -25,6 +25,40 @@ VALUES (%(job)s, %(queue)s, %(priority)s, %(args)s::jsonb, %(options)s::jsonb, %
 RETURNING id
 """
 
+ENTER_UNIQUE_READY = """
+WITH taken AS MATERIALIZED (
+    SELECT key, forecourt.take_unique(key, %(unique_for)s) AS id
+    FROM forecourt.unique_key(%(job)s, %(args)s::jsonb, %(unique)s::jsonb) AS wanted(key)
+), entered AS (
+    INSERT INTO forecourt.ready (id, job, queue, priority, args, options, trace, unique_key)
+    SELECT id, %(job)s, %(queue)s, %(priority)s, %(args)s::jsonb, %(options)s::jsonb, %(trace)s, key
+    FROM taken
+    WHERE id IS NOT NULL
+    RETURNING id
+)
+SELECT id, forecourt.wake(%(queue)s)
+FROM entered
+"""
+
+ENTER_UNIQUE_SCHEDULED = """
+WITH taken AS MATERIALIZED (
+    SELECT key, forecourt.take_unique(key, %(unique_for)s) AS id
+    FROM forecourt.unique_key(%(job)s, %(args)s::jsonb, %(unique)s::jsonb) AS wanted(key)
+)
+INSERT INTO forecourt.scheduled (id, job, queue, priority, args, options, trace, unique_key, run_at)
+SELECT id, %(job)s, %(queue)s, %(priority)s, %(args)s::jsonb, %(options)s::jsonb, %(trace)s, key,
+       coalesce(%(run_at)s, now() + make_interval(secs => %(delay)s))
+FROM taken
+WHERE id IS NOT NULL
+RETURNING id
+"""
+
+WHO_HAS_IT = """
+SELECT call_id
+FROM forecourt.uniques
+WHERE key = forecourt.unique_key(%(job)s, %(args)s::jsonb, %(unique)s::jsonb)
+"""
+
 INSERT_MANY_READY = """
 INSERT INTO forecourt.ready (job, queue, priority, args, options, trace)
 SELECT %(job)s, %(queue)s, %(priority)s, args::jsonb, %(options)s::jsonb, %(trace)s
@@ -49,7 +83,8 @@ WAKE = "SELECT forecourt.wake(queue) FROM unnest(%(queues)s::text[]) AS waiting(
 class Placement:
     """Where and when calls of one job enter: everything but their arguments.
 
-    `run_at` is an instant, `delay` seconds from now by the database's clock; neither means now.
+    `run_at` is an instant, `delay` seconds from now by the database's clock; neither means now. `unique`: the arguments that make a
+    call unique, () for all of them, None if calls are not; `unique_for`: for so many seconds, or while the call lives.
     """
 
     job: str
@@ -59,6 +94,8 @@ class Placement:
     run_at: datetime | None = None
     options: dict[str, Any] | None = None
     trace: str | None = None
+    unique: tuple[str, ...] | None = None
+    unique_for: float | None = None
 
     @property
     def later(self) -> bool:
@@ -75,21 +112,34 @@ class Placement:
             "run_at": self.run_at,
             "options": orjson.dumps(self.options or {}).decode(),
             "trace": self.trace,
+            "unique": None if self.unique is None else orjson.dumps(self.unique).decode(),
+            "unique_for": self.unique_for,
         }
 
 
-def enter(tx: Connection[Any], placement: Placement, args: str) -> int:
-    """Enter one call with `args`, a JSON object as text. Returns its id."""
-    statement = INSERT_SCHEDULED if placement.later else INSERT_READY
-    row = tx.execute(statement, placement.parameters() | {"args": args}).fetchone()
-    assert row is not None
-    return int(row[0])
+def enter(tx: Connection[Any], placement: Placement, args: str) -> tuple[int, bool]:
+    """Enter one call with `args`, a JSON object as text. Returns its id and True; for the duplicate of a unique call nothing is
+    entered, and the id is that call's, with False. Waits for a transaction that is entering the same unique call."""
+    parameters = placement.parameters() | {"args": args}
+    if placement.unique is None:
+        statement = INSERT_SCHEDULED if placement.later else INSERT_READY
+        return int(tx.execute(statement, parameters).fetchall()[0][0]), True
+    statement = ENTER_UNIQUE_SCHEDULED if placement.later else ENTER_UNIQUE_READY
+    while True:
+        if row := tx.execute(statement, parameters).fetchone():
+            return int(row[0]), True
+        if row := tx.execute(WHO_HAS_IT, parameters).fetchone():
+            return int(row[0]), False
+        # It ended between the two statements: the key is free now.
 
 
 def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> list[int]:
-    """Enter one call for each JSON object in `args`, in one statement. Returns their ids, in the same order."""
+    """Enter one call for each JSON object in `args`, in one statement; unique ones one by one. Returns their ids, in the same
+    order."""
     if not args:
         return []
+    if placement.unique is not None:
+        return [enter(tx, placement, one)[0] for one in args]
     statement = INSERT_MANY_SCHEDULED if placement.later else INSERT_MANY_READY
     ids = [row[0] for row in tx.execute(statement, placement.parameters() | {"args": list(args)})]
     if not placement.later:

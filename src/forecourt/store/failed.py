@@ -31,15 +31,23 @@ ORDER BY id
 """
 
 # Attempts start from zero; the history stays, so that nobody wonders later what had happened.
+# A unique call comes back only if no other has its key meanwhile.
 RETRY = """
 WITH pick AS MATERIALIZED (
-    SELECT id
+    SELECT id, unique_key
     FROM forecourt.failed
     WHERE id = ANY (%(ids)s)
     FOR UPDATE SKIP LOCKED
+), taken AS (
+    INSERT INTO forecourt.uniques (key, call_id, until)
+    SELECT unique_key, id, 'infinity'
+    FROM pick
+    WHERE unique_key IS NOT NULL
+    ON CONFLICT (key) DO NOTHING
+    RETURNING call_id
 ), gone AS (
     DELETE FROM forecourt.failed
-    WHERE id = ANY (ARRAY(SELECT id FROM pick))
+    WHERE id = ANY (ARRAY(SELECT id FROM pick WHERE unique_key IS NULL UNION ALL SELECT call_id FROM taken))
     RETURNING *
 )
 INSERT INTO forecourt.ready (
@@ -88,7 +96,8 @@ def selected(
 
 
 def retry(tx: Connection[Any], ids: Sequence[int]) -> int:
-    """failed → ready, with all tries anew. Returns how many were still there."""
+    """failed → ready, with all tries anew. Returns how many: one that somebody else took, or a unique call of which another is
+    live, stays where it is."""
     queues = [row[0] for row in tx.execute(RETRY, {"ids": list(ids)})]
     wake(tx, sorted(set(queues)))
     return len(queues)

@@ -37,7 +37,9 @@ SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue,
        nextval('forecourt.run_tokens'), %(worker)s
 FROM gone
 RETURNING id, token, job, queue, priority, attempts, jsonb_array_length(history) AS incidents, args::text AS args,
-          options::text AS options, extract(epoch FROM now() - ready_at)::float8 AS waited
+          options::text AS options, extract(epoch FROM now() - ready_at)::float8 AS waited,
+          extract(epoch FROM now() - created_at)::float8 AS age,
+          CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors
 """
 
 # A claim that was planned while the table was empty is a sequential scan, and stays one; with these off the index plans are
@@ -53,7 +55,8 @@ SET enable_mergejoin = off;
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A call as a worker holds it. `attempts` ended before this claim; `waited` is seconds between ready and claimed."""
+    """A call as a worker holds it. `attempts` ended before this claim, `errors` of them by an exception; `waited` is seconds
+    between ready and claimed, `age` seconds since it was dispatched."""
 
     id: int
     token: int
@@ -65,6 +68,8 @@ class Claimed:
     args: str
     options: str
     waited: float
+    age: float
+    errors: int
 
 
 @dataclass(frozen=True, slots=True)

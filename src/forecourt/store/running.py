@@ -11,19 +11,25 @@ from psycopg.rows import class_row
 FINISH = """
 WITH given AS MATERIALIZED (
     SELECT *
-    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(seconds)s::float8[], %(outcomes)s::text[], %(results)s::text[])
-         AS given(id, token, seconds, outcome, result)
+    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(seconds)s::float8[], %(outcomes)s::text[], %(results)s::text[],
+                %(incidents)s::text[])
+         AS given(id, token, seconds, outcome, result, incident)
 ), gone AS (
     DELETE FROM forecourt.running AS r
     USING given AS g
     WHERE r.id = g.id AND r.token = g.token
-    RETURNING r.*, g.seconds, g.outcome, g.result
+    RETURNING r.*, g.seconds, g.outcome, g.result, g.incident
+), freed AS (
+    DELETE FROM forecourt.uniques AS u
+    USING gone AS g
+    WHERE u.key = g.unique_key AND u.call_id = g.id AND u.until = 'infinity'
 )
 INSERT INTO forecourt.done (
     id, batch_id, worker, created_at, started_at, attempts, uuid, outcome, job, queue, args, history, result, trace
 )
 SELECT id, batch_id, worker, created_at, now() - make_interval(secs => seconds), attempts + 1, uuid, outcome, job, queue,
-       args, history, result::jsonb, trace
+       args, CASE WHEN incident IS NULL THEN history ELSE forecourt.remember(history, incident::jsonb) END, result::jsonb,
+       trace
 FROM gone
 RETURNING id
 """
@@ -51,19 +57,24 @@ RETURNING id
 FAIL = """
 WITH given AS MATERIALIZED (
     SELECT *
-    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(errors)s::text[], %(messages)s::text[], %(incidents)s::text[])
-         AS given(id, token, error, message, incident)
+    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(errors)s::text[], %(messages)s::text[], %(incidents)s::text[],
+                %(counted)s::boolean[])
+         AS given(id, token, error, message, incident, counted)
 ), gone AS (
     DELETE FROM forecourt.running AS r
     USING given AS g
     WHERE r.id = g.id AND r.token = g.token
-    RETURNING r.*, g.error, g.message, g.incident
+    RETURNING r.*, g.error, g.message, g.incident, g.counted
+), freed AS (
+    DELETE FROM forecourt.uniques AS u
+    USING gone AS g
+    WHERE u.key = g.unique_key AND u.call_id = g.id AND u.until = 'infinity'
 )
 INSERT INTO forecourt.failed (
     id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
     worker, error, message
 )
-SELECT id, batch_id, created_at, ready_at, priority, attempts + 1, uuid, job, queue, args, options,
+SELECT id, batch_id, created_at, ready_at, priority, attempts + counted::int, uuid, job, queue, args, options,
        forecourt.remember(history, incident::jsonb), unique_key, trace, worker, error, message
 FROM gone
 RETURNING id
@@ -102,7 +113,7 @@ WHERE r.id = g.id AND r.token = g.token
 
 OF_WORKERS = """
 SELECT id, token, job, queue, attempts, jsonb_array_length(history) AS incidents, options::text AS options,
-       started_at IS NOT NULL AS started, worker
+       started_at IS NOT NULL AS started, worker, extract(epoch FROM now() - created_at)::float8 AS age
 FROM forecourt.running
 WHERE worker = ANY (%(workers)s)
 """
@@ -121,17 +132,22 @@ class Held:
     options: str
     started: bool
     worker: int
+    age: float
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A call that is over: `outcome` is the word that done keeps, `result` JSON text or None, `seconds` its running time."""
+    """A call that is over: `outcome` is the word that done keeps, `result` JSON text or None, `seconds` its running time.
+
+    `incident` is JSON text: a list of one entry for the call's history; None when there is nothing to tell.
+    """
 
     id: int
     token: int
     seconds: float
     outcome: str
     result: str | None
+    incident: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +166,15 @@ class Postponed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A call that failed for good. `incident` is JSON text: a list of the last entry for its history."""
+    """A call that failed for good. `incident` is JSON text: a list of the last entry for its history; `counted` says whether this
+    was one of its tries."""
 
     id: int
     token: int
     error: str
     message: str
     incident: str
+    counted: bool = True
 
 
 def finish(tx: Connection[Any], calls: Sequence[Ended]) -> set[int]:
@@ -170,6 +188,7 @@ def finish(tx: Connection[Any], calls: Sequence[Ended]) -> set[int]:
             "seconds": [call.seconds for call in calls],
             "outcomes": [call.outcome for call in calls],
             "results": [call.result for call in calls],
+            "incidents": [call.incident for call in calls],
         },
     )
 
@@ -200,6 +219,7 @@ def fail(tx: Connection[Any], calls: Sequence[Lost]) -> set[int]:
             "errors": [call.error for call in calls],
             "messages": [call.message for call in calls],
             "incidents": [call.incident for call in calls],
+            "counted": [call.counted for call in calls],
         },
     )
 

@@ -16,6 +16,10 @@ WITH cleared AS (
     DELETE FROM forecourt.scheduled WHERE queue = %(queue)s RETURNING id
 ), ids AS (
     SELECT id FROM cleared UNION ALL SELECT id FROM also
+), freed AS (
+    DELETE FROM forecourt.uniques
+    WHERE call_id IN (SELECT id FROM ids)
+      AND until = 'infinity'
 ), closed AS (
     UPDATE forecourt.ticks
     SET status = 'cancelled', why = 'its queue was cleared', finished_at = now()

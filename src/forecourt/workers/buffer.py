@@ -57,6 +57,16 @@ class Buffer:
             line.popleft()
         return bundle
 
+    def take(self, ids: set[int]) -> list[Claimed]:
+        """These calls, as far as they are here."""
+        taken: list[Claimed] = []
+        for line in self._lines.values():
+            mine = [entry for entry in line if entry[1].id in ids]
+            for entry in mine:
+                line.remove(entry)
+            taken += [call for _, call in mine]
+        return taken
+
     def take_older_than(self, seconds: float) -> list[Claimed]:
         """Calls that have been waiting here for so long; 0 takes all."""
         oldest = time.monotonic() - seconds

@@ -27,12 +27,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of one call, after so many seconds."""
+    """What became of one call, after so many seconds, and the tail of what it logged."""
 
     id: int
     token: int
     outcome: Outcome
     seconds: float
+    log: tuple[str, ...] = ()
 
 
 def pack(job: str, calls: Sequence[Claimed]) -> bytes:
@@ -64,6 +65,7 @@ def pack_reports(reports: Sequence[Report]) -> bytes:
                 type(report.outcome).__name__,
                 {name: getattr(report.outcome, name) for name in report.outcome.__slots__},
                 report.seconds,
+                report.log,
             ]
             for report in reports
         ]
@@ -73,6 +75,6 @@ def pack_reports(reports: Sequence[Report]) -> bytes:
 def unpack_reports(message: bytes) -> list[Report]:
     """The reports of one message."""
     return [
-        Report(id, token, BY_NAME[kind](**fields), seconds)
-        for id, token, kind, fields, seconds in orjson.loads(message)
+        Report(id, token, BY_NAME[kind](**fields), seconds, tuple(log))
+        for id, token, kind, fields, seconds, log in orjson.loads(message)
     ]

@@ -28,6 +28,7 @@ class Completion:
     options: dict[str, Any]
     seconds: float
     waited: float
+    log: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -89,7 +90,12 @@ class Completer:
         verdicts: list[tuple[Completion, Ended | Lost | Postponed | Settled]] = []
         for completion in batch.completions:
             verdict = decide(
-                completion.outcome, completion.attempt, completion.seconds, self._policy(completion), self._defaults
+                completion.outcome,
+                completion.attempt,
+                completion.seconds,
+                self._policy(completion),
+                self._defaults,
+                completion.log,
             )
             verdicts.append((completion, verdict))
             match verdict:

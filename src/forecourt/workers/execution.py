@@ -31,6 +31,8 @@ from forecourt.logs import doing
 from forecourt.store.running import Ended
 from forecourt.workers.bundle import Item, Report
 from forecourt.workers.ending import Ending, end
+from forecourt.workers.tail import Tail
+from forecourt.workers.verdict import told
 
 LONGEST_RESULT = 16 * 1024
 LONGEST_TRACEBACK = 16 * 1024
@@ -56,9 +58,12 @@ class _ClaimIsLost(Exception):
 class Execution:
     """Executes bundles in this process, one after the other."""
 
-    def __init__(self, jobs: Mapping[str, Job[..., Any]], engine: Callable[[], Engine]) -> None:
+    def __init__(
+        self, jobs: Mapping[str, Job[..., Any]], engine: Callable[[], Engine], tail: Tail | None = None
+    ) -> None:
         self._jobs = jobs
         self._engine = engine
+        self._tail = tail or Tail()
 
     def run(self, name: str, items: Sequence[Item]) -> list[Report]:
         """Execute all calls of a bundle. Raises nothing: whatever happens is in the reports, one for each call."""
@@ -71,16 +76,19 @@ class Execution:
 
     def _run_one(self, job: Job[..., Any], item: Item) -> Report:
         begun = time.perf_counter()
+        self._tail.clear()
         outcome = self._attempt(job, [item], lambda loaded: loaded[0])
-        return Report(item.id, item.token, outcome, time.perf_counter() - begun)
+        return Report(item.id, item.token, outcome, time.perf_counter() - begun, self._tail.lines())
 
     def _run_together(self, job: Job[..., Any], items: list[Item]) -> list[Report]:
         """Run a batch; one that raises is halved until the guilty call stands alone."""
         begun = time.perf_counter()
+        self._tail.clear()
         outcome = self._attempt(job, items, _columns)
         share = (time.perf_counter() - begun) / len(items)
         if isinstance(outcome, Finished | Interrupted) or len(items) == 1:
-            return [Report(item.id, item.token, outcome, share) for item in items]
+            log = self._tail.lines()
+            return [Report(item.id, item.token, outcome, share, log if item is items[0] else ()) for item in items]
         half = len(items) // 2
         return self._run_together(job, items[:half]) + self._run_together(job, items[half:])
 
@@ -100,11 +108,7 @@ class Execution:
                 result = surrounded(call, lambda: job.function(**kwargs, session=session))
                 session.flush()
                 text = _result(result)
-                seconds = time.perf_counter() - begun
-                _end_in(
-                    session,
-                    [Ending(Ended(i.id, i.token, seconds, "finished", text), i.options, seconds) for i in items],
-                )
+                self._end(session, items, text, time.perf_counter() - begun)
                 Session.commit(session)
                 return Finished(text, committed=True)
         except WrongArguments as error:
@@ -125,6 +129,20 @@ class Execution:
         finally:
             doing.reset(in_log)
             current.reset(in_call)
+
+    def _end(self, session: Session, items: Sequence[Item], result: str | None, seconds: float) -> None:
+        """End the calls in the session's transaction. Raises _ClaimIsLost unless all of them are still ours."""
+        log = told(items[0].attempts, seconds, self._tail.lines())
+        endings = [
+            Ending(
+                Ended(item.id, item.token, seconds, "finished", result, log if item is items[0] else None),
+                item.options,
+                seconds,
+            )
+            for item in items
+        ]
+        if len(end(in_transaction_of(session), endings)) < len(items):
+            raise _ClaimIsLost
 
     def _args(self, item: Item) -> str:
         if item.args is not None:
@@ -148,12 +166,6 @@ def raised(error: BaseException, *, final: bool = False) -> Raised:
 def clean(text: str) -> str:
     """The text as PostgreSQL can store it: without NUL, and with lone surrogates spelled out."""
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
-
-
-def _end_in(session: Session, endings: Sequence[Ending]) -> None:
-    ours = end(in_transaction_of(session), endings)
-    if len(ours) < len(endings):
-        raise _ClaimIsLost
 
 
 def _columns(loaded: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from forecourt.jobs.job import Job
-from forecourt.jobs.outcome import Interrupted, Outcome, SlotDied, TimedOut
+from forecourt.jobs.outcome import Cancelled, Expired, Interrupted, Outcome, SlotDied, TimedOut
 from forecourt.jobs.policy import Policy
 from forecourt.store.ready import Claimed
 from forecourt.workers.buffer import Buffer
@@ -96,8 +96,23 @@ class Floor:
     # -- calls in, calls out ---------------------------------------------------------------------------------------------
 
     def add(self, calls: list[Claimed]) -> None:
-        """Calls that were just claimed."""
-        self._buffer.add(calls)
+        """Calls that were just claimed. Those that are past their time to be retried end here."""
+        late = [
+            (call, limit) for call in calls if (limit := self._retry_until(call.job)) is not None and call.age > limit
+        ]
+        self._complete((Expired(limit), call, 0.0, ()) for call, limit in late)
+        gone = {call.id for call, _ in late}
+        self._buffer.add(call for call in calls if call.id not in gone)
+
+    def cancel(self, ids: set[int]) -> None:
+        """End calls that an operator does not want any more: at once if they wait here, by killing their slot if they run. A call
+        that runs in a batch with others is left to finish."""
+        for slot in self._slots:
+            self._buffer.put_back(slot.take_back())
+            running = slot.running
+            if running is not None and len(running.calls) == 1 and ids & running.calls.keys():
+                self._kill(slot, Cancelled())
+        self._complete((Cancelled(), call, 0.0, ()) for call in self._buffer.take(ids))
 
     def held(self) -> int:
         """Calls that are here, waiting or running."""
@@ -188,20 +203,23 @@ class Floor:
         got = slot.reports()
         for report, call in got:
             self._pace.learn(call.job, report.seconds)
-        self._complete((report.outcome, call, report.seconds) for report, call in got)
+        self._complete((report.outcome, call, report.seconds, report.log) for report, call in got)
         if got and self._options.rest:
             slot.rest_until = time.monotonic() + self._options.rest
 
-    def _complete(self, attempts: Iterable[tuple[Outcome, Claimed, float]]) -> None:
+    def _complete(self, attempts: Iterable[tuple[Outcome, Claimed, float, tuple[str, ...]]]) -> None:
         completions = [
             Completion(
-                Attempt(call.id, call.token, call.job, call.queue, call.attempts, call.incidents),
+                Attempt(
+                    call.id, call.token, call.job, call.queue, call.attempts, call.incidents, call.age, call.errors
+                ),
                 outcome,
                 {} if call.options == "{}" else orjson.loads(call.options),
                 seconds,
                 call.waited,
+                log,
             )
-            for outcome, call, seconds in attempts
+            for outcome, call, seconds, log in attempts
         ]
         self.ended += len(completions)
         self._completer.add(completions)
@@ -237,7 +255,7 @@ class Floor:
                 self._buffer.put_back_alone(calls)
             else:
                 elapsed = slot.elapsed()
-                self._complete((outcome, call, elapsed) for call in calls)
+                self._complete((outcome, call, elapsed, ()) for call in calls)
         elif slot.death is None and time.monotonic() - slot.born_at < 1:
             time.sleep(DEATH_AT_BIRTH)
         self._selector.unregister(slot.near)
@@ -264,6 +282,9 @@ class Floor:
 
     def _batch_of(self, job: str) -> int:
         return (self._jobs[job].policy.batch or 1) if job in self._jobs else 1
+
+    def _retry_until(self, job: str) -> float | None:
+        return self._jobs[job].policy.retry_until if job in self._jobs else None
 
     def _timeout_of(self, job: str) -> float | None:
         policy = self._jobs[job].policy if job in self._jobs else Policy()

@@ -77,7 +77,7 @@ class Lifeline(Agent):
         postponed: list[Postponed] = []
         for call in started:
             worker = lost[call.worker]
-            attempt = Attempt(call.id, call.token, call.job, call.queue, call.attempts, call.incidents)
+            attempt = Attempt(call.id, call.token, call.job, call.queue, call.attempts, call.incidents, call.age)
             policy = self._jobs[call.job].policy if call.job in self._jobs else Policy()
             match decide(WorkerLost(worker.host, worker.pid), attempt, 0.0, policy, self._defaults):
                 case Postponed() as again:

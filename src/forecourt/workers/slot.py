@@ -6,6 +6,7 @@ kills; the terminal's signals never reach it.
 
 import ctypes
 import gc
+import logging
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from forecourt.store.workers import slot_name
 from forecourt.workers.bundle import Report, pack_reports, unpack
 from forecourt.workers.execution import Execution
 from forecourt.workers.marks import Marks
+from forecourt.workers.tail import Tail
 
 LARGEST_MESSAGE = 200 * 1024
 PR_SET_PDEATHSIG = 1
@@ -49,7 +51,9 @@ def run_slot(birth: Birth, channel: socket.socket) -> None:
         return
     use_engine(make_engine(pool_size=1, pre_ping=False, application_name=slot_name(birth.worker)))
     marks = Marks(Path(birth.marks), birth.slots)
-    execution = Execution(registry, engine)
+    tail = Tail()
+    logging.getLogger().addHandler(tail)
+    execution = Execution(registry, engine, tail)
     gc.freeze()
     while message := _next(channel):
         job, items = unpack(message)

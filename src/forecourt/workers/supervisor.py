@@ -20,6 +20,7 @@ from forecourt.workers.agent import Loop
 from forecourt.workers.completer import Completer
 from forecourt.workers.cradle import Cradle
 from forecourt.workers.dispatcher import Dispatcher
+from forecourt.workers.errand import Errand
 from forecourt.workers.floor import Floor
 from forecourt.workers.heart import Heart
 from forecourt.workers.identity import own
@@ -54,7 +55,10 @@ class Supervisor:
         self._dispatcher = Dispatcher(options, self._completer, lambda: self._worker, self._wake)
         self._heart = Heart(lambda: self._worker, self._floor.busy, lambda: self._stopping)
         lifeline = Lifeline(lambda: self._worker, jobs, options.defaults)
-        self._loops = [Loop(agent) for agent in (self._heart, Stager(), lifeline, Pruner())]
+        errand = Errand(lambda: self._worker, self._on_errand)
+        self._loops = [Loop(agent) for agent in (self._heart, Stager(), lifeline, errand, Pruner())]
+        self._unwanted: set[int] = set()
+        self._restart = False
         self._stopping = False
         self._stop_by = 0.0
         self._signals = 0
@@ -88,6 +92,9 @@ class Supervisor:
         if self._heart.given_up == self._worker:
             self._begin_anew()
         self._floor.add(self._dispatcher.collect())
+        if self._unwanted:
+            unwanted, self._unwanted = self._unwanted, set()
+            self._floor.cancel(unwanted)
         self._floor.enforce_timeouts()
         self._consider_stopping()
         if self._stopping:
@@ -144,7 +151,9 @@ class Supervisor:
         options = self._options
         if self._stopping:
             return
-        if options.max_time and time.monotonic() - self._started_at >= options.max_time:
+        if self._restart:
+            self._stop("a restart was asked for")
+        elif options.max_time and time.monotonic() - self._started_at >= options.max_time:
             self._stop(f"--max-time {options.max_time:g} reached")
         elif options.max_jobs and self._floor.ended >= options.max_jobs:
             self._stop(f"--max-jobs {options.max_jobs} reached")
@@ -193,6 +202,12 @@ class Supervisor:
 
     def _birth(self, number: int) -> Birth:
         return Birth(number, self._worker, self._options.processes, str(self._marks.path))
+
+    def _on_errand(self, unwanted: set[int], restart: bool) -> None:
+        """Called from the agent's thread: note it, the next round acts."""
+        self._unwanted = unwanted
+        self._restart = restart
+        self._wake()
 
     def _wake(self) -> None:
         try:

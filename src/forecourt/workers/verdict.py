@@ -8,8 +8,10 @@ from typing import Any, TypeAlias
 import orjson
 
 from forecourt.jobs.outcome import (
+    Cancelled,
     ClaimLost,
     Discarded,
+    Expired,
     Finished,
     Interrupted,
     Outcome,
@@ -32,7 +34,9 @@ UNCOUNTED = 20
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What the verdict needs to know of a call. `attempts` ended before this one; `incidents` are in its history."""
+    """What the verdict needs to know of a call. `attempts` ended before this one, `errors` of them by an exception; `incidents` are
+    in its history; `age` is in seconds since its dispatch, when it was claimed.
+    """
 
     id: int
     token: int
@@ -40,6 +44,8 @@ class Attempt:
     queue: str
     attempts: int
     incidents: int
+    age: float = 0.0
+    errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +59,27 @@ class Settled:
 Verdict: TypeAlias = Ended | Postponed | Lost | Settled
 
 
-def decide(outcome: Outcome, call: Attempt, seconds: float, policy: Policy, defaults: Defaults) -> Verdict:
-    """The transition that an attempt of `seconds` with this outcome leads to."""
+def decide(
+    outcome: Outcome, call: Attempt, seconds: float, policy: Policy, defaults: Defaults, log: tuple[str, ...] = ()
+) -> Verdict:
+    """The transition that an attempt of `seconds` with this outcome leads to. `log` is the tail of what it logged."""
+    final = False
     match outcome:
         case Finished(committed=True):
             return Settled(call.id, late=False)
         case ClaimLost():
             return Settled(call.id, late=True)
         case Finished(result=result):
-            return Ended(call.id, call.token, seconds, "finished", result)
+            return Ended(call.id, call.token, seconds, "finished", result, told(call.attempts, seconds, log))
         case Discarded(why=why):
-            return Ended(call.id, call.token, seconds, "discarded", orjson.dumps({"why": why}).decode())
+            reason = orjson.dumps({"why": why}).decode()
+            return Ended(call.id, call.token, seconds, "discarded", reason, told(call.attempts, seconds, log))
+        case Cancelled():
+            return Ended(call.id, call.token, seconds, "cancelled", None)
+        case Expired(seconds=allowed):
+            message = f"not begun within the {allowed:g} s for which it may be retried"
+            incident = _incident(outcome, call, 0.0, "Expired", message)
+            return Lost(call.id, call.token, "Expired", message, incident, counted=False)
         case Released(delay=delay):
             return Postponed(call.id, call.token, delay, False, "[]")
         case Unknown(why=why):
@@ -74,9 +90,7 @@ def decide(outcome: Outcome, call: Attempt, seconds: float, policy: Policy, defa
         case Interrupted(why=why):
             error, message, trace = "Interrupted", f"{UNCOUNTED} times in a row: {why}", ""
         case Raised(error=error, message=message, traceback=trace, final=final):
-            if final:
-                incident = _incident(outcome, call, seconds, error, message, trace)
-                return Lost(call.id, call.token, error, message, incident)
+            final = final or (policy.max_errors is not None and call.errors + 1 >= policy.max_errors)
         case TimedOut(timeout=timeout):
             error, message, trace = "TimedOut", f"killed after its timeout of {timeout:g} s", ""
         case SlotDied(signal=number, status=status):
@@ -84,13 +98,27 @@ def decide(outcome: Outcome, call: Attempt, seconds: float, policy: Policy, defa
         case WorkerLost(host=host, pid=pid):
             error, message, trace = "WorkerLost", f"the worker {pid} on {host} ended or stopped beating", ""
     attempt = call.attempts + 1
-    tries = defaults.tries_of(policy)
-    incident = _incident(outcome, call, seconds, error, message, trace)
-    if tries and attempt >= tries:
+    incident = _incident(outcome, call, seconds, error, message, trace, log)
+    if final or _exhausted(call, seconds, attempt, policy, defaults):
         return Lost(call.id, call.token, error, message, incident)
     # A lost machine says nothing against the job, so its calls go on at once elsewhere.
     delay = 0.0 if isinstance(outcome, WorkerLost) else defaults.backoff_of(policy).after(attempt)
     return Postponed(call.id, call.token, delay, True, incident)
+
+
+def told(attempts: int, seconds: float, log: tuple[str, ...]) -> str | None:
+    """A successful attempt's entry in the history: there is one only when it logged something."""
+    if not log:
+        return None
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return _entry(at=at, attempt=attempts + 1, outcome="Finished", seconds=round(seconds, 4), log=log)
+
+
+def _exhausted(call: Attempt, seconds: float, attempt: int, policy: Policy, defaults: Defaults) -> bool:
+    if policy.retry_until is not None:
+        return call.age + seconds >= policy.retry_until
+    tries = defaults.tries_of(policy)
+    return tries > 0 and attempt >= tries
 
 
 def _death(number: int | None, status: int | None) -> str:
@@ -103,7 +131,16 @@ def _death(number: int | None, status: int | None) -> str:
     return f"its process was killed by signal {number} ({name})"
 
 
-def _incident(outcome: Outcome, call: Attempt, seconds: float, error: str, message: str, trace: str = "") -> str:
+def _incident(
+    outcome: Outcome,
+    call: Attempt,
+    seconds: float,
+    error: str,
+    message: str,
+    trace: str = "",
+    log: tuple[str, ...] = (),
+) -> str:
+    more = {"log": log} if log else {}
     return _entry(
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         attempt=call.attempts + 1,
@@ -112,6 +149,7 @@ def _incident(outcome: Outcome, call: Attempt, seconds: float, error: str, messa
         message=message,
         seconds=round(seconds, 4),
         traceback=trace,
+        **more,
     )
 
 

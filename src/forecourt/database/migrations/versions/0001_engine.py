@@ -150,6 +150,35 @@ CREATE TABLE forecourt.ticks (
 );
 CREATE INDEX ticks_open ON forecourt.ticks (call_id) WHERE finished_at IS NULL;
 
+-- The keys of unique calls: while the call lives (until infinity), or for a time. Whoever cannot insert has a duplicate.
+CREATE TABLE forecourt.uniques (
+    key     text        PRIMARY KEY,
+    call_id bigint      NOT NULL,
+    until   timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- Calls that an operator wants ended; the worker that runs one kills its slot.
+CREATE TABLE forecourt.cancellations (
+    call_id bigint      PRIMARY KEY,
+    who     text        NOT NULL,
+    at      timestamptz NOT NULL DEFAULT now()
+);
+
+-- How far running calls say that they are. Worth nothing after a crash, so it is not logged.
+CREATE UNLOGGED TABLE forecourt.progress (
+    call_id bigint      PRIMARY KEY,
+    done    double precision NOT NULL,
+    total   double precision,
+    words   text        NOT NULL DEFAULT '',
+    at      timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+
+-- Wishes to the whole fleet: workers that started before `restart` end in order.
+CREATE TABLE forecourt.wishes (
+    name text        PRIMARY KEY,
+    at   timestamptz NOT NULL DEFAULT now()
+);
+
 -- Counts a minute, queue and job, a row a worker so that no two workers wait for each other. Bounds of the histograms:
 -- 10 ms, 50 ms, 100 ms, 500 ms, 1 s, 5 s, 15 s, 60 s, 300 s, 900 s, 3600 s, and above.
 CREATE TABLE forecourt.minutes (
@@ -194,6 +223,11 @@ SELECT CASE
 END
 $$;
 
+-- How many of a call's attempts ended by an exception.
+CREATE FUNCTION forecourt.count_errors(history jsonb) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT count(*)::integer FROM jsonb_array_elements(history) AS h(entry) WHERE entry ->> 'outcome' = 'Raised' $$;
+
 -- Tells idle workers of new calls. An idle worker holds the queue's advisory lock in shared mode: whoever can take it
 -- exclusively knows that nobody waits, and saves the notification (each costs a lock on the whole cluster at commit).
 CREATE FUNCTION forecourt.wake(queue text) RETURNS void
@@ -204,6 +238,29 @@ BEGIN
         PERFORM pg_notify('forecourt_ready', queue);
     END IF;
 END
+$$;
+
+-- What makes a call unique: its job and these arguments, or all of them when no names are given.
+CREATE FUNCTION forecourt.unique_key(job text, args jsonb, names jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+SELECT job || ' ' || CASE
+    WHEN names = '[]' THEN args
+    ELSE (SELECT jsonb_object_agg(name, args -> name) FROM jsonb_array_elements_text(names) AS n(name))
+END::text
+$$;
+
+-- Take a unique key for a new call. NULL when a live call, or one entered not long ago, has it.
+CREATE FUNCTION forecourt.take_unique(wanted text, seconds double precision) RETURNS bigint
+LANGUAGE sql
+AS $$
+INSERT INTO forecourt.uniques AS u (key, call_id, until)
+VALUES (wanted, nextval('forecourt.call_ids'), coalesce(now() + make_interval(secs => seconds), 'infinity'))
+ON CONFLICT (key) DO UPDATE
+SET call_id = excluded.call_id,
+    until = excluded.until
+WHERE u.until <= now()
+RETURNING call_id
 $$;
 
 -- Whether a JSON value fits a declared JSON type; an unknown type name accepts anything and leaves the check to the worker.
@@ -222,7 +279,8 @@ END
 $$;
 
 -- Dispatch from any language: select forecourt.dispatch('increment_views_count', '{"listing_id": 42}');
--- The call becomes visible when the caller's transaction commits. Returns the call's id.
+-- The call becomes visible when the caller's transaction commits. Returns the call's id; of a unique job that has such a call
+-- already, that one's.
 CREATE FUNCTION forecourt.dispatch(
     job text, args jsonb DEFAULT '{}', delay interval DEFAULT NULL, queue text DEFAULT NULL, priority smallint DEFAULT NULL
 ) RETURNS bigint
@@ -233,6 +291,7 @@ DECLARE
     parameter  record;
     wrong      text;
     call_id    bigint;
+    wanted     text;
 BEGIN
     SELECT * INTO definition FROM forecourt.job_definitions d WHERE d.name = dispatch.job;
     IF NOT FOUND THEN
@@ -270,14 +329,22 @@ BEGIN
                 USING ERRCODE = 'invalid_parameter_value';
         END IF;
     END LOOP;
-    IF delay > interval '0' THEN
-        INSERT INTO forecourt.scheduled (job, queue, priority, args, run_at)
-        VALUES (job, coalesce(queue, definition.queue), coalesce(priority, definition.priority), args, now() + delay)
-        RETURNING id INTO call_id;
+    IF definition.policy -> 'unique' <> 'null' THEN
+        wanted := forecourt.unique_key(job, args, definition.policy -> 'unique');
+        call_id := forecourt.take_unique(wanted, (definition.policy ->> 'unique_for')::double precision);
+        IF call_id IS NULL THEN
+            RETURN (SELECT u.call_id FROM forecourt.uniques u WHERE u.key = wanted);
+        END IF;
     ELSE
-        INSERT INTO forecourt.ready (job, queue, priority, args)
-        VALUES (job, coalesce(queue, definition.queue), coalesce(priority, definition.priority), args)
-        RETURNING id INTO call_id;
+        call_id := nextval('forecourt.call_ids');
+    END IF;
+    IF delay > interval '0' THEN
+        INSERT INTO forecourt.scheduled (id, job, queue, priority, args, unique_key, run_at)
+        VALUES (call_id, job, coalesce(queue, definition.queue), coalesce(priority, definition.priority), args, wanted,
+                now() + delay);
+    ELSE
+        INSERT INTO forecourt.ready (id, job, queue, priority, args, unique_key)
+        VALUES (call_id, job, coalesce(queue, definition.queue), coalesce(priority, definition.priority), args, wanted);
         PERFORM forecourt.wake(coalesce(queue, definition.queue));
     END IF;
     RETURN call_id;
@@ -286,8 +353,9 @@ $$;
 """
 
 DOWN = """
-DROP FUNCTION forecourt.dispatch, forecourt.remember, forecourt.fits, forecourt.wake, forecourt.add_buckets;
-DROP TABLE forecourt.audit, forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.pauses,
+DROP FUNCTION forecourt.dispatch, forecourt.take_unique, forecourt.unique_key, forecourt.count_errors,
+    forecourt.remember, forecourt.fits, forecourt.wake, forecourt.add_buckets;
+DROP TABLE forecourt.wishes, forecourt.progress, forecourt.cancellations, forecourt.uniques, forecourt.audit, forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.pauses,
     forecourt.workers, forecourt.failed, forecourt.done, forecourt.running, forecourt.scheduled, forecourt.ready;
 DROP SEQUENCE forecourt.run_tokens, forecourt.call_ids;
 """

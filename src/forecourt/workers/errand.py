@@ -1,0 +1,27 @@
+"""The errand: what operators ask of workers through the database: to end a call, or themselves."""
+
+from collections.abc import Callable
+
+from forecourt.database import engine, in_transaction_of
+from forecourt.store import cancel, progress, wishes
+from forecourt.workers.agent import Agent
+
+
+class Errand(Agent):
+    """Fetches an operator's wishes once a second."""
+
+    every = 1.0
+
+    def __init__(self, worker: Callable[[], int], hand_over: Callable[[set[int], bool], None]) -> None:
+        self._worker = worker
+        self._hand_over = hand_over
+
+    def run_once(self) -> int:
+        with engine().begin() as connection:
+            tx = in_transaction_of(connection)
+            unwanted = cancel.asked_of(tx, self._worker())
+            restart = wishes.newer_than_worker(tx, "restart", self._worker())
+            progress.forget(tx)
+        if unwanted or restart:
+            self._hand_over(unwanted, restart)
+        return len(unwanted)

@@ -1,0 +1,40 @@
+"""What a call logs: the last lines are kept with its attempt, where whoever asks what happened will look."""
+
+import logging
+from collections import deque
+
+LINES = 200
+LARGEST = 16 * 1024
+
+
+class Tail(logging.Handler):
+    """Keeps the last lines that were logged in this process since it was cleared: at most 200, and 16 kB."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+        self._lines: deque[str] = deque(maxlen=LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        try:
+            line = self.format(record).replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+        except Exception:  # noqa: BLE001 - a line that cannot be formatted must not end the call
+            self.handleError(record)
+        else:
+            self._lines.append(line[:LARGEST])
+
+    def lines(self) -> tuple[str, ...]:
+        """The lines, oldest first."""
+        kept: list[str] = []
+        size = 0
+        for line in reversed(self._lines):
+            size += len(line)
+            if size > LARGEST:
+                break
+            kept.append(line)
+        return tuple(reversed(kept))
+
+    def clear(self) -> None:
+        """Forget them: the next call begins."""
+        self._lines.clear()

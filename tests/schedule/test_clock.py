@@ -1,0 +1,407 @@
+"""Promises of the clock: each due time becomes one call, or a row that says why not."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from rounds import MINUTE, NOON, begun, clear, clock_of, enqueued, ticks, why
+from sqlalchemy import create_engine
+from timetables import NamedJob
+
+import workshop
+from fleet import Looking
+from forecourt import Timetable, job
+from forecourt.database import database_url, session
+from forecourt.database.engine import in_transaction_of
+from forecourt.schedule.clock import Clock, NotRun
+from forecourt.store import pauses
+
+SECOND = timedelta(seconds=1)
+
+
+def refuse(args: dict[str, Any]) -> dict[str, Any]:
+    raise RuntimeError("the spool is full")
+
+
+@job(prepare=refuse)
+def spool(call: str = "") -> None:
+    """Cannot be dispatched."""
+
+
+@pytest.fixture
+def timetable(database: str) -> Timetable:
+    return Timetable("UTC")
+
+
+# -- one due time, one tick, one call -------------------------------------------------------------------------------------
+
+
+def test_a_due_time_becomes_a_tick_and_a_call_in_one_transaction(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.leave_trace, call="noon").hourly().using(queue="low", priority=7)
+    clock = begun(timetable, NOON - MINUTE)
+    [event] = clock.run_once(NOON)
+    [(call, queue, priority, args, options)] = looking.rows(
+        "SELECT id, queue, priority, args, options FROM forecourt.ready"
+    )
+    assert event == (type(event))("leave_trace", NOON, call)
+    assert (queue, priority, args) == ("low", 7, {"call": "noon"})
+    assert (options["task"], options["due_at"]) == ("leave_trace", NOON.isoformat())
+    assert looking.rows("SELECT id, call_id, status, host FROM forecourt.ticks") == [
+        (options["tick"], call, "enqueued", "")
+    ]
+    assert looking.one("SELECT t.xmin = r.xmin FROM forecourt.ticks t, forecourt.ready r") is True
+    assert clock.next_due() == NOON + timedelta(hours=1)
+
+
+def test_a_dispatch_that_raises_leaves_neither_claim_nor_call_and_is_that_task_s_alone(
+    timetable: Timetable, looking: Looking
+) -> None:
+    timetable.add(spool).hourly()
+    timetable.add(workshop.nothing).hourly()
+    events = begun(timetable, NOON - MINUTE).run_once(NOON)
+    assert enqueued(events) == [("nothing", NOON)]
+    assert looking.rows("SELECT job FROM forecourt.ready") == [("nothing",)]
+    assert ticks(looking) == [("nothing", NOON, "enqueued"), ("spool", NOON, "failed")]
+    assert why(looking, "spool", NOON) == "its dispatch raised RuntimeError: the spool is full"
+    assert looking.one("SELECT call_id FROM forecourt.ticks WHERE task = 'spool'") is None
+
+
+def test_a_round_that_the_database_breaks_off_leaves_nothing_and_is_made_up(
+    timetable: Timetable, looking: Looking
+) -> None:
+    timetable.add(workshop.nothing).hourly()
+    clock = begun(timetable, NOON - MINUTE)
+    looking.connection.execute("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON forecourt.ready EXECUTE FUNCTION refuse();
+    """)
+    with pytest.raises(psycopg.OperationalError, match="no space left"):
+        clock.run_once(NOON)
+    assert ticks(looking) == []
+    looking.connection.execute("DROP TRIGGER refuse ON forecourt.ready")
+    assert enqueued(clock.run_once(NOON + MINUTE)) == [("nothing", NOON)]
+
+
+def test_a_round_run_twice_does_nothing_the_second_time(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.nothing).hourly()
+    first, second = begun(timetable, NOON - MINUTE), clock_of(timetable)
+    second.begin()
+    assert enqueued(first.run_once(NOON)) == [("nothing", NOON)]
+    assert first.run_once(NOON) == second.run_once(NOON) == clock_of(timetable).run_once(NOON) == []
+    assert second.next_due() == NOON + timedelta(hours=1)
+    assert looking.count("ready") == 1
+
+
+def test_ten_threads_on_two_clocks_claim_each_due_time_once(timetable: Timetable, looking: Looking) -> None:
+    names = [f"task {number}" for number in range(20)]
+    for name in names:
+        timetable.add(workshop.nothing, name=name).every_minute().allow_overlapping()
+    clocks = [begun(timetable), begun(timetable)]
+    minutes = [NOON + n * MINUTE for n in range(1, 6)]
+    claimed: list[tuple[str, datetime]] = []
+    together = threading.Barrier(10)
+
+    def tick(clock: Clock) -> None:
+        for minute in minutes:
+            together.wait()
+            claimed.extend(enqueued(clock.run_once(minute)))
+            together.wait()
+            claimed.extend(enqueued(clock.run_once(minute + SECOND)))  # what another held a moment ago
+
+    threads = [threading.Thread(target=tick, args=(clocks[number % 2],)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == [(name, minute) for name in sorted(names) for minute in minutes]
+    assert ticks(looking) == [(name, minute, "enqueued") for name in sorted(names) for minute in minutes]
+    assert looking.count("ready") == 100
+
+
+# -- what a clock knows when it starts --------------------------------------------------------------------------------------
+
+
+def test_a_new_task_begins_when_it_is_first_seen(timetable: Timetable) -> None:
+    timetable.add(workshop.nothing).daily_at("11:59").catch_up(every=True)
+    clock = clock_of(timetable)
+    assert clock.run_once(NOON) == []
+    assert clock.next_due() == NOON + timedelta(hours=23, minutes=59)
+
+
+def test_a_clock_goes_on_where_the_last_one_stopped(timetable: Timetable) -> None:
+    timetable.add(workshop.nothing).daily_at("13:00")
+    begun(timetable)
+    later = NOON + timedelta(hours=2)
+    assert enqueued(clock_of(timetable).run_once(later)) == [("nothing", NOON + timedelta(hours=1))]
+
+
+def test_a_task_whose_frequency_changed_begins_anew(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.nothing).daily_at("13:00")
+    begun(timetable)
+    changed = Timetable("UTC")
+    changed.add(workshop.nothing).daily_at("13:30")
+    later = NOON + timedelta(hours=2)
+    clock = clock_of(changed)
+    assert clock.run_once(later) == []
+    assert clock.next_due() == NOON + timedelta(hours=25, minutes=30)
+    assert ticks(looking) == []
+
+
+def test_without_a_given_time_the_database_s_clock_is_the_clock(timetable: Timetable, looking: Looking) -> None:
+    looking.connection.execute("CREATE TABLE public.hands AS SELECT timestamptz '2030-01-01 11:59:30Z' AS at")
+    looking.connection.execute(
+        "CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT at FROM public.hands'"
+    )
+    name = looking.one("SELECT current_database()")
+    looking.connection.execute(f'ALTER DATABASE "{name}" SET search_path = public, pg_catalog'.encode())
+    timetable.add(workshop.nothing).hourly()
+    clock = clock_of(timetable)
+    assert clock.run_once() == []
+    assert clock.next_due() == datetime(2030, 1, 1, 12, tzinfo=UTC)
+    looking.connection.execute("UPDATE public.hands SET at = '2030-01-01 12:00:00.5Z'")
+    assert enqueued(clock.run_once()) == [("nothing", datetime(2030, 1, 1, 12, tzinfo=UTC))]
+
+
+def test_ten_thousand_tasks_cost_a_round_no_more_statements_than_one(timetable: Timetable, database: str) -> None:
+    statements: list[str] = []
+
+    class Counting(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *args: Any, **kwargs: Any) -> "Counting":
+            statements.append(str(query))
+            return super().execute(query, *args, **kwargs)
+
+    for number in range(10_000):
+        timetable.add(NamedJob(f"task {number}")).daily_at(f"{number % 12}:{number % 60}")
+    engine = create_engine(database_url(), connect_args={"cursor_factory": Counting})
+    clock = Clock(timetable, engine, environment="test")
+    clock.begin(NOON)
+    asked = [statement for statement in statements if "forecourt." in statement]
+    assert len(asked) == 2, "all tasks are entered by one statement and read by another"
+    statements.clear()
+    assert clock.run_once() == []
+    assert len([statement for statement in statements if "now()" in statement]) == 1
+    assert not any("forecourt." in statement for statement in statements)
+    engine.dispose()
+
+
+# -- why a due time does not run --------------------------------------------------------------------------------------------
+
+
+def fall_over() -> bool:
+    raise LookupError("no\x00such\ntable")
+
+
+def leave() -> bool:
+    raise SystemExit(3)
+
+
+def closed() -> bool:
+    return False
+
+
+def test_a_condition_that_is_false_skips_the_due_time_and_says_which(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.nothing).hourly().when(closed)
+    timetable.add(workshop.nothing, name="other").hourly().skip(closed)
+    events = begun(timetable, NOON - MINUTE).run_once(NOON)
+    assert NotRun("nothing", NOON, "skipped", "when(closed) was false") in events
+    assert ticks(looking) == [("nothing", NOON, "skipped"), ("other", NOON, "enqueued")]
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        (fall_over, "its condition raised LookupError: no\\x00such\ntable"),
+        (leave, "its condition raised SystemExit: 3"),
+    ],
+)
+def test_a_condition_that_raises_fails_its_own_task_and_no_other(
+    timetable: Timetable, looking: Looking, test: Callable[[], bool], said: str
+) -> None:
+    timetable.add(workshop.nothing, name="broken").hourly().when(test)
+    timetable.add(workshop.nothing).hourly()
+    events = begun(timetable, NOON - MINUTE).run_once(NOON)
+    assert enqueued(events) == [("nothing", NOON)]
+    assert ticks(looking) == [("broken", NOON, "failed"), ("nothing", NOON, "enqueued")]
+    assert why(looking, "broken", NOON) == said
+
+
+def test_a_task_of_another_environment_is_not_looked_at(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.nothing, name="elsewhere").hourly().environments("production")
+    timetable.add(workshop.nothing, name="here").hourly().environments("production", "test")
+    assert enqueued(begun(timetable, NOON - MINUTE).run_once(NOON)) == [("here", NOON)]
+    assert looking.rows("SELECT name FROM forecourt.tasks") == [("here",)]
+
+
+# -- overlap ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_due_time_is_skipped_while_an_earlier_call_lives_and_says_who_holds_it(
+    timetable: Timetable, looking: Looking
+) -> None:
+    timetable.add(workshop.nothing).every_minute()
+    timetable.add(workshop.nothing, name="wide").every_minute().allow_overlapping()
+    clock = begun(timetable, NOON - MINUTE)
+    clock.run_once(NOON)
+    call = looking.one("SELECT call_id FROM forecourt.ticks WHERE task = 'nothing'")
+    clock.run_once(NOON + MINUTE)
+    assert ticks(looking, "nothing") == [("nothing", NOON, "enqueued"), ("nothing", NOON + MINUTE, "skipped")]
+    said = why(looking, "nothing", NOON + MINUTE)
+    assert f"the run of 2026-11-23 12:00:00 UTC waits for a worker: call {call}, since " in said
+    assert [status for _, _, status in ticks(looking, "wide")] == ["enqueued", "enqueued"]
+
+
+def test_clearing_its_queue_frees_the_task(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.nothing).every_minute()
+    clock = begun(timetable, NOON - MINUTE)
+    clock.run_once(NOON)
+    clear("default")
+    clock.run_once(NOON + MINUTE)
+    assert ticks(looking) == [("nothing", NOON, "cancelled"), ("nothing", NOON + MINUTE, "enqueued")]
+
+
+def test_a_call_that_waits_for_its_next_try_holds_its_task(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.nothing).every_minute()
+    clock = begun(timetable, NOON - MINUTE)
+    clock.run_once(NOON)
+    looking.connection.execute("""
+        WITH gone AS (DELETE FROM forecourt.ready RETURNING *)
+        INSERT INTO forecourt.scheduled (id, job, queue, options, run_at)
+        SELECT id, job, queue, options, now() + interval '1 hour' FROM gone
+    """)
+    assert enqueued(clock.run_once(NOON + MINUTE)) == []
+
+
+# -- pauses -----------------------------------------------------------------------------------------------------------------
+
+
+def pause(kind: pauses.Kind, name: str = "", until: datetime | None = None) -> None:
+    with session() as opened:
+        pauses.pause(in_transaction_of(opened), kind, name, until=until, who="Salma", why="stocktaking")
+
+
+@pytest.fixture
+def watched(timetable: Timetable) -> Timetable:
+    """Three tasks: one in a group, one alone, one that goes on while the schedule is paused."""
+    with timetable.group("night") as night:
+        night.add(workshop.nothing, name="grouped").every_minute()
+    timetable.add(workshop.nothing, name="alone").every_minute()
+    timetable.add(workshop.nothing, name="tireless").every_minute().even_when_paused()
+    return timetable
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "running"),
+    [
+        ("schedule", "", {"tireless"}),
+        ("group", "night", {"alone", "tireless"}),
+        ("task", "alone", {"grouped", "tireless"}),
+        ("task", "tireless", {"grouped", "alone"}),
+        ("group", "day", {"grouped", "alone", "tireless"}),
+        ("queue", "alone", {"grouped", "alone", "tireless"}),
+    ],
+)
+def test_a_pause_skips_what_it_names_and_nothing_else(
+    watched: Timetable, looking: Looking, kind: pauses.Kind, name: str, running: set[str]
+) -> None:
+    clock = begun(watched, NOON - MINUTE)
+    pause(kind, name)
+    assert {task for task, _ in enqueued(clock.run_once(NOON))} == running
+    skipped = {task for task, _, status in ticks(looking) if status == "skipped"}
+    assert skipped == {"grouped", "alone", "tireless"} - running
+    for task in skipped:
+        said = why(looking, task, NOON)
+        assert (
+            f"the schedule is paused by Salma since" in said
+            if kind == "schedule"
+            else f"{kind} {name} is paused" in said
+        )
+        assert said.endswith(": stocktaking")
+
+
+def test_a_pause_ends_at_its_time_and_what_it_skipped_stays_skipped(watched: Timetable, looking: Looking) -> None:
+    clock = begun(watched, NOON - MINUTE)
+    pause("task", "alone", until=NOON + 2 * MINUTE)
+    for minute in range(4):
+        clock.run_once(NOON + minute * MINUTE)
+        clear()
+    assert [status for _, _, status in ticks(looking, "alone")] == ["skipped", "skipped", "cancelled", "cancelled"]
+    assert "until 2026-11-23 12:02 UTC: stocktaking" in why(looking, "alone", NOON)
+
+
+def test_a_second_pause_after_an_expired_one_counts_from_now(watched: Timetable, looking: Looking) -> None:
+    pause("schedule", until=NOON)
+    looking.connection.execute(
+        "UPDATE forecourt.pauses SET since = now() - interval '2 days', until = now() - interval '1 day'"
+    )
+    pause("schedule")
+    assert looking.one("SELECT now() - since < interval '1 minute' FROM forecourt.pauses") is True
+    looking.connection.execute("UPDATE forecourt.pauses SET since = now() - interval '2 days'")
+    pause("schedule")
+    assert looking.one("SELECT now() - since > interval '1 day' FROM forecourt.pauses") is True, (
+        "it went on all the time"
+    )
+
+
+# -- hosts and zones --------------------------------------------------------------------------------------------------------
+
+
+def test_on_every_server_each_host_has_its_tick_and_its_queue(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.nothing).every_minute().on_every_server().after(print)
+    clocks = [begun(timetable, NOON - MINUTE, host=host) for host in ("a", "b", "a")]
+    for clock in clocks:
+        clock.run_once(NOON)
+    assert looking.rows("SELECT host, status FROM forecourt.ticks ORDER BY host") == [
+        ("a", "enqueued"),
+        ("b", "enqueued"),
+    ]
+    assert looking.rows("SELECT queue, options #>> '{follow,queue}' FROM forecourt.ready ORDER BY queue") == [
+        ("@a", "@a"),
+        ("@b", "@b"),
+    ]
+    clear("@a")
+    for clock in clocks:
+        clock.run_once(NOON + MINUTE)
+    assert looking.rows("SELECT host, status FROM forecourt.ticks WHERE due_at = %s ORDER BY host", NOON + MINUTE) == [
+        ("a", "enqueued"),
+        ("b", "skipped"),
+    ], "an overlap on one host is no overlap on the other"
+
+
+NIGHTS = {
+    "the clock jumps from 02:00 to 03:00": (
+        "America/Chicago",
+        datetime(2025, 3, 9, 6, tzinfo=UTC),
+        {"02:30 daily": ["08:00"], "03:30 daily": ["08:30"], "hourly": ["06:00", "07:00", "08:00", "09:00", "10:00"]},
+    ),
+    "the clock goes back from 02:00 to 01:00": (
+        "America/Chicago",
+        datetime(2025, 11, 2, 5, tzinfo=UTC),
+        {"01:30 daily": ["06:30"], "02:00 daily": ["08:00"], "hourly": ["05:00", "06:00", "07:00", "08:00", "09:00"]},
+    ),
+    "the clock skips midnight": (
+        "Africa/Cairo",
+        datetime(2026, 4, 23, 20, tzinfo=UTC),
+        {"00:00 daily": ["22:00"], "00:30 daily": ["22:00"], "hourly": ["20:00", "21:00", "22:00", "23:00", "00:00"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("night", NIGHTS)
+def test_in_the_night_of_a_shift_each_due_time_comes_once(looking: Looking, night: str) -> None:
+    zone, first, expected = NIGHTS[night]
+    timetable = Timetable(zone)
+    for name in expected:
+        task = timetable.add(workshop.nothing, name=name).allow_overlapping()
+        task.hourly() if name == "hourly" else task.daily_at(name.removesuffix(" daily"))
+    clock = begun(timetable, first - SECOND)
+    for minute in range(4 * 60 + 30):
+        clock.run_once(first + minute * MINUTE)
+    found: dict[str, list[str]] = {name: [] for name in expected}
+    for task_name, due_at, status in ticks(looking):
+        assert status == "enqueued"
+        found[task_name].append(f"{due_at:%H:%M}")
+    assert found == expected

@@ -64,8 +64,9 @@ def test_what_a_call_logged_is_kept_with_its_attempt(looking: Looking) -> None:
 
 
 def test_retry_until_replaces_tries(looking: Looking) -> None:
-    workshop.retry_for_a_second.dispatch(call="one")
-    with worker():
+    with worker() as process:
+        wait_until(lambda: "worker started" in process.said())
+        workshop.retry_for_a_second.dispatch(call="one")
         wait_until(lambda: looking.count("failed"))
     [(error, attempts)] = looking.rows("SELECT error, attempts FROM forecourt.failed")
     assert error == "ValueError"

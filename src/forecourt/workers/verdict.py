@@ -99,10 +99,10 @@ def decide(
             error, message, trace = "WorkerLost", f"the worker {pid} on {host} ended or stopped beating", ""
     attempt = call.attempts + 1
     incident = _incident(outcome, call, seconds, error, message, trace, log)
-    if final or _exhausted(call, seconds, attempt, policy, defaults):
-        return Lost(call.id, call.token, error, message, incident)
     # A lost machine says nothing against the job, so its calls go on at once elsewhere.
     delay = 0.0 if isinstance(outcome, WorkerLost) else defaults.backoff_of(policy).after(attempt)
+    if final or _exhausted(call, seconds + delay, attempt, policy, defaults):
+        return Lost(call.id, call.token, error, message, incident)
     return Postponed(call.id, call.token, delay, True, incident)
 
 
@@ -114,9 +114,10 @@ def told(attempts: int, seconds: float, log: tuple[str, ...]) -> str | None:
     return _entry(at=at, attempt=attempts + 1, outcome="Finished", seconds=round(seconds, 4), log=log)
 
 
-def _exhausted(call: Attempt, seconds: float, attempt: int, policy: Policy, defaults: Defaults) -> bool:
+def _exhausted(call: Attempt, until_next: float, attempt: int, policy: Policy, defaults: Defaults) -> bool:
+    """Whether there is no next attempt; it would begin `until_next` seconds after this one began."""
     if policy.retry_until is not None:
-        return call.age + seconds >= policy.retry_until
+        return call.age + until_next >= policy.retry_until
     tries = defaults.tries_of(policy)
     return tries > 0 and attempt >= tries
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from forecourt import Discard, Forecourt, Release, Session, Timetable, job, report
+from forecourt import Discard, Forecourt, Release, Session, Timetable, add_to_batch, job, report
 from forecourt.database import engine
 
 TRACES = """
@@ -183,6 +183,21 @@ def go_far(folder: str) -> None:
         (Path(folder) / f"step.{step}").touch()
         while not (Path(folder) / f"go.{step}").exists():
             time.sleep(0.01)
+
+
+@job
+def wrap_up(call: str, batch: dict[str, object]) -> None:
+    leave(f"{call} {batch['name']} total={batch['total']} failed={batch['failed']} cancelled={batch['cancelled']}")
+
+
+@job
+def mourn(call: str, failure: dict[str, object]) -> None:
+    leave(f"{call} {failure['error']}")
+
+
+@job
+def multiply(call: str) -> None:
+    add_to_batch([leave_trace.call(call=f"{call} more {n}") for n in range(3)])
 
 
 @job

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from forecourt.app import Forecourt
     from forecourt.jobs.backoff import exponential
+    from forecourt.jobs.batch import add_to_batch, batch
+    from forecourt.jobs.chain import chain
     from forecourt.jobs.dispatch import Call
     from forecourt.jobs.job import Job, job
     from forecourt.jobs.outcome import Discard, Release
@@ -27,6 +29,9 @@ _HOMES = {
     "Release": "forecourt.jobs.outcome",
     "Session": "sqlalchemy.orm",
     "Timetable": "forecourt.schedule.timetable",
+    "add_to_batch": "forecourt.jobs.batch",
+    "batch": "forecourt.jobs.batch",
+    "chain": "forecourt.jobs.chain",
     "exponential": "forecourt.jobs.backoff",
     "report": "forecourt.jobs.progress",
     "job": "forecourt.jobs.job",
@@ -41,6 +46,9 @@ __all__ = [
     "Session",
     "Timetable",
     "__version__",
+    "add_to_batch",
+    "batch",
+    "chain",
     "exponential",
     "job",
     "report",

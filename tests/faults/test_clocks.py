@@ -27,6 +27,13 @@ MIDNIGHT = datetime(2025, 11, 2, 5, tzinfo=UTC)
 DAY = 25 * 60
 SEED = 20251102
 
+CUT = """
+SELECT count(pg_terminate_backend(pid))
+FROM pg_stat_activity
+WHERE application_name = 'forecourt'
+  AND datname = current_database()
+"""
+
 
 class Dial:
     """A clock in a process of its own, which a line of input makes do the round of an instant."""
@@ -73,7 +80,7 @@ def test_two_clocks_and_two_workers_through_a_day_with_kills_do_everything_exact
     looking: Looking, dials: list[Dial]
 ) -> None:
     chance = random.Random(SEED)
-    killings = sorted(chance.sample(range(60, DAY, 60), 6))  # full hours, when all of them have something to do
+    killings = sorted(chance.sample(range(60, DAY, 60), 5))  # full hours, when all of them have something to do
     with worker(app="sundial:app", processes=1):
         doomed = Process("queue", "work", "--sleep", "0.2", "--processes", "1", app="sundial:app")
         for minute in range(DAY + 1):
@@ -116,12 +123,8 @@ def test_clocks_survive_a_cut_connection_and_end_in_order_at_any_signal(looking:
     for clock in clocks.values():
         wait_until(lambda clock=clock: "clock started" in clock.said())  # type: ignore[misc]
     wait_until(lambda: looking.count("ticks") >= 2)
-    ended = looking.one("""
-        SELECT count(pg_terminate_backend(pid))
-        FROM pg_stat_activity
-        WHERE application_name = 'forecourt' AND datname = current_database()
-    """)
-    assert ended >= 3
+    # Again and again, so that a round is hit in the middle too, and not only connections that rest.
+    wait_until(lambda: looking.one(CUT) and any("round failed" in clock.said() for clock in clocks.values()))
     before = looking.count("ticks")
     wait_until(lambda: looking.count("ticks") >= before + 3)
     assert all(clock.popen.poll() is None for clock in clocks.values())
@@ -131,7 +134,7 @@ def test_clocks_survive_a_cut_connection_and_end_in_order_at_any_signal(looking:
     for clock in clocks.values():
         assert clock.wait() == 0, clock.said()
         assert "clock stopped" in clock.said()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5
     rows = looking.rows(
         "SELECT count(*), count(DISTINCT due_at), count(DISTINCT call_id) FROM forecourt.ticks WHERE status = 'enqueued'"
     )

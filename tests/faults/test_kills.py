@@ -146,3 +146,30 @@ def test_two_workers_share_a_queue_and_no_call_runs_twice(looking: Looking) -> N
     with worker(processes=1), worker(processes=1):
         wait_until(lambda: looking.live() == 0)
     assert looking.rows("SELECT count(*), count(DISTINCT call) FROM traces") == [(400, 400)]
+
+
+CLAIMED_BY = """
+INSERT INTO forecourt.running (job, queue, args, token, worker)
+VALUES ('leave_trace', 'default', '{"call": "stray"}', nextval('forecourt.run_tokens'), %s)
+"""
+
+
+def test_a_claim_whose_commit_was_never_answered_goes_back(looking: Looking) -> None:
+    """The row is in running under this worker's name, but the worker never saw it: as after a connection lost at the commit."""
+    with worker() as process:
+        wait_until(lambda: "worker started" in process.said())
+        looking.connection.execute(CLAIMED_BY, [looking.one("SELECT id FROM forecourt.workers")])
+        looking.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'forecourt worker %'"
+        )
+        wait_until(lambda: looking.count("done"))
+    assert looking.rows("SELECT attempts FROM forecourt.done") == [(1,)]
+    assert looking.traces("stray") == 1
+
+
+def test_a_claim_of_a_worker_that_is_no_more_goes_back(looking: Looking) -> None:
+    """A frozen worker's claim may be committed after the others have given it up."""
+    looking.connection.execute(CLAIMED_BY, [999_999])
+    with worker():
+        wait_until(lambda: looking.count("done"))
+    assert looking.traces("stray") == 1

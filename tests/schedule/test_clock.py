@@ -18,6 +18,7 @@ from forecourt.database import database_url, session
 from forecourt.database.engine import in_transaction_of
 from forecourt.schedule.clock import Clock, NotRun
 from forecourt.store import pauses
+from hands import Hands
 
 SECOND = timedelta(seconds=1)
 
@@ -29,6 +30,11 @@ def refuse(args: dict[str, Any]) -> dict[str, Any]:
 @job(prepare=refuse)
 def spool(call: str = "") -> None:
     """Cannot be dispatched."""
+
+
+@job(unique=True)
+def alone() -> None:
+    """Of which there is one call at a time."""
 
 
 @pytest.fixture
@@ -67,6 +73,16 @@ def test_a_dispatch_that_raises_leaves_neither_claim_nor_call_and_is_that_task_s
     assert ticks(looking) == [("nothing", NOON, "enqueued"), ("spool", NOON, "failed")]
     assert why(looking, "spool", NOON) == "its dispatch raised RuntimeError: the spool is full"
     assert looking.one("SELECT call_id FROM forecourt.ticks WHERE task = 'spool'") is None
+
+
+def test_a_unique_job_that_is_there_already_is_not_dispatched_again(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(alone).hourly()
+    call = alone.dispatch()
+    clock = begun(timetable, NOON - MINUTE)
+    assert enqueued(clock.run_once(NOON)) == []
+    assert why(looking, "alone", NOON) == f"its job is unique, and call {call.id} is there already"
+    assert looking.rows("SELECT status, call_id FROM forecourt.ticks") == [("skipped", None)]
+    assert looking.count("ready") == 1
 
 
 def test_a_round_that_the_database_breaks_off_leaves_nothing_and_is_made_up(
@@ -152,18 +168,14 @@ def test_a_task_whose_frequency_changed_begins_anew(timetable: Timetable, lookin
 
 
 def test_without_a_given_time_the_database_s_clock_is_the_clock(timetable: Timetable, looking: Looking) -> None:
-    looking.connection.execute("CREATE TABLE public.hands AS SELECT timestamptz '2030-01-01 11:59:30Z' AS at")
-    looking.connection.execute(
-        "CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT at FROM public.hands'"
-    )
-    name = looking.one("SELECT current_database()")
-    looking.connection.execute(f'ALTER DATABASE "{name}" SET search_path = public, pg_catalog'.encode())
+    hands = Hands(looking, datetime(2030, 1, 1, 11, 59, 30, tzinfo=UTC))
     timetable.add(workshop.nothing).hourly()
     clock = clock_of(timetable)
+    noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
     assert clock.run_once() == []
-    assert clock.next_due() == datetime(2030, 1, 1, 12, tzinfo=UTC)
-    looking.connection.execute("UPDATE public.hands SET at = '2030-01-01 12:00:00.5Z'")
-    assert enqueued(clock.run_once()) == [("nothing", datetime(2030, 1, 1, 12, tzinfo=UTC))]
+    assert clock.next_due() == noon
+    hands.turn(noon + SECOND)
+    assert enqueued(clock.run_once()) == [("nothing", noon)]
 
 
 def test_ten_thousand_tasks_cost_a_round_no_more_statements_than_one(timetable: Timetable, database: str) -> None:
@@ -312,14 +324,10 @@ def test_a_pause_skips_what_it_names_and_nothing_else(
     assert {task for task, _ in enqueued(clock.run_once(NOON))} == running
     skipped = {task for task, _, status in ticks(looking) if status == "skipped"}
     assert skipped == {"grouped", "alone", "tireless"} - running
+    what = "the schedule" if kind == "schedule" else f"{kind} {name}"
     for task in skipped:
-        said = why(looking, task, NOON)
-        assert (
-            f"the schedule is paused by Salma since" in said
-            if kind == "schedule"
-            else f"{kind} {name} is paused" in said
-        )
-        assert said.endswith(": stocktaking")
+        assert why(looking, task, NOON).startswith(f"{what} is paused by Salma since ")
+        assert why(looking, task, NOON).endswith(": stocktaking")
 
 
 def test_a_pause_ends_at_its_time_and_what_it_skipped_stays_skipped(watched: Timetable, looking: Looking) -> None:

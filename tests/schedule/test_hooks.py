@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -27,7 +27,7 @@ MANY = ("failing", "hanging", "dying")
 class Monitor(http.server.BaseHTTPRequestHandler):
     """Keeps what it is asked; refuses, or talks nonsense, where the path says so."""
 
-    asked: Counter[str] = Counter()
+    asked: ClassVar[Counter[str]] = Counter()
 
     def do_GET(self) -> None:
         self.asked[self.path] += 1
@@ -37,7 +37,7 @@ class Monitor(http.server.BaseHTTPRequestHandler):
             self.send_response(500 if self.path == "/500" else 200)
             self.end_headers()
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: object) -> None:
         """Nothing: the tests look at `asked`."""
 
 
@@ -171,10 +171,10 @@ def test_a_ping_whose_condition_is_false_is_not_made(night: Night) -> None:
 def test_a_tick_ends_with_its_call_s_result_and_duration(night: Night) -> None:
     status, why, output, seconds = night.ticks["steady"]
     assert (status, why, output) == ("succeeded", None, {"left": "steady"})
-    assert 0 < seconds < 5
+    assert 0 < seconds < 30
     status, why, output, seconds = night.ticks["hanging"]
     assert (status, why, output) == ("failed", "TimedOut: killed after its timeout of 0.5 s", None)
-    assert 0.4 < seconds < 5
+    assert 0.4 < seconds < 30
     assert {task: tick[0] for task, tick in night.ticks.items()} == {
         task: "failed" if task in (*MANY, "barred") else "succeeded" for task in nightwatch.ENDS
     }

@@ -19,7 +19,7 @@ def demo() -> None:
 
     from forecourt.cli.errors import Held, Refused
     from forecourt.demo.display import display
-    from forecourt.demo.night import pass_night, prepare
+    from forecourt.demo.night import pass_night
     from forecourt.demo.processes import ProcessEnded
     from forecourt.demo.render import render, width
     from forecourt.demo.report import report_on
@@ -32,11 +32,9 @@ def demo() -> None:
     begun = time.monotonic()
     console = Console()
     console = Console(width=width(console))
-    scale = Scale()
     try:
         with display(console) as shown:
-            prepare(scale, shown)
-            night = pass_night(scale, shown)
+            night = pass_night(Scale(), shown)
     except NotTheDemos as refusal:
         raise Refused(str(refusal)) from None
     except Occupied as held:

@@ -1,8 +1,13 @@
-"""Until when a pause holds."""
+"""What a pause is of, and until when it holds."""
 
 from datetime import datetime, timedelta
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from forecourt.store.pauses import Kind
 
 
 def end_of(until: datetime | None, minutes: float | None) -> datetime | None:
@@ -21,3 +26,27 @@ def end_of(until: datetime | None, minutes: float | None) -> datetime | None:
     if end <= now:
         raise click.UsageError(f"--until {end:%Y-%m-%d %H:%M} is in the past")
     return end
+
+
+def target(name: str | None, group: str | None) -> "tuple[Kind, str]":
+    """What `schedule pause` and `resume` were given: a task, a group, or the whole schedule. Raises NotFound or UnknownTaskError."""
+    from forecourt.app import load
+    from forecourt.cli.errors import NotFound
+
+    if name is not None and group is not None:
+        raise click.UsageError("Give a task or --group, not both")
+    timetable = load().timetable
+    if group is not None:
+        groups = sorted({known for task in timetable for known in task.groups})
+        if group not in groups:
+            raise NotFound(f"no group is named {group!r}; there is {', '.join(groups) or 'none'}")
+        return "group", group
+    if name is not None:
+        timetable[name]
+        return "task", name
+    return "schedule", ""
+
+
+def words(kind: str, name: str) -> str:
+    """What is paused, at the beginning of a sentence."""
+    return "The whole schedule" if kind == "schedule" else f"{kind.capitalize()} {name}"

@@ -250,9 +250,10 @@ def cancel(ids: Sequence[int], as_json: bool) -> None:
     from forecourt.cli.errors import NotFound
     from forecourt.store import audit
     from forecourt.store import cancel as store
+    from forecourt.workers.ending import cancel_waiting
 
     with transaction() as tx:
-        waiting = store.waiting(tx, ids, me())
+        waiting = cancel_waiting(tx, ids, me())
         running = store.ask(tx, ids, me())
         missing = sorted(set(ids) - waiting - running)
         if missing:

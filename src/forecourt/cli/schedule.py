@@ -1,19 +1,18 @@
 """`forecourt schedule`: the timetable and its clock."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from forecourt.cli.console import confirm, duration, json_option, me, print_json, print_table, relative, transaction
-from forecourt.cli.pausing import end_of
+from forecourt.cli.pausing import end_of, target, words
 
 if TYPE_CHECKING:
     from forecourt.schedule.clock import Clock, Event
     from forecourt.schedule.task import Task
-    from forecourt.store.pauses import Kind
 
 
 @click.group()
@@ -50,7 +49,7 @@ def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
         ["task", "when", "cron", "zone", "next due", "", "last result"],
         [
             [row["task"], row["sentence"], row["cron"], row["timezone"], _local(instant, zone or ZoneInfo(row["timezone"])),
-             relative(instant, now), _last(row) if first else ""]
+             relative(instant, now), _last(row, now) if first else ""]
             for row in rows
             for first, instant in [(number == 0, at) for number, at in enumerate(row["next_due"])]
         ],
@@ -68,9 +67,9 @@ def run() -> None:
     from forecourt import logs
 
     logs.configure()
-    clock, timetable = _clock()
+    clock = _clock()
     events = clock.run_once()
-    if any(task.repeat_seconds for task in timetable):
+    if any(task.repeat_seconds for task in clock.tasks):
         end = time.time() // 60 * 60 + 60
         while time.time() + _next_second() < end:
             time.sleep(_next_second())
@@ -97,8 +96,8 @@ def work() -> None:
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda number, _: asked.append(number))
-    clock, timetable = _clock()
-    log.info("clock started", extra={"tasks": len(timetable)})
+    clock = _clock()
+    log.info("clock started", extra={"tasks": len(clock.tasks)})
     errors = 0
     while not asked:
         try:
@@ -183,12 +182,12 @@ def pause(name: str | None, group: str | None, until: datetime | None, minutes: 
     """Skip due times: of task NAME, of a group, or of all tasks. What runs goes on."""
     from forecourt.store import audit, pauses
 
-    kind, what = _target(name, group)
+    kind, what = target(name, group)
     end = end_of(until, minutes)
     with transaction() as tx:
         pauses.pause(tx, kind, what, until=end, who=me(), why=why)
         audit.record(tx, me(), "schedule pause", {"kind": kind, "name": what, "until": end, "why": why})
-    click.echo(f"{_words(kind, what)} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
+    click.echo(f"{words(kind, what)} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
 
 
 @schedule.command()
@@ -199,15 +198,15 @@ def resume(name: str | None, group: str | None) -> None:
     from forecourt.cli.errors import NotFound
     from forecourt.store import audit, pauses
 
-    kind, what = _target(name, group)
+    kind, what = target(name, group)
     with transaction() as tx:
         if not pauses.resume(tx, kind, what):
-            raise NotFound(f"{_words(kind, what)} is not paused")
+            raise NotFound(f"{words(kind, what)} is not paused")
         audit.record(tx, me(), "schedule resume", {"kind": kind, "name": what})
-    click.echo(f"{_words(kind, what)} goes on.")
+    click.echo(f"{words(kind, what)} goes on.")
 
 
-def _clock() -> "tuple[Clock, Any]":
+def _clock() -> "Clock":
     from forecourt.app import load
     from forecourt.database import engine
     from forecourt.database.schema import require_current
@@ -216,7 +215,7 @@ def _clock() -> "tuple[Clock, Any]":
 
     app = load()
     require_current(engine())
-    return Clock(app.timetable, engine(), environment=settings().environment), app.timetable
+    return Clock(app.timetable, engine(), environment=settings().environment)
 
 
 def _say(events: "list[Event]") -> None:
@@ -272,37 +271,15 @@ def _next_second() -> float:
     return 1.0 - time.time() % 1.0 + 0.002
 
 
-def _last(row: dict[str, Any]) -> str:
+def _last(row: dict[str, Any], now: datetime) -> str:
     if row["paused"]:
         return str(row["paused"])
     last = row["last"]
     if last is None:
         return "never ran"
-    when = relative(last["finished_at"] or last["due_at"], datetime.now(UTC))
+    when = relative(last["finished_at"] or last["due_at"], now)
     return f"{last['status']} {when}" + (f": {last['why']}" if last["why"] else "")
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:
     return instant.astimezone(zone).strftime("%a %Y-%m-%d %H:%M:%S").removesuffix(":00")
-
-
-def _target(name: str | None, group: str | None) -> "tuple[Kind, str]":
-    from forecourt.app import load
-    from forecourt.cli.errors import NotFound
-
-    if name is not None and group is not None:
-        raise click.UsageError("Give a task or --group, not both")
-    timetable = load().timetable
-    if group is not None:
-        groups = sorted({known for task in timetable for known in task.groups})
-        if group not in groups:
-            raise NotFound(f"no group is named {group!r}; there is {', '.join(groups) or 'none'}")
-        return "group", group
-    if name is not None:
-        timetable[name]
-        return "task", name
-    return "schedule", ""
-
-
-def _words(kind: str, name: str) -> str:
-    return "The whole schedule" if kind == "schedule" else f"{kind.capitalize()} {name}"

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 EVERY = 5.0
 """Seconds between two plain lines about how far things are."""
@@ -32,7 +33,7 @@ class Lines:
         self._told_at = time.monotonic()
 
     def say(self, words: str) -> None:
-        self._console.print(f"{datetime.now().astimezone():%H:%M:%S}  {words}", soft_wrap=True)
+        self._console.out(f"{datetime.now().astimezone():%H:%M:%S}  {words}", highlight=False)
 
     def progress(self, **done: tuple[int, int]) -> None:
         words = ", ".join(f"{name.replace('_', ' ')} {some:,} of {all_:,}" for name, (some, all_) in done.items())
@@ -50,7 +51,7 @@ class Bars:
         self._bars: dict[str, TaskID] = {}
 
     def say(self, words: str) -> None:
-        self._progress.console.print(f"[dim]{datetime.now().astimezone():%H:%M:%S}[/]  {words}")
+        self._progress.console.print(Text.assemble((f"{datetime.now().astimezone():%H:%M:%S}", "dim"), f"  {words}"))
 
     def progress(self, **done: tuple[int, int]) -> None:
         for name, (some, all_) in done.items():

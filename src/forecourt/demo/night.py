@@ -14,7 +14,7 @@ from forecourt.database.schema import upgrade
 from forecourt.demo.burst import STEPS, Before, Sent, look, send
 from forecourt.demo.display import Display
 from forecourt.demo.processes import Processes
-from forecourt.demo.seed import Scale, begin_night, seed
+from forecourt.demo.seed import Scale, begin_night, require_ours, seed
 from forecourt.demo.staff import alone, staff, start_clock, start_worker
 from forecourt.demo.timetable import usual
 from forecourt.settings import settings
@@ -54,29 +54,33 @@ class Night:
     sent: Sent
 
 
-def prepare(scale: Scale, display: Display) -> None:
-    """Have a database with the schema and the marketplace. Raises NotTheDemos for a database with other data."""
+def pass_night(scale: Scale, display: Display) -> Night:
+    """One whole night, in up to two minutes. Before the first one the marketplace is made.
+
+    Raises NotTheDemos and Occupied, and then no data was changed; ProcessEnded when clock or worker give up; and
+    KeyboardInterrupt, with nothing left behind.
+    """
+    require_ours()
     _, version = upgrade(engine())
     place = "FORECOURT_DATABASE_URL" if settings().database_url else settings().var / "postgres"
     display.say(f"PostgreSQL is ready ({place}), schema {version}")
-    made = seed(scale, lambda days: display.progress(days_of_events=(days, scale.days)))
-    words = f"{scale.providers:,} providers, {scale.listings:,} listings, {scale.events:,} events of {scale.days} days"
-    display.say(f"the marketplace is made: {words}" if made else "the marketplace is there from an earlier night")
-
-
-def pass_night(scale: Scale, display: Display) -> Night:
-    """One whole night, in up to two minutes. Raises Occupied, and ProcessEnded when clock or worker give up."""
-    with alone(), staff() as processes:
+    with alone():
+        made = seed(scale, lambda days: display.progress(days_of_events=(days, scale.days)))
+        words = (
+            f"{scale.providers:,} providers, {scale.listings:,} listings, {scale.events:,} events of {scale.days} days"
+        )
+        display.say(f"the marketplace is made: {words}" if made else "the marketplace is there from an earlier night")
         number = begin_night(scale)
-        worker = start_worker(processes)
-        due = start_clock(processes)
-        display.say(f"night {number}: clock and worker run, and all tasks are due at {due.astimezone():%H:%M:%S}")
-        try:
-            before = look()
-            night = Night(number, due, before, send(scale, number, display.say))
-            _watch(night, worker, processes, display)
-        finally:
-            display.say("clock and worker are asked to end, and get the time they need; Ctrl-C kills them")
+        with staff() as processes:
+            worker = start_worker(processes)
+            due = start_clock(processes)
+            display.say(f"night {number}: clock and worker run, and all tasks are due at {due.astimezone():%H:%M:%S}")
+            try:
+                before = look()
+                night = Night(number, due, before, send(scale, number, display.say))
+                _watch(night, worker, processes, display)
+            finally:
+                display.say("clock and worker are asked to end, and get the time they need; Ctrl-C kills them")
         return night
 
 

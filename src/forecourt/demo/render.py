@@ -69,7 +69,6 @@ def render(report: Report, console: Console, seconds: float) -> None:
         ["what", "in numbers", "where"],
         [[place.what, place.figures, str(place.path)] for place in report.places],
     )
-    failed = next((incident.call for incident in report.incidents), 0)
     _table(
         console,
         "What to try next",
@@ -82,7 +81,7 @@ def render(report: Report, console: Console, seconds: float) -> None:
             ],
             ["forecourt schedule list", "every task, when it is due next, how it went last"],
             ["forecourt queue failed", "the calls that failed for good"],
-            [f"forecourt queue show {failed}", "one of them, with every attempt's traceback"],
+            [f"forecourt queue show {report.incidents[0].call}", "one of them, with every attempt's traceback"],
             [f"open {settings().outbox}/*.eml", "the mails, in English and Arabic"],
             ["make demo", "another night, on the same data"],
         ],

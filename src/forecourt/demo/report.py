@@ -33,8 +33,11 @@ JOBS = text(
            count(*) FILTER (WHERE done) AS done,
            sum(attempts - 1)::bigint AS retried,
            count(*) FILTER (WHERE NOT done) AS failed,
-           (count(*) FILTER (WHERE done)
-            / nullif(extract(epoch FROM max(finished_at) - min(started_at)), 0))::float8 AS per_second
+           CASE
+               WHEN count(*) FILTER (WHERE done) > 1
+               THEN (count(*) FILTER (WHERE done)
+                     / nullif(extract(epoch FROM max(finished_at) - min(started_at)), 0))::float8
+           END AS per_second
     FROM ended
     WHERE id NOT IN (SELECT call_id FROM forecourt.ticks WHERE due_at = :due AND call_id IS NOT NULL)
     GROUP BY job, queue
@@ -81,7 +84,8 @@ class TaskLine:
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """What became of a job's calls. `per_second`: calls done, from the first start to the last end."""
+    """What became of a job's calls. `per_second`: calls done, from the first start to the last end, if there were
+    several."""
 
     job: str
     queue: str

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from forecourt.database import session
+from forecourt.database.schema import version
 from forecourt.demo.events import come_late, fill
 from forecourt.demo.people import LISTINGS, PROVIDERS, arrive
 from forecourt.demo.photographs import hang
@@ -65,8 +65,7 @@ MADE = text("SELECT to_regclass('demo.marketplace') IS NOT NULL")
 STRANGERS = text(
     """
     SELECT (SELECT count(*) FROM users) AS users,
-           (SELECT count(*) FROM car_listings) AS listings,
-           (SELECT count(*) FROM car_listing_analytics) AS events
+           (SELECT count(*) FROM car_listings) AS listings
     """
 )
 NOTE = text("INSERT INTO demo.marketplace (blocks) VALUES (:blocks)")
@@ -76,16 +75,29 @@ ALL_LISTINGS = text("SELECT id FROM car_listings ORDER BY id")
 ANALYZE = text("ANALYZE users, car_providers, car_listings, car_listing_daily_stats")
 
 
+def require_ours() -> None:
+    """Raise NotTheDemos when the database holds data of the marketplace that the demo did not make. Changes nothing."""
+    with session() as reader:
+        if version(reader.connection()) is None or reader.scalars(MADE).one():
+            return
+        found = reader.execute(STRANGERS).one()
+    if any(found):
+        raise NotTheDemos(
+            f"this database holds {found.users:,} users and {found.listings:,} listings that the demo did not make; it makes "
+            "its marketplace in an empty database alone. Unset FORECOURT_DATABASE_URL, or choose another folder with "
+            "FORECOURT_VAR"
+        )
+
+
 def seed(scale: Scale, tell: Callable[[int], None] = lambda days: None) -> bool:
     """Make the marketplace, whole or not at all; False when it is there already, and then nothing changes.
 
-    `tell` is called with the days of events made so far. Raises NotTheDemos when the database holds other data.
+    `tell` is called with the days of events made so far. The database must be ours.
     """
     with session() as tx:
         tx.execute(LOCK)
         if tx.scalars(MADE).one():
             return False
-        _require_empty(tx)
         tx.execute(SCHEMA)
         arrived = arrive(tx, 0, scale.blocks - 1)
         hang(tx, arrived.doomed[::3])
@@ -105,13 +117,3 @@ def begin_night(scale: Scale) -> int:
             hang(tx, arrive(tx, block, block).doomed[::3])
             come_late(tx, list(tx.scalars(ALL_LISTINGS)), number, scale.events // scale.days)
     return number
-
-
-def _require_empty(tx: Session) -> None:
-    found = tx.execute(STRANGERS).one()
-    if any(found):
-        raise NotTheDemos(
-            f"this database holds {found.users} users, {found.listings} listings and {found.events} events that the demo "
-            "did not make; it makes its marketplace in an empty database alone. Unset FORECOURT_DATABASE_URL, or choose "
-            "another folder with FORECOURT_VAR"
-        )

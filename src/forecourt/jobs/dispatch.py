@@ -101,7 +101,7 @@ class Dispatch:
 
     def _detoured(self, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
         taken = (detour.take(self, many) for detour in reversed(detours))
-        return next((calls for calls in taken if calls is not None), None)
+        return next((entered for entered in taken if entered is not None), None)
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[Any]]:

@@ -9,6 +9,7 @@ from forecourt.jobs.arguments import Arguments
 from forecourt.jobs.backoff import Backoff, Seconds, seconds
 from forecourt.jobs.backoff import backoff as as_backoff
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
+from forecourt.jobs.plan import Plan
 from forecourt.jobs.policy import Policy
 
 P = ParamSpec("P")
@@ -50,6 +51,10 @@ class Job(Generic[P, R]):
     def check(self, args: Mapping[str, Any]) -> None:
         """Raise WrongArguments unless a call with these arguments could be dispatched."""
         self.arguments.dump(args)
+
+    def call(self, **args: Any) -> Plan:
+        """A call for a chain or a batch, which dispatches it. Raises WrongArguments."""
+        return Plan.of(self, args)
 
     def using(
         self,

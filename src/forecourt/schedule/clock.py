@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection, OperationalError, Rollback
 from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
+from forecourt.jobs.dispatch import Call
 from forecourt.jobs.job import Job
 from forecourt.schedule.hooking import follow_up
 from forecourt.schedule.misfires import sort_out
@@ -84,6 +85,11 @@ class Clock:
             events += self._evaluate(due[first : first + MOST_AT_ONCE], now)
         return events
 
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that it evaluates: those of its environment."""
+        return tuple(self._tasks.values())
+
     def next_due(self) -> datetime | None:
         """The earliest due time that this clock knows of; None for an empty timetable."""
         return min(self._next.values(), default=None)
@@ -134,28 +140,31 @@ class Clock:
         return events, until
 
     def _enqueue(self, tx: Connection[Any], task: Task, instant: datetime) -> Event | None:
-        """Claim a due time and enter its call: both, or neither when the dispatch raises. None if another clock has it."""
+        """Claim a due time and enter its call: both, or neither. None if another clock has it."""
         try:
-            with tx.transaction():
+            with tx.transaction() as both:
                 tick = ticks.claim(tx, task=task.name, due_at=instant, host=self._host_of(task))
                 if tick is None:
                     return None
-                call_id = self._dispatch(tx, task, instant, tick)
-                ticks.attach(tx, tick, call_id)
-                return Enqueued(task.name, instant, call_id)
+                call = self._dispatch(tx, task, instant, tick)
+                if call.duplicate:
+                    raise Rollback(both)
+                ticks.attach(tx, tick, call.id)
+                return Enqueued(task.name, instant, call.id)
+            return NotRun(task.name, instant, "skipped", f"its job is unique, and call {call.id} is there already")
         except OperationalError:
             raise  # nothing that the task could help: the round is repeated
         except Exception as error:
             log.exception("dispatch failed", extra={"task": task.name})
             return NotRun(task.name, instant, "failed", f"its dispatch raised {_said(error)}")
 
-    def _dispatch(self, tx: Connection[Any], task: Task, instant: datetime, tick: int) -> int:
+    def _dispatch(self, tx: Connection[Any], task: Task, instant: datetime, tick: int) -> Call:
         job = cast("Job[..., Any]", task.job)
         queue = (task.options.get("queue") or job.policy.queue) if task.one_server else own_queue(self._host)
         options: dict[str, Any] = {"tick": tick, "task": task.name, "due_at": instant.isoformat()}
         options |= follow_up(task, instant, queue)
         dispatch = job.using(session=tx, queue=queue, priority=task.options.get("priority"))
-        return dispatch.with_options(options).dispatch(**task.args).id
+        return dispatch.with_options(options).dispatch(**task.args)
 
     def _host_of(self, task: Task) -> str:
         return "" if task.one_server else self._host

@@ -58,16 +58,23 @@ def follow_up(task: Task, instant: datetime, queue: str) -> dict[str, Any]:
 
 @job(name="forecourt.after_task", tries=1, timeout=300)
 def after_task(
-    task: str, due_at: str, job: str, succeeded: bool, seconds: float, error: str | None = None, result: Any = None
+    task: str,
+    due_at: str,
+    job: str,
+    succeeded: bool | None,
+    seconds: float,
+    error: str | None = None,
+    result: Any = None,
 ) -> dict[str, int]:
-    """Run what was to happen after a task: `after` first, then `on_success` or `on_failure`. Every hook gets its turn; if one
-    raised, this call fails in the end."""
+    """Run what was to happen after a task: `after` first, then `on_success` or `on_failure`, or neither for a run that did not
+    succeed and did not fail. Every hook gets its turn; if one raised, this call fails in the end."""
     if _timetable is None or task not in _timetable:
         log.warning("the task is no longer in the timetable, its hooks are gone", extra={"task": task})
         return {"hooks": 0}
     hooks = _timetable[task].hooks
-    run = Run(task, datetime.fromisoformat(due_at), succeeded, error, result, seconds)
-    chosen = (*hooks.after, *(hooks.on_success if succeeded else hooks.on_failure))
+    run = Run(task, datetime.fromisoformat(due_at), bool(succeeded), error, result, seconds)
+    by_end = {True: hooks.on_success, False: hooks.on_failure, None: ()}
+    chosen = (*hooks.after, *by_end[succeeded])
     run_hooks(chosen, run)
     return {"hooks": len(chosen)}
 

@@ -10,8 +10,8 @@ from psycopg import Connection
 
 INSERT_READY = """
 WITH entered AS (
-    INSERT INTO forecourt.ready (job, queue, priority, args, options, trace)
-    VALUES (%(job)s, %(queue)s, %(priority)s, %(args)s::jsonb, %(options)s::jsonb, %(trace)s)
+    INSERT INTO forecourt.ready (batch_id, job, queue, priority, args, options, trace)
+    VALUES (%(batch)s, %(job)s, %(queue)s, %(priority)s, %(args)s::jsonb, %(options)s::jsonb, %(trace)s)
     RETURNING id
 )
 SELECT id, forecourt.wake(%(queue)s)
@@ -112,6 +112,7 @@ class Placement:
             "run_at": self.run_at,
             "options": orjson.dumps(self.options or {}).decode(),
             "trace": self.trace,
+            "batch": (self.options or {}).get("batch"),
             "unique": None if self.unique is None else orjson.dumps(self.unique).decode(),
             "unique_for": self.unique_for,
         }

@@ -28,7 +28,7 @@ INSERT INTO forecourt.done (id, batch_id, created_at, attempts, uuid, outcome, j
 SELECT id, batch_id, created_at, attempts, uuid, 'cancelled', job, queue, args, history,
        jsonb_build_object('why', %(why)s::text), trace
 FROM gone
-RETURNING id
+RETURNING id, batch_id
 """
 
 ASK = """
@@ -48,7 +48,7 @@ WHERE r.worker = %(worker)s
 """
 
 WAITING_AGAIN = """
-SELECT c.call_id
+SELECT c.call_id, c.who
 FROM forecourt.cancellations AS c
 WHERE EXISTS (SELECT FROM forecourt.ready WHERE id = c.call_id)
    OR EXISTS (SELECT FROM forecourt.scheduled WHERE id = c.call_id)
@@ -60,9 +60,9 @@ WHERE NOT EXISTS (SELECT FROM forecourt.running WHERE id = c.call_id)
 """
 
 
-def waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
-    """End the calls that wait, due or not. Returns their ids."""
-    return {row[0] for row in tx.execute(CANCEL_WAITING, {"ids": list(ids), "why": f"cancelled by {who}"})}
+def waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> dict[int, int | None]:
+    """End the calls that wait, due or not. Returns their ids, each with its batch."""
+    return {row[0]: row[1] for row in tx.execute(CANCEL_WAITING, {"ids": list(ids), "why": f"cancelled by {who}"})}
 
 
 def ask(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
@@ -70,10 +70,12 @@ def ask(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
     return {row[0] for row in tx.execute(ASK, {"ids": list(ids), "who": who})}
 
 
+def waiting_again(tx: Connection[Any]) -> dict[int, str]:
+    """The calls that were to be ended while they ran and wait again, each with whoever asked."""
+    return {row[0]: row[1] for row in tx.execute(WAITING_AGAIN)}
+
+
 def asked_of(tx: Connection[Any], worker: int) -> set[int]:
-    """The calls that this worker runs and should end. One that came back to waiting meanwhile is ended here."""
-    again = [row[0] for row in tx.execute(WAITING_AGAIN)]
-    if again:
-        waiting(tx, again, "an operator, while it ran")
+    """The calls that this worker runs and should end. What has ended by itself is forgotten."""
     tx.execute(FORGET)
     return {row[0] for row in tx.execute(ASKED_OF, {"worker": worker})}

@@ -30,7 +30,8 @@ WHERE (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s))
 ORDER BY id
 """
 
-# Attempts start from zero; the history stays, so that nobody wonders later what had happened.
+# Attempts start from zero; the history stays, so that nobody wonders later what had happened. A batch has counted the failure
+# and may be finished, so the call goes on without it.
 # A unique call comes back only if no other has its key meanwhile.
 RETRY = """
 WITH pick AS MATERIALIZED (
@@ -53,7 +54,7 @@ WITH pick AS MATERIALIZED (
 INSERT INTO forecourt.ready (
     id, batch_id, created_at, priority, uuid, job, queue, args, options, history, unique_key, trace
 )
-SELECT id, batch_id, created_at, priority, uuid, job, queue, args, options, history, unique_key, trace
+SELECT id, NULL, created_at, priority, uuid, job, queue, args, options - 'batch', history, unique_key, trace
 FROM gone
 RETURNING queue
 """

@@ -1,10 +1,12 @@
 """Claims ready calls: the statement whose cost must follow the batch, never the backlog."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row
+
+from forecourt.store import batches
 
 # The row comparison lets the index scan begin after entries that are dead but cannot be removed yet, because some other
 # transaction still sees them. Adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
@@ -36,7 +38,7 @@ INSERT INTO forecourt.running (
 SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
        nextval('forecourt.run_tokens'), %(worker)s
 FROM gone
-RETURNING id, token, job, queue, priority, attempts, jsonb_array_length(history) AS incidents, args::text AS args,
+RETURNING id, token, batch_id, job, queue, priority, attempts, jsonb_array_length(history) AS incidents, args::text AS args,
           options::text AS options, extract(epoch FROM now() - ready_at)::float8 AS waited,
           extract(epoch FROM now() - created_at)::float8 AS age,
           CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors
@@ -60,6 +62,7 @@ class Claimed:
 
     id: int
     token: int
+    batch_id: int | None
     job: str
     queue: str
     priority: int
@@ -70,6 +73,8 @@ class Claimed:
     waited: float
     age: float
     errors: int
+    unwanted: bool = False
+    """Whether the batch that it belongs to was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +94,9 @@ def claim(tx: Connection[Any], *, queue: str, limit: int, worker: int, low: LowW
         cursor.execute(
             CLAIM, {"queue": queue, "limit": limit, "worker": worker, "priority": low.priority, "low": low.id}
         )
-        return sorted(cursor.fetchall(), key=lambda call: (call.priority, call.id))
+        claimed = sorted(cursor.fetchall(), key=lambda call: (call.priority, call.id))
+    in_batches = {call.batch_id for call in claimed if call.batch_id is not None}
+    if not in_batches:
+        return claimed
+    cancelled = batches.cancelled(tx, list(in_batches))
+    return [replace(call, unwanted=True) if call.batch_id in cancelled else call for call in claimed]

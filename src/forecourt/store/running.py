@@ -119,6 +119,20 @@ WHERE worker = ANY (%(workers)s)
 """
 
 
+STRAYS = """
+SELECT id, token
+FROM forecourt.running
+WHERE worker = %(worker)s
+  AND token <> ALL (%(known)s::bigint[])
+"""
+
+ORPHANS = """
+SELECT DISTINCT r.worker
+FROM forecourt.running AS r
+WHERE NOT EXISTS (SELECT FROM forecourt.workers WHERE id = r.worker)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A call in the hands of a worker that may be gone."""
@@ -246,6 +260,16 @@ def of_workers(tx: Connection[Any], workers: Sequence[int]) -> list[Held]:
     """What these workers hold. Scans running, which has no more rows than the fleet has slots and buffers."""
     with tx.cursor(row_factory=class_row(Held)) as cursor:
         return cursor.execute(OF_WORKERS, {"workers": list(workers)}).fetchall()
+
+
+def strays(tx: Connection[Any], worker: int, known: set[int]) -> list[tuple[int, int]]:
+    """(id, token) of the claims under a worker's name that it does not know of."""
+    return [(row[0], row[1]) for row in tx.execute(STRAYS, {"worker": worker, "known": list(known)})]
+
+
+def orphans(tx: Connection[Any]) -> list[int]:
+    """Workers that hold calls and have no row any more: given up, or gone, before their last claim was committed."""
+    return [row[0] for row in tx.execute(ORPHANS)]
 
 
 def _moved(tx: Connection[Any], statement: str, parameters: dict[str, list[Any]]) -> set[int]:

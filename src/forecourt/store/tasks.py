@@ -36,13 +36,17 @@ WHERE t.name = given.name
 """
 
 
+frozen: datetime | None = None
+"""Where tests stub the clock, by `forecourt.testing.freeze`: an instant that stands for the database's now."""
+
+
 def enter(tx: Connection[Any], fingerprints: Mapping[str, str], at: datetime | None) -> dict[str, datetime]:
     """Make tasks known, and return until when each has been evaluated.
 
     A new task, and one whose frequency changed, begins at `at` (None for now): what it would have done before is not made up.
     """
     names = list(fingerprints)
-    tx.execute(ENTER, {"names": names, "fingerprints": list(fingerprints.values()), "at": at})
+    tx.execute(ENTER, {"names": names, "fingerprints": list(fingerprints.values()), "at": at or frozen})
     return {row[0]: row[1] for row in tx.execute(EVALUATED, {"names": names})}
 
 
@@ -58,6 +62,8 @@ def advance(tx: Connection[Any], until: Mapping[str, datetime]) -> None:
 
 def now(tx: Connection[Any]) -> datetime:
     """The database's clock, which is the clock."""
+    if frozen is not None:
+        return frozen
     row = tx.execute("SELECT now()").fetchone()
     assert row is not None
     return row[0]  # type: ignore[no-any-return]

@@ -22,6 +22,7 @@ ON CONFLICT (task, due_at, host) DO NOTHING
 RETURNING id
 """
 
+# Scalar subqueries, because an EXISTS may be planned as a hash of the whole backlog.
 HOLDER = """
 SELECT t.call_id, t.due_at, t.claimed_at, r.worker, w.host, w.pid
 FROM forecourt.ticks AS t
@@ -33,8 +34,8 @@ WHERE t.task = %(task)s
   AND t.call_id IS NOT NULL
   AND (
       r.id IS NOT NULL
-      OR EXISTS (SELECT FROM forecourt.ready WHERE id = t.call_id)
-      OR EXISTS (SELECT FROM forecourt.scheduled WHERE id = t.call_id)
+      OR (SELECT true FROM forecourt.ready WHERE id = t.call_id)
+      OR (SELECT true FROM forecourt.scheduled WHERE id = t.call_id)
   )
 ORDER BY t.due_at DESC
 LIMIT 1

@@ -18,6 +18,10 @@ class Buffer:
     def __len__(self) -> int:
         return sum(len(line) for line in self._lines.values())
 
+    def tokens(self) -> set[int]:
+        """The run tokens of the calls that wait here."""
+        return {call.token for line in self._lines.values() for _, call in line}
+
     def add(self, calls: Iterable[Claimed]) -> None:
         """Calls that were just claimed."""
         now = time.monotonic()

@@ -38,6 +38,8 @@ class Round:
     completions: list[Completion] = field(default_factory=list)
     untouched: list[tuple[int, int, str]] = field(default_factory=list)
     started: list[tuple[int, int, float, float | None]] = field(default_factory=list)
+    upto: int = 0
+    """How many outcomes the completer had been given when this was taken."""
 
     def __bool__(self) -> bool:
         return bool(self.completions or self.untouched or self.started)
@@ -51,11 +53,14 @@ class Completer:
         self._defaults = defaults
         self._lock = threading.Lock()
         self._round = Round()
+        self.given = 0
+        """How many outcomes it has been given so far."""
 
-    def add(self, completions: Iterable[Completion]) -> None:
+    def add(self, completions: Sequence[Completion]) -> None:
         """Take outcomes."""
         with self._lock:
             self._round.completions.extend(completions)
+            self.given += len(completions)
 
     def give_back(self, claims: Iterable[tuple[int, int, str]]) -> None:
         """Take back (id, token, queue) of calls that never started."""
@@ -70,10 +75,17 @@ class Completer:
     def __len__(self) -> int:
         return len(self._round.completions) + len(self._round.untouched) + len(self._round.started)
 
+    def tokens(self) -> set[int]:
+        """The run tokens of the calls whose outcomes wait here."""
+        with self._lock:
+            waiting = {completion.attempt.token for completion in self._round.completions}
+            return waiting | {token for _, token, _ in self._round.untouched}
+
     def take(self) -> Round:
         """All that is waiting."""
         with self._lock:
             taken, self._round = self._round, Round()
+            taken.upto = self.given
             return taken
 
     def put_back(self, unwritten: Round) -> None:

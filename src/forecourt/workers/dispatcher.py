@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from forecourt.database.engine import connect
-from forecourt.store import ready
+from forecourt.store import ready, running
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.workers.bell import Bell
 from forecourt.workers.completer import Completer
@@ -50,8 +50,12 @@ class Dispatcher(threading.Thread):
         self._poll_at = 0.0
         self._impatience = FIRST_IMPATIENCE
         self._ending = False
-        self.found_nothing = False
-        """Whether the latest claim, made with room to spare, came back empty."""
+        self._inventory: set[int] | None = None
+        self._inventory_given = threading.Event()
+        self.in_doubt = False
+        """Whether a round failed so that nobody knows if its claim was committed: the supervisor must `give_inventory`."""
+        self.empty_after = -1
+        """After how many outcomes the queues were found empty; -1 when the latest claim found something."""
 
     # -- the supervisor's side -------------------------------------------------------------------------------------------
 
@@ -69,6 +73,12 @@ class Dispatcher(threading.Thread):
         with self._lock:
             taken, self._claimed = self._claimed, []
             return taken
+
+    def give_inventory(self, tokens: set[int]) -> None:
+        """Say which claims this worker knows of. What else the database holds under its name goes back to ready."""
+        self._inventory = tokens
+        self.in_doubt = False
+        self._inventory_given.set()
 
     def ring(self) -> None:
         """There is something to do."""
@@ -96,6 +106,7 @@ class Dispatcher(threading.Thread):
                     bell = Bell(connection, self._options.queues)
                     if errors:
                         log.info("the database is back")
+                        self._return_strays(connection)
                     errors = 0
                     self._hungry = True
                     while not (self._ending and not len(self._completer)):
@@ -112,7 +123,13 @@ class Dispatcher(threading.Thread):
         """One round: wait until there is something to do, then acknowledge and claim in one transaction."""
         batch = self._completer.take()
         now = time.monotonic()
-        claiming = self._room > 0 and not self._ending and (self._hungry or now >= self._poll_at)
+        # Who waits for the queues to be empty must look after every end: something may have followed it.
+        looking = (
+            self._hungry
+            or now >= self._poll_at
+            or (bool(batch) and (self._options.stop_when_empty or self._options.once))
+        )
+        claiming = self._room > 0 and not self._ending and looking
         if not batch and not claiming:
             patience = max(0.0, self._poll_at - now) if self._room > 0 else self._options.sleep
             if bell.wait(self._cord, patience):
@@ -132,6 +149,7 @@ class Dispatcher(threading.Thread):
             raise
         if claiming:
             self._hand_over(claimed)
+            self.empty_after = -1 if claimed else batch.upto
             self._plan(bell, short=len(claimed) < room)
 
     def _claim(self, connection: psycopg.Connection[Any], room: int) -> list[Claimed]:
@@ -153,11 +171,24 @@ class Dispatcher(threading.Thread):
                 self._low.pop(queue, None)
         return claimed
 
+    def _return_strays(self, connection: psycopg.Connection[Any]) -> None:
+        """A commit whose answer was lost may have claimed calls that this worker never saw: they would wait here for ever."""
+        self._inventory_given.clear()
+        self.in_doubt = True
+        self._announce()
+        while not self._inventory_given.wait(0.1):
+            if self._ending:
+                return  # signing off returns whatever is left
+        with connection.transaction():
+            strays = running.strays(connection, self._worker(), self._inventory or set())
+            running.give_back(connection, strays)
+        if strays:
+            log.info("%d calls had been claimed unseen and went back", len(strays))
+
     def _hand_over(self, claimed: list[Claimed]) -> None:
         with self._lock:
             self._claimed += claimed
             self._room -= len(claimed)
-        self.found_nothing = not claimed
         self._announce()
 
     def _plan(self, bell: Bell, *, short: bool) -> None:

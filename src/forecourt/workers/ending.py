@@ -1,16 +1,19 @@
-"""The end of a call, in one transaction: its row moves, its tick closes, and what was to follow it is dispatched.
+"""The end of a call, in one transaction: its row moves, its tick closes, its batch counts it, and what was to follow is dispatched.
 
-Both the slot (for jobs with a session) and the completer (for all others) end calls through here.
+Both the slot (for jobs with a session) and the completer (for all others) end calls through here, so everything that follows a call
+follows it exactly once.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from psycopg import Connection
 
-from forecourt.store import calls, running, ticks
+from forecourt.store import batches, calls, cancel, running, ticks
+from forecourt.store.batches import Standing
 from forecourt.store.calls import Placement
 from forecourt.store.running import Ended, Lost
 
@@ -23,6 +26,11 @@ class Ending:
     options: dict[str, Any]
     seconds: float
 
+    @property
+    def word(self) -> str:
+        """finished, discarded, cancelled or failed."""
+        return self.call.outcome if isinstance(self.call, Ended) else "failed"
+
 
 def end(tx: Connection[Any], endings: Sequence[Ending]) -> set[int]:
     """End these calls. Returns the ids that were still ours; for the others nothing was changed."""
@@ -32,8 +40,20 @@ def end(tx: Connection[Any], endings: Sequence[Ending]) -> set[int]:
     if marked:
         ticks.close(tx, [_closing(ending) for ending in marked if "tick" in ending.options])
         for ending in marked:
-            _follow_up(tx, ending)
+            _tell_follower(tx, ending)
+            _go_on_with_chain(tx, ending)
+        _count_in_batches(tx, [ending for ending in marked if "batch" in ending.options])
     return ours
+
+
+def cancel_waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
+    """End calls that wait, due or not, as cancelled. Returns the ids of those that did wait."""
+    gone = cancel.waiting(tx, ids, who)
+    members = [(id, batch) for id, batch in gone.items() if batch is not None]
+    _count_in_batches(
+        tx, [Ending(Ended(id, 0, 0.0, "cancelled", None), {"batch": batch}, 0.0) for id, batch in members]
+    )
+    return set(gone)
 
 
 def _closing(ending: Ending) -> ticks.Closing:
@@ -46,8 +66,8 @@ def _closing(ending: Ending) -> ticks.Closing:
             return ticks.Closing(id, "failed", f"{error}: {message}", None, ending.seconds)
 
 
-def _follow_up(tx: Connection[Any], ending: Ending) -> None:
-    """Dispatch the call that was to follow, told how this one ended."""
+def _tell_follower(tx: Connection[Any], ending: Ending) -> None:
+    """A task's hooks are a call that follows, told how this one ended."""
     follow = ending.options.get("follow")
     if follow is None:
         return
@@ -58,3 +78,58 @@ def _follow_up(tx: Connection[Any], ending: Ending) -> None:
             ended = {"succeeded": False, "error": f"{error}: {message}", "result": None}
     args = follow["args"] | ended | {"seconds": ending.seconds}
     calls.enter(tx, Placement(follow["job"], follow["queue"]), orjson.dumps(args).decode())
+
+
+def _go_on_with_chain(tx: Connection[Any], ending: Ending) -> None:
+    links = ending.options.get("chain")
+    if links is None or ending.word == "cancelled":
+        return
+    catch = ending.options.get("catch")
+    if ending.word == "failed":
+        if catch is not None:
+            _enter(tx, catch, failure=_failure(ending))
+    elif links:
+        onward = {"chain": links[1:]} | ({"catch": catch} if catch else {})
+        _enter(tx, links[0], options=onward)
+
+
+def _count_in_batches(tx: Connection[Any], endings: Iterable[Ending]) -> None:
+    """Batches in the order of their ids, so that no two transactions wait for each other crosswise."""
+    by_batch: dict[int, list[Ending]] = {}
+    for ending in endings:
+        by_batch.setdefault(ending.options["batch"], []).append(ending)
+    for id, members in sorted(by_batch.items()):
+        words = Counter(member.word for member in members)
+        standing = batches.count_down(tx, id, ended=len(members), failed=words["failed"], cancelled=words["cancelled"])
+        if standing is not None:
+            first_failed = next((member for member in members if member.word == "failed"), None)
+            _call_back(tx, standing, first_failed if standing.failed == words["failed"] else None)
+
+
+def _call_back(tx: Connection[Any], standing: Standing, first_failed: Ending | None) -> None:
+    """Dispatch the callbacks that have just become due."""
+    told = {
+        "id": standing.id,
+        "name": standing.name,
+        "total": standing.total,
+        "failed": standing.failed,
+        "cancelled": standing.cancelled,
+    }
+    if standing.on_failure is not None and first_failed is not None:
+        _enter(tx, standing.on_failure, batch=told, failure=_failure(first_failed))
+    if standing.pending == 0:
+        if standing.on_success is not None and standing.failed == standing.cancelled == 0:
+            _enter(tx, standing.on_success, batch=told)
+        if standing.at_last is not None:
+            _enter(tx, standing.at_last, batch=told)
+
+
+def _enter(tx: Connection[Any], plan: dict[str, Any], options: dict[str, Any] | None = None, **told: Any) -> None:
+    args = plan["args"] | {name: told[name] for name in plan["told"] if name in told}
+    placement = Placement(plan["job"], plan["queue"], plan["priority"], options=options)
+    calls.enter(tx, placement, orjson.dumps(args).decode())
+
+
+def _failure(ending: Ending) -> dict[str, Any]:
+    assert isinstance(ending.call, Lost)
+    return {"call": ending.call.id, "error": ending.call.error, "message": ending.call.message}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from forecourt.database import engine, in_transaction_of
 from forecourt.store import cancel, progress, wishes
 from forecourt.workers.agent import Agent
+from forecourt.workers.ending import cancel_waiting
 
 
 class Errand(Agent):
@@ -19,6 +20,8 @@ class Errand(Agent):
     def run_once(self) -> int:
         with engine().begin() as connection:
             tx = in_transaction_of(connection)
+            for call, who in cancel.waiting_again(tx).items():
+                cancel_waiting(tx, [call], who)
             unwanted = cancel.asked_of(tx, self._worker())
             restart = wishes.newer_than_worker(tx, "restart", self._worker())
             progress.forget(tx)

@@ -96,12 +96,16 @@ class Floor:
     # -- calls in, calls out ---------------------------------------------------------------------------------------------
 
     def add(self, calls: list[Claimed]) -> None:
-        """Calls that were just claimed. Those that are past their time to be retried end here."""
-        late = [
-            (call, limit) for call in calls if (limit := self._retry_until(call.job)) is not None and call.age > limit
-        ]
-        self._complete((Expired(limit), call, 0.0, ()) for call, limit in late)
-        gone = {call.id for call, _ in late}
+        """Calls that were just claimed. Those of a cancelled batch, and those past their time to be retried, end here."""
+        ends: list[tuple[Outcome, Claimed]] = []
+        for call in calls:
+            limit = self._retry_until(call.job)
+            if call.unwanted:
+                ends.append((Cancelled(), call))
+            elif limit is not None and call.age > limit:
+                ends.append((Expired(limit), call))
+        self._complete((outcome, call, 0.0, ()) for outcome, call in ends)
+        gone = {call.id for _, call in ends}
         self._buffer.add(call for call in calls if call.id not in gone)
 
     def cancel(self, ids: set[int]) -> None:
@@ -117,6 +121,12 @@ class Floor:
     def held(self) -> int:
         """Calls that are here, waiting or running."""
         return len(self._buffer) + sum(slot.held for slot in self._slots)
+
+    def tokens(self) -> set[int]:
+        """The run tokens of these calls."""
+        return self._buffer.tokens() | {
+            call.token for slot in self._slots for sent in slot.sent for call in sent.calls.values()
+        }
 
     def capacity(self) -> int:
         """How many calls it pays to hold."""

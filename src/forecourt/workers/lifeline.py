@@ -47,6 +47,9 @@ class Lifeline(Agent):
             suspects = workers.suspects(tx, self=self._worker(), grace=GRACE, host=me.host, boot=me.boot)
             lost = {suspect.id: suspect for suspect in suspects if suspect.silent > GRACE or _has_ended(suspect)}
             locked = workers.lock(tx, list(lost))
+            nameless = running.orphans(tx)
+            lost |= {id: Registered(id, "an unknown host", "", 0, "", "", 0.0) for id in nameless}
+            locked += nameless
             if not locked:
                 return 0
             # First, so that what their slots still hold open is rolled back and blocks nobody.
@@ -59,7 +62,7 @@ class Lifeline(Agent):
             running.give_back(tx, [(call.id, call.token) for call in untouched])
             calls.wake(tx, sorted({call.queue for call in untouched}))
         for worker in locked:
-            Path(lost[worker].marks).unlink(missing_ok=True)
+            marks.forget(Path(lost[worker].marks))
             log.warning(
                 "worker lost, its calls were given back",
                 extra={

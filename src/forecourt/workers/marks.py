@@ -35,6 +35,12 @@ class Marks:
         self.path.unlink(missing_ok=True)
 
 
+def forget(path: Path) -> None:
+    """Remove a lost worker's file, if it is on this host."""
+    if path.is_file():
+        path.unlink(missing_ok=True)
+
+
 def read(path: Path) -> set[int]:
     """The calls that were running when the worker ended; empty when the file is not on this host."""
     try:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.job import Job
 from forecourt.settings import settings
-from forecourt.store import workers
+from forecourt.store import running, workers
 from forecourt.version import __version__
 from forecourt.workers.agent import Loop
 from forecourt.workers.completer import Completer
@@ -92,6 +92,8 @@ class Supervisor:
         if self._heart.given_up == self._worker:
             self._begin_anew()
         self._floor.add(self._dispatcher.collect())
+        if self._dispatcher.in_doubt:
+            self._dispatcher.give_inventory(self._floor.tokens() | self._completer.tokens())
         if self._unwanted:
             unwanted, self._unwanted = self._unwanted, set()
             self._floor.cancel(unwanted)
@@ -121,7 +123,9 @@ class Supervisor:
             return EXIT_FAILED
         try:
             with engine().begin() as connection:
-                workers.remove(in_transaction_of(connection), [self._worker])
+                tx = in_transaction_of(connection)
+                running.give_back(tx, running.strays(tx, self._worker, set()))
+                workers.remove(tx, [self._worker])
         except OperationalError as error:
             log.warning("could not sign off, another worker will notice: %s", error.orig)
         self._marks.close()
@@ -159,11 +163,15 @@ class Supervisor:
             self._stop(f"--max-jobs {options.max_jobs} reached")
         elif options.once and self._floor.ended:
             self._stop("--once is done")
-        elif (options.once or options.stop_when_empty) and self._dispatcher.found_nothing and not self._floor.held():
+        elif (options.once or options.stop_when_empty) and self._is_empty():
             self._stop("the queues are empty")
         elif options.memory and self._fattest() > options.memory * 1024 * 1024:
             self._exit_code = EXIT_MEMORY
             self._stop(f"a slot uses more than --memory {options.memory} MiB")
+
+    def _is_empty(self) -> bool:
+        """Whether a claim found nothing after everything that was held had ended, and was written."""
+        return not self._floor.held() and self._dispatcher.empty_after == self._completer.given
 
     def _fattest(self) -> int:
         """Bytes of memory that the largest slot has for itself; looked at every other second."""

@@ -150,6 +150,22 @@ CREATE TABLE forecourt.ticks (
 );
 CREATE INDEX ticks_open ON forecourt.ticks (call_id) WHERE finished_at IS NULL;
 
+CREATE TABLE forecourt.batches (
+    id             bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    cancelled_at   timestamptz,
+    finished_at    timestamptz,
+    total          integer     NOT NULL,
+    pending        integer     NOT NULL,
+    failed         integer     NOT NULL DEFAULT 0,
+    cancelled      integer     NOT NULL DEFAULT 0,
+    allow_failures boolean     NOT NULL,
+    name           text        NOT NULL,
+    on_success     jsonb,
+    on_failure     jsonb,
+    at_last        jsonb
+) WITH (fillfactor = 50);
+
 -- The keys of unique calls: while the call lives (until infinity), or for a time. Whoever cannot insert has a duplicate.
 CREATE TABLE forecourt.uniques (
     key     text        PRIMARY KEY,
@@ -355,7 +371,7 @@ $$;
 DOWN = """
 DROP FUNCTION forecourt.dispatch, forecourt.take_unique, forecourt.unique_key, forecourt.count_errors,
     forecourt.remember, forecourt.fits, forecourt.wake, forecourt.add_buckets;
-DROP TABLE forecourt.wishes, forecourt.progress, forecourt.cancellations, forecourt.uniques, forecourt.audit, forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.pauses,
+DROP TABLE forecourt.batches, forecourt.wishes, forecourt.progress, forecourt.cancellations, forecourt.uniques, forecourt.audit, forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.pauses,
     forecourt.workers, forecourt.failed, forecourt.done, forecourt.running, forecourt.scheduled, forecourt.ready;
 DROP SEQUENCE forecourt.run_tokens, forecourt.call_ids;
 """

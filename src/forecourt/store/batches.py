@@ -1,0 +1,101 @@
+"""Batches of calls: counted in one row, which is locked while a call of the batch ends, so that each callback is due once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from psycopg import Connection
+from psycopg.rows import class_row
+
+BEGIN = """
+INSERT INTO forecourt.batches (name, total, pending, allow_failures, on_success, on_failure, at_last)
+VALUES (%(name)s, %(total)s, %(total)s, %(allow_failures)s, %(then)s::jsonb, %(catch)s::jsonb, %(at_last)s::jsonb)
+RETURNING id
+"""
+
+GROW = """
+UPDATE forecourt.batches
+SET total = total + %(more)s,
+    pending = pending + %(more)s
+WHERE id = %(id)s
+  AND finished_at IS NULL
+RETURNING id
+"""
+
+COUNT_DOWN = """
+UPDATE forecourt.batches
+SET pending = pending - %(ended)s,
+    failed = failed + %(failed)s,
+    cancelled = cancelled + %(cancelled)s,
+    cancelled_at = CASE WHEN %(failed)s > 0 AND NOT allow_failures THEN coalesce(cancelled_at, now()) ELSE cancelled_at END,
+    finished_at = CASE WHEN pending = %(ended)s THEN now() END
+WHERE id = %(id)s
+RETURNING id, name, total, pending, failed, cancelled, on_success, on_failure, at_last
+"""
+
+CANCELLED = "SELECT id FROM forecourt.batches WHERE id = ANY (%(ids)s) AND cancelled_at IS NOT NULL"
+
+SHOW = """
+SELECT id, name, total, pending, failed, cancelled, created_at, cancelled_at, finished_at
+FROM forecourt.batches
+ORDER BY id DESC
+LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A batch after some of its calls ended; the callbacks are plans as they were stored."""
+
+    id: int
+    name: str
+    total: int
+    pending: int
+    failed: int
+    cancelled: int
+    on_success: dict[str, Any] | None
+    on_failure: dict[str, Any] | None
+    at_last: dict[str, Any] | None
+
+
+def begin(
+    tx: Connection[Any],
+    *,
+    name: str,
+    total: int,
+    allow_failures: bool,
+    then: dict[str, Any] | None,
+    catch: dict[str, Any] | None,
+    at_last: dict[str, Any] | None,
+) -> int:
+    """Enter a batch of `total` calls, before they are entered themselves."""
+    plans = {"then": then, "catch": catch, "at_last": at_last}
+    parameters = {key: None if plan is None else orjson.dumps(plan).decode() for key, plan in plans.items()}
+    parameters |= {"name": name}
+    row = tx.execute(BEGIN, parameters | {"total": total, "allow_failures": allow_failures}).fetchall()[0]
+    return int(row[0])
+
+
+def grow(tx: Connection[Any], id: int, more: int) -> None:
+    """Count further calls in. Raises ValueError when the batch is finished."""
+    if tx.execute(GROW, {"id": id, "more": more}).fetchone() is None:
+        raise ValueError(f"batch {id} is finished; nothing can be added to it")
+
+
+def count_down(tx: Connection[Any], id: int, *, ended: int, failed: int, cancelled: int) -> Standing | None:
+    """So many calls of the batch ended, of which some failed or were cancelled."""
+    with tx.cursor(row_factory=class_row(Standing)) as cursor:
+        parameters = {"id": id, "ended": ended, "failed": failed, "cancelled": cancelled}
+        return cursor.execute(COUNT_DOWN, parameters).fetchone()
+
+
+def cancelled(tx: Connection[Any], ids: list[int]) -> set[int]:
+    """Which of these batches are cancelled."""
+    return {row[0] for row in tx.execute(CANCELLED, {"ids": ids})}
+
+
+def latest(tx: Connection[Any], limit: int) -> list[dict[str, Any]]:
+    """The latest batches, newest first."""
+    cursor = tx.execute(SHOW, {"limit": limit})
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -1,0 +1,233 @@
+"""A queue that only records: what was dispatched and how, and assertions about it. It touches no database."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn, TypeAlias
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from forecourt.jobs.backoff import Seconds, seconds
+from forecourt.jobs.dispatch import Call, Dispatch
+from forecourt.jobs.job import Job
+from forecourt.store.calls import Placement
+from forecourt.testing.detour import detoured, new_id
+from forecourt.testing.wanted import Wanted, a_job, spoken
+
+MOST_TOLD = 30
+"""Calls that a failed assertion lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A dispatch that a fake queue took. `args` are what the function would get: checked, through JSON, defaults filled in.
+    `delay` is in seconds."""
+
+    id: int
+    job: Job[..., Any]
+    args: Mapping[str, Any]
+    queue: str
+    priority: int
+    delay: float | None
+    at: datetime | None
+    in_transaction: bool
+
+    @property
+    def later(self) -> bool:
+        """Whether it would have waited for its time first."""
+        return self.at is not None or bool(self.delay)
+
+    def __str__(self) -> str:
+        return (
+            f"{spoken(self.job, self.args)} on {self.queue}"
+            + (f", priority {self.priority}" if self.priority else "")
+            + (f", after {self.delay:g} s" if self.delay else "")
+            + (f", at {self.at}" if self.at is not None else "")
+            + (", in a transaction" if self.in_transaction else "")
+        )
+
+
+Where: TypeAlias = Callable[[RecordedCall], object]
+"""Says whether a call is one of those looked for."""
+
+
+class FakeQueue:
+    """What was dispatched while it was active, and assertions about it, which on failure list what was.
+
+    Wherever a job is named, its arguments may follow: those given must be equal, the others may be anything. `where` decides
+    by the whole call. All raise WrongArguments for an argument that the job does not take, ValueError for a job that this
+    fake lets pass.
+    """
+
+    def __init__(
+        self, *, only: Iterable[Job[..., Any]] | None = None, except_: Iterable[Job[..., Any]] | None = None
+    ) -> None:
+        if only is not None and except_ is not None:
+            raise ValueError("fake_queue: give only= or except_=, not both")
+        self._only = None if only is None else [a_job(job) for job in only]
+        self._except = [a_job(job) for job in except_ or ()]
+        self._uniques: dict[str, RecordedCall] = {}
+        self.calls: list[RecordedCall] = []
+        """All of them, in the order in which they were dispatched."""
+
+    def dispatched(self, job: Job[..., Any], /, *, where: Where | None = None, **args: Any) -> list[RecordedCall]:
+        """The calls of this job, in the order in which they were dispatched."""
+        return self._found(Wanted(job, args), where)
+
+    def assert_dispatched(
+        self, job: Job[..., Any], /, *, times: int | None = None, where: Where | None = None, **args: Any
+    ) -> None:
+        """At least one such call was dispatched, or exactly `times`."""
+        __tracebackhide__ = True  # pytest then shows the line of the test
+        wanted = Wanted(job, args)
+        found = len(self._found(wanted, where))
+        if times is None and not found:
+            self._fail(f"{wanted} was not dispatched")
+        if times is not None and found != times:
+            self._fail(f"{wanted} was dispatched {_times(found)}, expected {_times(times)}")
+
+    def assert_dispatched_once(self, job: Job[..., Any], /, *, where: Where | None = None, **args: Any) -> None:
+        """Exactly one such call was dispatched."""
+        __tracebackhide__ = True
+        self.assert_dispatched(job, times=1, where=where, **args)
+
+    def assert_dispatched_on(
+        self, queue: str, job: Job[..., Any], /, *, where: Where | None = None, **args: Any
+    ) -> None:
+        """At least one such call was dispatched on this queue."""
+        __tracebackhide__ = True
+        wanted = Wanted(job, args)
+        if not any(call.queue == queue for call in self._found(wanted, where)):
+            self._fail(f"{wanted} was not dispatched on queue {queue!r}")
+
+    def assert_dispatched_later(
+        self,
+        job: Job[..., Any],
+        /,
+        *,
+        delay: Seconds | None = None,
+        at: datetime | None = None,
+        where: Where | None = None,
+        **args: Any,
+    ) -> None:
+        """At least one such call was dispatched for later: after `delay` (seconds or timedelta) or at an instant, if given."""
+        __tracebackhide__ = True
+        wanted = Wanted(job, args)
+        after = None if delay is None else seconds(delay)
+        if not any(
+            call.later and after in (None, call.delay) and at in (None, call.at) for call in self._found(wanted, where)
+        ):
+            self._fail(
+                f"{wanted} was not dispatched for later"
+                + (f", after {after:g} s" if after is not None else "")
+                + (f", at {at}" if at is not None else "")
+            )
+
+    def assert_dispatched_in_transaction(
+        self, job: Job[..., Any], /, *, where: Where | None = None, **args: Any
+    ) -> None:
+        """At least one such call was dispatched with `session=`: it shares the fate of the caller's transaction."""
+        __tracebackhide__ = True
+        wanted = Wanted(job, args)
+        if not any(call.in_transaction for call in self._found(wanted, where)):
+            self._fail(f"{wanted} was not dispatched in the caller's transaction, with using(session=...)")
+
+    def assert_not_dispatched(self, job: Job[..., Any], /, *, where: Where | None = None, **args: Any) -> None:
+        """No such call was dispatched."""
+        __tracebackhide__ = True
+        wanted = Wanted(job, args)
+        if found := len(self._found(wanted, where)):
+            self._fail(f"{wanted} was dispatched {_times(found)}, expected not at all")
+
+    def assert_nothing_dispatched(self) -> None:
+        """No call of any job was dispatched."""
+        __tracebackhide__ = True
+        self.assert_count(0)
+
+    def assert_count(self, count: int, /) -> None:
+        """So many calls were dispatched, of whatever jobs."""
+        __tracebackhide__ = True
+        if len(self.calls) != count:
+            self._fail(f"{_calls(len(self.calls))} dispatched, expected {count or 'none'}")
+
+    def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
+        """Record calls; let them pass if this fake is not for their job. Raises what a real dispatch would."""
+        if not self._is_for(dispatch.job):
+            return None
+        if not isinstance(dispatch.session, Session | Connection | psycopg.Connection | None):
+            kind = type(dispatch.session).__name__
+            raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}")
+        placement = dispatch.placement()
+        # `prepare` is left out: it may move things into storage, and a test asserts what its code has said.
+        texts = [dispatch.job.arguments.dump(args) for args in many]
+        return [self._record(dispatch, placement, text) for text in texts]
+
+    def _record(self, dispatch: Dispatch, placement: Placement, text: str) -> Call:
+        job = dispatch.job
+        call = RecordedCall(
+            id=new_id(),
+            job=job,
+            args=job.arguments.load(text),
+            queue=placement.queue,
+            priority=placement.priority,
+            delay=placement.delay,
+            at=placement.run_at,
+            in_transaction=dispatch.session is not None,
+        )
+        if placement.unique is not None:
+            # Nothing runs here, so the first call of its kind lives, and keeps others out, as long as the fake.
+            holder = self._uniques.setdefault(_unique_key(placement, text), call)
+            if holder is not call:
+                return Call(holder.id, job.name, duplicate=True)
+        self.calls.append(call)
+        return Call(call.id, job.name)
+
+    def _is_for(self, job: Job[..., Any]) -> bool:
+        return job not in self._except and (self._only is None or job in self._only)
+
+    def _found(self, wanted: Wanted, where: Where | None) -> list[RecordedCall]:
+        if not self._is_for(wanted.job):
+            raise ValueError(f"this fake lets {wanted.job.name} pass, so it cannot tell whether it was dispatched")
+        fitting = [call for call in self.calls if wanted.fits(call.job, call.args)]
+        return fitting if where is None else [call for call in fitting if where(call)]
+
+    def _fail(self, words: str) -> NoReturn:
+        __tracebackhide__ = True
+        if not self.calls:
+            raise AssertionError(f"{words}. Nothing was dispatched.")
+        lines = [f"  {call}" for call in self.calls[:MOST_TOLD]]
+        if len(self.calls) > MOST_TOLD:
+            lines.append(f"  and {len(self.calls) - MOST_TOLD} more")
+        raise AssertionError("\n".join([f"{words}. Dispatched:", *lines]))
+
+
+@contextmanager
+def fake_queue(
+    *, only: Iterable[Job[..., Any]] | None = None, except_: Iterable[Job[..., Any]] | None = None
+) -> Iterator[FakeQueue]:
+    """While the block runs, every dispatch of this process is checked and recorded instead of entered; nothing runs.
+
+    `only` fakes these jobs, `except_` all but these; what is not faked goes its way. What a job's `prepare` does is left out, and
+    a call in a transaction is recorded whether or not that commits. Raises ValueError if both are given.
+    """
+    fake = FakeQueue(only=only, except_=except_)
+    with detoured(fake):
+        yield fake
+
+
+def _unique_key(placement: Placement, text: str) -> str:
+    args = json.loads(text)
+    chosen = {name: args.get(name) for name in placement.unique} if placement.unique else args
+    return f"{placement.job} {json.dumps(chosen, sort_keys=True)}"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
+def _calls(number: int) -> str:
+    return "1 call was" if number == 1 else f"{number} calls were"

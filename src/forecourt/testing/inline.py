@@ -1,0 +1,96 @@
+"""Runs calls at once, in this process, as a slot would: no queue, no worker, and a database only if the job takes a session."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from forecourt.database import engine, in_transaction_of
+from forecourt.jobs.context import RunningCall, current, surrounded
+from forecourt.jobs.dispatch import Call, Dispatch, Transaction
+from forecourt.jobs.job import Job
+from forecourt.jobs.outcome import Discard
+from forecourt.testing.detour import detoured, new_id
+from forecourt.testing.wanted import a_job
+from forecourt.workers.execution import SlotSession
+
+R = TypeVar("R")
+
+
+def run_now(job: Job[..., R], /, **args: Any) -> R:
+    """Run one call in this process and return its result. What the function raises goes through, Release and Discard too.
+
+    As in a slot: the arguments are checked, prepared and go through JSON; middleware stands around; a job that takes a session
+    gets one in a transaction of its own, committed when it returns and rolled back when it raises; a batched job gets lists of
+    one. Nothing is retried and no timeout is enforced.
+    """
+    dispatch = a_job(job).using()
+    result: R = _execute(dispatch, [dispatch.text(args)], new_id())
+    return result
+
+
+@contextmanager
+def run_as_inline() -> Iterator[None]:
+    """While the block runs, every dispatch of this process runs its calls at once, in the caller's thread, as `run_now` does.
+
+    Delays are not waited for. What a call raises goes through to the caller; Discard ends it quietly. With `session=`, a
+    SQLAlchemy Session or Connection, the job's effects are part of the caller's transaction, in a savepoint.
+    """
+    with detoured(_Inline()):
+        yield
+
+
+class _Inline:
+    def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call]:
+        dispatch.placement()  # raises for a queue or priority out of range, as a real dispatch does
+        texts = [dispatch.text(args) for args in many]
+        together = dispatch.job.policy.batch or 1
+        taken: list[Call] = []
+        for first in range(0, len(texts), together):
+            bundle = texts[first : first + together]
+            entered = [Call(new_id(), dispatch.job.name) for _ in bundle]
+            with suppress(Discard):
+                _execute(dispatch, bundle, entered[0].id)
+            taken += entered
+        return taken
+
+
+def _execute(dispatch: Dispatch, texts: Sequence[str], id: int) -> Any:
+    job = dispatch.job
+    loaded = [job.arguments.load(text) for text in texts]
+    args = loaded[0]
+    if job.policy.batch is not None:
+        args = {name: [one[name] for one in loaded] for name in args}
+    call = RunningCall(id, job.name, 1, dispatch.options or {})
+    token = current.set(call)
+    try:
+        if not job.takes_session:
+            return surrounded(call, lambda: job.function(**args))
+        with _session(dispatch.session) as session:
+            return surrounded(call, lambda: job.function(**args, session=session))
+    finally:
+        current.reset(token)
+
+
+@contextmanager
+def _session(caller: Transaction | None) -> Iterator[Session]:
+    """A session as a slot gives it: in a transaction of its own, or in a savepoint of the caller's."""
+    with SlotSession(engine()) if caller is None else _within(caller) as session:
+        yield session
+        session.flush()
+        Session.commit(session)
+
+
+def _within(caller: Transaction) -> SlotSession:
+    if isinstance(caller, Session):
+        caller.flush()  # by the time a worker ran the call, this would have been committed
+        caller = caller.connection()
+    in_transaction_of(caller)
+    if not isinstance(caller, Connection):
+        raise TypeError(
+            "run_as_inline: a job that takes a session can join the transaction of a SQLAlchemy Session or Connection, not"
+            f" of a {type(caller).__module__} connection; use fake_queue() or drain() here"
+        )
+    return SlotSession(caller, join_transaction_mode="create_savepoint")

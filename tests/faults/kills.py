@@ -1,0 +1,51 @@
+"""kill -9 of everything that can be killed, and frozen processes that wake up late."""
+
+import os
+import signal
+
+from faults.storm import Fault, Storm
+
+
+def kill_9_of_a_slot(storm: Storm) -> None:
+    """Its supervisor replaces it."""
+    slots = storm.chance.choice(storm.hosts).slots()
+    if slots:
+        os.kill(storm.chance.choice(slots), signal.SIGKILL)
+
+
+def kill_9_of_a_nursery(storm: Storm) -> None:
+    """All slots of a worker die with it; the supervisor starts another."""
+    nursery = storm.chance.choice(storm.hosts).nursery()
+    if nursery is not None:
+        os.kill(nursery, signal.SIGKILL)
+
+
+def kill_9_of_a_supervisor(storm: Storm) -> None:
+    """The worker is gone; another one gives its calls back."""
+    storm.chance.choice(storm.hosts).worker.kill()
+
+
+def kill_9_of_a_clock(storm: Storm) -> None:
+    """Another one goes on."""
+    storm.chance.choice(storm.hosts).clock.kill()
+
+
+def kill_9_of_all_at_once(storm: Storm) -> None:
+    """Nobody is left; all are started again."""
+    for host in storm.hosts:
+        for program in host.programs:
+            os.kill(program.pid, signal.SIGKILL)
+    for host in storm.hosts:
+        for program in host.programs:
+            program.kill()
+    for host in storm.hosts:
+        host.start()
+
+
+KILLS: tuple[Fault, ...] = (
+    kill_9_of_a_slot,
+    kill_9_of_a_nursery,
+    kill_9_of_a_supervisor,
+    kill_9_of_a_clock,
+    kill_9_of_all_at_once,
+)

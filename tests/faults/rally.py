@@ -1,0 +1,71 @@
+"""The application that is driven through storms: calls whose every execution can be counted afterwards."""
+
+import os
+import random
+import signal
+import time
+import uuid
+
+from sqlalchemy import text
+
+from forecourt import Forecourt, Session, Timetable, job
+from forecourt.database import engine
+from forecourt.jobs.context import current
+
+TABLES = """
+CREATE TABLE effects (call text NOT NULL);
+CREATE INDEX ON effects (call);
+CREATE TABLE runs (run uuid PRIMARY KEY, call text NOT NULL, over boolean NOT NULL DEFAULT false);
+CREATE INDEX ON runs (call);
+"""
+EFFECT = text("INSERT INTO effects (call) VALUES (:call)")
+BEGIN = text("INSERT INTO runs (run, call) VALUES (:run, :call)")
+END = text("UPDATE runs SET over = true WHERE run = :run")
+
+POISON_TRIES = 3
+
+
+@job(tries=0, backoff=0)
+def take_effect(call: str, *, session: Session) -> None:
+    """Exactly once."""
+    session.execute(EFFECT, {"call": call})
+    time.sleep(random.uniform(0, 0.03))
+
+
+@job(tries=0, backoff=0, batch=20)
+def take_effect_together(call: list[str], *, session: Session) -> None:
+    """Exactly once, each of them."""
+    session.execute(EFFECT, [{"call": one} for one in call])
+    time.sleep(random.uniform(0, 0.03))
+
+
+@job(tries=0, backoff=0)
+def drive(call: str) -> None:
+    """At least once: says in transactions of its own that it began, and that it came to its end."""
+    run = uuid.uuid4()
+    with engine().begin() as connection:
+        connection.execute(BEGIN, {"run": run, "call": call})
+    time.sleep(random.uniform(0, 0.05))
+    with engine().begin() as connection:
+        connection.execute(END, {"run": run})
+
+
+@job(tries=POISON_TRIES, backoff=0)
+def crash(call: str) -> None:
+    """Kills its slot every time."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+@job(tries=0, backoff=0)
+def mark_second(*, session: Session) -> None:
+    """Exactly once for each second that a clock has seen."""
+    call = current.get()
+    assert call is not None
+    session.execute(EFFECT, {"call": f"second {call.options['due_at']}"})
+
+
+timetable = Timetable("UTC")
+timetable.add(mark_second).every_second().catch_up(every=True).allow_overlapping()
+
+app = Forecourt(timetable, queues=("default",))

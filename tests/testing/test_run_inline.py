@@ -1,0 +1,170 @@
+"""Promises of calls that run at once: as in a slot, and without a database unless the job takes a session."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from counter import add_up, greet, index, sell, store, welcome, write_file
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+import workshop
+from fleet import Looking
+from forecourt import Discard, Release, Session
+from forecourt.database import engine
+from forecourt.jobs.arguments import WrongArguments
+from forecourt.jobs.context import RunningCall, current, middleware
+from forecourt.testing import fake_queue, run_as_inline, run_now
+
+# -- one call: run_now ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_call_without_a_session_runs_without_a_database_and_returns_its_result() -> None:
+    assert run_now(greet, who="Ada", times=2) == "hello hello Ada"
+    assert run_now(add_up, number=5) == 5, "a batched job gets a list of one"
+    with pytest.raises(OperationalError):
+        run_now(workshop.transact, call="one")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_arguments_are_checked_prepared_and_gone_through_json() -> None:
+    with pytest.raises(WrongArguments, match="'who' is missing"):
+        run_now(greet)
+    with pytest.raises(WrongArguments, match="instance of Decimal"):
+        run_now(sell, listing_id=7, price=9.5)
+    assert run_now(store, path="photo.jpg") == "stored/photo.jpg"
+    with pytest.raises(TypeError, match="expected a job"):
+        run_now(len)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def seen() -> Iterator[list[RunningCall]]:
+    """The calls that middleware has seen."""
+    seen: list[RunningCall] = []
+
+    def look(call: RunningCall, execute: Callable[[], Any]) -> Any:
+        seen.append(call)
+        assert current.get() is call
+        return execute()
+
+    middleware.append(look)
+    yield seen
+    middleware.remove(look)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_middleware_stands_around_and_the_call_at_hand_is_known(seen: list[RunningCall]) -> None:
+    run_now(greet, who="Ada")
+    assert [(call.job, call.attempt, call.options) for call in seen] == [("greet", 1, {})]
+    assert current.get() is None
+
+
+def test_a_session_is_committed_when_the_job_returns(looking: Looking) -> None:
+    run_now(workshop.transact, call="one")
+    assert looking.traces("one") == 1
+    assert looking.count("done") == 0, "it was never in the queue"
+
+
+def test_a_session_is_rolled_back_when_the_job_raises_and_the_error_goes_through(looking: Looking) -> None:
+    with pytest.raises(RuntimeError, match="a job must not commit"):
+        run_now(workshop.commit_inside, call="one")
+    with pytest.raises(ValueError, match="thirteen"):
+        run_now(workshop.collect, n=13)
+    assert looking.traces() == 0
+
+
+def test_release_and_discard_go_through_with_what_they_say(looking: Looking) -> None:
+    with pytest.raises(Release) as released:
+        run_now(workshop.come_back, call="one", times=2)
+    assert (released.value.delay, released.value.why) == (0, "not yet")
+    with pytest.raises(Discard, match="nobody wants it"):
+        run_now(workshop.drop, call="one")
+
+
+# -- every dispatch: run_as_inline ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_is_dispatched_runs_at_once_also_from_within_a_job(seen: list[RunningCall], tmp_path: Path) -> None:
+    with run_as_inline():
+        welcome.dispatch(who="Ada")
+        call = write_file.using(delay=3600).dispatch(path=str(tmp_path / "written"))
+    assert (tmp_path / "written").read_text() == "here"
+    assert [call.job for call in seen] == ["welcome", "greet", "write_file"]
+    assert call.id == seen[-1].id
+    with pytest.raises(OperationalError):
+        greet.dispatch(who="outside of the block it goes to the database")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_many_calls_of_a_batched_job_run_together_and_others_one_by_one(seen: list[RunningCall]) -> None:
+    with run_as_inline():
+        assert len(add_up.dispatch_many([{"number": n} for n in range(5)])) == 5
+        assert len(greet.dispatch_many([{"who": "Ada"}, {"who": "Bob"}])) == 2
+        assert add_up.dispatch_many([]) == []
+    assert [call.job for call in seen] == ["add_up"] * 3 + ["greet"] * 2
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_wrong_arguments_are_an_error_before_anything_runs(seen: list[RunningCall]) -> None:
+    with run_as_inline():
+        with pytest.raises(WrongArguments):
+            greet.dispatch_many([{"who": "Ada"}, {"who": 7}])
+        with pytest.raises(ValueError, match="priority"):
+            greet.using(priority=99999).dispatch(who="Ada")
+    assert seen == []
+
+
+def test_what_a_call_raises_goes_through_but_a_discard_ends_it_quietly(looking: Looking) -> None:
+    with run_as_inline():
+        workshop.drop.dispatch(call="one")
+        with pytest.raises(ValueError, match="two cannot work"):
+            workshop.fail.dispatch(call="two")
+        with pytest.raises(Release):
+            workshop.come_back.dispatch(call="three", times=2)
+    assert looking.traces() == 3
+    assert looking.live() == 0
+
+
+@pytest.mark.parametrize("kind", ["session", "connection"])
+def test_with_a_session_the_effects_are_part_of_the_callers_transaction(looking: Looking, kind: str) -> None:
+    used: Any = Session(engine()) if kind == "session" else engine().connect()
+    with used, run_as_inline():
+        workshop.transact.using(session=used).dispatch(call="one")
+        assert used.execute(text("SELECT count(*) FROM traces")).scalar_one() == 1
+        assert looking.traces() == 0, "not visible before the commit"
+        used.rollback()
+        assert looking.traces() == 0
+        workshop.transact.using(session=used).dispatch(call="two")
+        used.commit()
+    assert looking.traces("two") == 1
+
+
+def test_a_call_that_raises_takes_back_its_own_effects_and_leaves_the_callers(looking: Looking) -> None:
+    with Session(engine()) as session, run_as_inline():
+        session.execute(workshop.LEAVE, {"call": "caller", "pid": 0})
+        with pytest.raises(RuntimeError, match="must not commit"):
+            workshop.commit_inside.using(session=session).dispatch(call="job")
+        session.commit()
+    assert looking.rows("SELECT call FROM traces") == [("caller",)]
+
+
+def test_what_cannot_join_a_transaction_is_refused_with_a_way_out(looking: Looking, database: str) -> None:
+    with psycopg.connect(database) as connection, run_as_inline():
+        with pytest.raises(TypeError, match=r"not of a psycopg connection; use fake_queue\(\) or drain\(\) here"):
+            workshop.transact.using(session=connection).dispatch(call="one")
+        with pytest.raises(TypeError, match="not str"):
+            workshop.transact.using(session="postgresql://").dispatch(call="one")  # type: ignore[arg-type]
+        greet.using(session=connection).dispatch(who="without a session of its own it runs")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_fake_inside_keeps_its_jobs_from_running(seen: list[RunningCall]) -> None:
+    with run_as_inline(), fake_queue(only=[index]) as fake:
+        greet.dispatch(who="Ada")
+        index.dispatch(listing_id=7)
+    fake.assert_count(1)
+    assert [call.job for call in seen] == ["greet"]

@@ -31,9 +31,15 @@ class Site:
 
     def hold_horizon(self) -> None:
         """Begin a transaction whose snapshot keeps every row version that dies from now on."""
+        self.release_horizon()
         self._horizon = psycopg.connect(self.url, application_name="horizon")
         self._horizon.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         self._horizon.execute("SELECT count(*) FROM forecourt.ready")
+
+    def release_horizon(self) -> None:
+        """Let vacuum do its work again."""
+        if self._horizon is not None:
+            self._horizon.close()
 
     def postmaster(self) -> int | None:
         """The server's first process; None when none runs."""
@@ -59,7 +65,9 @@ def site(folder: Path, **settings: str) -> Iterator[Site]:
     server = PrivateServer(folder, durable=True)
     with patch.dict(postmaster.SETTINGS, settings):
         try:
-            yield Site(server)
+            opened = Site(server)
+            yield opened
+            opened.release_horizon()
         finally:
             server.stop()
             server.release()

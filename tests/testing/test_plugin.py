@@ -1,15 +1,13 @@
 """The fixtures reach a user's suite by the entry point, without a database, and cost nothing where they are not used."""
 
-import os
 import subprocess
 import sys
-import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from counter import NOWHERE
 
-ROOT = Path(__file__).parents[2]
 HEAVY = {"sqlalchemy", "psycopg", "pydantic", "alembic", "forecourt.jobs", "forecourt.store"}
 
 SHOP = """
@@ -60,36 +58,15 @@ def test_that_fails(fake_queue):
 """
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    """A folder on the path that declares the package's entry points, as an installer writes them from pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = tmp_path / "site" / "forecourt-0.dist-info"
-    declared.mkdir(parents=True)
-    (declared / "METADATA").write_text("Metadata-Version: 2.1\nName: forecourt\nVersion: 0\n")
-    lines = [f"{name} = {target}" for name, target in project["entry-points"]["pytest11"].items()]
-    (declared / "entry_points.txt").write_text("\n".join(["[pytest11]", *lines, ""]))
-    return declared.parent
-
-
-def test_a_users_suite_gets_the_fixtures_and_needs_no_database(installed: Path, tmp_path: Path) -> None:
-    suite = tmp_path / "suite"
-    suite.mkdir()
+def test_a_users_suite_gets_the_fixtures_and_needs_no_database(tested: Callable[..., str], suite: Path) -> None:
     (suite / "shop.py").write_text(SHOP)
     (suite / "test_shop.py").write_text(SUITE)
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(suite), str(suite)],
-        cwd=suite,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(installed), "FORECOURT_DATABASE_URL": NOWHERE},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert "1 failed, 3 passed" in run.stdout, run.stdout + run.stderr
-    assert ">       fake_queue.assert_not_dispatched(shop.greet)" in run.stdout
-    assert "greet was dispatched once, expected not at all. Dispatched:" in run.stdout
-    assert "greet(listing_id=7) on low, after 60 s" in run.stdout
-    assert "src/forecourt/testing/fake.py" not in run.stdout, "the failure shows the user's line, not ours"
+    said = tested(NOWHERE)
+    assert "1 failed, 3 passed" in said, said
+    assert ">       fake_queue.assert_not_dispatched(shop.greet)" in said
+    assert "greet was dispatched once, expected not at all. Dispatched:" in said
+    assert "greet(listing_id=7) on low, after 60 s" in said
+    assert "forecourt/testing/fake.py" not in said, "the failure shows the user's line, not ours"
     assert not (suite / "var").exists(), "no private server was started"
 
 

@@ -1,7 +1,6 @@
 """What a pause is of, and until when it holds."""
 
 from datetime import datetime, timedelta
-
 from typing import TYPE_CHECKING
 
 import click
@@ -29,7 +28,7 @@ def end_of(until: datetime | None, minutes: float | None) -> datetime | None:
 
 
 def target(name: str | None, group: str | None) -> "tuple[Kind, str]":
-    """What `schedule pause` and `resume` were given: a task, a group, or the whole schedule. Raises NotFound or UnknownTaskError."""
+    """What is paused or resumed: a task, a group, or without either the whole schedule. Raises NotFound or UnknownTaskError."""
     from forecourt.app import load
     from forecourt.cli.errors import NotFound
 

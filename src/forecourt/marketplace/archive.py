@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from psycopg import errors, sql
@@ -19,12 +20,13 @@ from sqlalchemy.orm import Session
 
 from forecourt import job
 from forecourt.database import in_transaction_of, session
-from forecourt.marketplace import event_files
 from forecourt.marketplace.analytics import LOCK, settle
 from forecourt.marketplace.durable import make_folder, publish
-from forecourt.marketplace.event_files import Contents, Piece
 from forecourt.marketplace.partitions import Partition, partitions
 from forecourt.settings import settings
+
+if TYPE_CHECKING:
+    from forecourt.marketplace.event_files import Piece
 
 LONGEST = 36_500
 """Days; a hundred years."""
@@ -159,6 +161,9 @@ def _next_unit(tx: Session, cutoff: datetime) -> Unit | None:
 
 def _save(tx: Session, unit: Unit) -> tuple[int, int]:
     """Write the unit's file, publish it, read it back, compare, and note it. Returns events and bytes."""
+    # Here and not above: pyarrow starts a thread when it is imported, and slots are forked from a process that must have none.
+    from forecourt.marketplace import event_files
+
     bounds = {"lower": unit.lower, "upper": unit.upper}
     found = tx.execute(CONTENTS, bounds).one()
     if not found.rows:
@@ -171,7 +176,7 @@ def _save(tx: Session, unit: Unit) -> tuple[int, int]:
     make_folder(path.parent)
     digest = event_files.write(_temporary(path), _events(tx, unit))
     publish(_temporary(path), path)
-    expected = Contents(found.rows, found.min_id, found.max_id, int(found.sum_id), digest)
+    expected = event_files.Contents(found.rows, found.min_id, found.max_id, int(found.sum_id), digest)
     written = event_files.read(path)
     if written != expected:
         raise ArchiveError(f"{path}: the database holds {expected}, the file {written}; nothing was dropped")
@@ -180,7 +185,7 @@ def _save(tx: Session, unit: Unit) -> tuple[int, int]:
     return found.rows, size
 
 
-def _events(tx: Session, unit: Unit) -> Iterator[Piece]:
+def _events(tx: Session, unit: Unit) -> Iterator["Piece"]:
     bounds = {"lower": unit.lower, "upper": unit.upper}
     with in_transaction_of(tx).cursor() as cursor, cursor.copy(EVENTS, bounds) as rows:
         yield from rows

@@ -9,7 +9,6 @@ import psycopg
 
 from faults.site import Site
 from faults.storm import Fault, Storm
-from fleet import wait_until
 
 END_ALL = """
 SELECT count(pg_terminate_backend(pid))
@@ -68,7 +67,6 @@ class Outages:
         with psycopg.connect(storm.url, autocommit=True) as connection:
             backends = [row[0] for row in connection.execute(BACKENDS.encode())]
         os.kill(storm.chance.choice(backends), signal.SIGKILL)
-        wait_until(lambda: storm.ask("SELECT 1"))
         self._site.hold_horizon()
 
     def connections_exhausted(self, storm: Storm) -> None:

@@ -32,9 +32,16 @@ class Site:
     def hold_horizon(self) -> None:
         """Begin a transaction whose snapshot keeps every row version that dies from now on."""
         self.release_horizon()
-        self._horizon = psycopg.connect(self.url, application_name="horizon")
-        self._horizon.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        self._horizon.execute("SELECT count(*) FROM forecourt.ready")
+        self._horizon = wait_until(self._old_snapshot, what="the server")
+
+    def _old_snapshot(self) -> psycopg.Connection[tuple[object, ...]] | None:
+        try:
+            connection = psycopg.connect(self.url, application_name="horizon")
+        except psycopg.OperationalError:
+            return None  # it has not recovered yet
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute("SELECT count(*) FROM forecourt.ready")
+        return connection
 
     def release_horizon(self) -> None:
         """Let vacuum do its work again."""

@@ -112,6 +112,16 @@ def test_a_round_run_twice_does_nothing_the_second_time(timetable: Timetable, lo
     assert looking.count("ready") == 1
 
 
+def test_a_due_time_that_was_claimed_is_not_claimed_again_by_a_clock_that_is_set_back(
+    timetable: Timetable, looking: Looking
+) -> None:
+    timetable.add(workshop.nothing).hourly().allow_overlapping()
+    begun(timetable, NOON - MINUTE).run_once(NOON)
+    looking.connection.execute("UPDATE forecourt.tasks SET evaluated_until = evaluated_until - interval '1 minute'")
+    assert clock_of(timetable).run_once(NOON) == []
+    assert (looking.count("ticks"), looking.count("ready")) == (1, 1)
+
+
 def test_ten_threads_on_two_clocks_claim_each_due_time_once(timetable: Timetable, looking: Looking) -> None:
     names = [f"task {number}" for number in range(20)]
     for name in names:

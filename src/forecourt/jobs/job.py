@@ -163,8 +163,8 @@ def job(
     `tries`, `backoff` (seconds, a list whose last repeats, or `exponential(...)`) and `timeout` (seconds; 0 for none) left open
     take what the worker was started with. `batch`: run up to so many calls together; the function then takes lists. `fail_on`:
     exceptions that fail the call at once, whatever tries are left. `retry_until`: retry until so many seconds after the dispatch,
-    instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the names of the arguments that make a
-    call unique: dispatching a duplicate enters nothing and returns the live call; with `unique_for`, for so many seconds after the
+    instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the names of the arguments that make
+    a call unique: dispatching a duplicate enters nothing and returns the live call; with `unique_for`, for so many seconds after the
     dispatch instead of while the call lives. `prepare` changes the arguments in the dispatching process,
     before they are stored. Raises ValueError for an option out of range.
     """

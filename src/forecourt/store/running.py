@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
+# By clock_timestamp(), since now() is when the transaction began: for a job with a session, before it ran.
 FINISH = """
 WITH given AS MATERIALIZED (
     SELECT *
@@ -27,7 +28,7 @@ WITH given AS MATERIALIZED (
 INSERT INTO forecourt.done (
     id, batch_id, worker, created_at, started_at, attempts, uuid, outcome, job, queue, args, history, result, trace
 )
-SELECT id, batch_id, worker, created_at, now() - make_interval(secs => seconds), attempts + 1, uuid, outcome, job, queue,
+SELECT id, batch_id, worker, created_at, clock_timestamp() - make_interval(secs => seconds), attempts + 1, uuid, outcome, job, queue,
        args, CASE WHEN incident IS NULL THEN history ELSE forecourt.remember(history, incident::jsonb) END, result::jsonb,
        trace
 FROM gone

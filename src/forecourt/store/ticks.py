@@ -46,8 +46,8 @@ UPDATE forecourt.ticks AS t
 SET status = g.status,
     why = g.why,
     output = g.output::jsonb,
-    started_at = now() - make_interval(secs => g.seconds),
-    finished_at = now()
+    started_at = clock_timestamp() - make_interval(secs => g.seconds),
+    finished_at = clock_timestamp()
 FROM unnest(%(calls)s::bigint[], %(statuses)s::text[], %(whys)s::text[], %(outputs)s::text[], %(seconds)s::float8[])
      AS g(call_id, status, why, output, seconds)
 WHERE t.call_id = g.call_id

@@ -13,19 +13,31 @@ from sqlalchemy.orm import Session
 
 from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.dispatch import Call, Dispatch
-from forecourt.jobs.job import Job
+from forecourt.jobs.job import Job, registry
+from forecourt.jobs.plan import Plan
 from forecourt.store.calls import Placement
 from forecourt.testing.detour import detoured, new_id
-from forecourt.testing.wanted import Wanted, a_job, spoken
+from forecourt.testing.wanted import Wanted, a_job, spoken, wanted
 
 MOST_TOLD = 30
 """Calls that a failed assertion lists."""
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A call that would follow another in a chain."""
+
+    job: Job[..., Any]
+    args: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return spoken(self.job, self.args)
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedCall:
     """A dispatch that a fake queue took. `args` are what the function would get: checked, through JSON, defaults filled in.
-    `delay` is in seconds."""
+    `delay` is in seconds. `chain` is what would follow, `catch` what would if it failed."""
 
     id: int
     job: Job[..., Any]
@@ -35,6 +47,8 @@ class RecordedCall:
     delay: float | None
     at: datetime | None
     in_transaction: bool
+    chain: tuple[Link, ...]
+    catch: Link | None
 
     @property
     def later(self) -> bool:
@@ -48,6 +62,8 @@ class RecordedCall:
             + (f", after {self.delay:g} s" if self.delay else "")
             + (f", at {self.at}" if self.at is not None else "")
             + (", in a transaction" if self.in_transaction else "")
+            + "".join(f", then {link}" for link in self.chain)
+            + (f", on failure {self.catch}" if self.catch is not None else "")
         )
 
 
@@ -136,6 +152,13 @@ class FakeQueue:
         if not any(call.in_transaction for call in self._found(wanted, where)):
             self._fail(f"{wanted} was not dispatched in the caller's transaction, with using(session=...)")
 
+    def assert_chained(self, first: Job[..., Any] | Plan, /, *then: Job[..., Any] | Plan) -> None:
+        """A chain of exactly these was dispatched, in this order. Each is a job, or the very call: `job.call(...)`."""
+        __tracebackhide__ = True
+        head, links = wanted(first), [wanted(link) for link in then]
+        if not any(_fit(links, call.chain) for call in self._found(head, None)):
+            self._fail(f"{', then '.join(map(str, [head, *links]))} was not dispatched as a chain")
+
     def assert_not_dispatched(self, job: Job[..., Any], /, *, where: Where | None = None, **args: Any) -> None:
         """No such call was dispatched."""
         __tracebackhide__ = True
@@ -162,12 +185,14 @@ class FakeQueue:
             kind = type(dispatch.session).__name__
             raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}")
         placement = dispatch.placement()
+        if "batch" in (placement.options or {}):
+            raise RuntimeError("fake_queue: a batch is a row and cannot be faked; let its jobs pass with except_=")
         # `prepare` is left out: it may move things into storage, and a test asserts what its code has said.
         texts = [dispatch.job.arguments.dump(args) for args in many]
         return [self._record(dispatch, placement, text) for text in texts]
 
     def _record(self, dispatch: Dispatch, placement: Placement, text: str) -> Call:
-        job = dispatch.job
+        job, options = dispatch.job, dispatch.options or {}
         call = RecordedCall(
             id=new_id(),
             job=job,
@@ -177,6 +202,8 @@ class FakeQueue:
             delay=placement.delay,
             at=placement.run_at,
             in_transaction=dispatch.session is not None,
+            chain=tuple(_link(stored) for stored in options.get("chain", ())),
+            catch=_link(options["catch"]) if "catch" in options else None,
         )
         if placement.unique is not None:
             # Nothing runs here, so the first call of its kind lives, and keeps others out, as long as the fake.
@@ -217,6 +244,17 @@ def fake_queue(
     fake = FakeQueue(only=only, except_=except_)
     with detoured(fake):
         yield fake
+
+
+def _fit(expected: Sequence[Wanted], chain: Sequence[Link]) -> bool:
+    return len(expected) == len(chain) and all(
+        one.fits(link.job, link.args) for one, link in zip(expected, chain, strict=True)
+    )
+
+
+def _link(stored: Mapping[str, Any]) -> Link:
+    job = registry[stored["job"]]
+    return Link(job, job.arguments.load(json.dumps(stored["args"])))
 
 
 def _unique_key(placement: Placement, text: str) -> str:

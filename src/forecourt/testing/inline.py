@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
+import orjson
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.context import RunningCall, current, surrounded
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
-from forecourt.jobs.job import Job
-from forecourt.jobs.outcome import Discard
+from forecourt.jobs.job import Job, registry
+from forecourt.jobs.outcome import Discard, Release
 from forecourt.testing.detour import detoured, new_id
 from forecourt.testing.wanted import a_job
-from forecourt.workers.execution import SlotSession
+from forecourt.workers.execution import SlotSession, raised
 
 R = TypeVar("R")
 
@@ -44,6 +46,8 @@ def run_as_inline() -> Iterator[None]:
 
 class _Inline:
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call]:
+        if "batch" in (dispatch.options or {}):
+            raise RuntimeError("run_as_inline: a batch is a row that counts its calls; use drain() here")
         dispatch.placement()  # raises for a queue or priority out of range, as a real dispatch does
         texts = [dispatch.text(args) for args in many]
         together = dispatch.job.policy.batch or 1
@@ -51,10 +55,34 @@ class _Inline:
         for first in range(0, len(texts), together):
             bundle = texts[first : first + together]
             entered = [Call(new_id(), dispatch.job.name) for _ in bundle]
-            with suppress(Discard):
-                _execute(dispatch, bundle, entered[0].id)
+            _run(dispatch, bundle, entered[0].id)
             taken += entered
         return taken
+
+
+def _run(dispatch: Dispatch, texts: Sequence[str], id: int) -> None:
+    """Run calls, and after the first of a chain what follows it."""
+    options = dispatch.options or {}
+    catch = {name: options[name] for name in ("catch",) if name in options}
+    try:
+        with suppress(Discard):
+            _execute(dispatch, texts, id)
+    except Release:
+        raise
+    except Exception as error:
+        if catch:
+            end = raised(error)
+            _follow(dispatch, catch["catch"], failure={"call": id, "error": end.error, "message": end.message})
+        raise
+    if links := options.get("chain"):
+        _follow(dispatch.with_options({"chain": links[1:]} | catch), links[0])
+
+
+def _follow(before: Dispatch, plan: Mapping[str, Any], **told: Any) -> None:
+    """Run what was planned to follow a call, in the same transaction if that was in one."""
+    args = plan["args"] | {name: value for name, value in told.items() if name in plan["told"]}
+    dispatch = replace(before, job=registry[plan["job"]])
+    _run(dispatch, [orjson.dumps(args).decode()], new_id())
 
 
 def _execute(dispatch: Dispatch, texts: Sequence[str], id: int) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.job import Job
+from forecourt.jobs.plan import Plan
 
 _brief = Repr()
 _brief.maxstring = _brief.maxother = 60
@@ -36,6 +37,11 @@ class Wanted:
 
     def __str__(self) -> str:
         return spoken(self.job, self.args) if self.args else self.job.name
+
+
+def wanted(given: Job[..., Any] | Plan) -> Wanted:
+    """Any call of a job, or the very call that `job.call(...)` plans."""
+    return Wanted(given.job, given.args) if isinstance(given, Plan) else Wanted(given, {})
 
 
 def a_job(given: Any) -> Job[..., Any]:

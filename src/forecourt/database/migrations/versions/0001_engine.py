@@ -67,7 +67,7 @@ CREATE TABLE forecourt.done (
     worker      bigint,
     created_at  timestamptz NOT NULL,
     started_at  timestamptz,
-    finished_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     attempts    smallint    NOT NULL,
     uuid        uuid        NOT NULL,
     outcome     text        NOT NULL,
@@ -369,10 +369,11 @@ $$;
 """
 
 DOWN = """
-DROP FUNCTION forecourt.dispatch, forecourt.take_unique, forecourt.unique_key, forecourt.count_errors,
-    forecourt.remember, forecourt.fits, forecourt.wake, forecourt.add_buckets;
-DROP TABLE forecourt.batches, forecourt.wishes, forecourt.progress, forecourt.cancellations, forecourt.uniques, forecourt.audit, forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.pauses,
-    forecourt.workers, forecourt.failed, forecourt.done, forecourt.running, forecourt.scheduled, forecourt.ready;
+DROP FUNCTION forecourt.dispatch, forecourt.take_unique, forecourt.unique_key, forecourt.count_errors, forecourt.remember,
+    forecourt.fits, forecourt.wake, forecourt.add_buckets;
+DROP TABLE forecourt.batches, forecourt.wishes, forecourt.progress, forecourt.cancellations, forecourt.uniques, forecourt.audit,
+    forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.pauses, forecourt.workers,
+    forecourt.failed, forecourt.done, forecourt.running, forecourt.scheduled, forecourt.ready;
 DROP SEQUENCE forecourt.run_tokens, forecourt.call_ids;
 """
 

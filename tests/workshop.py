@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from forecourt import Discard, Forecourt, Release, Session, Timetable, add_to_batch, job, report
+from forecourt import Discard, Forecourt, Release, Session, Timetable, add_to_batch, at_most, job, per, report
 from forecourt.database import engine
 
 TRACES = """
@@ -198,6 +198,25 @@ def mourn(call: str, failure: dict[str, object]) -> None:
 @job
 def multiply(call: str) -> None:
     add_to_batch([leave_trace.call(call=f"{call} more {n}") for n in range(3)])
+
+
+@job(limit=at_most(2, by="key"))
+def two_at_once(key: int, call: str, seconds: float = 0.1) -> None:
+    leave(f"begin {key} {call}")
+    time.sleep(seconds)
+    leave(f"end {key} {call}")
+
+
+@job(rate=per(3.0, 3))
+def three_in_three_seconds(call: str) -> None:
+    leave(call)
+
+
+@job(limit=1, rate=per(60, 5))
+def limited_both_ways(call: str, folder: str) -> None:
+    leave(call)
+    while not (Path(folder) / "go").exists():
+        time.sleep(0.01)
 
 
 @job

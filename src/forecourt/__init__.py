@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from forecourt.jobs.chain import chain
     from forecourt.jobs.dispatch import Call
     from forecourt.jobs.job import Job, job
+    from forecourt.jobs.limits import at_most, per
     from forecourt.jobs.outcome import Discard, Release
     from forecourt.jobs.progress import report
     from forecourt.schedule.timetable import Timetable
@@ -30,9 +31,11 @@ _HOMES = {
     "Session": "sqlalchemy.orm",
     "Timetable": "forecourt.schedule.timetable",
     "add_to_batch": "forecourt.jobs.batch",
+    "at_most": "forecourt.jobs.limits",
     "batch": "forecourt.jobs.batch",
     "chain": "forecourt.jobs.chain",
     "exponential": "forecourt.jobs.backoff",
+    "per": "forecourt.jobs.limits",
     "report": "forecourt.jobs.progress",
     "job": "forecourt.jobs.job",
 }
@@ -47,10 +50,12 @@ __all__ = [
     "Timetable",
     "__version__",
     "add_to_batch",
+    "at_most",
     "batch",
     "chain",
     "exponential",
     "job",
+    "per",
     "report",
 ]
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from forecourt import job
+from forecourt import job, report
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 
@@ -49,6 +49,12 @@ def add_up(number: list[int]) -> int:
 def welcome(who: str) -> None:
     """Dispatches another job."""
     greet.using(queue="high").dispatch(who=who)
+
+
+@job
+def count_up(to: int) -> int:
+    report(to, to)
+    return to
 
 
 @job

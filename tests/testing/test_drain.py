@@ -8,7 +8,7 @@ from counter import greet
 
 import workshop
 from fleet import Looking
-from forecourt import Release, job
+from forecourt import Release, batch, chain, job
 from forecourt.database import engine, in_transaction_of
 from forecourt.store import pauses
 from forecourt.testing import Drained, drain, fake_queue
@@ -127,6 +127,13 @@ def test_a_batch_runs_together_and_only_the_guilty_call_fails(looking: Looking) 
     workshop.collect.dispatch_many([{"n": n} for n in range(200)])
     assert drain() == Drained(finished=199, retried=1, failed=1)
     assert looking.one("SELECT count(DISTINCT xmin::text) FROM traces") < 20, "they were not run one by one"
+
+
+def test_a_chain_and_the_callbacks_of_a_batch_follow(looking: Looking) -> None:
+    chain(workshop.leave_trace.call(call="a"), workshop.leave_trace.call(call="b")).dispatch()
+    batch([workshop.transact.call(call="c")], name="import").then(workshop.wrap_up.call(call="d")).dispatch()
+    assert drain() == Drained(finished=4)
+    assert looking.traces() == 4
 
 
 def test_a_call_past_its_time_fails_without_being_run(looking: Looking) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 import workshop
 from fleet import Looking
-from forecourt import Session, Timetable
+from forecourt import Session, Timetable, batch, chain
 from forecourt.database import engine
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.schedule.clock import Clock
@@ -102,6 +102,30 @@ def test_the_duplicate_of_a_unique_call_is_not_recorded_within_one_fake() -> Non
         assert (again.id, again.duplicate, first.duplicate) == (first.id, True, False)
         fake.assert_dispatched_once(index, listing_id=7)
         fake.assert_count(2)
+
+
+def test_a_chain_is_recorded_as_its_first_call_and_what_would_follow() -> None:
+    with fake_queue() as fake:
+        chain(welcome.call(who="Ada"), greet.call(who="Bob"), greet.call(who="Cleo")).catch(
+            add_up.call(number=1)
+        ).dispatch()
+        greet.dispatch(who="Dan")
+    fake.assert_count(2)
+    fake.assert_chained(welcome, greet, greet)
+    fake.assert_chained(welcome, greet.call(who="Bob"), greet.call(who="Cleo"))
+    fake.assert_dispatched(greet, where=lambda call: not call.chain)
+    fake.assert_not_dispatched(greet, who="Bob")
+    for links in ([welcome, greet], [welcome, greet, add_up], [greet, greet], [welcome, greet.call(who="Eve"), greet]):
+        with pytest.raises(AssertionError):
+            fake.assert_chained(*links)
+    with pytest.raises(AssertionError) as failure:
+        fake.assert_chained(welcome, greet.call(who="Eve"))
+    assert str(failure.value) == (
+        "welcome, then greet(who='Eve') was not dispatched as a chain. Dispatched:\n"
+        "  welcome(who='Ada') on default, then greet(who='Bob', times=1), then greet(who='Cleo', times=1),"
+        " on failure add_up(number=1)\n"
+        "  greet(who='Dan', times=1) on low, priority 3"
+    )
 
 
 # -- which jobs are faked ------------------------------------------------------------------------------------------------
@@ -277,6 +301,15 @@ def test_what_is_not_faked_enters_the_real_queue(looking: Looking) -> None:
         workshop.nothing.dispatch(n=3)
     fake.assert_dispatched_once(greet)
     assert looking.rows("SELECT job FROM forecourt.ready") == [("nothing",)]
+
+
+def test_a_batch_is_refused_with_a_way_out(looking: Looking) -> None:
+    with fake_queue(), pytest.raises(RuntimeError, match="let its jobs pass with except_="):
+        batch([greet.call(who="Ada")]).dispatch()
+    assert looking.count("batches") == 0
+    with fake_queue(except_=[greet]):
+        batch([greet.call(who="Ada")]).dispatch()
+    assert looking.count("ready") == 1
 
 
 def test_the_calls_of_due_tasks_are_recorded_too(looking: Looking) -> None:

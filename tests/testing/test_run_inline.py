@@ -6,16 +6,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from counter import add_up, greet, index, sell, store, welcome, write_file
+from counter import add_up, count_up, greet, index, sell, store, welcome, write_file
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 import workshop
 from fleet import Looking
-from forecourt import Discard, Release, Session
+from forecourt import Discard, Release, Session, batch, chain
 from forecourt.database import engine
 from forecourt.jobs.arguments import WrongArguments
-from forecourt.jobs.context import RunningCall, current, middleware
+from forecourt.jobs.context import RunningCall, middleware
 from forecourt.testing import fake_queue, run_as_inline, run_now
 
 # -- one call: run_now ---------------------------------------------------------------------------------------------------
@@ -47,7 +47,6 @@ def seen() -> Iterator[list[RunningCall]]:
 
     def look(call: RunningCall, execute: Callable[[], Any]) -> Any:
         seen.append(call)
-        assert current.get() is call
         return execute()
 
     middleware.append(look)
@@ -56,10 +55,14 @@ def seen() -> Iterator[list[RunningCall]]:
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_middleware_stands_around_and_the_call_at_hand_is_known(seen: list[RunningCall]) -> None:
+def test_middleware_stands_around(seen: list[RunningCall]) -> None:
     run_now(greet, who="Ada")
     assert [(call.job, call.attempt, call.options) for call in seen] == [("greet", 1, {})]
-    assert current.get() is None
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_progress_that_is_reported_goes_nowhere_and_needs_no_database() -> None:
+    assert run_now(count_up, to=3) == 3
 
 
 def test_a_session_is_committed_when_the_job_returns(looking: Looking) -> None:
@@ -157,8 +160,29 @@ def test_what_cannot_join_a_transaction_is_refused_with_a_way_out(looking: Looki
         with pytest.raises(TypeError, match=r"not of a psycopg connection; use fake_queue\(\) or drain\(\) here"):
             workshop.transact.using(session=connection).dispatch(call="one")
         with pytest.raises(TypeError, match="not str"):
-            workshop.transact.using(session="postgresql://").dispatch(call="one")  # type: ignore[arg-type]
+            greet.using(session="postgresql://").dispatch(who="Ada")  # type: ignore[arg-type]
         greet.using(session=connection).dispatch(who="without a session of its own it runs")
+
+
+def test_a_chain_runs_to_its_end(looking: Looking) -> None:
+    with run_as_inline():
+        chain(
+            workshop.leave_trace.call(call="a"), workshop.drop.call(call="b"), workshop.transact.call(call="c")
+        ).dispatch()
+    assert [row[0] for row in looking.rows("SELECT call FROM traces ORDER BY id")] == ["a", "b", "c"]
+
+
+def test_a_chain_stops_at_a_failure_which_is_caught_once_and_goes_through(looking: Looking) -> None:
+    links = [workshop.leave_trace.call(call="a"), workshop.fail.call(call="b"), workshop.leave_trace.call(call="c")]
+    with run_as_inline(), pytest.raises(ValueError, match="b cannot work"):
+        chain(*links).catch(workshop.mourn.call(call="caught")).dispatch()
+    assert [row[0] for row in looking.rows("SELECT call FROM traces ORDER BY id")] == ["a", "b", "caught ValueError"]
+
+
+def test_a_batch_is_refused_with_a_way_out(looking: Looking) -> None:
+    with run_as_inline(), pytest.raises(RuntimeError, match=r"use drain\(\) here"):
+        batch([workshop.nothing.call(n=1)]).dispatch()
+    assert looking.count("batches") == 0
 
 
 @pytest.mark.usefixtures("nowhere")

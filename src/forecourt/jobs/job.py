@@ -9,6 +9,7 @@ from forecourt.jobs.arguments import Arguments
 from forecourt.jobs.backoff import Backoff, Seconds, seconds
 from forecourt.jobs.backoff import backoff as as_backoff
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
+from forecourt.jobs.limits import Limit, Rate, at_most
 from forecourt.jobs.plan import Plan
 from forecourt.jobs.policy import Policy
 
@@ -32,9 +33,16 @@ class Job(Generic[P, R]):
         self.policy = policy
         self.prepare = prepare
         self.arguments = Arguments(self.name, function, batched=policy.batch is not None)
-        unknown = set(policy.unique or ()) - set(self.arguments.described())
-        if unknown:
-            raise ValueError(f"job {self.name}: unique= names {', '.join(sorted(unknown))}, which it does not take")
+        for option, names in (
+            ("unique", policy.unique),
+            ("limit", policy.limit and policy.limit.by),
+            ("rate", policy.rate and policy.rate.by),
+        ):
+            unknown = set(names or ()) - set(self.arguments.described())
+            if unknown:
+                raise ValueError(
+                    f"job {self.name}: {option}= names {', '.join(sorted(unknown))}, which it does not take"
+                )
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -47,6 +55,11 @@ class Job(Generic[P, R]):
     def takes_session(self) -> bool:
         """Whether its effects in the database are exactly-once: the slot commits them together with the call's end."""
         return self.arguments.takes_session
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a claimed call may have to wait for others."""
+        return self.policy.limit is not None or self.policy.rate is not None
 
     def check(self, args: Mapping[str, Any]) -> None:
         """Raise WrongArguments unless a call with these arguments could be dispatched."""
@@ -135,6 +148,8 @@ def job(
     max_errors: int | None = None,
     unique: bool | str | Sequence[str] = False,
     unique_for: Seconds | None = None,
+    limit: Limit | int | None = None,
+    rate: Rate | None = None,
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> Callable[[Callable[P, R]], Job[P, R]]: ...
 def job(
@@ -153,6 +168,8 @@ def job(
     max_errors: int | None = None,
     unique: bool | str | Sequence[str] = False,
     unique_for: Seconds | None = None,
+    limit: Limit | int | None = None,
+    rate: Rate | None = None,
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> Job[P, R] | Callable[[Callable[P, R]], Job[P, R]]:
     """Make a function a job, bare or with options.
@@ -164,9 +181,10 @@ def job(
     take what the worker was started with. `batch`: run up to so many calls together; the function then takes lists. `fail_on`:
     exceptions that fail the call at once, whatever tries are left. `retry_until`: retry until so many seconds after the dispatch,
     instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the names of the arguments that make
-    a call unique: dispatching a duplicate enters nothing and returns the live call; with `unique_for`, for so many seconds after the
-    dispatch instead of while the call lives. `prepare` changes the arguments in the dispatching process,
-    before they are stored. Raises ValueError for an option out of range.
+    a call unique: dispatching a duplicate enters nothing and returns the live call; with `unique_for`, for so many seconds after
+    the dispatch instead of while the call lives. `limit`: a number, or `at_most(3, by="provider_id")`: how many calls run at
+    once. `rate`: `per(60, 10)`: how many begin in a time. Both hold across the fleet; a call that they stop waits, which costs it
+    nothing. `prepare` changes the arguments in the dispatching process, before they are stored. Raises ValueError for an option out of range.
     """
 
     def make(function: Callable[P, R]) -> Job[P, R]:
@@ -182,6 +200,8 @@ def job(
             max_errors=max_errors,
             unique=_unique(unique),
             unique_for=None if unique_for is None else seconds(unique_for, "unique_for"),
+            limit=at_most(limit) if isinstance(limit, int) else limit,
+            rate=rate,
         )
         made = Job(function, policy, name=name, prepare=prepare)
         registry.add(made)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from forecourt.jobs.backoff import Backoff, Steps
+from forecourt.jobs.limits import Limit, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,8 @@ class Policy:
     process is killed; 0 means as long as it likes. `batch`: how many calls run together at most, None for one by one. `fail_on`:
     exceptions that another attempt cannot mend. `retry_until`: seconds after its dispatch until which a call is retried, instead of
     `tries`. `max_errors`: exceptions after which it fails, whatever tries are left. `unique`: the arguments that make a call
-    unique, () for all of them; `unique_for`: for so many seconds after its dispatch, None while it lives.
+    unique, () for all of them; `unique_for`: for so many seconds after its dispatch, None while it lives. `limit`: how many run at
+    once; `rate`: how many begin in a time; both across the fleet.
     tries, backoff and timeout that a job leaves open (None) take what the worker was started with.
     """
 
@@ -28,6 +30,8 @@ class Policy:
     max_errors: int | None = None
     unique: tuple[str, ...] | None = None
     unique_for: float | None = None
+    limit: Limit | None = None
+    rate: Rate | None = None
 
     def __post_init__(self) -> None:
         if not self.queue or len(self.queue) > 200 or not self.queue.isprintable() or "," in self.queue:
@@ -40,6 +44,8 @@ class Policy:
             raise ValueError(f"tries: expected 0 (without end) to 32000, not {self.tries!r}")
         if self.timeout is not None and self.timeout < 0:
             raise ValueError(f"timeout: expected seconds, 0 for none, not {self.timeout!r}")
+        if self.batch is not None and (self.limit or self.rate):
+            raise ValueError("batch: calls that run together cannot be limited one by one; leave out limit= and rate=")
         if self.max_errors is not None and self.max_errors < 1:
             raise ValueError(f"max_errors: expected 1 or more, not {self.max_errors!r}")
         if self.unique_for is not None and self.unique is None:

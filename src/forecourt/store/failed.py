@@ -50,6 +50,11 @@ WITH pick AS MATERIALIZED (
     DELETE FROM forecourt.failed
     WHERE id = ANY (ARRAY(SELECT id FROM pick WHERE unique_key IS NULL UNION ALL SELECT call_id FROM taken))
     RETURNING *
+), reopened AS (
+    UPDATE forecourt.ticks AS t
+    SET status = 'enqueued', why = NULL, output = NULL, started_at = NULL, finished_at = NULL
+    FROM gone AS g
+    WHERE t.id = (g.options ->> 'tick')::bigint
 )
 INSERT INTO forecourt.ready (
     id, batch_id, created_at, priority, uuid, job, queue, args, options, history, unique_key, trace

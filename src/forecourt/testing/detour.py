@@ -1,10 +1,15 @@
-"""Puts a detour on the way of every dispatch of this process."""
+"""Puts a detour in the way of every dispatch of this process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 
-from forecourt.jobs.dispatch import Detour, detours
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from forecourt.jobs.dispatch import Detour, Dispatch, detours
+from forecourt.store.calls import Placement
 
 _numbers = count(1)
 
@@ -17,6 +22,15 @@ def detoured(detour: Detour) -> Iterator[None]:
         yield
     finally:
         detours.remove(detour)
+
+
+def checked(dispatch: Dispatch) -> Placement:
+    """Where and when calls would have entered. Raises TypeError or ValueError where a real dispatch would, without touching the
+    session."""
+    if not isinstance(dispatch.session, Session | Connection | psycopg.Connection | None):
+        kind = type(dispatch.session).__name__
+        raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}")
+    return dispatch.placement()
 
 
 def new_id() -> int:

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 
-import psycopg
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
-
 from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.dispatch import Call, Dispatch
 from forecourt.jobs.job import Job, registry
 from forecourt.jobs.plan import Plan
 from forecourt.store.calls import Placement
-from forecourt.testing.detour import detoured, new_id
-from forecourt.testing.wanted import Wanted, a_job, spoken, wanted
+from forecourt.testing.detour import checked, detoured, new_id
+from forecourt.testing.wanted import Wanted, a_job, spoken
 
 MOST_TOLD = 30
 """Calls that a failed assertion lists."""
@@ -155,7 +151,7 @@ class FakeQueue:
     def assert_chained(self, first: Job[..., Any] | Plan, /, *then: Job[..., Any] | Plan) -> None:
         """A chain of exactly these was dispatched, in this order. Each is a job, or the very call: `job.call(...)`."""
         __tracebackhide__ = True
-        head, links = wanted(first), [wanted(link) for link in then]
+        head, links = Wanted.of(first), [Wanted.of(link) for link in then]
         if not any(_fit(links, call.chain) for call in self._found(head, None)):
             self._fail(f"{', then '.join(map(str, [head, *links]))} was not dispatched as a chain")
 
@@ -181,10 +177,7 @@ class FakeQueue:
         """Record calls; let them pass if this fake is not for their job. Raises what a real dispatch would."""
         if not self._is_for(dispatch.job):
             return None
-        if not isinstance(dispatch.session, Session | Connection | psycopg.Connection | None):
-            kind = type(dispatch.session).__name__
-            raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}")
-        placement = dispatch.placement()
+        placement = checked(dispatch)
         if "batch" in (placement.options or {}):
             raise RuntimeError("fake_queue: a batch is a row and cannot be faked; let its jobs pass with except_=")
         # `prepare` is left out: it may move things into storage, and a test asserts what its code has said.
@@ -239,7 +232,8 @@ def fake_queue(
     """While the block runs, every dispatch of this process is checked and recorded instead of entered; nothing runs.
 
     `only` fakes these jobs, `except_` all but these; what is not faked goes its way. What a job's `prepare` does is left out, and
-    a call in a transaction is recorded whether or not that commits. Raises ValueError if both are given.
+    a call in a transaction is recorded whether or not that commits. Raises ValueError if both are given. A batch with a call that
+    would be faked raises RuntimeError.
     """
     fake = FakeQueue(only=only, except_=except_)
     with detoured(fake):

@@ -14,7 +14,7 @@ from forecourt.jobs.context import RunningCall, current, surrounded
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.job import Job, registry
 from forecourt.jobs.outcome import Discard, Release
-from forecourt.testing.detour import detoured, new_id
+from forecourt.testing.detour import checked, detoured, new_id
 from forecourt.testing.wanted import a_job
 from forecourt.workers.execution import SlotSession, raised
 
@@ -37,18 +37,21 @@ def run_now(job: Job[..., R], /, **args: Any) -> R:
 def run_as_inline() -> Iterator[None]:
     """While the block runs, every dispatch of this process runs its calls at once, in the caller's thread, as `run_now` does.
 
-    Delays are not waited for. What a call raises goes through to the caller; Discard ends it quietly. With `session=`, a
-    SQLAlchemy Session or Connection, the job's effects are part of the caller's transaction, in a savepoint.
+    Delays are not waited for, and a chain runs to its end. What a call raises goes through to the caller; Discard ends it quietly.
+    With `session=`, a SQLAlchemy Session or Connection, the job's effects are part of the caller's transaction, in a savepoint.
+    Raises RuntimeError for a batch, TypeError where a job's session cannot join the caller's transaction.
     """
     with detoured(_Inline()):
         yield
 
 
 class _Inline:
+    """Takes every call, and returns when it has run."""
+
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call]:
+        checked(dispatch)
         if "batch" in (dispatch.options or {}):
             raise RuntimeError("run_as_inline: a batch is a row that counts its calls; use drain() here")
-        dispatch.placement()  # raises for a queue or priority out of range, as a real dispatch does
         texts = [dispatch.text(args) for args in many]
         together = dispatch.job.policy.batch or 1
         taken: list[Call] = []
@@ -61,28 +64,28 @@ class _Inline:
 
 
 def _run(dispatch: Dispatch, texts: Sequence[str], id: int) -> None:
-    """Run calls, and after the first of a chain what follows it."""
+    """Run calls, and what follows in their chain."""
     options = dispatch.options or {}
-    catch = {name: options[name] for name in ("catch",) if name in options}
     try:
         with suppress(Discard):
             _execute(dispatch, texts, id)
     except Release:
         raise
     except Exception as error:
-        if catch:
+        if "catch" in options:
             end = raised(error)
-            _follow(dispatch, catch["catch"], failure={"call": id, "error": end.error, "message": end.message})
+            failure = {"call": id, "error": end.error, "message": end.message}
+            _follow(options["catch"], dispatch.with_options({}), failure=failure)
         raise
-    if links := options.get("chain"):
-        _follow(dispatch.with_options({"chain": links[1:]} | catch), links[0])
+    match options.get("chain"):
+        case [first, *rest]:
+            _follow(first, dispatch.with_options(options | {"chain": rest}))
 
 
-def _follow(before: Dispatch, plan: Mapping[str, Any], **told: Any) -> None:
+def _follow(plan: Mapping[str, Any], before: Dispatch, **told: Any) -> None:
     """Run what was planned to follow a call, in the same transaction if that was in one."""
     args = plan["args"] | {name: value for name, value in told.items() if name in plan["told"]}
-    dispatch = replace(before, job=registry[plan["job"]])
-    _run(dispatch, [orjson.dumps(args).decode()], new_id())
+    _run(replace(before, job=registry[plan["job"]]), [orjson.dumps(args).decode()], new_id())
 
 
 def _execute(dispatch: Dispatch, texts: Sequence[str], id: int) -> Any:
@@ -92,7 +95,7 @@ def _execute(dispatch: Dispatch, texts: Sequence[str], id: int) -> Any:
     if job.policy.batch is not None:
         args = {name: [one[name] for one in loaded] for name in args}
     call = RunningCall(id, job.name, 1, dispatch.options or {})
-    token = current.set(call)
+    token = current.set(None)  # a call that is in no table has no progress to report and no batch to add to
     try:
         if not job.takes_session:
             return surrounded(call, lambda: job.function(**args))

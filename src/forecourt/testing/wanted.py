@@ -31,17 +31,17 @@ class Wanted:
                 f"{self.job.name}: no such argument: {', '.join(map(repr, unknown))} (it takes {', '.join(takes) or 'none'})"
             )
 
+    @classmethod
+    def of(cls, given: Job[..., Any] | Plan) -> "Wanted":
+        """Any call of a job, or the very call that `job.call(...)` plans."""
+        return cls(given.job, given.args) if isinstance(given, Plan) else cls(given, {})
+
     def fits(self, job: Any, args: Mapping[str, Any]) -> bool:
         """Whether a call of `job` with `args`, all of them, is one of these."""
         return job is self.job and all(args[name] == value for name, value in self.args.items())
 
     def __str__(self) -> str:
         return spoken(self.job, self.args) if self.args else self.job.name
-
-
-def wanted(given: Job[..., Any] | Plan) -> Wanted:
-    """Any call of a job, or the very call that `job.call(...)` plans."""
-    return Wanted(given.job, given.args) if isinstance(given, Plan) else Wanted(given, {})
 
 
 def a_job(given: Any) -> Job[..., Any]:

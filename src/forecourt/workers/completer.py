@@ -12,7 +12,7 @@ from psycopg import Connection
 from forecourt.jobs.job import Job
 from forecourt.jobs.outcome import Outcome
 from forecourt.jobs.policy import Defaults, Policy
-from forecourt.store import calls, minutes, running
+from forecourt.store import calls, limits, minutes, running
 from forecourt.store.minutes import BOUNDS, Tally
 from forecourt.store.running import Ended, Lost, Postponed
 from forecourt.workers.ending import Ending, end
@@ -121,7 +121,13 @@ class Completer:
         if batch.untouched:
             running.give_back(tx, [(id, token) for id, token, _ in batch.untouched])
             calls.wake(tx, sorted({queue for _, _, queue in batch.untouched}))
+        limited = [c.attempt.id for c in batch.completions if c.attempt.job in self._jobs and self._is_limited(c)]
+        if limited:
+            limits.free(tx, limited)
         minutes.add(tx, worker, _tallies(verdicts, ours))
+
+    def _is_limited(self, completion: Completion) -> bool:
+        return self._jobs[completion.attempt.job].policy.limit is not None
 
     def _policy(self, completion: Completion) -> Policy:
         job = self._jobs.get(completion.attempt.job)

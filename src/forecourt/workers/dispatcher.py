@@ -7,14 +7,16 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
 
 from forecourt.database.engine import connect
+from forecourt.jobs.job import Job
 from forecourt.store import ready, running
 from forecourt.store.ready import Claimed, LowWater
+from forecourt.workers.admission import admit
 from forecourt.workers.bell import Bell
 from forecourt.workers.completer import Completer
 from forecourt.workers.options import WorkOptions
@@ -32,10 +34,16 @@ class Dispatcher(threading.Thread):
     """Runs beside the supervisor's loop. `demand` says how many calls it wants; `collect` hands over what was claimed."""
 
     def __init__(
-        self, options: WorkOptions, completer: Completer, worker: Callable[[], int], announce: Callable[[], None]
+        self,
+        options: WorkOptions,
+        jobs: Mapping[str, Job[..., Any]],
+        completer: Completer,
+        worker: Callable[[], int],
+        announce: Callable[[], None],
     ) -> None:
         super().__init__(name="dispatcher", daemon=True)
         self._options = options
+        self._jobs = jobs
         self._completer = completer
         self._worker = worker
         self._announce = announce
@@ -137,6 +145,7 @@ class Dispatcher(threading.Thread):
                 self._low.clear()
             return
         claimed: list[Claimed] = []
+        short = True
         room = self._room
         try:
             with connection.transaction():
@@ -144,13 +153,15 @@ class Dispatcher(threading.Thread):
                     self._completer.write(connection, self._worker(), batch)
                 if claiming:
                     claimed = self._claim(connection, room)
+                    short = len(claimed) < room
+                    claimed = admit(connection, self._jobs, claimed)
         except BaseException:
             self._completer.put_back(batch)
             raise
         if claiming:
             self._hand_over(claimed)
             self.empty_after = -1 if claimed else batch.upto
-            self._plan(bell, short=len(claimed) < room)
+            self._plan(bell, short=short)
 
     def _claim(self, connection: psycopg.Connection[Any], room: int) -> list[Claimed]:
         now = time.monotonic()

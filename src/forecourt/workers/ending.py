@@ -73,7 +73,10 @@ def _tell_follower(tx: Connection[Any], ending: Ending) -> None:
         return
     match ending.call:
         case Ended(result=result):
-            ended = {"succeeded": True, "error": None, "result": result and orjson.loads(result)}
+            succeeded = (
+                True if ending.word == "finished" else None
+            )  # discarded or cancelled: neither success nor failure
+            ended = {"succeeded": succeeded, "error": None, "result": result and orjson.loads(result)}
         case Lost(error=error, message=message):
             ended = {"succeeded": False, "error": f"{error}: {message}", "result": None}
     args = follow["args"] | ended | {"seconds": ending.seconds}

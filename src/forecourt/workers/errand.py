@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from forecourt.database import engine, in_transaction_of
-from forecourt.store import cancel, progress, wishes
+from forecourt.store import cancel, limits, progress, wishes
 from forecourt.workers.agent import Agent
 from forecourt.workers.ending import cancel_waiting
 
@@ -25,6 +25,7 @@ class Errand(Agent):
             unwanted = cancel.asked_of(tx, self._worker())
             restart = wishes.newer_than_worker(tx, "restart", self._worker())
             progress.forget(tx)
+            limits.forget(tx)
         if unwanted or restart:
             self._hand_over(unwanted, restart)
         return len(unwanted)

@@ -52,7 +52,7 @@ class Supervisor:
         self._bell.setblocking(False)
         self._completer = Completer(jobs, options.defaults)
         self._floor = Floor(options, jobs, self._completer, Cradle(app), self._birth)
-        self._dispatcher = Dispatcher(options, self._completer, lambda: self._worker, self._wake)
+        self._dispatcher = Dispatcher(options, jobs, self._completer, lambda: self._worker, self._wake)
         self._heart = Heart(lambda: self._worker, self._floor.busy, lambda: self._stopping)
         lifeline = Lifeline(lambda: self._worker, jobs, options.defaults)
         errand = Errand(lambda: self._worker, self._on_errand)

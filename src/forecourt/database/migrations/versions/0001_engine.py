@@ -40,12 +40,15 @@ CREATE INDEX ready_claim ON forecourt.ready (queue, priority, id);
 CREATE TABLE forecourt.scheduled (
     LIKE forecourt.ready INCLUDING DEFAULTS,
     run_at      timestamptz NOT NULL,
+    limit_key   text,
     PRIMARY KEY (id)
 ) WITH (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
     autovacuum_analyze_scale_factor = 0.05, vacuum_truncate = off
 );
 CREATE INDEX scheduled_due ON forecourt.scheduled (run_at, id);
+-- Calls that wait for a place in a concurrency limit.
+CREATE INDEX scheduled_limited ON forecourt.scheduled (limit_key, id) WHERE limit_key IS NOT NULL;
 
 -- Primary key only: any other index here would tempt the planner into walking entries that are long dead.
 CREATE TABLE forecourt.running (
@@ -164,6 +167,21 @@ CREATE TABLE forecourt.batches (
     on_success     jsonb,
     on_failure     jsonb,
     at_last        jsonb
+) WITH (fillfactor = 50);
+
+-- Claims that count against a concurrency limit, each for as long as its call runs under the same token.
+CREATE TABLE forecourt.holds (
+    call_id bigint      PRIMARY KEY,
+    token   bigint      NOT NULL,
+    key     text        NOT NULL
+);
+CREATE INDEX holds_by_key ON forecourt.holds (key);
+
+-- How many calls began in the current window of a rate.
+CREATE TABLE forecourt.rates (
+    key     text        PRIMARY KEY,
+    used    integer     NOT NULL,
+    ends_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
 -- The keys of unique calls: while the call lives (until infinity), or for a time. Whoever cannot insert has a duplicate.
@@ -371,7 +389,7 @@ $$;
 DOWN = """
 DROP FUNCTION forecourt.dispatch, forecourt.take_unique, forecourt.unique_key, forecourt.count_errors, forecourt.remember,
     forecourt.fits, forecourt.wake, forecourt.add_buckets;
-DROP TABLE forecourt.batches, forecourt.wishes, forecourt.progress, forecourt.cancellations, forecourt.uniques, forecourt.audit,
+DROP TABLE forecourt.holds, forecourt.rates, forecourt.batches, forecourt.wishes, forecourt.progress, forecourt.cancellations, forecourt.uniques, forecourt.audit,
     forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.pauses, forecourt.workers,
     forecourt.failed, forecourt.done, forecourt.running, forecourt.scheduled, forecourt.ready;
 DROP SEQUENCE forecourt.run_tokens, forecourt.call_ids;

@@ -1,0 +1,55 @@
+"""How many calls of a job may run at once, and how many may begin in a time, across the whole fleet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from forecourt.jobs.backoff import Seconds, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `most` calls run at the same time, for each combination of the arguments `by` (none: of the job altogether)."""
+
+    most: int
+    by: tuple[str, ...] = ()
+
+    def key(self, job: str, args: Mapping[str, Any]) -> str:
+        """What is counted together with this call."""
+        return _key(job, "limit", self.by, args)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `most` calls begin within `window` seconds, counted from the first of them, for each combination of `by`."""
+
+    most: int
+    window: float
+    by: tuple[str, ...] = ()
+
+    def key(self, job: str, args: Mapping[str, Any]) -> str:
+        """What is counted together with this call."""
+        return _key(job, "rate", self.by, args)
+
+
+def at_most(most: int, *, by: str | tuple[str, ...] = ()) -> Limit:
+    """`@job(limit=at_most(3, by="provider_id"))`: no more than three at once for each provider. Raises ValueError."""
+    if most < 1:
+        raise ValueError(f"limit: expected at least 1 call at a time, not {most!r}")
+    return Limit(most, (by,) if isinstance(by, str) else tuple(by))
+
+
+def per(window: Seconds, most: int, *, by: str | tuple[str, ...] = ()) -> Rate:
+    """`@job(rate=per(60, 10))`: no more than ten in a minute. Raises ValueError."""
+    if most < 1:
+        raise ValueError(f"rate: expected at least 1 call in a window, not {most!r}")
+    if seconds(window, "rate") == 0:
+        raise ValueError("rate: the window must be longer than nothing")
+    return Rate(most, seconds(window), (by,) if isinstance(by, str) else tuple(by))
+
+
+def _key(job: str, kind: str, by: tuple[str, ...], args: Mapping[str, Any]) -> str:
+    chosen = {name: args.get(name) for name in by}
+    return f"{job} {kind} {orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS, default=str).decode()}"

@@ -1,0 +1,173 @@
+"""Concurrency and rate limits, decided in the transaction that claims.
+
+A hold is a claim that counts against a limit; it counts only while its call is in running under the same token, so a crash frees it
+with the call and nothing can stay stuck. All limits of a call are checked before any of them is charged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+# One decision at a time for a key; keys in the same order everywhere, so that no two decisions wait for each other crosswise.
+LOCK = """
+SELECT pg_advisory_xact_lock(1718579831, hash)
+FROM (SELECT DISTINCT hashtext(key) AS hash FROM unnest(%(keys)s::text[]) AS k(key) ORDER BY hash) AS ordered
+"""
+
+RUNNING = """
+SELECT h.key, count(*)
+FROM forecourt.holds AS h
+JOIN forecourt.running AS r ON r.id = h.call_id AND r.token = h.token
+WHERE h.key = ANY (%(keys)s)
+GROUP BY h.key
+"""
+
+USED = """
+SELECT key, used, extract(epoch FROM ends_at - now())::float8
+FROM forecourt.rates
+WHERE key = ANY (%(keys)s)
+  AND ends_at > now()
+"""
+
+HOLD = """
+INSERT INTO forecourt.holds (key, call_id, token)
+SELECT * FROM unnest(%(keys)s::text[], %(calls)s::bigint[], %(tokens)s::bigint[])
+ON CONFLICT (call_id) DO UPDATE
+SET key = excluded.key,
+    token = excluded.token
+"""
+
+CHARGE = """
+INSERT INTO forecourt.rates AS r (key, used, ends_at)
+SELECT key, used, now() + make_interval(secs => seconds)
+FROM unnest(%(keys)s::text[], %(used)s::int[], %(seconds)s::float8[]) AS given(key, used, seconds)
+ORDER BY key
+ON CONFLICT (key) DO UPDATE
+SET used = CASE WHEN r.ends_at > now() THEN r.used + excluded.used ELSE excluded.used END,
+    ends_at = CASE WHEN r.ends_at > now() THEN r.ends_at ELSE excluded.ends_at END
+"""
+
+HOLD_OFF = """
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(delays)s::float8[], %(keys)s::text[])
+         AS given(id, token, delay, key)
+), gone AS (
+    DELETE FROM forecourt.running AS r
+    USING given AS g
+    WHERE r.id = g.id AND r.token = g.token
+    RETURNING r.*, g.delay, g.key
+)
+INSERT INTO forecourt.scheduled (
+    id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
+    run_at, limit_key
+)
+SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
+       now() + make_interval(secs => delay), key
+FROM gone
+"""
+
+# Each hold that ends lets one call with the same key go on at once, the one that was dispatched first.
+FREE = """
+WITH ended AS (
+    DELETE FROM forecourt.holds
+    WHERE call_id = ANY (%(calls)s)
+    RETURNING key
+), freed AS (
+    SELECT key, count(*) AS places FROM ended GROUP BY key
+), next AS (
+    SELECT n.id
+    FROM freed AS f,
+         LATERAL (
+             SELECT id
+             FROM forecourt.scheduled
+             WHERE limit_key = f.key
+             ORDER BY id
+             LIMIT f.places
+             FOR UPDATE SKIP LOCKED
+         ) AS n
+), gone AS (
+    DELETE FROM forecourt.scheduled
+    WHERE id = ANY (ARRAY(SELECT id FROM next))
+    RETURNING *
+), entered AS (
+    INSERT INTO forecourt.ready (
+        id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
+    )
+    SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
+    FROM gone
+    RETURNING queue
+)
+SELECT forecourt.wake(queue)
+FROM (SELECT DISTINCT queue FROM entered) AS q
+"""
+
+FORGET = """
+DELETE FROM forecourt.holds AS h
+WHERE NOT EXISTS (SELECT FROM forecourt.running AS r WHERE r.id = h.call_id AND r.token = h.token)
+"""
+
+FORGET_RATES = "DELETE FROM forecourt.rates WHERE ends_at < now()"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOff:
+    """A call that a limit stops: it waits `delay` seconds at most; with `key`, until a place in that limit is free."""
+
+    id: int
+    token: int
+    delay: float
+    key: str | None
+
+
+def lock(tx: Connection[Any], keys: Sequence[str]) -> None:
+    """Decide on these keys alone, until the transaction ends."""
+    tx.execute(LOCK, {"keys": list(keys)})
+
+
+def running(tx: Connection[Any], keys: Sequence[str]) -> dict[str, int]:
+    """How many calls run under each key."""
+    return {row[0]: row[1] for row in tx.execute(RUNNING, {"keys": list(keys)})}
+
+
+def used(tx: Connection[Any], keys: Sequence[str]) -> dict[str, tuple[int, float]]:
+    """How many calls began in each key's current window, and in how many seconds it ends."""
+    return {row[0]: (row[1], row[2]) for row in tx.execute(USED, {"keys": list(keys)})}
+
+
+def hold(tx: Connection[Any], holds: Sequence[tuple[str, int, int]]) -> None:
+    """Charge limits: (key, call id, token)."""
+    keys, calls, tokens = ([list(column) for column in zip(*holds, strict=True)]) if holds else ([], [], [])
+    tx.execute(HOLD, {"keys": keys, "calls": calls, "tokens": tokens})
+
+
+def charge(tx: Connection[Any], charges: dict[str, tuple[int, float]]) -> None:
+    """Charge rates: how many calls begin now, and the seconds of a window, should a new one begin."""
+    parameters = {"keys": list(charges), "used": [c[0] for c in charges.values()]}
+    tx.execute(CHARGE, parameters | {"seconds": [c[1] for c in charges.values()]})
+
+
+def hold_off(tx: Connection[Any], calls: Sequence[HeldOff]) -> None:
+    """running → scheduled, at no cost for the call."""
+    tx.execute(
+        HOLD_OFF,
+        {
+            "ids": [call.id for call in calls],
+            "tokens": [call.token for call in calls],
+            "delays": [call.delay for call in calls],
+            "keys": [call.key for call in calls],
+        },
+    )
+
+
+def free(tx: Connection[Any], calls: Sequence[int]) -> None:
+    """These calls do not run any more: those that waited for their places may go on."""
+    tx.execute(FREE, {"calls": list(calls)})
+
+
+def forget(tx: Connection[Any]) -> None:
+    """Remove holds whose calls are gone, and windows that are over."""
+    tx.execute(FORGET)
+    tx.execute(FORGET_RATES)

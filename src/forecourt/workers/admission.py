@@ -1,0 +1,67 @@
+"""Admission: of the calls that were just claimed, which may run now under their jobs' limits. The others wait, at no cost."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from psycopg import Connection
+
+from forecourt.jobs.job import Job
+from forecourt.store import limits
+from forecourt.store.limits import HeldOff
+from forecourt.store.ready import Claimed
+
+PATIENCE = 5.0
+"""Seconds after which a call that waits for a place looks by itself. Usually it is told at once, when another call ends."""
+
+
+def admit(tx: Connection[Any], jobs: Mapping[str, Job[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
+    """The calls that may run. Every limit of a call is checked before any is charged, in the claiming transaction."""
+    limited = [call for call in claimed if call.job in jobs and jobs[call.job].is_limited]
+    if not limited:
+        return list(claimed)
+    keys = {call.id: _keys(jobs[call.job], call) for call in limited}
+    limit_keys = sorted({key for key, _ in keys.values() if key})
+    rate_keys = sorted({key for _, key in keys.values() if key})
+    limits.lock(tx, sorted([*limit_keys, *rate_keys]))
+    busy = limits.running(tx, limit_keys)
+    spent = limits.used(tx, rate_keys)
+    holds: list[tuple[str, int, int]] = []
+    charges: dict[str, tuple[int, float]] = {}
+    stopped: list[HeldOff] = []
+    waiting: Counter[str] = Counter()
+    for call in limited:
+        policy = jobs[call.job].policy
+        limit_key, rate_key = keys[call.id]
+        used, ends_in = spent.get(rate_key or "", (0, 0.0))
+        if policy.rate is not None and used >= policy.rate.most:
+            # Spread over the windows to come, so that they do not all knock at the same time.
+            turn = waiting[rate_key or ""] // policy.rate.most
+            stopped.append(HeldOff(call.id, call.token, ends_in + turn * policy.rate.window, None))
+            waiting[rate_key or ""] += 1
+        elif policy.limit is not None and busy.get(limit_key or "", 0) >= policy.limit.most:
+            turn = waiting[limit_key or ""] // policy.limit.most
+            stopped.append(HeldOff(call.id, call.token, PATIENCE * (1 + turn), limit_key))
+            waiting[limit_key or ""] += 1
+        else:
+            if limit_key:
+                busy[limit_key] = busy.get(limit_key, 0) + 1
+                holds.append((limit_key, call.id, call.token))
+            if rate_key and policy.rate is not None:
+                spent[rate_key] = (used + 1, ends_in or policy.rate.window)
+                charges[rate_key] = (charges.get(rate_key, (0, 0.0))[0] + 1, policy.rate.window)
+    if holds:
+        limits.hold(tx, holds)
+    if charges:
+        limits.charge(tx, charges)
+    if stopped:
+        limits.hold_off(tx, stopped)
+    refused = {call.id for call in stopped}
+    return [call for call in claimed if call.id not in refused]
+
+
+def _keys(job: Job[..., Any], call: Claimed) -> tuple[str | None, str | None]:
+    args = orjson.loads(call.args)
+    limit, rate = job.policy.limit, job.policy.rate
+    return (limit.key(job.name, args) if limit else None, rate.key(job.name, args) if rate else None)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from forecourt.jobs.dispatch import Call
     from forecourt.jobs.job import Job, job
     from forecourt.jobs.limits import at_most, per
+    from forecourt.jobs.middleware import Middleware, use
     from forecourt.jobs.outcome import Discard, Release
     from forecourt.jobs.progress import report
     from forecourt.schedule.timetable import Timetable
@@ -27,6 +28,7 @@ _HOMES = {
     "Discard": "forecourt.jobs.outcome",
     "Forecourt": "forecourt.app",
     "Job": "forecourt.jobs.job",
+    "Middleware": "forecourt.jobs.middleware",
     "Release": "forecourt.jobs.outcome",
     "Session": "sqlalchemy.orm",
     "Timetable": "forecourt.schedule.timetable",
@@ -37,6 +39,7 @@ _HOMES = {
     "exponential": "forecourt.jobs.backoff",
     "per": "forecourt.jobs.limits",
     "report": "forecourt.jobs.progress",
+    "use": "forecourt.jobs.middleware",
     "job": "forecourt.jobs.job",
 }
 
@@ -45,6 +48,7 @@ __all__ = [
     "Discard",
     "Forecourt",
     "Job",
+    "Middleware",
     "Release",
     "Session",
     "Timetable",
@@ -57,6 +61,7 @@ __all__ = [
     "job",
     "per",
     "report",
+    "use",
 ]
 
 

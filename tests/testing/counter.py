@@ -21,7 +21,7 @@ def note(args: dict[str, Any]) -> dict[str, Any]:
 
 
 @job(queue="low", priority=3)
-def greet(who: str, times: int = 1) -> str:
+def salute(who: str, times: int = 1) -> str:
     return "hello " * times + who
 
 
@@ -48,7 +48,7 @@ def add_up(number: list[int]) -> int:
 @job
 def welcome(who: str) -> None:
     """Dispatches another job."""
-    greet.using(queue="high").dispatch(who=who)
+    salute.using(queue="high").dispatch(who=who)
 
 
 @job

@@ -4,7 +4,7 @@ import logging
 import os
 
 import pytest
-from counter import greet
+from counter import salute
 
 import workshop
 from fleet import Looking
@@ -157,10 +157,10 @@ def test_a_call_without_end_is_an_error_that_names_it_and_stays_in_the_queue(loo
 
 def test_an_interrupted_test_run_is_interrupted(looking: Looking) -> None:
     interrupt.dispatch()
-    greet.dispatch(who="Ada")
+    salute.dispatch(who="Ada")
     with pytest.raises(KeyboardInterrupt):
         drain()
-    assert looking.rows("SELECT job FROM forecourt.ready") == [("greet",)], "what was claimed is given back"
+    assert looking.rows("SELECT job FROM forecourt.ready") == [("salute",)], "what was claimed is given back"
     assert looking.rows("SELECT job FROM forecourt.scheduled") == [("interrupt",)]
 
 

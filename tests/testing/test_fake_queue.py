@@ -8,7 +8,7 @@ from typing import Any
 
 import counter
 import pytest
-from counter import add_up, greet, index, sell, store, welcome
+from counter import add_up, index, salute, sell, store, welcome
 from sqlalchemy.exc import OperationalError
 
 import workshop
@@ -25,55 +25,55 @@ pytestmark = pytest.mark.usefixtures("nowhere")
 def test_every_way_to_dispatch_is_recorded_and_touches_no_database() -> None:
     at = datetime(2030, 1, 1, tzinfo=UTC)
     with fake_queue() as fake:
-        greet.dispatch(who="Ada")
-        greet.using(queue="high", priority=-5, delay=timedelta(minutes=1)).dispatch(who="Bob", times=2)
-        greet.using(at=at, session=Session()).dispatch_many([{"who": "Cleo"}, {"who": "Dan"}])
+        salute.dispatch(who="Ada")
+        salute.using(queue="high", priority=-5, delay=timedelta(minutes=1)).dispatch(who="Bob", times=2)
+        salute.using(at=at, session=Session()).dispatch_many([{"who": "Cleo"}, {"who": "Dan"}])
     assert [
         (call.job, call.args, call.queue, call.priority, call.delay, call.at, call.in_transaction)
         for call in fake.calls
     ] == [
-        (greet, {"who": "Ada", "times": 1}, "low", 3, None, None, False),
-        (greet, {"who": "Bob", "times": 2}, "high", -5, 60, None, False),
-        (greet, {"who": "Cleo", "times": 1}, "low", 3, None, at, True),
-        (greet, {"who": "Dan", "times": 1}, "low", 3, None, at, True),
+        (salute, {"who": "Ada", "times": 1}, "low", 3, None, None, False),
+        (salute, {"who": "Bob", "times": 2}, "high", -5, 60, None, False),
+        (salute, {"who": "Cleo", "times": 1}, "low", 3, None, at, True),
+        (salute, {"who": "Dan", "times": 1}, "low", 3, None, at, True),
     ]
     with pytest.raises(OperationalError):
-        greet.dispatch(who="outside of the block it goes to the database")
+        salute.dispatch(who="outside of the block it goes to the database")
 
 
 def test_a_dispatch_gets_a_call_whose_id_is_in_no_table() -> None:
     with fake_queue() as fake:
-        one = greet.dispatch(who="Ada")
-        two, three = greet.dispatch_many([{"who": "Bob"}, {"who": "Cleo"}])
-        assert greet.dispatch_many([]) == []
+        one = salute.dispatch(who="Ada")
+        two, three = salute.dispatch_many([{"who": "Bob"}, {"who": "Cleo"}])
+        assert salute.dispatch_many([]) == []
     assert [call.id for call in fake.calls] == [one.id, two.id, three.id]
     assert len({one.id, two.id, three.id}) == 3
     assert max(one.id, two.id, three.id) < 0
-    assert one.job == "greet"
+    assert one.job == "salute"
 
 
 def test_dispatches_inside_jobs_and_in_other_threads_are_recorded() -> None:
     with fake_queue() as fake:
         run_now(welcome, who="Ada")
-        thread = threading.Thread(target=greet.dispatch, kwargs={"who": "Bob"})
+        thread = threading.Thread(target=salute.dispatch, kwargs={"who": "Bob"})
         thread.start()
         thread.join()
-    fake.assert_dispatched_on("high", greet, who="Ada")
-    fake.assert_dispatched_on("low", greet, who="Bob")
+    fake.assert_dispatched_on("high", salute, who="Ada")
+    fake.assert_dispatched_on("low", salute, who="Bob")
 
 
 def test_wrong_arguments_are_an_error_and_record_nothing() -> None:
     with fake_queue() as fake:
         with pytest.raises(WrongArguments, match="no such argument: 'wh'"):
-            greet.dispatch(wh="Ada")
+            salute.dispatch(wh="Ada")
         with pytest.raises(WrongArguments, match="valid string"):
-            greet.dispatch_many([{"who": "Ada"}, {"who": 7}])
+            salute.dispatch_many([{"who": "Ada"}, {"who": 7}])
         with pytest.raises(ValueError, match="queue"):
-            greet.using(queue="a,b").dispatch(who="Ada")
+            salute.using(queue="a,b").dispatch(who="Ada")
         with pytest.raises(
             TypeError, match="expected a SQLAlchemy Session or Connection or a psycopg connection, not str"
         ):
-            greet.using(session="postgresql://").dispatch(who="Ada")  # type: ignore[arg-type]
+            salute.using(session="postgresql://").dispatch(who="Ada")  # type: ignore[arg-type]
     fake.assert_nothing_dispatched()
 
 
@@ -106,25 +106,30 @@ def test_the_duplicate_of_a_unique_call_is_not_recorded_within_one_fake() -> Non
 
 def test_a_chain_is_recorded_as_its_first_call_and_what_would_follow() -> None:
     with fake_queue() as fake:
-        chain(welcome.call(who="Ada"), greet.call(who="Bob"), greet.call(who="Cleo")).catch(
+        chain(welcome.call(who="Ada"), salute.call(who="Bob"), salute.call(who="Cleo")).catch(
             add_up.call(number=1)
         ).dispatch()
-        greet.dispatch(who="Dan")
+        salute.dispatch(who="Dan")
     fake.assert_count(2)
-    fake.assert_chained(welcome, greet, greet)
-    fake.assert_chained(welcome, greet.call(who="Bob"), greet.call(who="Cleo"))
-    fake.assert_dispatched(greet, where=lambda call: not call.chain)
-    fake.assert_not_dispatched(greet, who="Bob")
-    for links in ([welcome, greet], [welcome, greet, add_up], [greet, greet], [welcome, greet.call(who="Eve"), greet]):
+    fake.assert_chained(welcome, salute, salute)
+    fake.assert_chained(welcome, salute.call(who="Bob"), salute.call(who="Cleo"))
+    fake.assert_dispatched(salute, where=lambda call: not call.chain)
+    fake.assert_not_dispatched(salute, who="Bob")
+    for links in (
+        [welcome, salute],
+        [welcome, salute, add_up],
+        [salute, salute],
+        [welcome, salute.call(who="Eve"), salute],
+    ):
         with pytest.raises(AssertionError):
             fake.assert_chained(*links)
     with pytest.raises(AssertionError) as failure:
-        fake.assert_chained(welcome, greet.call(who="Eve"))
+        fake.assert_chained(welcome, salute.call(who="Eve"))
     assert str(failure.value) == (
-        "welcome, then greet(who='Eve') was not dispatched as a chain. Dispatched:\n"
-        "  welcome(who='Ada') on default, then greet(who='Bob', times=1), then greet(who='Cleo', times=1),"
+        "welcome, then salute(who='Eve') was not dispatched as a chain. Dispatched:\n"
+        "  welcome(who='Ada') on default, then salute(who='Bob', times=1), then salute(who='Cleo', times=1),"
         " on failure add_up(number=1)\n"
-        "  greet(who='Dan', times=1) on low, priority 3"
+        "  salute(who='Dan', times=1) on low, priority 3"
     )
 
 
@@ -132,46 +137,46 @@ def test_a_chain_is_recorded_as_its_first_call_and_what_would_follow() -> None:
 
 
 def test_only_the_named_jobs_are_faked() -> None:
-    with fake_queue(only=[greet]) as fake:
-        greet.dispatch(who="Ada")
+    with fake_queue(only=[salute]) as fake:
+        salute.dispatch(who="Ada")
         with pytest.raises(OperationalError):
             index.dispatch(listing_id=7)
     fake.assert_count(1)
 
 
 def test_all_but_the_named_jobs_are_faked() -> None:
-    with fake_queue(except_=[greet]) as fake:
+    with fake_queue(except_=[salute]) as fake:
         index.dispatch(listing_id=7)
         with pytest.raises(OperationalError):
-            greet.dispatch_many([{"who": "Ada"}])
+            salute.dispatch_many([{"who": "Ada"}])
     fake.assert_count(1)
 
 
 def test_what_an_inner_fake_lets_pass_the_outer_one_takes() -> None:
-    with fake_queue() as outer, fake_queue(only=[greet]) as inner:
-        greet.dispatch(who="Ada")
+    with fake_queue() as outer, fake_queue(only=[salute]) as inner:
+        salute.dispatch(who="Ada")
         index.dispatch(listing_id=7)
-    inner.assert_dispatched_once(greet)
+    inner.assert_dispatched_once(salute)
     assert [call.job for call in outer.calls] == [index]
 
 
 def test_a_fake_that_lets_a_job_pass_does_not_claim_to_know_about_it() -> None:
-    with fake_queue(only=[greet]) as fake, pytest.raises(ValueError, match="this fake lets index pass"):
+    with fake_queue(only=[salute]) as fake, pytest.raises(ValueError, match="this fake lets index pass"):
         fake.assert_not_dispatched(index)
 
 
 def test_contradictory_or_wrong_choices_are_refused() -> None:
-    with pytest.raises(ValueError, match="only= or except_=, not both"), fake_queue(only=[greet], except_=[index]):
+    with pytest.raises(ValueError, match="only= or except_=, not both"), fake_queue(only=[salute], except_=[index]):
         pass
-    with pytest.raises(TypeError, match="expected a job, that is a function under @job, not 'greet'"):
-        FakeQueue(only=["greet"])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="expected a job, that is a function under @job, not 'salute'"):
+        FakeQueue(only=["salute"])  # type: ignore[list-item]
 
 
 def test_the_fake_ends_with_its_block_also_when_that_raises() -> None:
     with pytest.raises(KeyError), fake_queue():
         raise KeyError
     with pytest.raises(OperationalError):
-        greet.dispatch(who="Ada")
+        salute.dispatch(who="Ada")
 
 
 # -- assertions ----------------------------------------------------------------------------------------------------------
@@ -181,34 +186,34 @@ def test_the_fake_ends_with_its_block_also_when_that_raises() -> None:
 def fake() -> FakeQueue:
     """A fake that has seen something."""
     with fake_queue() as fake:
-        greet.dispatch(who="Ada")
-        greet.using(queue="high", delay=60).dispatch(who="Bob", times=2)
+        salute.dispatch(who="Ada")
+        salute.using(queue="high", delay=60).dispatch(who="Bob", times=2)
         index.using(session=Session()).dispatch(listing_id=7)
     return fake
 
 
 TOLD = """ Dispatched:
-  greet(who='Ada', times=1) on low, priority 3
-  greet(who='Bob', times=2) on high, priority 3, after 60 s
+  salute(who='Ada', times=1) on low, priority 3
+  salute(who='Bob', times=2) on high, priority 3, after 60 s
   index(listing_id=7, why='') on default, in a transaction"""
 
 
 @pytest.mark.parametrize(
     "holds",
     [
-        lambda fake: fake.assert_dispatched(greet),
-        lambda fake: fake.assert_dispatched(greet, who="Bob"),
-        lambda fake: fake.assert_dispatched(greet, times=2),
-        lambda fake: fake.assert_dispatched(greet, where=lambda call: call.args["times"] == 2),
+        lambda fake: fake.assert_dispatched(salute),
+        lambda fake: fake.assert_dispatched(salute, who="Bob"),
+        lambda fake: fake.assert_dispatched(salute, times=2),
+        lambda fake: fake.assert_dispatched(salute, where=lambda call: call.args["times"] == 2),
         lambda fake: fake.assert_dispatched_once(index),
-        lambda fake: fake.assert_dispatched_once(greet, who="Ada"),
-        lambda fake: fake.assert_dispatched_on("low", greet),
-        lambda fake: fake.assert_dispatched_on("high", greet, who="Bob"),
-        lambda fake: fake.assert_dispatched_later(greet),
-        lambda fake: fake.assert_dispatched_later(greet, delay=timedelta(minutes=1), who="Bob"),
+        lambda fake: fake.assert_dispatched_once(salute, who="Ada"),
+        lambda fake: fake.assert_dispatched_on("low", salute),
+        lambda fake: fake.assert_dispatched_on("high", salute, who="Bob"),
+        lambda fake: fake.assert_dispatched_later(salute),
+        lambda fake: fake.assert_dispatched_later(salute, delay=timedelta(minutes=1), who="Bob"),
         lambda fake: fake.assert_dispatched_in_transaction(index, listing_id=7),
         lambda fake: fake.assert_not_dispatched(add_up),
-        lambda fake: fake.assert_not_dispatched(greet, who="Cleo"),
+        lambda fake: fake.assert_not_dispatched(salute, who="Cleo"),
         lambda fake: fake.assert_count(3),
     ],
 )
@@ -220,26 +225,29 @@ def test_what_is_true_is_asserted_in_silence(fake: FakeQueue, holds: Callable[[F
     ("fails", "words"),
     [
         (lambda fake: fake.assert_dispatched(add_up), "add_up was not dispatched."),
-        (lambda fake: fake.assert_dispatched(greet, who="Cleo"), "greet(who='Cleo') was not dispatched."),
-        (lambda fake: fake.assert_dispatched(greet, times=3), "greet was dispatched 2 times, expected 3 times."),
-        (lambda fake: fake.assert_dispatched(greet, where=lambda call: call.priority < 0), "greet was not dispatched."),
-        (lambda fake: fake.assert_dispatched_once(greet), "greet was dispatched 2 times, expected once."),
+        (lambda fake: fake.assert_dispatched(salute, who="Cleo"), "salute(who='Cleo') was not dispatched."),
+        (lambda fake: fake.assert_dispatched(salute, times=3), "salute was dispatched 2 times, expected 3 times."),
         (
-            lambda fake: fake.assert_dispatched_on("low", greet, who="Bob"),
-            "greet(who='Bob') was not dispatched on queue 'low'.",
+            lambda fake: fake.assert_dispatched(salute, where=lambda call: call.priority < 0),
+            "salute was not dispatched.",
+        ),
+        (lambda fake: fake.assert_dispatched_once(salute), "salute was dispatched 2 times, expected once."),
+        (
+            lambda fake: fake.assert_dispatched_on("low", salute, who="Bob"),
+            "salute(who='Bob') was not dispatched on queue 'low'.",
         ),
         (lambda fake: fake.assert_dispatched_later(index), "index was not dispatched for later."),
         (
-            lambda fake: fake.assert_dispatched_later(greet, delay=30),
-            "greet was not dispatched for later, after 30 s.",
+            lambda fake: fake.assert_dispatched_later(salute, delay=30),
+            "salute was not dispatched for later, after 30 s.",
         ),
         (
-            lambda fake: fake.assert_dispatched_later(greet, at=counter.MIDNIGHT),
-            "greet was not dispatched for later, at 2026-11-23 00:00:00+00:00.",
+            lambda fake: fake.assert_dispatched_later(salute, at=counter.MIDNIGHT),
+            "salute was not dispatched for later, at 2026-11-23 00:00:00+00:00.",
         ),
         (
-            lambda fake: fake.assert_dispatched_in_transaction(greet),
-            "greet was not dispatched in the caller's transaction, with using(session=...).",
+            lambda fake: fake.assert_dispatched_in_transaction(salute),
+            "salute was not dispatched in the caller's transaction, with using(session=...).",
         ),
         (
             lambda fake: fake.assert_not_dispatched(index, listing_id=7),
@@ -260,14 +268,14 @@ def test_a_failure_says_what_was_expected_and_lists_what_was_dispatched(
 def test_a_failure_with_nothing_dispatched_says_so() -> None:
     with (
         fake_queue() as fake,
-        pytest.raises(AssertionError, match=r"^greet was not dispatched\. Nothing was dispatched\.$"),
+        pytest.raises(AssertionError, match=r"^salute was not dispatched\. Nothing was dispatched\.$"),
     ):
-        fake.assert_dispatched(greet)
+        fake.assert_dispatched(salute)
 
 
 def test_a_failure_stays_readable_with_many_calls_and_long_arguments() -> None:
     with fake_queue() as fake:
-        greet.dispatch_many([{"who": "x" * 5000}] * 1000)
+        salute.dispatch_many([{"who": "x" * 5000}] * 1000)
     with pytest.raises(AssertionError) as failure:
         fake.assert_nothing_dispatched()
     assert "and 970 more" in str(failure.value)
@@ -276,8 +284,8 @@ def test_a_failure_stays_readable_with_many_calls_and_long_arguments() -> None:
 
 @pytest.mark.parametrize("name", ["assert_dispatched", "assert_not_dispatched", "dispatched"])
 def test_an_assertion_about_an_argument_that_the_job_does_not_take_is_a_mistake(fake: FakeQueue, name: str) -> None:
-    with pytest.raises(WrongArguments, match=r"greet: no such argument: 'whom' \(it takes who, times\)"):
-        getattr(fake, name)(greet, whom="Ada")
+    with pytest.raises(WrongArguments, match=r"salute: no such argument: 'whom' \(it takes who, times\)"):
+        getattr(fake, name)(salute, whom="Ada")
 
 
 def test_an_assertion_about_something_that_is_no_job_is_a_mistake(fake: FakeQueue) -> None:
@@ -287,7 +295,7 @@ def test_an_assertion_about_something_that_is_no_job_is_a_mistake(fake: FakeQueu
 
 
 def test_the_calls_that_fit_can_be_looked_at(fake: FakeQueue) -> None:
-    [bob] = fake.dispatched(greet, who="Bob")
+    [bob] = fake.dispatched(salute, who="Bob")
     assert (bob.queue, bob.delay, bob.later) == ("high", 60, True)
     assert fake.dispatched(add_up) == []
 
@@ -296,28 +304,28 @@ def test_the_calls_that_fit_can_be_looked_at(fake: FakeQueue) -> None:
 
 
 def test_what_is_not_faked_enters_the_real_queue(looking: Looking) -> None:
-    with fake_queue(only=[greet]) as fake:
-        greet.dispatch(who="Ada")
+    with fake_queue(only=[salute]) as fake:
+        salute.dispatch(who="Ada")
         workshop.nothing.dispatch(n=3)
-    fake.assert_dispatched_once(greet)
+    fake.assert_dispatched_once(salute)
     assert looking.rows("SELECT job FROM forecourt.ready") == [("nothing",)]
 
 
 def test_a_batch_is_refused_with_a_way_out(looking: Looking) -> None:
     with fake_queue(), pytest.raises(RuntimeError, match="let its jobs pass with except_="):
-        batch([greet.call(who="Ada")]).dispatch()
+        batch([salute.call(who="Ada")]).dispatch()
     assert looking.count("batches") == 0
-    with fake_queue(except_=[greet]):
-        batch([greet.call(who="Ada")]).dispatch()
+    with fake_queue(except_=[salute]):
+        batch([salute.call(who="Ada")]).dispatch()
     assert looking.count("ready") == 1
 
 
 def test_the_calls_of_due_tasks_are_recorded_too(looking: Looking) -> None:
     timetable = Timetable("UTC")
-    timetable.add(greet, who="Ada").every_minute()
+    timetable.add(salute, who="Ada").every_minute()
     clock = Clock(timetable, engine(), environment="local")
     clock.begin(counter.MIDNIGHT)
     with fake_queue() as fake:
         clock.run_once(counter.MIDNIGHT + timedelta(minutes=1))
-    fake.assert_dispatched_in_transaction(greet, who="Ada")
+    fake.assert_dispatched_in_transaction(salute, who="Ada")
     assert looking.live() == 0

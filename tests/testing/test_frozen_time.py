@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from counter import greet, index
+from counter import index, salute
 
 import workshop
 from fleet import Looking
@@ -22,7 +22,7 @@ AT = datetime(2030, 1, 1, 8, 30, tzinfo=UTC)
 @pytest.fixture
 def timetable() -> Timetable:
     timetable = Timetable("UTC")
-    timetable.add(greet, who="Ada").daily_at("08:30")
+    timetable.add(salute, who="Ada").daily_at("08:30")
     timetable.add(index, name="reindex", listing_id=7).every_ten_seconds()
     return timetable
 
@@ -32,8 +32,8 @@ def timetable() -> Timetable:
 
 @pytest.mark.usefixtures("nowhere")
 def test_a_scheduled_job_is_found_by_its_cron_and_its_arguments(timetable: Timetable) -> None:
-    assert_scheduled(greet, "30 8 * * *", timetable=timetable)
-    assert_scheduled(greet, " 30  8 * * *", timetable=timetable, who="Ada", times=1)
+    assert_scheduled(salute, "30 8 * * *", timetable=timetable)
+    assert_scheduled(salute, " 30  8 * * *", timetable=timetable, who="Ada", times=1)
     assert_scheduled(index, "* * * * *", timetable=timetable, repeat_seconds=10)
 
 
@@ -41,22 +41,22 @@ def test_a_scheduled_job_is_found_by_its_cron_and_its_arguments(timetable: Timet
 def test_without_a_timetable_the_applications_is_asked() -> None:
     assert_scheduled(archive_old_analytics, "0 3 1 * *", days=180)
     with pytest.raises(AssertionError, match="heartbeat"):
-        assert_scheduled(greet, "@daily")
+        assert_scheduled(salute, "@daily")
 
 
 TOLD = """ The timetable has:
-  greet: greet(who='Ada') at '30 8 * * *', UTC: Daily at 08:30
+  salute: salute(who='Ada') at '30 8 * * *', UTC: Daily at 08:30
   reindex: index(listing_id=7) at '* * * * *', UTC: Every 10 seconds"""
 
 
 @pytest.mark.usefixtures("nowhere")
 def test_a_failure_lists_the_timetable(timetable: Timetable) -> None:
     with pytest.raises(AssertionError) as other_time:
-        assert_scheduled(greet, "31 8 * * *", timetable=timetable)
-    assert str(other_time.value) == "no task runs greet at '31 8 * * *'." + TOLD
+        assert_scheduled(salute, "31 8 * * *", timetable=timetable)
+    assert str(other_time.value) == "no task runs salute at '31 8 * * *'." + TOLD
     with pytest.raises(AssertionError) as other_argument:
-        assert_scheduled(greet, "30 8 * * *", timetable=timetable, who="Bob")
-    assert str(other_argument.value) == "no task runs greet(who='Bob') at '30 8 * * *'." + TOLD
+        assert_scheduled(salute, "30 8 * * *", timetable=timetable, who="Bob")
+    assert str(other_argument.value) == "no task runs salute(who='Bob') at '30 8 * * *'." + TOLD
     with pytest.raises(AssertionError) as every_minute:
         assert_scheduled(index, "* * * * *", timetable=timetable)
     assert str(every_minute.value) == "no task runs index at '* * * * *'." + TOLD
@@ -67,9 +67,9 @@ def test_a_failure_lists_the_timetable(timetable: Timetable) -> None:
 @pytest.mark.usefixtures("nowhere")
 def test_a_wrong_expression_or_argument_is_a_mistake(timetable: Timetable) -> None:
     with pytest.raises(TimetableError, match="minute '61'"):
-        assert_scheduled(greet, "61 8 * * *", timetable=timetable)
+        assert_scheduled(salute, "61 8 * * *", timetable=timetable)
     with pytest.raises(WrongArguments, match="no such argument: 'whom'"):
-        assert_scheduled(greet, "30 8 * * *", timetable=timetable, whom="Ada")
+        assert_scheduled(salute, "30 8 * * *", timetable=timetable, whom="Ada")
 
 
 # -- assert_due and freeze -----------------------------------------------------------------------------------------------
@@ -77,25 +77,25 @@ def test_a_wrong_expression_or_argument_is_a_mistake(timetable: Timetable) -> No
 
 @pytest.mark.usefixtures("nowhere")
 def test_a_task_is_due_at_an_instant_or_at_the_frozen_one(timetable: Timetable) -> None:
-    assert_due(timetable["greet"], AT)
+    assert_due(timetable["salute"], AT)
     with freeze(AT):
-        assert_due(timetable["greet"])
+        assert_due(timetable["salute"])
         with freeze(AT + timedelta(minutes=1)), pytest.raises(AssertionError):
-            assert_due(timetable["greet"])
-        assert_due(timetable["greet"])
+            assert_due(timetable["salute"])
+        assert_due(timetable["salute"])
     with pytest.raises(ValueError, match="give at=, or freeze the clock"):
-        assert_due(timetable["greet"])
+        assert_due(timetable["salute"])
 
 
 @pytest.mark.usefixtures("nowhere")
 def test_a_task_that_is_not_due_says_when_it_is_next_in_its_zone() -> None:
     timetable = Timetable("Asia/Damascus")
-    timetable.add(greet, who="Ada").daily_at("08:30")
+    timetable.add(salute, who="Ada").daily_at("08:30")
     with pytest.raises(AssertionError) as failure:
-        assert_due(timetable["greet"], AT)
+        assert_due(timetable["salute"], AT)
     assert str(failure.value) == (
         "not due at 2030-01-01 11:30:00+03:00 (Asia/Damascus), next at 2030-01-02 08:30:00+03:00: "
-        "greet: greet(who='Ada') at '30 8 * * *', Asia/Damascus: Daily at 08:30"
+        "salute: salute(who='Ada') at '30 8 * * *', Asia/Damascus: Daily at 08:30"
     )
 
 
@@ -104,7 +104,7 @@ def test_a_naive_instant_is_refused_and_freezes_nothing(timetable: Timetable) ->
     with pytest.raises(ValueError, match="has no time zone"), freeze(datetime(2030, 1, 1)):  # noqa: DTZ001
         pass
     with pytest.raises(ValueError, match="has no time zone"):
-        assert_due(timetable["greet"], datetime(2030, 1, 1))  # noqa: DTZ001
+        assert_due(timetable["salute"], datetime(2030, 1, 1))  # noqa: DTZ001
     assert tasks.frozen is None
 
 

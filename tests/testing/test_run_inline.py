@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from counter import add_up, count_up, greet, index, sell, store, welcome, write_file
+from counter import add_up, count_up, index, salute, sell, store, welcome, write_file
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
@@ -23,7 +23,7 @@ from forecourt.testing import fake_queue, run_as_inline, run_now
 
 @pytest.mark.usefixtures("nowhere")
 def test_a_call_without_a_session_runs_without_a_database_and_returns_its_result() -> None:
-    assert run_now(greet, who="Ada", times=2) == "hello hello Ada"
+    assert run_now(salute, who="Ada", times=2) == "hello hello Ada"
     assert run_now(add_up, number=5) == 5, "a batched job gets a list of one"
     with pytest.raises(OperationalError):
         run_now(workshop.transact, call="one")
@@ -32,7 +32,7 @@ def test_a_call_without_a_session_runs_without_a_database_and_returns_its_result
 @pytest.mark.usefixtures("nowhere")
 def test_arguments_are_checked_prepared_and_gone_through_json() -> None:
     with pytest.raises(WrongArguments, match="'who' is missing"):
-        run_now(greet)
+        run_now(salute)
     with pytest.raises(WrongArguments, match="instance of Decimal"):
         run_now(sell, listing_id=7, price=9.5)
     assert run_now(store, path="photo.jpg") == "stored/photo.jpg"
@@ -56,8 +56,8 @@ def seen() -> Iterator[list[RunningCall]]:
 
 @pytest.mark.usefixtures("nowhere")
 def test_middleware_stands_around(seen: list[RunningCall]) -> None:
-    run_now(greet, who="Ada")
-    assert [(call.job, call.attempt, call.options) for call in seen] == [("greet", 1, {})]
+    run_now(salute, who="Ada")
+    assert [(call.job, call.attempt, call.options) for call in seen] == [("salute", 1, {})]
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -96,28 +96,28 @@ def test_what_is_dispatched_runs_at_once_also_from_within_a_job(seen: list[Runni
         welcome.dispatch(who="Ada")
         call = write_file.using(delay=3600).dispatch(path=str(tmp_path / "written"))
     assert (tmp_path / "written").read_text() == "here"
-    assert [call.job for call in seen] == ["welcome", "greet", "write_file"]
+    assert [call.job for call in seen] == ["welcome", "salute", "write_file"]
     assert call.id == seen[-1].id
     with pytest.raises(OperationalError):
-        greet.dispatch(who="outside of the block it goes to the database")
+        salute.dispatch(who="outside of the block it goes to the database")
 
 
 @pytest.mark.usefixtures("nowhere")
 def test_many_calls_of_a_batched_job_run_together_and_others_one_by_one(seen: list[RunningCall]) -> None:
     with run_as_inline():
         assert len(add_up.dispatch_many([{"number": n} for n in range(5)])) == 5
-        assert len(greet.dispatch_many([{"who": "Ada"}, {"who": "Bob"}])) == 2
+        assert len(salute.dispatch_many([{"who": "Ada"}, {"who": "Bob"}])) == 2
         assert add_up.dispatch_many([]) == []
-    assert [call.job for call in seen] == ["add_up"] * 3 + ["greet"] * 2
+    assert [call.job for call in seen] == ["add_up"] * 3 + ["salute"] * 2
 
 
 @pytest.mark.usefixtures("nowhere")
 def test_wrong_arguments_are_an_error_before_anything_runs(seen: list[RunningCall]) -> None:
     with run_as_inline():
         with pytest.raises(WrongArguments):
-            greet.dispatch_many([{"who": "Ada"}, {"who": 7}])
+            salute.dispatch_many([{"who": "Ada"}, {"who": 7}])
         with pytest.raises(ValueError, match="priority"):
-            greet.using(priority=99999).dispatch(who="Ada")
+            salute.using(priority=99999).dispatch(who="Ada")
     assert seen == []
 
 
@@ -160,8 +160,8 @@ def test_what_cannot_join_a_transaction_is_refused_with_a_way_out(looking: Looki
         with pytest.raises(TypeError, match=r"not of a psycopg connection; use fake_queue\(\) or drain\(\) here"):
             workshop.transact.using(session=connection).dispatch(call="one")
         with pytest.raises(TypeError, match="not str"):
-            greet.using(session="postgresql://").dispatch(who="Ada")  # type: ignore[arg-type]
-        greet.using(session=connection).dispatch(who="without a session of its own it runs")
+            salute.using(session="postgresql://").dispatch(who="Ada")  # type: ignore[arg-type]
+        salute.using(session=connection).dispatch(who="without a session of its own it runs")
 
 
 def test_a_chain_runs_to_its_end(looking: Looking) -> None:
@@ -188,7 +188,7 @@ def test_a_batch_is_refused_with_a_way_out(looking: Looking) -> None:
 @pytest.mark.usefixtures("nowhere")
 def test_a_fake_inside_keeps_its_jobs_from_running(seen: list[RunningCall]) -> None:
     with run_as_inline(), fake_queue(only=[index]) as fake:
-        greet.dispatch(who="Ada")
+        salute.dispatch(who="Ada")
         index.dispatch(listing_id=7)
     fake.assert_count(1)
-    assert [call.job for call in seen] == ["greet"]
+    assert [call.job for call in seen] == ["salute"]

@@ -1,36 +1,21 @@
-"""The call that this process is executing, and what stands around every execution."""
+"""The call that this process is executing."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class RunningCall:
-    """The call at hand. `attempt` counts from 1; `options` are the engine's notes in its row."""
+    """The call at hand. `attempt` counts from 1; `options` are the engine's notes in its row; `extras` are the values of the options
+    that middleware added to its job."""
 
     id: int
     job: str
     attempt: int
     options: dict[str, Any]
+    extras: Mapping[str, Any] = field(default_factory=dict)
 
 
 current: ContextVar[RunningCall | None] = ContextVar("current", default=None)
-
-Middleware: TypeAlias = Callable[[RunningCall, Callable[[], Any]], Any]
-"""Called with the call and what to go on with; returns what that returned. What it raises is the attempt's outcome."""
-
-middleware: list[Middleware] = []
-"""What stands around every execution in this process, outermost first."""
-
-
-def surrounded(call: RunningCall, execute: Callable[[], Any]) -> Any:
-    """Execute inside all middleware."""
-    for outer in reversed(middleware):
-        execute = _bind(outer, call, execute)
-    return execute()
-
-
-def _bind(outer: Middleware, call: RunningCall, inner: Callable[[], Any]) -> Callable[[], Any]:
-    return lambda: outer(call, inner)

@@ -10,6 +10,7 @@ from forecourt.jobs.backoff import Backoff, Seconds, seconds
 from forecourt.jobs.backoff import backoff as as_backoff
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.limits import Limit, Rate, at_most
+from forecourt.jobs.middleware import declared
 from forecourt.jobs.plan import Plan
 from forecourt.jobs.policy import Policy
 
@@ -27,11 +28,13 @@ class Job(Generic[P, R]):
         *,
         name: str | None = None,
         prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        extras: Mapping[str, Any] | None = None,
     ) -> None:
         self.function = function
         self.name = name or function.__name__
         self.policy = policy
         self.prepare = prepare
+        self.extras: Mapping[str, Any] = extras or {}
         self.arguments = Arguments(self.name, function, batched=policy.batch is not None)
         for option, names in (
             ("unique", policy.unique),
@@ -151,6 +154,7 @@ def job(
     limit: Limit | int | None = None,
     rate: Rate | None = None,
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    **extras: Any,
 ) -> Callable[[Callable[P, R]], Job[P, R]]: ...
 def job(
     function: Callable[P, R] | None = None,
@@ -171,6 +175,7 @@ def job(
     limit: Limit | int | None = None,
     rate: Rate | None = None,
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    **extras: Any,
 ) -> Job[P, R] | Callable[[Callable[P, R]], Job[P, R]]:
     """Make a function a job, bare or with options.
 
@@ -184,7 +189,9 @@ def job(
     a call unique: dispatching a duplicate enters nothing and returns the live call; with `unique_for`, for so many seconds after
     the dispatch instead of while the call lives. `limit`: a number, or `at_most(3, by="provider_id")`: how many calls run at
     once. `rate`: `per(60, 10)`: how many begin in a time. Both hold across the fleet; a call that they stop waits, which costs it
-    nothing. `prepare` changes the arguments in the dispatching process, before they are stored. Raises ValueError for an option out of range.
+    nothing. `prepare` changes the arguments in the dispatching
+    process, before they are stored. Further options are those that middleware declares. Raises ValueError for an option out of
+    range, TypeError for an unknown one.
     """
 
     def make(function: Callable[P, R]) -> Job[P, R]:
@@ -203,7 +210,12 @@ def job(
             limit=at_most(limit) if isinstance(limit, int) else limit,
             rate=rate,
         )
-        made = Job(function, policy, name=name, prepare=prepare)
+        if unknown := extras.keys() - declared():
+            raise TypeError(
+                f"job {name or function.__name__}: no such option: {', '.join(sorted(unknown))}; neither the engine nor a"
+                f" middleware in use declares it (these are declared: {', '.join(sorted(declared())) or 'none'})"
+            )
+        made = Job(function, policy, name=name, prepare=prepare, extras=extras)
         registry.add(made)
         return made
 

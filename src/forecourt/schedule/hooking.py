@@ -7,14 +7,15 @@ success, and exactly one such call follows.
 import inspect
 import logging
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException
 from typing import Any
 
-from forecourt.jobs.context import RunningCall, middleware
+from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import job
+from forecourt.jobs.middleware import Middleware, use
 from forecourt.schedule.rules import Hook, Ping
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
@@ -43,8 +44,7 @@ def serve(timetable: Timetable) -> None:
     """Make this the timetable whose hooks this process runs."""
     global _timetable
     _timetable = timetable
-    if _before not in middleware:
-        middleware.append(_before)
+    use(BeforeHooks())
 
 
 def follow_up(task: Task, instant: datetime, queue: str) -> dict[str, Any]:
@@ -110,11 +110,13 @@ def _ping(url: str, task: str) -> None:
         log.warning("ping failed: %s", error, extra={"task": task, "url": url})
 
 
-def _before(call: RunningCall, execute: Callable[[], Any]) -> Any:
+class BeforeHooks(Middleware):
     """Around every call: each attempt at a task's run is preceded by its `before` hooks. If one raises, the attempt fails."""
-    name = call.options.get("task")
-    if isinstance(name, str) and _timetable is not None and name in _timetable:
-        due_at = datetime.fromisoformat(call.options["due_at"])
-        run = Run(name, due_at, succeeded=False, error=None, result=None, seconds=0.0)
-        run_hooks(_timetable[name].hooks.before, run)
-    return execute()
+
+    def before(self, call: RunningCall) -> None:
+        """Run the hooks, if this call is a task's."""
+        name = call.options.get("task")
+        if isinstance(name, str) and _timetable is not None and name in _timetable:
+            due_at = datetime.fromisoformat(call.options["due_at"])
+            run = Run(name, due_at, succeeded=False, error=None, result=None, seconds=0.0)
+            run_hooks(_timetable[name].hooks.before, run)

@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from forecourt.database import engine, in_transaction_of
-from forecourt.jobs.context import RunningCall, current, surrounded
+from forecourt.jobs.context import RunningCall, current
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.job import Job, registry
+from forecourt.jobs.middleware import surrounded
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.testing.detour import checked, detoured, new_id
 from forecourt.testing.wanted import a_job
@@ -94,7 +95,7 @@ def _execute(dispatch: Dispatch, texts: Sequence[str], id: int) -> Any:
     args = loaded[0]
     if job.policy.batch is not None:
         args = {name: [one[name] for one in loaded] for name in args}
-    call = RunningCall(id, job.name, 1, dispatch.options or {})
+    call = RunningCall(id, job.name, 1, dispatch.options or {}, job.extras)
     token = current.set(None)  # a call that is in no table has no progress to report and no batch to add to
     try:
         if not job.takes_session:

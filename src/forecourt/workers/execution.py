@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from forecourt.database import in_transaction_of
 from forecourt.jobs.arguments import WrongArguments
-from forecourt.jobs.context import RunningCall, current, surrounded
+from forecourt.jobs.context import RunningCall, current
 from forecourt.jobs.job import Job
+from forecourt.jobs.middleware import surrounded
 from forecourt.jobs.outcome import (
     ClaimLost,
     Discard,
@@ -96,7 +97,7 @@ class Execution:
         self, job: Job[..., Any], items: Sequence[Item], arrange: Callable[[list[dict[str, Any]]], dict[str, Any]]
     ) -> Outcome:
         first = items[0]
-        call = RunningCall(first.id, job.name, first.attempts + 1, first.options)
+        call = RunningCall(first.id, job.name, first.attempts + 1, first.options, job.extras)
         in_call = current.set(call)
         in_log = doing.set({"job": job.name, "call": first.id, "attempt": call.attempt})
         begun = time.perf_counter()

@@ -389,9 +389,10 @@ $$;
 DOWN = """
 DROP FUNCTION forecourt.dispatch, forecourt.take_unique, forecourt.unique_key, forecourt.count_errors, forecourt.remember,
     forecourt.fits, forecourt.wake, forecourt.add_buckets;
-DROP TABLE forecourt.holds, forecourt.rates, forecourt.batches, forecourt.wishes, forecourt.progress, forecourt.cancellations, forecourt.uniques, forecourt.audit,
-    forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions, forecourt.pauses, forecourt.workers,
-    forecourt.failed, forecourt.done, forecourt.running, forecourt.scheduled, forecourt.ready;
+DROP TABLE forecourt.holds, forecourt.rates, forecourt.batches, forecourt.wishes, forecourt.progress, forecourt.cancellations,
+    forecourt.uniques, forecourt.audit, forecourt.minutes, forecourt.ticks, forecourt.tasks, forecourt.job_definitions,
+    forecourt.pauses, forecourt.workers, forecourt.failed, forecourt.done, forecourt.running, forecourt.scheduled,
+    forecourt.ready;
 DROP SEQUENCE forecourt.run_tokens, forecourt.call_ids;
 """
 

@@ -27,11 +27,11 @@ UNION ALL SELECT args->>'how', 'scheduled' FROM forecourt.scheduled
 
 @pytest.mark.parametrize("how", ODD)
 def test_a_job_that_ends_in_an_odd_way_harms_nobody_else(looking: Looking, how) -> None:
-        mischief.misbehave.dispatch(how=how)
-        with worker(app="faults.mischief:app", processes=1) as process:
-            try:
-                wait_until(lambda: dict(looking.rows(STATES)) == {how: ODD[how]}, what="all to end", timeout=5)
-            finally:
-                print(looking.rows("select error, message, attempts from forecourt.failed"))
-                print(process.said()[:3000])
-        assert 0
+    mischief.misbehave.dispatch(how=how)
+    with worker(app="faults.mischief:app", processes=1) as process:
+        try:
+            wait_until(lambda: dict(looking.rows(STATES)) == {how: ODD[how]}, what="all to end", timeout=5)
+        finally:
+            print(looking.rows("select error, message, attempts from forecourt.failed"))
+            print(process.said()[:3000])
+    assert 0

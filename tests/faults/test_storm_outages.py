@@ -13,5 +13,6 @@ def test_postgresql_in_trouble_loses_and_doubles_nothing(empty_var: Path, tmp_pa
         hosts = [Host(name, tmp_path / name, ground.url) for name in ("north", "south")]
         with raging(Storm(ground.url, hosts)) as storm:
             results = [storm.endure(fault, 2) for fault in Outages(ground).all]
-    for r in results: print(r)
+    for r in results:
+        print(r)
     assert all(result.survived for result in results), results

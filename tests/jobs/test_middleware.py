@@ -1,6 +1,5 @@
 """Middleware: what stands around an execution, and the options that it adds."""
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -11,9 +10,9 @@ from forecourt.jobs.context import RunningCall
 
 
 @pytest.fixture(autouse=True)
-def only_ours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "_in_use", [])
-    yield
+    return
 
 
 class Diary(Middleware):

@@ -8,12 +8,17 @@ from typing import TypeAlias
 
 Seconds: TypeAlias = float | timedelta
 
+LONGEST = 100 * 365.25 * 86400.0
+"""Seconds: a hundred years. No wait is meant to be longer, and much longer ones no calendar can express."""
+
 
 def seconds(value: Seconds, what: str = "a delay") -> float:
-    """A duration in seconds. Raises ValueError, which says `what`, for a negative one."""
+    """A duration in seconds. Raises ValueError, which says `what`, unless it is between 0 and a hundred years."""
     number = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if number < 0:
         raise ValueError(f"{what} must not be negative, not {value!r}")
+    if not number <= LONGEST:  # this way round it is true for NaN
+        raise ValueError(f"{what} must be a number of seconds, at most {LONGEST:.0f}, not {value!r}")
     return number
 
 
@@ -50,8 +55,8 @@ def exponential(
     base: Seconds = 5, *, factor: float = 2, maximum: Seconds = timedelta(hours=1), jitter: float = 0.1
 ) -> Exponential:
     """A backoff that grows by `factor` from `base` to `maximum`, varied by ± `jitter` (a share, 0 to 1)."""
-    if factor < 1:
-        raise ValueError(f"backoff: factor must be at least 1, not {factor!r}")
+    if not 1 <= factor <= 1000:
+        raise ValueError(f"backoff: factor must be between 1 and 1000, not {factor!r}")
     if not 0 <= jitter <= 1:
         raise ValueError(f"backoff: jitter is a share between 0 and 1, not {jitter!r}")
     return Exponential(seconds(base), factor, seconds(maximum), jitter)

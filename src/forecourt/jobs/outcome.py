@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from forecourt.jobs.backoff import Seconds, seconds
+
 
 class Release(Exception):
-    """Raise inside a job to run the call again after `delay` seconds. It costs no try."""
+    """Raise inside a job to run the call again after `delay` (seconds or timedelta). It costs no try."""
 
-    def __init__(self, delay: float = 0, why: str = "released by the job") -> None:
+    def __init__(self, delay: Seconds = 0, why: str = "released by the job") -> None:
         super().__init__(why)
-        if delay < 0:
-            raise ValueError(f"Release: the delay must not be negative, not {delay!r}")
-        self.delay = float(delay)
+        self.delay = seconds(delay, "Release: the delay")
         self.why = why
 
 

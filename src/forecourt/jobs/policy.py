@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from forecourt.jobs.backoff import Backoff, Steps
+from forecourt.jobs.backoff import LONGEST, Backoff, Steps
 from forecourt.jobs.limits import Limit, Rate
 
 
@@ -42,8 +42,8 @@ class Policy:
             )
         if self.tries is not None and not 0 <= self.tries <= 32000:
             raise ValueError(f"tries: expected 0 (without end) to 32000, not {self.tries!r}")
-        if self.timeout is not None and self.timeout < 0:
-            raise ValueError(f"timeout: expected seconds, 0 for none, not {self.timeout!r}")
+        if self.timeout is not None and not 0 <= self.timeout <= LONGEST:
+            raise ValueError(f"timeout: expected seconds, 0 for none, at most {LONGEST:.0f}, not {self.timeout!r}")
         if self.batch is not None and (self.limit or self.rate):
             raise ValueError("batch: calls that run together cannot be limited one by one; leave out limit= and rate=")
         if self.max_errors is not None and self.max_errors < 1:

@@ -28,7 +28,7 @@ WITH given AS MATERIALIZED (
 INSERT INTO forecourt.done (
     id, batch_id, worker, created_at, started_at, attempts, uuid, outcome, job, queue, args, history, result, trace
 )
-SELECT id, batch_id, worker, created_at, clock_timestamp() - make_interval(secs => seconds), attempts + 1, uuid, outcome,
+SELECT id, batch_id, worker, created_at, clock_timestamp() - make_interval(secs => seconds), least(attempts + 1, 32767), uuid, outcome,
        job, queue, args, CASE WHEN incident IS NULL THEN history ELSE forecourt.remember(history, incident::jsonb) END,
        result::jsonb, trace
 FROM gone
@@ -49,7 +49,7 @@ WITH given AS MATERIALIZED (
 INSERT INTO forecourt.scheduled (
     id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace, run_at
 )
-SELECT id, batch_id, created_at, ready_at, priority, attempts + counted::int, uuid, job, queue, args, options,
+SELECT id, batch_id, created_at, ready_at, priority, least(attempts + counted::int, 32767), uuid, job, queue, args, options,
        forecourt.remember(history, incident::jsonb), unique_key, trace, now() + make_interval(secs => delay)
 FROM gone
 RETURNING id
@@ -75,7 +75,7 @@ INSERT INTO forecourt.failed (
     id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
     worker, error, message
 )
-SELECT id, batch_id, created_at, ready_at, priority, attempts + counted::int, uuid, job, queue, args, options,
+SELECT id, batch_id, created_at, ready_at, priority, least(attempts + counted::int, 32767), uuid, job, queue, args, options,
        forecourt.remember(history, incident::jsonb), unique_key, trace, worker, error, message
 FROM gone
 RETURNING id

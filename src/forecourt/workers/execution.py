@@ -1,5 +1,6 @@
 """Executes a bundle: runs the function, and for a job with a session commits its effects together with the calls' end."""
 
+import re
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +38,10 @@ from forecourt.workers.verdict import told
 
 LONGEST_RESULT = 16 * 1024
 LONGEST_TRACEBACK = 16 * 1024
+LONGEST_WORDS = 4000
 AFTER_INTERRUPTION = 1.0
+NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+"""The character NUL in JSON text, as opposed to a backslash that is followed by u0000."""
 
 ARGS = "SELECT args::text FROM forecourt.running WHERE id = %(id)s AND token = %(token)s"
 
@@ -117,15 +121,15 @@ class Execution:
         except _ClaimIsLost:
             return ClaimLost()
         except Release as release:
-            return Released(release.delay, release.why)
+            return Released(release.delay, _words(release.why))
         except Discard as discard:
-            return Discarded(clean(discard.why))
+            return Discarded(_words(discard.why))
         except (DBAPIError, psycopg.OperationalError) as error:
             why = _no_fault_of_the_job(error)
             if why is not None and job.takes_session:
                 return Interrupted(why, AFTER_INTERRUPTION)
             return raised(error, final=isinstance(error, job.policy.fail_on))
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - any end of the function is an outcome
+        except BaseException as error:  # noqa: BLE001 - any end of the function is an outcome
             return raised(error, final=isinstance(error, job.policy.fail_on))
         finally:
             doing.reset(in_log)
@@ -161,12 +165,20 @@ def raised(error: BaseException, *, final: bool = False) -> Raised:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     text = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
-    return Raised(name, clean(str(error))[:4000], clean(text), final)
+    return Raised(name, _words(error), clean(text)[-LONGEST_TRACEBACK:], final)
 
 
 def clean(text: str) -> str:
     """The text as PostgreSQL can store it: without NUL, and with lone surrogates spelled out."""
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def _words(said: object) -> str:
+    """What somebody said, as far as it can be said and kept."""
+    try:
+        return clean(str(said))[:LONGEST_WORDS]
+    except Exception as error:  # noqa: BLE001 - an exception whose own words raise is still an outcome
+        return f"(it has no words: its __str__ raised {type(error).__name__})"
 
 
 def _columns(loaded: list[dict[str, Any]]) -> dict[str, Any]:
@@ -183,7 +195,7 @@ def _result(value: Any) -> str | None:
         text = orjson.dumps(clean(repr(value))[: LONGEST_RESULT // 8]).decode()
     if len(text) > LONGEST_RESULT:
         text = orjson.dumps(clean(text)[: LONGEST_RESULT // 8] + "…").decode()
-    return text.replace("\\u0000", "\\\\u0000")
+    return NUL.sub(r"\1\\\\u0000", text)
 
 
 def _no_fault_of_the_job(error: DBAPIError | psycopg.OperationalError) -> str | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from forecourt.jobs.backoff import LONGEST
 from forecourt.jobs.policy import Defaults
 
 
@@ -33,8 +34,10 @@ class WorkOptions:
             raise ValueError(f"--queue: {','.join(self.queues)} names a queue twice")
         if not 1 <= self.processes <= 256:
             raise ValueError(f"--processes: expected 1 to 256, not {self.processes}")
-        if self.sleep <= 0:
-            raise ValueError(f"--sleep: expected more than 0 seconds, not {self.sleep:g}")
+        if not 0 < self.sleep <= LONGEST:
+            raise ValueError(f"--sleep: expected more than 0 seconds, at most {LONGEST:.0f}, not {self.sleep:g}")
         for name in ("rest", "max_jobs", "max_time", "memory", "shutdown_timeout"):
             if getattr(self, name) < 0:
                 raise ValueError(f"--{name.replace('_', '-')}: must not be negative, not {getattr(self, name)}")
+            if not getattr(self, name) <= LONGEST:
+                raise ValueError(f"--{name.replace('_', '-')}: at most {LONGEST:.0f}, not {getattr(self, name)}")

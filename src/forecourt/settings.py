@@ -19,6 +19,10 @@ class Settings(BaseSettings):
     database_url: str | None = None
     """postgresql://user:password@host:port/name. Without it a private PostgreSQL runs under `var`."""
 
+    pooled: bool = False
+    """Whether the database is behind a pooler in transaction mode, such as PgBouncer: then nothing is asked of a session that
+    lasts longer than a transaction, and idle workers find new calls by polling alone."""
+
     var: Path = Path("var")
     """The folder for everything local: the private database, photos, sitemap, archive, unsent mails."""
 

@@ -74,6 +74,8 @@ def _wrong(job: str, state: str, attempts: int, history: list[dict[str, Any]], c
         wrong.append(f"ended in {state}: {history[-1:]}")
     if attempts != len(counted) + (state == "done"):
         wrong.append(f"{attempts} attempts with the incidents {[incident['outcome'] for incident in history]}")
+    if job in ONCE and any(incident["outcome"] == "Raised" for incident in history):
+        wrong.append(f"paid a try for the database's trouble: {history}")
     if any(not incident.get("message") for incident in counted):
         wrong.append("an incident without its cause")
     if cut > len(history):

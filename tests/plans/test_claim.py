@@ -100,6 +100,7 @@ def test_an_acknowledgement_goes_by_primary_key_and_touches_its_batch(dispatcher
         "seconds": [0.0] * BATCH,
         "outcomes": ["finished"] * BATCH,
         "results": [None] * BATCH,
+        "incidents": [None] * BATCH,
     }
     assert buffers(dispatcher, running.FINISH, parameters) < BATCH * 30
     with dispatcher.transaction(force_rollback=True):

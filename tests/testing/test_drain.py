@@ -32,7 +32,9 @@ def relay(calls: list[str]) -> None:
 
 
 @job(tries=5, backoff=0)
-def interrupt() -> None:
+def interrupt(by_pytest: bool) -> None:
+    if by_pytest:
+        pytest.fail("Timeout >1.0s")  # as pytest-timeout does
     raise KeyboardInterrupt
 
 
@@ -136,6 +138,20 @@ def test_a_chain_and_the_callbacks_of_a_batch_follow(looking: Looking) -> None:
     assert looking.traces() == 4
 
 
+def test_the_first_failure_of_a_batch_cancels_what_has_not_begun(looking: Looking) -> None:
+    calls = [workshop.leave_by_exit.call(call="bad"), *(workshop.leave_trace.call(call=f"good {n}") for n in range(3))]
+    batch(calls, name="import").finally_(workshop.wrap_up.call(call="finally")).dispatch()
+    assert drain() == Drained(failed=1, discarded=3, finished=1)
+    assert looking.traces("finally import total=4 failed=1 cancelled=3") == 1
+
+
+def test_a_more_urgent_call_goes_first_also_when_it_comes_later(looking: Looking) -> None:
+    relay.dispatch(calls=["urgent"])
+    workshop.leave_trace.using(queue="low").dispatch(call="patient")
+    drain(["high", "default", "low"])
+    assert [row[0] for row in looking.rows("SELECT call FROM traces ORDER BY id")] == ["urgent", "patient"]
+
+
 def test_a_call_past_its_time_fails_without_being_run(looking: Looking) -> None:
     hurry.dispatch(call="one")
     looking.connection.execute("UPDATE forecourt.ready SET created_at = now() - interval '2 minutes'")
@@ -155,13 +171,16 @@ def test_a_call_without_end_is_an_error_that_names_it_and_stays_in_the_queue(loo
     assert looking.count("workers") == 0
 
 
-def test_an_interrupted_test_run_is_interrupted(looking: Looking) -> None:
-    interrupt.dispatch()
+@pytest.mark.parametrize("until_empty", [True, False])
+@pytest.mark.parametrize("by_pytest", [True, False])
+def test_an_interrupted_test_run_is_interrupted(looking: Looking, by_pytest: bool, until_empty: bool) -> None:
+    interrupt.dispatch(by_pytest=by_pytest)
     salute.dispatch(who="Ada")
-    with pytest.raises(KeyboardInterrupt):
-        drain()
+    with pytest.raises(pytest.fail.Exception if by_pytest else KeyboardInterrupt):
+        drain(["default", "low"], until_empty=until_empty)
     assert looking.rows("SELECT job FROM forecourt.ready") == [("salute",)], "what was claimed is given back"
     assert looking.rows("SELECT job FROM forecourt.scheduled") == [("interrupt",)]
+    assert looking.count("workers") == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Promises of calls that run at once: as in a slot, and without a database unless the job takes a session."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ from sqlalchemy.exc import OperationalError
 
 import workshop
 from fleet import Looking
-from forecourt import Discard, Release, Session, batch, chain
+from forecourt import Discard, Middleware, Release, Session, batch, chain, use
 from forecourt.database import engine
+from forecourt.jobs import middleware
 from forecourt.jobs.arguments import WrongArguments
-from forecourt.jobs.context import RunningCall, middleware
+from forecourt.jobs.context import RunningCall
 from forecourt.testing import fake_queue, run_as_inline, run_now
 
 # -- one call: run_now ---------------------------------------------------------------------------------------------------
@@ -40,18 +40,21 @@ def test_arguments_are_checked_prepared_and_gone_through_json() -> None:
         run_now(len)  # type: ignore[arg-type]
 
 
+class Watch(Middleware):
+    def __init__(self) -> None:
+        self.seen: list[RunningCall] = []
+
+    def before(self, call: RunningCall) -> None:
+        self.seen.append(call)
+
+
 @pytest.fixture
-def seen() -> Iterator[list[RunningCall]]:
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[RunningCall]:
     """The calls that middleware has seen."""
-    seen: list[RunningCall] = []
-
-    def look(call: RunningCall, execute: Callable[[], Any]) -> Any:
-        seen.append(call)
-        return execute()
-
-    middleware.append(look)
-    yield seen
-    middleware.remove(look)
+    watch = Watch()
+    monkeypatch.setattr(middleware, "_in_use", [])
+    use(watch)
+    return watch.seen
 
 
 @pytest.mark.usefixtures("nowhere")

@@ -68,9 +68,9 @@ def test_retry_until_replaces_tries(looking: Looking) -> None:
         wait_until(lambda: "worker started" in process.said())
         workshop.retry_for_a_second.dispatch(call="one")
         wait_until(lambda: looking.count("failed"))
-    [(error, attempts)] = looking.rows("SELECT error, attempts FROM forecourt.failed")
-    assert error == "ValueError"
+    [(attempts, incidents)] = looking.rows("SELECT attempts, history FROM forecourt.failed")
     assert 2 <= attempts <= 7
+    assert [incident["error"] for incident in incidents if incident["outcome"] == "Raised"] == ["ValueError"] * attempts
 
 
 def test_a_call_that_was_not_begun_in_time_fails_without_an_attempt(looking: Looking) -> None:

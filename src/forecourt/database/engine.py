@@ -59,7 +59,7 @@ def make_engine(*, pool_size: int = 5, pre_ping: bool = True, application_name: 
         database_url(),
         pool_size=pool_size,
         pool_pre_ping=pre_ping,
-        connect_args={"application_name": application_name, "connect_timeout": 10},
+        connect_args={"application_name": application_name} | _driver_options(),
     )
 
 
@@ -82,10 +82,15 @@ def connect(*, autocommit: bool = False, application_name: str = "forecourt") ->
     """
     try:
         return psycopg.connect(
-            libpq_url(), autocommit=autocommit, application_name=application_name, connect_timeout=10
+            libpq_url(), autocommit=autocommit, application_name=application_name, **_driver_options()
         )
     except psycopg.OperationalError as error:
         raise DatabaseUnreachable(unreachable(error)) from error
+
+
+def _driver_options() -> dict[str, Any]:
+    # Behind a pooler the next transaction may run on a connection that was never told of a prepared statement.
+    return {"connect_timeout": 10} | ({"prepare_threshold": None} if settings().pooled else {})
 
 
 def unreachable(error: Exception) -> str:

@@ -54,6 +54,15 @@ SET enable_hashjoin = off;
 SET enable_mergejoin = off;
 """
 
+# The same behind a pooler, which lends a connection for one transaction only.
+PLANNER_FOR_TRANSACTION = """
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_sort = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:

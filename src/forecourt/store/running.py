@@ -28,9 +28,9 @@ WITH given AS MATERIALIZED (
 INSERT INTO forecourt.done (
     id, batch_id, worker, created_at, started_at, attempts, uuid, outcome, job, queue, args, history, result, trace
 )
-SELECT id, batch_id, worker, created_at, clock_timestamp() - make_interval(secs => seconds), least(attempts + 1, 32767), uuid, outcome,
-       job, queue, args, CASE WHEN incident IS NULL THEN history ELSE forecourt.remember(history, incident::jsonb) END,
-       result::jsonb, trace
+SELECT id, batch_id, worker, created_at, clock_timestamp() - make_interval(secs => seconds), least(attempts + 1, 32767),
+       uuid, outcome, job, queue, args,
+       CASE WHEN incident IS NULL THEN history ELSE forecourt.remember(history, incident::jsonb) END, result::jsonb, trace
 FROM gone
 RETURNING id
 """

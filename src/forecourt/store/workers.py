@@ -24,7 +24,16 @@ SILENT = """
 SELECT id, host, boot, pid, pid_started, marks, extract(epoch FROM now() - beat_at)::float8 AS silent
 FROM forecourt.workers
 WHERE id <> %(self)s
-  AND (beat_at < now() - make_interval(secs => %(grace)s) OR (host = %(host)s AND boot = %(boot)s))
+  AND (beat_at NOT BETWEEN now() - make_interval(secs => %(grace)s) AND now() + make_interval(secs => %(grace)s)
+       OR (host = %(host)s AND boot = %(boot)s))
+"""
+
+# What is claimed under a name that is on no list would be found by nobody. A beat does not conflict with it, giving up does.
+HOLD = """
+SELECT id
+FROM forecourt.workers
+WHERE id = %(worker)s
+FOR KEY SHARE
 """
 
 LOCK = """
@@ -38,6 +47,17 @@ END_BACKENDS = """
 SELECT count(pg_terminate_backend(pid))
 FROM pg_stat_activity
 WHERE application_name = ANY (%(names)s)
+  AND datname = current_database()
+  AND usename = current_user
+"""
+
+# Waits until each is gone, so that what it was committing is committed by then, or never will be.
+END_PREVIOUS = """
+SELECT count(pg_terminate_backend(pid, 5000))
+FROM pg_stat_activity
+WHERE application_name = %(name)s
+  AND pid <> pg_backend_pid()
+  AND datname = current_database()
   AND usename = current_user
 """
 
@@ -90,9 +110,15 @@ def beat(tx: Connection[Any], worker: int, *, busy: int, stopping: bool) -> bool
 
 
 def suspects(tx: Connection[Any], *, self: int, grace: float, host: str, boot: str) -> list[Registered]:
-    """Workers silent for more than `grace` seconds, and all others of this host, whose processes can be looked at."""
+    """Workers whose last beat is more than `grace` seconds away, in the past or in the future, and all others of this host, whose
+    processes can be looked at."""
     with tx.cursor(row_factory=class_row(Registered)) as cursor:
         return cursor.execute(SILENT, {"self": self, "grace": grace, "host": host, "boot": boot}).fetchall()
+
+
+def hold(tx: Connection[Any], worker: int) -> bool:
+    """Keep others from giving the worker up until the transaction ends. False when they have done so already."""
+    return tx.execute(HOLD, {"worker": worker}).fetchone() is not None
 
 
 def lock(tx: Connection[Any], workers: Sequence[int]) -> list[int]:
@@ -101,10 +127,20 @@ def lock(tx: Connection[Any], workers: Sequence[int]) -> list[int]:
 
 
 def remove(tx: Connection[Any], workers: Sequence[int]) -> None:
-    """Forget workers, and end the database sessions that their slots may still hold, with the locks in them."""
-    names = [slot_name(worker) for worker in workers]
+    """Forget workers, and end the database sessions that they and their slots may still hold, with the locks in them."""
+    names = [name(worker) for worker in workers for name in (dispatcher_name, slot_name)]
     tx.execute(END_BACKENDS, {"names": names})
     tx.execute("DELETE FROM forecourt.workers WHERE id = ANY (%(workers)s)", {"workers": list(workers)})
+
+
+def end_previous_dispatcher(tx: Connection[Any], worker: int) -> None:
+    """End the session that a worker's dispatcher has lost and the server may not have, with what it leaves undecided."""
+    tx.execute(END_PREVIOUS, {"name": dispatcher_name(worker)})
+
+
+def dispatcher_name(worker: int) -> str:
+    """The application name of a worker's dispatcher in pg_stat_activity."""
+    return f"forecourt worker {worker}"
 
 
 def slot_name(worker: int) -> str:

@@ -12,8 +12,10 @@ import psycopg
 from psycopg.rows import class_row
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import registry
-from forecourt.jobs.outcome import Expired, Finished, Outcome, Raised
+from forecourt.jobs.middleware import Middleware, use
+from forecourt.jobs.outcome import Cancelled, Expired, Finished, Outcome, Raised
 from forecourt.jobs.policy import Defaults
 from forecourt.settings import settings
 from forecourt.store import ready, running, workers
@@ -68,7 +70,8 @@ WHERE worker = %(worker)s
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """How many attempts ended in which way: `retried` and `released` ones run again, the others are over."""
+    """How many attempts ended in which way: `retried` and `released` ones run again, the others are over. Calls that were cancelled
+    count as discarded."""
 
     finished: int = 0
     discarded: int = 0
@@ -81,8 +84,8 @@ def drain(queues: Sequence[str] | None = None, *, until_empty: bool = True, incl
     """Execute the calls that are ready in this process, and return how many ended in which way.
 
     They end as with a worker: in done, in failed, or scheduled for the next attempt; why an attempt failed is logged, not raised.
-    No timeout is enforced. `queues` in this order; unless given, all, the longest waiting first. It goes on until nothing is
-    ready, so calls that were dispatched meanwhile run too; `until_empty=False` runs only what is ready at first. With
+    Timeouts and rates are not enforced. `queues` in this order; unless given, all, the longest waiting first. It goes on until
+    nothing is ready, so calls that were dispatched meanwhile run too; `until_empty=False` runs only what is ready at first. With
     `include_scheduled`, time jumps to the next scheduled call, delayed or to be retried, whenever nothing is ready.
 
     Raises RuntimeError for a call that does not end in 100 attempts. Meant for a database at which no worker works.
@@ -92,13 +95,23 @@ def drain(queues: Sequence[str] | None = None, *, until_empty: bool = True, incl
         hand = _Hand(worker)
         while True:
             Stager().run_once()
-            ran = hand.work(chosen)
+            ran = hand.work(chosen, everything=not until_empty)
             if not ran and include_scheduled and _jump(chosen):
                 continue
             if not ran or not until_empty:
                 break
         with _transaction() as tx, tx.cursor(row_factory=class_row(Drained)) as cursor:
             return cursor.execute(COUNTS, {"worker": worker}).fetchall()[0]
+
+
+class _Alarm(Middleware):
+    """Hears what was meant for the test run and not for the job that happened to run: Ctrl-C, or a time limit of pytest's."""
+
+    rung: BaseException | None = None
+
+    def after(self, call: RunningCall, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, Exception | SystemExit):
+            self.rung = error
 
 
 class _Hand:
@@ -110,27 +123,33 @@ class _Hand:
         self._completer = Completer(registry, Defaults())
         self._runs: Counter[int] = Counter()
         self._last: dict[int, Outcome] = {}
+        self._alarm = _Alarm()
+        use(self._alarm)
 
-    def work(self, queues: Sequence[str] | None) -> int:
-        """Execute what is ready now. Returns how many calls that were."""
+    def work(self, queues: Sequence[str] | None, *, everything: bool) -> int:
+        """Execute the next call, or everything that is ready now. Returns how many calls that were."""
         with _transaction() as tx:
             line = [row[0] for row in tx.execute(QUEUES)] if queues is None else list(queues)
-            claimed = [
-                call
-                for queue in line
-                for call in ready.claim(tx, queue=queue, limit=MOST_AT_ONCE, worker=self._worker, low=LowWater())
-            ]
+            claimed: list[Claimed] = []
+            for queue in line:
+                claimed += self._claim(tx, queue, MOST_AT_ONCE if everything else 1)
+                if claimed and not everything:
+                    claimed += self._claim(tx, queue, _batch_of(claimed[0].job) - 1)
+                    break
         buffer = Buffer(line)
         buffer.add(claimed)
         while bundle := buffer.next_bundle(_batch_of):
             self._run(bundle)
         return len(claimed)
 
+    def _claim(self, tx: psycopg.Connection[Any], queue: str, limit: int) -> list[Claimed]:
+        return ready.claim(tx, queue=queue, limit=limit, worker=self._worker, low=LowWater())
+
     def _run(self, bundle: list[Claimed]) -> None:
         begun: dict[int, Claimed] = {}
         for call in bundle:
-            if expired := _expired(call):
-                self._complete(call, expired, 0.0)
+            if over := _over(call):
+                self._complete(call, over, 0.0)
             else:
                 self._count(call)
                 begun[call.id] = call
@@ -140,10 +159,8 @@ class _Hand:
             self._complete(begun[report.id], report.outcome, report.seconds)
         with _transaction() as tx:
             self._completer.write(tx, self._worker, self._completer.take())
-        if any(
-            isinstance(report.outcome, Raised) and report.outcome.error == "KeyboardInterrupt" for report in reports
-        ):
-            raise KeyboardInterrupt  # meant for the test run, not for the job that happened to run
+        if self._alarm.rung is not None:
+            raise self._alarm.rung
 
     def _count(self, call: Claimed) -> None:
         self._runs[call.id] += 1
@@ -166,7 +183,10 @@ def _told(outcome: Outcome) -> str:
     return f"{outcome.error}: {outcome.message}" if isinstance(outcome, Raised) else str(outcome)
 
 
-def _expired(call: Claimed) -> Expired | None:
+def _over(call: Claimed) -> Outcome | None:
+    """What became of a call that must not run any more."""
+    if call.unwanted:
+        return Cancelled()
     limit = registry[call.job].policy.retry_until if call.job in registry else None
     return Expired(limit) if limit is not None and call.age > limit else None
 

@@ -7,13 +7,12 @@ from abc import ABC, abstractmethod
 
 log = logging.getLogger("forecourt.agent")
 
-LONGEST_BACKOFF = 10.0
-
 
 class Agent(ABC):
-    """A background duty of a worker. `every`: seconds between two rounds."""
+    """A background duty of a worker. `every`: seconds between two rounds; `longest_backoff`: at most so many after errors."""
 
     every: float
+    longest_backoff = 10.0
 
     @abstractmethod
     def run_once(self) -> int:
@@ -21,7 +20,7 @@ class Agent(ABC):
 
 
 class Loop(threading.Thread):
-    """Runs an agent until it is stopped. Errors are logged and the next round waits longer, up to ten seconds.
+    """Runs an agent until it is stopped. Errors are logged and the next round waits longer, as long as the agent lets it.
 
     Stopping twice, or before it was started, does nothing.
     """
@@ -41,11 +40,14 @@ class Loop(threading.Thread):
                 wait = self._agent.every * random.uniform(0.9, 1.1)  # noqa: S311 - workers should not march in step
             except Exception as error:
                 errors += 1
-                wait = min(self._agent.every * 2**errors, LONGEST_BACKOFF)
+                wait = min(self._agent.every * 2**errors, self._agent.longest_backoff)
                 log.warning("%s failed, again in %.1f s: %s", self.name, wait, error, exc_info=errors == 3)
 
     def stop(self) -> None:
-        """Ask it to end, and wait while it finishes its round."""
+        """Ask it to end after its round. May be called again."""
         self._stop_asked.set()
+
+    def await_end(self, patience: float) -> None:
+        """Wait at most `patience` seconds until it has ended, if it was ever started."""
         if self.is_alive():
-            self.join(timeout=5)
+            self.join(patience)

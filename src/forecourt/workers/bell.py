@@ -54,3 +54,25 @@ class Bell:
     def _heard(self) -> bool:
         heard = [notification.payload for notification in self._connection.notifies(timeout=0)]
         return any(queue in self._queues for queue in heard)
+
+
+class Silence:
+    """A bell behind a pooler in transaction mode, where no connection stays one's own to listen on: only polling is left."""
+
+    resting = False
+
+    def rest(self) -> bool:
+        """Nobody could ring, so resting is only a word for waiting until the next poll."""
+        self.resting = True
+        return True
+
+    def rise(self) -> None:
+        """Work again."""
+        self.resting = False
+
+    def wait(self, cord: socket.socket, patience: float) -> bool:
+        """Wait at most `patience` seconds for a ring from another thread. Always False."""
+        readable, _, _ = select.select([cord.fileno()], [], [], patience)
+        if readable:
+            cord.recv(4096)
+        return False

@@ -1,22 +1,26 @@
 """The completer: outcomes become transitions, in batches."""
 
+import logging
 import threading
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 
 from forecourt.jobs.job import Job
-from forecourt.jobs.outcome import Outcome
+from forecourt.jobs.outcome import Outcome, Raised
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.store import calls, limits, minutes, running
 from forecourt.store.minutes import BOUNDS, Tally
 from forecourt.store.running import Ended, Lost, Postponed
 from forecourt.workers.ending import Ending, end
+from forecourt.workers.execution import clean
 from forecourt.workers.verdict import Attempt, Settled, decide
+
+log = logging.getLogger("forecourt.completer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,29 @@ class Completer:
         if limited:
             limits.free(tx, limited)
         minutes.add(tx, worker, _tallies(verdicts, ours))
+
+    def write_singly(self, tx: Connection[Any], worker: int, batch: Round) -> None:
+        """Write a round of which something cannot be written. The call whose end it is fails, and says why; the rest is written."""
+        self.write(tx, worker, Round(untouched=batch.untouched, started=batch.started))
+        for completion in batch.completions:
+            reason = self._try_to_write(tx, worker, completion)
+            if reason is not None:
+                why = f"it ended, but its end cannot be written: {reason}"
+                failed = replace(completion, outcome=Raised("OutcomeUnwritable", why, "", final=True), log=())
+                if self._try_to_write(tx, worker, failed) is not None:
+                    log.error("call %d stays in running until this worker ends", completion.attempt.id)
+
+    def _try_to_write(self, tx: Connection[Any], worker: int, completion: Completion) -> str | None:
+        """Write one outcome, or nothing of it. Returns why it cannot be written, or None."""
+        try:
+            with tx.transaction():
+                self.write(tx, worker, Round([completion]))
+        except OperationalError:
+            raise  # it is not this outcome, and may pass
+        except Exception as error:
+            log.exception("an outcome cannot be written", extra={"call": completion.attempt.id})
+            return clean(str(error).strip() or type(error).__name__)
+        return None
 
     def _is_limited(self, completion: Completion) -> bool:
         return self._jobs[completion.attempt.job].policy.limit is not None

@@ -14,10 +14,11 @@ import psycopg
 
 from forecourt.database.engine import connect
 from forecourt.jobs.job import Job
-from forecourt.store import ready, running
+from forecourt.settings import settings
+from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.workers.admission import admit
-from forecourt.workers.bell import Bell
+from forecourt.workers.bell import Bell, Silence
 from forecourt.workers.completer import Completer
 from forecourt.workers.options import WorkOptions
 
@@ -27,6 +28,9 @@ HINT_LIFE = 1.0
 """Seconds until a low-water mark is forgotten: a call that entered below it (a retry, a late commit) waits no longer than this."""
 
 LONGEST_BACKOFF = 5.0
+LAST_BACKOFF = 0.5
+"""Seconds between two tries to write the last outcomes, when the worker only waits for that to end."""
+
 FIRST_IMPATIENCE = 0.005
 
 
@@ -57,7 +61,10 @@ class Dispatcher(threading.Thread):
         self._hungry = True
         self._poll_at = 0.0
         self._impatience = FIRST_IMPATIENCE
-        self._ending = False
+        self._ending = threading.Event()
+        self._pooled = settings().pooled
+        self._writing = False
+        self._singly = False
         self._inventory: set[int] | None = None
         self._inventory_given = threading.Event()
         self.in_doubt = False
@@ -97,37 +104,47 @@ class Dispatcher(threading.Thread):
 
     def end(self, timeout: float) -> bool:
         """Stop claiming, write what is left to acknowledge, and stop. False when the database did not let it in time."""
-        self._ending = True
+        self._ending.set()
         if self.ident is None:
             return True
         self.ring()
         self.join(timeout)
         return not self.is_alive()
 
+    def unwritten(self) -> bool:
+        """Whether there is anything left to acknowledge."""
+        return self._writing or bool(len(self._completer))
+
     # -- its own thread --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         errors = 0
-        while True:
+        while not self._is_done():
             try:
                 with self._connected() as connection:
-                    bell = Bell(connection, self._options.queues)
+                    bell = Silence() if self._pooled else Bell(connection, self._options.queues)
                     if errors:
-                        log.info("the database is back")
                         self._return_strays(connection)
-                    errors = 0
                     self._hungry = True
-                    while not (self._ending and not len(self._completer)):
+                    while not self._is_done():
                         self.run_once(connection, bell)
-                return
+                        if errors:
+                            log.info("the database is back")
+                            errors = 0
             except Exception as error:  # noqa: BLE001 - whatever it is, the outcomes must not die with this thread
                 # Outcomes wait in the completer meanwhile; slots go on with what they have.
                 errors += 1
                 wait = min(0.1 * 2**errors, LONGEST_BACKOFF)
                 log.warning("round failed, again in %.1f s: %s", wait, str(error).strip() or type(error).__name__)
-                time.sleep(wait)
+                if self._ending.is_set():
+                    time.sleep(min(wait, LAST_BACKOFF))
+                else:
+                    self._ending.wait(wait)
 
-    def run_once(self, connection: psycopg.Connection[Any], bell: Bell) -> None:
+    def _is_done(self) -> bool:
+        return self._ending.is_set() and not len(self._completer)
+
+    def run_once(self, connection: psycopg.Connection[Any], bell: Bell | Silence) -> None:
         """One round: wait until there is something to do, then acknowledge and claim in one transaction."""
         batch = self._completer.take()
         now = time.monotonic()
@@ -137,7 +154,7 @@ class Dispatcher(threading.Thread):
             or now >= self._poll_at
             or (bool(batch) and (self._options.stop_when_empty or self._options.once))
         )
-        claiming = self._room > 0 and not self._ending and looking
+        claiming = self._room > 0 and not self._ending.is_set() and looking
         if not batch and not claiming:
             patience = max(0.0, self._poll_at - now) if self._room > 0 else self._options.sleep
             if bell.wait(self._cord, patience):
@@ -147,17 +164,26 @@ class Dispatcher(threading.Thread):
         claimed: list[Claimed] = []
         short = True
         room = self._room
+        self._writing = bool(batch)
         try:
             with connection.transaction():
+                if self._pooled:
+                    connection.execute(ready.PLANNER_FOR_TRANSACTION.encode())
                 if batch:
-                    self._completer.write(connection, self._worker(), batch)
-                if claiming:
+                    write = self._completer.write_singly if self._singly else self._completer.write
+                    write(connection, self._worker(), batch)
+                if claiming and workers.hold(connection, self._worker()):
                     claimed = self._claim(connection, room)
                     short = len(claimed) < room
                     claimed = admit(connection, self._jobs, claimed)
-        except BaseException:
+        except BaseException as error:
             self._completer.put_back(batch)
+            # An outcome that cannot be written must not keep the others from it for ever.
+            self._singly = not isinstance(error, psycopg.OperationalError)
             raise
+        finally:
+            self._writing = False
+        self._singly = False
         if claiming:
             self._hand_over(claimed)
             self.empty_after = -1 if claimed else batch.upto
@@ -188,8 +214,10 @@ class Dispatcher(threading.Thread):
         self.in_doubt = True
         self._announce()
         while not self._inventory_given.wait(0.1):
-            if self._ending:
+            if self._ending.is_set():
                 return  # signing off returns whatever is left
+        with connection.transaction():
+            workers.end_previous_dispatcher(connection, self._worker())
         with connection.transaction():
             strays = running.strays(connection, self._worker(), self._inventory or set())
             running.give_back(connection, strays)
@@ -202,7 +230,7 @@ class Dispatcher(threading.Thread):
             self._room -= len(claimed)
         self._announce()
 
-    def _plan(self, bell: Bell, *, short: bool) -> None:
+    def _plan(self, bell: Bell | Silence, *, short: bool) -> None:
         """When to claim next: at once while there is a backlog; else after a notification or the poll interval."""
         if not short:
             self._hungry = True
@@ -221,7 +249,8 @@ class Dispatcher(threading.Thread):
             self._poll_at = time.monotonic() + self._impatience
 
     def _connected(self) -> psycopg.Connection[Any]:
-        connection = connect(application_name=f"forecourt worker {self._worker()}")
-        connection.execute(ready.PLANNER.encode())
-        connection.commit()
+        connection = connect(application_name=workers.dispatcher_name(self._worker()))
+        if not self._pooled:
+            connection.execute(ready.PLANNER.encode())
+            connection.commit()
         return connection

@@ -200,11 +200,15 @@ def _result(value: Any) -> str | None:
 
 def _no_fault_of_the_job(error: DBAPIError | psycopg.OperationalError) -> str | None:
     """Why the transaction was rolled back, if it was by the database's circumstances: running it again is then right."""
-    state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(origin, "sqlstate", None)
     if state in ("40001", "40P01"):
         return "the transaction lost a deadlock or a serialization conflict"
-    if isinstance(error, DBAPIError) and not error.connection_invalidated:
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if not lost and not isinstance(origin, psycopg.OperationalError):
         return None
     if state is None or state.startswith("08") or state in ("57P01", "57P02", "57P03"):
-        return "the database connection was lost"
+        return "the database connection was lost, or could not be made"
+    if state.startswith("53"):
+        return "the database had no room, no memory or no connection left"
     return None

@@ -11,6 +11,8 @@ class Heart(Agent):
     """Says that the worker lives, and notices when the others have given it up."""
 
     every = 3.0
+    longest_backoff = 3.0
+    """Not more: when the database is back, those who watch must hear this worker before they give it up."""
 
     def __init__(self, worker: Callable[[], int], busy: Callable[[], int], stopping: Callable[[], bool]) -> None:
         self._worker = worker

@@ -1,11 +1,13 @@
 """The lifeline: calls of workers that are gone are given back."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
+from psycopg import Connection
 
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.job import Job
@@ -22,8 +24,16 @@ from forecourt.workers.verdict import Attempt, decide
 
 log = logging.getLogger("forecourt.lifeline")
 
-GRACE = 12.0
-"""Seconds without a beat until a worker counts as lost. With a round every 2 s, calls are back within 15 s."""
+GRACE = 6.0
+"""Seconds without a beat, by the database's clock, until a worker is suspected; a beat from the future is none either."""
+
+WATCH = 4.5
+"""Seconds for which a suspect must stay silent under observation until it counts as lost. Whoever lives beats meanwhile, so nobody
+is given up because the database was away, because its clock was set, or because the observer itself had been asleep. With a beat
+every 3 s and a round every 2 s, the calls of a lost worker are back within 15 s."""
+
+SWEEP = 60.0
+"""Seconds between two searches for calls whose worker is on no list. They should not exist, and the search reads all of running."""
 
 
 class Lifeline(Agent):
@@ -39,15 +49,19 @@ class Lifeline(Agent):
         self._worker = worker
         self._jobs = jobs
         self._defaults = defaults
+        self._since: dict[int, float] = {}
+        self._looked_at = 0.0
+        self._sweep_at = 0.0
 
     def run_once(self) -> int:
         me = own()
         with engine().begin() as connection:
             tx = in_transaction_of(connection)
             suspects = workers.suspects(tx, self=self._worker(), grace=GRACE, host=me.host, boot=me.boot)
-            lost = {suspect.id: suspect for suspect in suspects if suspect.silent > GRACE or _has_ended(suspect)}
+            silent = self._silent_while_watched(suspects)
+            lost = {suspect.id: suspect for suspect in suspects if suspect.id in silent or _has_ended(suspect)}
             locked = workers.lock(tx, list(lost))
-            nameless = running.orphans(tx)
+            nameless = self._nameless(tx)
             lost |= {id: Registered(id, "an unknown host", "", 0, "", "", 0.0) for id in nameless}
             locked += nameless
             if not locked:
@@ -75,6 +89,23 @@ class Lifeline(Agent):
                 },
             )
         return len(held)
+
+    def _silent_while_watched(self, suspects: list[Registered]) -> set[int]:
+        """Those who have not been heard for as long as they have been watched without a gap, and that is long enough."""
+        now = time.monotonic()
+        if now - self._looked_at > WATCH:
+            self._since.clear()
+        self._looked_at = now
+        self._since = {s.id: self._since.get(s.id, now) for s in suspects if abs(s.silent) > GRACE}
+        return {worker for worker, since in self._since.items() if now - since >= WATCH}
+
+    def _nameless(self, tx: Connection[Any]) -> list[int]:
+        """Workers on no list that hold calls."""
+        now = time.monotonic()
+        if now < self._sweep_at:
+            return []
+        self._sweep_at = now + SWEEP
+        return running.orphans(tx)
 
     def _count_attempts(self, tx: Any, started: list[Held], lost: Mapping[int, Registered]) -> None:
         postponed: list[Postponed] = []

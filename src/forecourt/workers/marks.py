@@ -5,6 +5,7 @@ others were only claimed and lose nothing. A file mapping costs a slot one store
 """
 
 import mmap
+import os
 import struct
 from pathlib import Path
 
@@ -18,7 +19,9 @@ class Marks:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file:
-            file.truncate(slots * CELL.size)
+            # Written rather than truncated to size: a store into a hole for which the disk has no room would kill the slot.
+            file.write(bytes(max(0, slots * CELL.size - file.seek(0, os.SEEK_END))))
+            file.flush()
             self._cells = mmap.mmap(file.fileno(), slots * CELL.size)
 
     def set(self, slot: int, call: int) -> None:

@@ -36,6 +36,9 @@ log = logging.getLogger("forecourt.worker")
 LONGEST_WAIT = 0.25
 """Seconds between two looks at limits and deadlines when nothing else happens."""
 
+LONGEST_ROUND = 5.0
+"""Seconds that a background duty may take to finish its round when the worker ends."""
+
 MEMORY_EVERY = 2.0
 """Seconds between two looks at the slots' memory."""
 
@@ -119,8 +122,14 @@ class Supervisor:
         self._floor.add(self._dispatcher.collect())
         self._floor.close()
         if not self._dispatcher.end(timeout=max(5.0, self._stop_by - time.monotonic())):
+            if not self._dispatcher.unwritten():
+                log.warning("the database is away: could not sign off, another worker will notice")
+                return self._exit_code
             log.error("the database is away: %d outcomes not written, those calls run again", len(self._completer))
             return EXIT_FAILED
+        patience = time.monotonic() + LONGEST_ROUND
+        for loop in self._loops:
+            loop.await_end(max(0.0, patience - time.monotonic()))
         try:
             with engine().begin() as connection:
                 tx = in_transaction_of(connection)
@@ -186,26 +195,37 @@ class Supervisor:
     def _register(self) -> None:
         me = own()
         path = (settings().var / "run" / f"marks-{me.pid}-{time.monotonic_ns()}").absolute()
-        self._marks = Marks(path, self._options.processes)
-        with engine().begin() as connection:
-            self._worker = workers.register(
-                in_transaction_of(connection),
-                host=me.host,
-                boot=me.boot,
-                pid=me.pid,
-                pid_started=me.pid_started,
-                slots=self._options.processes,
-                queues=self._options.queues,
-                version=__version__,
-                marks=str(path),
-            )
+        marks = Marks(path, self._options.processes)
+        try:
+            with engine().begin() as connection:
+                self._worker = workers.register(
+                    in_transaction_of(connection),
+                    host=me.host,
+                    boot=me.boot,
+                    pid=me.pid,
+                    pid_started=me.pid_started,
+                    slots=self._options.processes,
+                    queues=self._options.queues,
+                    version=__version__,
+                    marks=str(path),
+                )
+        except BaseException:
+            marks.close()
+            raise
+        self._marks = marks
 
     def _begin_anew(self) -> None:
         """Others gave this worker up, as after a long sleep: what it held is theirs. It enters again under a new id."""
         log.warning("given up by the other workers, beginning anew", extra={"worker": self._worker})
         self._dispatcher.collect()
-        self._marks.close()
-        self._register()
+        marks = self._marks
+        try:
+            self._register()
+        except OperationalError as error:
+            log.warning("cannot enter again yet: %s", error.orig)
+            self._heart.given_up = None  # the next beat will say so again
+            return
+        marks.close()
         self._floor.disown()
 
     def _birth(self, number: int) -> Birth:

@@ -77,7 +77,8 @@ def decide(
         case Cancelled():
             return Ended(call.id, call.token, seconds, "cancelled", None)
         case Expired(seconds=allowed):
-            message = f"not begun within the {allowed:g} s for which it may be retried"
+            before = f"; {call.attempts} attempts before, see its history" if call.attempts else ""
+            message = f"not begun within the {allowed:g} s for which it may be retried{before}"
             incident = _incident(outcome, call, 0.0, "Expired", message)
             return Lost(call.id, call.token, "Expired", message, incident, counted=False)
         case Released(delay=delay):

@@ -22,6 +22,19 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
+def print_result(as_json: bool, words: str, value: dict[str, Any]) -> None:
+    """What a command did: a sentence for people, or the same as JSON."""
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(words)
+
+
+def count_of_calls(count: int) -> str:
+    """ "1 call", "7 calls"."""
+    return "1 call" if count == 1 else f"{count} calls"
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
     """Aligned columns; numbers to the right. Without rows: the sentence that says why."""
     table = [[_cell(value) for value in row] for row in rows]

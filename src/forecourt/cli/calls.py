@@ -1,0 +1,172 @@
+"""`forecourt queue dispatch|size|monitor|show|cancel`: single calls, and how many there are."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from forecourt.cli.console import (
+    count_of_calls,
+    duration,
+    json_option,
+    me,
+    print_json,
+    print_result,
+    print_table,
+    relative,
+    transaction,
+)
+
+
+@click.command()
+@click.argument("job")
+@click.argument("args", default="{}")
+@click.option("--delay", type=float, help="Seconds until the call is due.")
+@click.option("--queue", "queue_name", help="Another queue than the job's own.")
+@click.option("--priority", type=int, help="Lower goes first.")
+@json_option
+def dispatch(
+    job: str, args: str, delay: float | None, queue_name: str | None, priority: int | None, as_json: bool
+) -> None:
+    """Enter a call of JOB with ARGS, a JSON object."""
+    from forecourt.app import load
+    from forecourt.cli.errors import NotFound
+
+    jobs = load().jobs
+    if job not in jobs:
+        raise NotFound(f"no job is named {job!r}; there is {', '.join(sorted(jobs))}")
+    try:
+        given = json.loads(args)
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f"ARGS is not JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise click.UsageError("ARGS must be a JSON object, such as '{\"listing_id\": 42}'")
+    call = jobs[job].using(delay=delay, queue=queue_name, priority=priority).dispatch(**given)
+    if as_json:
+        print_json({"id": call.id, "job": call.job})
+    else:
+        click.echo(f"Call {call.id} of {call.job} entered. See: forecourt queue show {call.id}")
+
+
+@click.command()
+@click.argument("queues", nargs=-1)
+@json_option
+def size(queues: Sequence[str], as_json: bool) -> None:
+    """How many calls are ready, running, scheduled and failed, by queue."""
+    from forecourt.store import overview
+
+    with transaction() as tx:
+        rows = overview.sizes(tx, queues)
+    chosen = [row for row in rows if not queues or row.queue in queues]
+    if as_json:
+        print_json([asdict(row) for row in chosen])
+        return
+    print_table(
+        ["queue", "ready", "running", "scheduled", "failed", "oldest", ""],
+        [
+            [r.queue, r.ready, r.running, r.scheduled, r.failed, duration(r.oldest_ready_seconds) if r.ready else None,
+             "paused" if r.paused else ""]
+            for r in chosen
+        ],
+        empty="No queue has ever been used. Enter a call: forecourt queue dispatch JOB ARGS",
+    )  # fmt: skip
+
+
+@click.command()
+@click.argument("queues", nargs=-1)
+@click.option(
+    "--max", "limit", type=click.IntRange(min=0), default=1000, show_default=True, help="Calls that may wait."
+)
+@click.option("--max-age", type=click.FloatRange(min=0), help="Seconds that the oldest ready call may have waited.")
+@json_option
+def monitor(queues: Sequence[str], limit: int, max_age: float | None, as_json: bool) -> None:
+    """Exit 3 when more calls wait than --max, or longer than --max-age, in any of QUEUES (all if none is named)."""
+    from forecourt.cli.errors import DEGRADED
+    from forecourt.store import overview
+
+    with transaction() as tx:
+        rows = [row for row in overview.sizes(tx, queues) if not queues or row.queue in queues]
+    over = [
+        row
+        for row in rows
+        if row.ready + row.scheduled > limit or (max_age is not None and row.oldest_ready_seconds > max_age)
+    ]
+    if as_json:
+        print_json([asdict(row) | {"over": row in over} for row in rows])
+    else:
+        print_table(
+            ["queue", "waiting", "oldest", ""],
+            [
+                [
+                    row.queue,
+                    row.ready + row.scheduled,
+                    duration(row.oldest_ready_seconds),
+                    "OVER" if row in over else "ok",
+                ]
+                for row in rows
+            ],
+            empty="No queue has ever been used.",
+        )
+    if over:
+        sys.exit(DEGRADED)
+
+
+@click.command()
+@click.argument("id", type=int)
+@json_option
+def show(id: int, as_json: bool) -> None:
+    """Everything about one call: its state, arguments and every attempt."""
+    from forecourt.cli.errors import NotFound
+    from forecourt.store import overview, progress
+
+    with transaction() as tx:
+        found = overview.find(tx, id)
+        said = progress.of(tx, [id]).get(id)
+    if found is None:
+        raise NotFound(f"no call has the id {id}: finished calls are kept for 7 days")
+    if as_json:
+        print_json(asdict(found) | {"progress": None if said is None else asdict(said)})
+        return
+    click.secho(f"call {found.id}: {found.job} on {found.queue}, {found.state}", bold=True)
+    click.echo(f"  entered   {found.created_at:%Y-%m-%d %H:%M:%S %Z} ({relative(found.created_at)})")
+    if found.at:
+        click.echo(f"  {found.state:<9} {found.at:%Y-%m-%d %H:%M:%S %Z} ({relative(found.at)})")
+    if said is not None:
+        share = f" of {said.total:g} ({said.done / said.total:.0%})" if said.total else ""
+        click.echo(f"  progress  {said.done:g}{share} {said.words} ({relative(said.at)})")
+    click.echo(f"  arguments {json.dumps(found.args, ensure_ascii=False)[:2000]}")
+    click.echo(f"  attempts  {found.attempts}")
+    if found.result is not None:
+        click.echo(f"  result    {json.dumps(found.result, ensure_ascii=False)}")
+    if found.error:
+        click.secho(f"  error     {found.error}", fg="red")
+    for incident in found.history:
+        head = f"  attempt {incident.get('attempt', '–')}  {incident.get('at', '')}  {incident['outcome']}"
+        click.echo(f"{head}: {incident.get('error', '')} {incident.get('message', '')}".rstrip())
+        for line in [*incident.get("log", []), *incident.get("traceback", "").rstrip().splitlines()]:
+            click.echo(f"    {line}")
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True, type=int)
+@json_option
+def cancel(ids: Sequence[int], as_json: bool) -> None:
+    """End calls: those that wait at once, those that run by killing their slot within a second or two."""
+    from forecourt.cli.errors import NotFound
+    from forecourt.store import audit
+    from forecourt.store import cancel as store
+    from forecourt.workers.ending import cancel_waiting
+
+    with transaction() as tx:
+        waiting = cancel_waiting(tx, ids, me())
+        running = store.ask(tx, ids, me())
+        missing = sorted(set(ids) - waiting - running)
+        if missing:
+            raise NotFound(f"no call waits or runs with the id {', '.join(map(str, missing))}; nothing was cancelled")
+        audit.record(tx, me(), "queue cancel", {"ids": list(ids)}, len(ids))
+    words = f"{count_of_calls(len(waiting))} cancelled" + (
+        f", {len(running)} running will end in a moment." if running else "."
+    )
+    print_result(as_json, words, {"cancelled": sorted(waiting), "ending": sorted(running)})

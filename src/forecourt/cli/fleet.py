@@ -1,0 +1,78 @@
+"""`forecourt queue pause|resume|clear|restart`: what concerns a whole queue, or every worker."""
+
+from datetime import datetime
+
+import click
+
+from forecourt.cli.console import (
+    confirm,
+    count_of_calls,
+    json_option,
+    me,
+    print_result,
+    transaction,
+    yes_option,
+)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%H:%M"]), help="Local time.")
+@click.option("--for", "minutes", type=click.FloatRange(min=0, min_open=True), help="Minutes.")
+@click.option("--why", default="", help="What the others should know.")
+def pause(name: str, until: datetime | None, minutes: float | None, why: str) -> None:
+    """Let nobody claim from queue NAME. What runs goes on; what comes waits."""
+    from forecourt.cli.pausing import end_of
+    from forecourt.store import audit, pauses
+
+    end = end_of(until, minutes)
+    with transaction() as tx:
+        pauses.pause(tx, "queue", name, until=end, who=me(), why=why)
+        audit.record(tx, me(), "queue pause", {"queue": name, "until": end, "why": why})
+    click.echo(f"Queue {name} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
+
+
+@click.command()
+@click.argument("name")
+def resume(name: str) -> None:
+    """Let workers claim from queue NAME again."""
+    from forecourt.cli.errors import NotFound
+    from forecourt.store import audit, pauses
+    from forecourt.store.calls import wake
+
+    with transaction() as tx:
+        if not pauses.resume(tx, "queue", name):
+            raise NotFound(f"queue {name!r} is not paused")
+        wake(tx, [name])
+        audit.record(tx, me(), "queue resume", {"queue": name})
+    click.echo(f"Queue {name} goes on.")
+
+
+@click.command()
+@click.argument("name")
+@yes_option
+@json_option
+def clear(name: str, yes: bool, as_json: bool) -> None:
+    """Remove every waiting call of queue NAME, due or not. What runs goes on."""
+    from forecourt.store import audit, waiting
+
+    with transaction() as tx:
+        count = waiting.count(tx, name)
+    if count:
+        confirm(f"This removes {count_of_calls(count)} of queue {name} for good. Continue?", yes=yes)
+    with transaction() as tx:
+        count = waiting.clear(tx, name)
+        audit.record(tx, me(), "queue clear", {"queue": name}, count)
+    print_result(as_json, f"{count_of_calls(count)} removed from {name}.", {"removed": count})
+
+
+@click.command()
+def restart() -> None:
+    """Ask every worker of the fleet to finish what it runs and exit 0; its supervisor starts it again, with new code."""
+    from forecourt.store import audit, overview, wishes
+
+    with transaction() as tx:
+        wishes.utter(tx, "restart")
+        audit.record(tx, me(), "queue restart", {})
+        count = len(overview.workers(tx))
+    click.echo(f"{count} {'worker ends' if count == 1 else 'workers end'} in order within a few seconds.")

@@ -1,0 +1,77 @@
+"""`forecourt queue work`: a worker in this terminal."""
+
+import sys
+from typing import Any
+
+import click
+
+from forecourt.cli.console import transaction
+
+
+@click.command()
+@click.option("--queue", "queues", help="Queues to serve, the most urgent first: high,medium,low.")
+@click.option("--processes", type=int, help="Slots: calls that run at the same time.  [4]")
+@click.option("--tries", type=int, help="Attempts for jobs that say nothing of their own; 0 for no end.  [3]")
+@click.option(
+    "--timeout", type=float, help="Seconds an attempt may take, for jobs that say nothing; 0 for no limit.  [60]"
+)
+@click.option("--backoff", help="Seconds before the next attempt, for jobs that say nothing: 10,30,60.")
+@click.option("--sleep", type=float, help="Seconds between two looks while idle.  [1]")
+@click.option("--rest", type=float, help="Seconds that a slot rests after each call.  [0]")
+@click.option("--max-jobs", type=int, help="Stop after so many calls; 0 for never.  [0]")
+@click.option("--max-time", type=float, help="Stop after so many seconds; 0 for never.  [0]")
+@click.option("--memory", type=int, help="Stop with exit code 12 when a slot uses more MiB; 0 for never.  [1024]")
+@click.option("--shutdown-timeout", type=float, help="Seconds that running calls get after the signal to stop.  [30]")
+@click.option("--once", is_flag=True, help="Work on one call, then stop.")
+@click.option("--stop-when-empty", is_flag=True, help="Stop when no call is ready.")
+def work(queues: str | None, tries: int | None, timeout: float | None, backoff: str | None, **given: Any) -> None:
+    """Claim calls and execute them, until a signal or an option says stop.
+
+    TERM, INT or QUIT: finish what runs, give the rest back, exit 0. A second signal kills now.
+    """
+    from forecourt import logs
+    from forecourt.app import load
+    from forecourt.database import engine
+    from forecourt.database.schema import require_current
+    from forecourt.jobs.backoff import Steps
+    from forecourt.jobs.policy import Defaults, Policy
+    from forecourt.schedule.clock import own_queue
+    from forecourt.settings import settings
+    from forecourt.workers.identity import own
+    from forecourt.workers.options import WorkOptions
+    from forecourt.workers.supervisor import Supervisor
+
+    logs.configure()
+    app = load()
+    require_current(engine())
+    usual = Defaults()
+    defaults = Defaults(
+        tries=usual.tries if tries is None else tries,
+        timeout=usual.timeout if timeout is None else timeout,
+        backoff=usual.backoff if backoff is None else Steps(_delays(backoff)),
+    )
+    Policy(tries=defaults.tries, timeout=defaults.timeout)  # refuses what is out of range
+    named = tuple(name.strip() for name in queues.split(",")) if queues else app.queues
+    with transaction() as tx:
+        app.declare(tx)
+    options = WorkOptions(
+        queues=(*named, own_queue(own().host)),
+        defaults=defaults,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    if options.once:
+        options = WorkOptions(**{**_fields(options), "processes": 1})
+    sys.exit(Supervisor(options, app.jobs, settings().app).run())
+
+
+def _delays(text: str) -> tuple[float, ...]:
+    from forecourt.jobs.backoff import seconds
+
+    try:
+        return tuple(seconds(float(part)) for part in text.split(","))
+    except ValueError as error:
+        raise click.UsageError(f"--backoff: expected seconds such as 10,30,60, not {text!r} ({error})") from None
+
+
+def _fields(options: Any) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in options.__slots__}

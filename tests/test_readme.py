@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session
 
 from fleet import Looking, wait_until, worker
 from forecourt.cli import COMMANDS
+from forecourt.jobs import middleware
+from forecourt.jobs.job import registry
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def test_your_own_job_and_task(
@@ -53,3 +56,15 @@ def test_every_command_that_is_named_exists() -> None:
     )
     assert named
     assert named <= set(COMMANDS)
+
+
+def test_the_page_on_jobs_is_one_program_that_runs(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "_in_use", list(middleware._in_use))
+    known = dict(registry._jobs)
+    try:
+        exec("\n".join(blocks("python", (ROOT / "docs" / "jobs.md").read_text())), {"__name__": "guide"})
+    finally:
+        registry._jobs.clear()
+        registry._jobs.update(known)
+    assert looking.rows("SELECT job, count(*) FROM forecourt.ready GROUP BY job") == [("fetch_history", 4)]
+    assert looking.rows("SELECT name, total FROM forecourt.batches") == [("import", 3)]

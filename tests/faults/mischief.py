@@ -1,11 +1,11 @@
-"""Jobs that end in every odd way, for tests: each would once have harmed more than itself."""
+"""Jobs that end in every odd way, for tests: each would harm more than itself if it were taken at its word."""
 
 import asyncio
 import logging
 import math
-import time
+from typing import Any
 
-from forecourt import Discard, Forecourt, Release, Timetable, job
+from forecourt import Discard, Forecourt, Release, Timetable, at_most, job
 
 log = logging.getLogger("mischief")
 
@@ -21,39 +21,37 @@ class Speechless(Exception):
 def misbehave(how: str) -> object:
     """Ends in this way."""
     match how:
-        case "release for ever":
+        case "released for ever":
             raise Release(math.inf)
-        case "release for an age":
+        case "released for an age":
             raise Release(1e15)
-        case "release at no time":
+        case "released until nobody knows when":
             raise Release(math.nan)
-        case "release with odd words":
+        case "released with odd words":
             raise Release(3600, "\x00 \ud800" + "x" * 1_000_000)
-        case "discard with a long story":
-            raise Discard("x" * 1_000_000)
-        case "be cancelled":
+        case "discarded with a long story":
+            raise Discard("\x00 \ud800" + "x" * 1_000_000)
+        case "cancelled from inside":
             raise asyncio.CancelledError
-        case "be speechless":
+        case "speechless":
             raise Speechless
-        case "return a spelled-out NUL":
-            return "\\u0000 and \x00"
-        case "log a novel":
+        case "a spelled-out NUL":
+            return ["\\u0000", "\x00", "\\\x00", {"\\u0000\x00": 1}]
+        case "a novel of control characters":
             for _ in range(200):
-                log.info("\x01" * 80 + "\U0001f697" * 20)
+                log.info("\x01" * 80)
             raise ValueError("\x01" * 100_000)
-        case "return":
-            return "well"
-    raise AssertionError(how)
+    return how
 
 
 @job(tries=0, backoff=0)
-def fail_again_and_again(n: int) -> None:
+def fail_for_ever(n: int) -> None:
     raise ValueError(n)
 
 
-@job(timeout=1e300)
-def take_for_ever(seconds: float) -> None:
-    time.sleep(seconds)
+@job(limit=at_most(1, by="what"))
+def take_anything(what: Any) -> None:
+    """One at a time of each thing, whatever that is."""
 
 
 app = Forecourt(Timetable("UTC"), queues=("default",))

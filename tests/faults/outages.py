@@ -9,6 +9,7 @@ import psycopg
 
 from faults.site import Site
 from faults.storm import Fault, Storm
+from faults.wire import Wire
 
 END_ALL = """
 SELECT count(pg_terminate_backend(pid))
@@ -53,8 +54,9 @@ def the_disk_is_full(storm: Storm) -> None:
 class Outages:
     """Faults of one server."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, wire: Wire) -> None:
         self._site = site
+        self._wire = wire
 
     def immediate_restart(self, storm: Storm) -> None:
         """The server is stopped without a word, and started again up to a second later."""
@@ -82,6 +84,12 @@ class Outages:
                 except psycopg.OperationalError:
                     time.sleep(0.1)
 
+    def commits_whose_answers_get_lost(self, storm: Storm) -> None:
+        """For a second, every fifth commit is carried out, and whoever asked for it hears only that the connection broke."""
+        self._wire.loss = 0.2
+        time.sleep(1)
+        self._wire.loss = 0.0
+
     @property
     def all(self) -> tuple[Fault, ...]:
         return (
@@ -89,5 +97,6 @@ class Outages:
             self.kill_9_of_a_backend,
             every_connection_ended_again_and_again,
             self.connections_exhausted,
+            self.commits_whose_answers_get_lost,
             the_disk_is_full,
         )

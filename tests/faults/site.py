@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -20,9 +20,10 @@ from forecourt.database.schema import upgrade
 class Site:
     """A durable server with a migrated database, and a transaction that holds its xmin horizon all the time."""
 
-    def __init__(self, server: PrivateServer) -> None:
+    def __init__(self, server: PrivateServer, networks: Sequence[str]) -> None:
         self._server = server
         self.url = server.start()
+        self._let_in(networks)
         self._horizon: psycopg.Connection[tuple[object, ...]] | None = None
         engine = create_engine(make_url(self.url).set(drivername="postgresql+psycopg"))
         upgrade(engine)
@@ -35,18 +36,34 @@ class Site:
         self._horizon = wait_until(self._old_snapshot, what="the server")
 
     def _old_snapshot(self) -> psycopg.Connection[tuple[object, ...]] | None:
-        try:
+        with ExitStack() as stack, suppress(psycopg.OperationalError):  # it has not recovered yet
             connection = psycopg.connect(self.url, application_name="horizon")
-        except psycopg.OperationalError:
-            return None  # it has not recovered yet
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.execute("SELECT count(*) FROM forecourt.ready")
-        return connection
+            stack.callback(connection.close)
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.execute("SELECT count(*) FROM forecourt.ready")
+            stack.pop_all()
+            return connection
+        return None
 
     def release_horizon(self) -> None:
         """Let vacuum do its work again."""
         if self._horizon is not None:
             self._horizon.close()
+
+    def _let_in(self, networks: Sequence[str]) -> None:
+        if not networks:
+            return
+        [cluster] = self._server._clusters()
+        with (cluster.data / "pg_hba.conf").open("a") as rules:
+            rules.writelines(f"host all all {network} trust\n" for network in networks)
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("SELECT pg_reload_conf()")
+
+    @property
+    def socket(self) -> str:
+        """The Unix socket on which the server listens."""
+        [cluster] = self._server._clusters()
+        return str(cluster.socket_folder / ".s.PGSQL.5432")
 
     def postmaster(self) -> int | None:
         """The server's first process; None when none runs."""
@@ -67,12 +84,12 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, **settings: str) -> Iterator[Site]:
-    """A site whose server has some settings of its own."""
+def site(folder: Path, *, networks: Sequence[str] = (), **settings: str) -> Iterator[Site]:
+    """A site whose server has some settings of its own, and lets these networks in."""
     server = PrivateServer(folder, durable=True)
     with patch.dict(postmaster.SETTINGS, settings):
         try:
-            opened = Site(server)
+            opened = Site(server, networks)
             yield opened
             opened.release_horizon()
         finally:

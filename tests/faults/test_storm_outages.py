@@ -6,13 +6,15 @@ from faults.hosts import Host
 from faults.outages import Outages
 from faults.site import site
 from faults.storm import Storm, raging
+from faults.wire import wire
 
 
 def test_postgresql_in_trouble_loses_and_doubles_nothing(empty_var: Path, tmp_path: Path) -> None:
-    with site(tmp_path / "site", max_connections="40") as ground:
-        hosts = [Host(name, tmp_path / name, ground.url) for name in ("north", "south")]
+    with site(tmp_path / "site", max_connections="40") as ground, wire(ground.socket) as line:
+        hosts = [Host(name, tmp_path / name, line.url) for name in ("north", "south")]
         with raging(Storm(ground.url, hosts)) as storm:
-            results = [storm.endure(fault, 2) for fault in Outages(ground).all]
+            results = [storm.endure(fault, 2) for fault in Outages(ground, line).all]
+        print(line.lost)
     for r in results:
         print(r)
     assert all(result.survived for result in results), results

@@ -1,6 +1,10 @@
 """The report, as tables: with lines and colours on a terminal, as plain aligned text elsewhere."""
 
+import os
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -69,19 +73,20 @@ def render(report: Report, console: Console, seconds: float) -> None:
         ["what", "in numbers", "where"],
         [[place.what, place.figures, str(place.path)] for place in report.places],
     )
+    typed = _as_typed()
     _table(
         console,
         "What to try next",
         ["", ""],
         [
-            ["forecourt up", "keeps clock, worker and web running, by the usual timetable"],
+            [f"{typed} up", "keeps clock, worker and web running, by the usual timetable"],
             [
                 f"http://{settings().web_host}:{settings().web_port}/health/scheduler",
                 "then says when the schedule last ran",
             ],
-            ["forecourt schedule list", "every task, when it is due next, how it went last"],
-            ["forecourt queue failed", "the calls that failed for good"],
-            [f"forecourt queue show {report.incidents[0].call}", "one of them, with every attempt's traceback"],
+            [f"{typed} schedule list", "every task, when it is due next, how it went last"],
+            [f"{typed} queue failed", "the calls that failed for good"],
+            [f"{typed} queue show {report.incidents[0].call}", "one of them, with every attempt's traceback"],
             [f"open {settings().outbox}/*.eml", "the mails, in English and Arabic"],
             ["make demo", "another night, on the same data"],
         ],
@@ -116,3 +121,12 @@ def _table(
         console.print(table, width=width(console))
     for line in plain.get().splitlines():
         console.out(line.rstrip(), highlight=False)
+
+
+def _as_typed() -> str:
+    """How the reader types this program: its name, or its path where the name is not found."""
+    program = Path(sys.argv[0])
+    found = shutil.which(program.name)
+    if program.name != "forecourt":
+        return "python -m forecourt"
+    return program.name if found and Path(found).samefile(program) else os.path.relpath(program)

@@ -62,6 +62,9 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Job[..., Any]], claimed: Seque
 
 
 def _keys(job: Job[..., Any], call: Claimed) -> tuple[str | None, str | None]:
-    args = orjson.loads(call.args)
+    try:
+        args = orjson.loads(call.args)
+    except orjson.JSONDecodeError:
+        return (None, None)  # nested too deep to be read: let it run, so that the slot refuses it by itself
     limit, rate = job.policy.limit, job.policy.rate
     return (limit.key(job.name, args) if limit else None, rate.key(job.name, args) if rate else None)

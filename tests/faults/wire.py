@@ -1,0 +1,85 @@
+"""A wire to PostgreSQL that can lose things: everything passes through it, until it is told to let go of some commits' answers."""
+
+import random
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+COMMIT = b"COMMIT\x00"
+
+
+class Wire:
+    """Listens on a local port, and passes on to the server's Unix socket.
+
+    `loss`: the share of commits whose answer nobody hears. The server has got them and carries them out; the connection breaks.
+    """
+
+    def __init__(self, server: str, seed: int = 1) -> None:
+        self._server = server
+        self._chance = random.Random(seed)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.loss = 0.0
+        self.lost = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Where PostgreSQL is, at this end of the wire."""
+        return f"postgresql://forecourt@127.0.0.1:{self.port}/forecourt?sslmode=disable&gssencmode=disable"
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        """One connection, until either side has enough of it, or there is no server."""
+        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
+            server.connect(self._server)
+            unheard = threading.Event()
+            back = threading.Thread(target=self._back, args=(client, server, unheard), daemon=True)
+            back.start()
+            self._there(client, server, unheard)
+            back.join()
+
+    def _there(self, client: socket.socket, server: socket.socket, unheard: threading.Event) -> None:
+        with _both(client, server):
+            while said := client.recv(65536):
+                if self.loss and COMMIT in said and self._chance.random() < self.loss:
+                    self.lost += 1
+                    unheard.set()
+                server.sendall(said)
+
+    def _back(self, client: socket.socket, server: socket.socket, unheard: threading.Event) -> None:
+        with _both(client, server):
+            while (said := server.recv(65536)) and not unheard.is_set():
+                client.sendall(said)
+
+
+@contextmanager
+def _both(client: socket.socket, server: socket.socket) -> Iterator[None]:
+    """When one direction ends, so does the other."""
+    with suppress(OSError):
+        yield
+    for end in (client, server):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def wire(server: str) -> Iterator[Wire]:
+    """A wire that is taken down at the end."""
+    laid = Wire(server)
+    try:
+        yield laid
+    finally:
+        laid.close()

@@ -17,10 +17,6 @@ SELECT args->>'call', 'failed', attempts, history FROM forecourt.failed WHERE ar
 """
 EFFECTS = "SELECT call, count(*) FROM effects WHERE call LIKE %s GROUP BY call"
 RUNS = "SELECT call, count(*) FILTER (WHERE over), count(*) FILTER (WHERE NOT over) FROM runs WHERE call LIKE %s GROUP BY call"
-SECONDS = """
-SELECT t.due_at, t.status, (SELECT count(*) FROM effects AS e WHERE e.call = 'second ' || (d.options->>'due_at'))
-FROM forecourt.ticks AS t
-"""
 TICKS = """
 SELECT due_at, status FROM forecourt.ticks WHERE due_at > %s AND due_at <= %s
 """
@@ -39,8 +35,8 @@ class Findings:
     broken: tuple[str, ...]
 
 
-def audit(ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datetime | None) -> Findings:
-    """Count the calls named `prefix …`, and the seconds between two instants if clocks were running."""
+def audit(ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datetime) -> Findings:
+    """Count the calls named `prefix …`, and the seconds between two instants."""
     over: dict[str, list[tuple[str, int, list[dict[str, Any]]]]] = {}
     for call, state, attempts, history in ask(OVER, f"{prefix}%", f"{prefix}%"):
         over.setdefault(call, []).append((state, attempts, history))
@@ -54,16 +50,13 @@ def audit(ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datet
         if len(ends) > 1 or effects.get(call, 0) > 1:
             doubled.append(call)
         happened = effects.get(call) if job in ONCE else runs.get(call, (1, 0))[0]
-        if not ends or not happened and job != rally.crash.name:
+        if not ends or not (happened or job == rally.crash.name):
             lost.append(call)
         for state, attempts, history in ends:
             broken += [f"{call}: {words}" for words in _wrong(job, state, attempts, history, runs.get(call, (1, 0))[1])]
     broken += [f"{call} was never entered" for call in over.keys() - entered.jobs.keys()]
-    if ended is not None:
-        missed, twice = _seconds(ask, begun, ended)
-        lost += missed
-        doubled += twice
-    return Findings(tuple(lost), tuple(doubled), tuple(broken[:5]))
+    missed, twice = _seconds(ask, begun, ended)
+    return Findings((*lost, *missed), (*doubled, *twice), tuple(broken[:5]))
 
 
 def _wrong(job: str, state: str, attempts: int, history: list[dict[str, Any]], cut: int) -> list[str]:

@@ -1,10 +1,9 @@
 """Machines for storms: each has a worker and a clock, as processes that can be killed, frozen and started again."""
 
 import os
-import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -78,6 +77,7 @@ class Host:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self.hostname = name if prefix else socket.gethostname()
         folder.mkdir(parents=True, exist_ok=True)
         settings = {
             "FORECOURT_DATABASE_URL": url,
@@ -112,17 +112,10 @@ class Host:
         found: list[int] = wait_until(self.slots, what=f"slots on {self.name}: {self.worker.said()[-2000:]}")
         return found
 
-    def freeze(self) -> list[int]:
-        """SIGSTOP to the worker and all its processes. Returns them, to be thawed."""
-        frozen = [self.worker.pid, *(pid for pid in [self.nursery()] if pid), *self.slots()]
-        for pid in frozen:
-            _signal(pid, signal.SIGSTOP)
-        return frozen
-
-    def thaw(self, frozen: Sequence[int]) -> None:
-        """SIGCONT."""
-        for pid in reversed(frozen):
-            _signal(pid, signal.SIGCONT)
+    def processes(self) -> list[int]:
+        """The worker's processes: supervisor, nursery, slots."""
+        nursery = self.nursery()
+        return [self.worker.pid, *([] if nursery is None else [nursery, *children(nursery)])]
 
 
 def children(pid: int) -> list[int]:
@@ -134,10 +127,3 @@ def children(pid: int) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def _signal(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        time.sleep(0)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 
 from faults.storm import Fault, Storm
 
@@ -40,6 +41,21 @@ def kill_9_of_all_at_once(storm: Storm) -> None:
             program.kill()
     for host in storm.hosts:
         host.start()
+
+
+def sigstop_past_the_grace(storm: Storm) -> None:
+    """A worker is frozen until the others have taken its calls, and wakes up: all its processes, or its supervisor alone."""
+    host = storm.chance.choice(storm.hosts)
+    host.await_slots()
+    frozen = host.processes()[: storm.chance.choice([1, None])]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        storm.await_given_up(host)
+    finally:
+        for pid in reversed(frozen):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 KILLS: tuple[Fault, ...] = (

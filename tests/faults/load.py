@@ -35,7 +35,7 @@ class Load(threading.Thread):
     def __init__(self, url: str, prefix: str, seed: int) -> None:
         super().__init__(name=f"load {prefix}", daemon=True)
         self._url = url
-        self._prefix = prefix
+        self.prefix = prefix
         self._chance = random.Random(seed)
         self._stop_asked = threading.Event()
         self.entered = Entered()
@@ -61,7 +61,7 @@ class Load(threading.Thread):
             [job] = self._chance.choices([job for job, _ in MIX], [weight for _, weight in MIX])
             first = len(self.entered.jobs)
             many = 1 if job is rally.crash else 20
-            names = {f"{self._prefix} {number}": job.name for number in range(first, first + many)}
+            names = {f"{self.prefix} {number}": job.name for number in range(first, first + many)}
             # Known before the commit, whose answer may not come.
             self.entered.jobs |= names
             self.entered.doubtful |= names.keys()

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import psycopg
 
 from faults import rally
-from faults.audit import Findings, audit
+from faults.audit import audit
 from faults.hosts import Host
 from faults.load import Load
 from fleet import wait_until
@@ -19,13 +20,27 @@ from fleet import wait_until
 LONGEST_RECOVERY = 90.0
 """Seconds after which a fault counts as not survived."""
 
-LIVE = "SELECT id FROM forecourt.ready UNION ALL SELECT id FROM forecourt.scheduled UNION ALL SELECT id FROM forecourt.running"
+RUNNING = "SELECT id FROM forecourt.running"
+
+LIVE = """
+SELECT state, args
+FROM (SELECT 'ready', id, args FROM forecourt.ready
+      UNION ALL SELECT 'scheduled', id, args FROM forecourt.scheduled
+      UNION ALL SELECT 'running', id, args FROM forecourt.running) AS live (state, id, args)
+WHERE id = ANY (%s) OR args->>'call' LIKE %s
+"""
+
+AGE_ITS_BEAT = (
+    "UPDATE forecourt.workers SET beat_at = now() - interval '1 minute' WHERE host = %s AND pid = %s RETURNING id"
+)
+IS_LISTED = "SELECT 1 FROM forecourt.workers WHERE host = %s AND pid = %s AND id = %s"
+ITS_ID = "SELECT id FROM forecourt.workers WHERE host = %s AND pid = %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one kind of fault did in so many rounds under load. `slowest`: seconds from the strike until every call that was
-    running at that moment was over. `broken`: what else was not as promised."""
+    """What faults did in so many rounds under load. `slowest`: seconds from a strike until every call that was running at that
+    moment was over, the fault's own time included. `broken`: what else was not as promised."""
 
     fault: str
     rounds: int
@@ -42,131 +57,106 @@ class Result:
 
 
 class Storm:
-    """Hosts that share a database. `fault_url` is where faults are ordered from; it may go around what they disturb."""
+    """Hosts that share a database. `url` is the storm's own way to it, which faults leave alone. `hurried`: where a fault would
+    have to wait until a worker has been silent for long, it makes the last beat older instead."""
 
-    def __init__(self, url: str, hosts: Sequence[Host], *, seed: int = 20261123) -> None:
+    def __init__(self, url: str, hosts: Sequence[Host], *, seed: int = 20261123, hurried: bool = False) -> None:
         self.url = url
         self.hosts = list(hosts)
         self.chance = random.Random(seed)
-
-    def prepare(self) -> None:
-        """Make the tables in which calls leave their effects."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(rally.TABLES.encode())
+        self.hurried = hurried
 
     def start(self) -> None:
         """Start every program that does not run."""
         for host in self.hosts:
             host.start()
 
-    def end(self) -> None:
-        """Stop all programs in order."""
-        for host in self.hosts:
-            for program in host.programs:
-                program.end()
-
     def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows, on a connection of its own; waits for a database that is away."""
 
         def answer() -> list[list[tuple[Any, ...]]]:
             try:
-                with psycopg.connect(
-                    self.url, autocommit=True, application_name="storm", connect_timeout=3
-                ) as connection:
+                with psycopg.connect(self.url, autocommit=True, application_name="storm") as connection:
                     return [connection.execute(query.encode(), parameters).fetchall()]
             except psycopg.OperationalError:
                 return []
 
-        return wait_until(answer, LONGEST_RECOVERY, "the database")[0]  # type: ignore[no-any-return]
+        rows: list[tuple[Any, ...]] = wait_until(answer, LONGEST_RECOVERY, "the database")[0]
+        return rows
 
-    def endure(self, fault: "Fault", rounds: int = 1_000_000, *, seconds: float = math.inf) -> Result:
-        """Let a fault strike so many times, or for so long, while the hosts are busy; then work off everything, and count."""
-        prefix = f"{named(fault)} {time.monotonic_ns()}"
+    def endure(
+        self, name: str, faults: "Sequence[Fault]", rounds: int = 1_000_000, *, seconds: float = math.inf
+    ) -> Result:
+        """Let faults strike in turn, so many times or for so long, while all are busy; then work off everything, and count."""
         [(begun,)] = self.ask("SELECT now()")
-        until = time.monotonic() + seconds
-        load = Load(self.url, prefix, self.chance.randrange(2**32))
+        load = Load(self.url, f"{name} {time.monotonic_ns()}", self.chance.randrange(2**32))
         load.start()
+        until = time.monotonic() + seconds
         slowest, done = 0.0, 0
         broken: list[str] = []
         while done < rounds and time.monotonic() < until and not broken:
             self.start()
+            fault = faults[done % len(faults)]
             try:
                 slowest = max(slowest, self._round(fault))
             except AssertionError as error:
-                broken.append(str(error))
+                broken.append(f"{fault.__name__}: {error}")
             done += 1
-        self.start()
         entered = load.stop()
+        self.start()
         [(ended,)] = self.ask("SELECT now()")
-        try:
-            wait_until(lambda: not self._live(prefix), LONGEST_RECOVERY, f"all calls to end: {self._live(prefix)[:5]}")
-            self._await_seconds(ended)
-        except AssertionError as error:
-            broken.append(str(error))
-        found: Findings = audit(
-            self.ask, entered, prefix, begun, ended if any(h.clock.alive() for h in self.hosts) else None
-        )
-        return Result(
-            named(fault),
-            done,
-            len(entered.jobs),
-            len(found.lost),
-            len(found.doubled),
-            slowest,
-            (*broken, *found.broken),
-        )
+        broken += self._settle(load.prefix, ended)
+        found = audit(self.ask, entered, load.prefix, begun, ended)
+        problems = (*broken, *found.broken)
+        return Result(name, done, len(entered.jobs), len(found.lost), len(found.doubled), slowest, problems)
+
+    def await_given_up(self, host: Host) -> None:
+        """Until the others have given a host's worker up."""
+        [(worker,)] = self.ask(ITS_ID, host.hostname, host.worker.pid)
+        if self.hurried:
+            self.ask(AGE_ITS_BEAT, host.hostname, host.worker.pid)
+        is_listed = (IS_LISTED, host.hostname, host.worker.pid, worker)
+        wait_until(lambda: not self.ask(*is_listed), what=f"{host.name} to be given up")
 
     def _round(self, fault: "Fault") -> float:
-        held = wait_until(
-            lambda: [row[0] for row in self.ask("SELECT id FROM forecourt.running")], what="calls that run"
-        )
+        wait_until(lambda: self.ask(RUNNING), LONGEST_RECOVERY, "calls that run")
         time.sleep(self.chance.uniform(0, 0.2))
-        held = [row[0] for row in self.ask("SELECT id FROM forecourt.running")] or held
-        begun = time.monotonic()
+        held = [row[0] for row in self.ask(RUNNING)]
+        struck = time.monotonic()
         fault(self)
-        wait_until(
-            lambda: not self.ask(f"SELECT id FROM ({LIVE}) AS live (id) WHERE id = ANY (%s)", held),
-            LONGEST_RECOVERY,
-            f"the calls that ran when it struck: {held}",
-        )
-        return time.monotonic() - begun
+        wait_until(lambda: not self.ask(LIVE, held, ""), LONGEST_RECOVERY, f"the calls that ran when it struck: {held}")
+        return time.monotonic() - struck
 
-    def _live(self, prefix: str) -> list[tuple[Any, ...]]:
-        return self.ask(
-            """
-            SELECT 'ready', id, args FROM forecourt.ready WHERE args->>'call' LIKE %(calls)s
-            UNION ALL SELECT 'scheduled', id, args FROM forecourt.scheduled WHERE args->>'call' LIKE %(calls)s
-            UNION ALL SELECT 'running', id, args FROM forecourt.running WHERE args->>'call' LIKE %(calls)s
-            """.replace("%(calls)s", "%s"),
-            *[f"{prefix}%"] * 3,
-        )
-
-    def _await_seconds(self, ended: Any) -> None:
-        """Until the clocks have seen every second before `ended`, and their calls are over."""
-        if any(host.clock.alive() for host in self.hosts):
-            seen = "SELECT 1 FROM forecourt.tasks WHERE evaluated_until > %s"
-            wait_until(lambda: self.ask(seen, ended), what="the clocks")
-            open_ones = "SELECT 1 FROM forecourt.ticks WHERE due_at < %s AND finished_at IS NULL"
-            wait_until(lambda: not self.ask(open_ones, ended), what="the clocks' calls")
+    def _settle(self, prefix: str, ended: datetime) -> list[str]:
+        """Wait until all calls are over, and the clocks have seen every second until `ended`. Returns what never happened."""
+        try:
+            wait_until(lambda: not self.ask(LIVE, [], f"{prefix}%"), LONGEST_RECOVERY)
+        except AssertionError as error:
+            return [f"{error}: {self.ask(LIVE, [], f'{prefix}%')[:5]}"]
+        try:
+            wait_until(lambda: self.ask("SELECT 1 FROM forecourt.tasks WHERE evaluated_until > %s", ended))
+            unfinished = "SELECT 1 FROM forecourt.ticks WHERE due_at < %s AND finished_at IS NULL"
+            wait_until(lambda: not self.ask(unfinished, ended))
+        except AssertionError as error:
+            return [f"the clocks: {error}"]
+        return []
 
 
 Fault: TypeAlias = Callable[[Storm], None]
-"""Does its harm to a storm, and returns when the harm is over; who has died may still be dead then."""
-
-
-def named(fault: Fault) -> str:
-    """A fault in words."""
-    return fault.__name__.replace("_", " ")
+"""A function that does its harm to a storm, and returns when the harm is over; who has died may still be dead then."""
 
 
 @contextmanager
 def raging(storm: Storm) -> Iterator[Storm]:
     """A storm whose programs run, and are stopped at the end."""
-    storm.prepare()
+    with psycopg.connect(storm.url, autocommit=True) as connection:
+        connection.execute(rally.TABLES.encode())
     try:
         storm.start()
         for host in storm.hosts:
             host.await_slots()
         yield storm
     finally:
-        storm.end()
+        for host in storm.hosts:
+            for program in host.programs:
+                program.end()

@@ -48,10 +48,7 @@ DEEP = "SELECT forecourt.dispatch('take_anything', jsonb_build_object('what', (r
 def test_jobs_that_end_in_odd_ways_harm_nobody_else(looking: Looking) -> None:
     mischief.misbehave.dispatch_many([{"how": how} for how in ODD])
     with worker(app="faults.mischief:app", processes=1) as process:
-        expected = {how: end for how, end in ODD.items()}
-        wait_until(
-            lambda: {how: (end, error) for how, end, error in looking.rows(STATES)} == expected, what="all to end"
-        )
+        wait_until(lambda: {how: (end, error) for how, end, error in looking.rows(STATES)} == ODD, what="all to end")
         assert "slot died" not in process.said()
         assert "round failed" not in process.said()
     result = looking.one("SELECT result FROM forecourt.done WHERE args->>'how' = 'a spelled-out NUL'")

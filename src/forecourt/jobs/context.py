@@ -8,8 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class RunningCall:
-    """The call at hand. `attempt` counts from 1; `options` are the engine's notes in its row; `extras` are the values of the options
-    that middleware added to its job."""
+    """The call at hand. `attempt` counts from 1; `options` are the engine's notes in its row; `extras` are the values of the
+    options that middleware added to its job."""
 
     id: int
     job: str

@@ -26,11 +26,9 @@ def forecourt_rate(url: str, calls: int, processes: int) -> float:
     nothing.dispatch_many({"n": n} for n in range(calls))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("TRUNCATE forecourt.done")
-        subprocess.run(
-            [sys.executable, "-m", "forecourt", "queue", "work", "--queue", "default", "--processes", str(processes), "--stop-when-empty"],
-            env=os.environ | {"FORECOURT_LOG_LEVEL": "WARNING"},
-            check=True,
-        )  # fmt: skip
+        command = [sys.executable, "-m", "forecourt", "queue", "work", "--queue", "default", "--stop-when-empty"]
+        quiet = os.environ | {"FORECOURT_LOG_LEVEL": "WARNING"}
+        subprocess.run([*command, "--processes", str(processes)], env=quiet, check=True)
         row = connection.execute(
             "SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM forecourt.done"
         ).fetchone()

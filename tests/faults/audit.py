@@ -40,7 +40,7 @@ def audit(ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datet
     over: dict[str, list[tuple[str, int, list[dict[str, Any]]]]] = {}
     for call, state, attempts, history in ask(OVER, f"{prefix}%", f"{prefix}%"):
         over.setdefault(call, []).append((state, attempts, history))
-    effects = dict(ask(EFFECTS, f"{prefix}%"))
+    effects: dict[str, int] = dict(ask(EFFECTS, f"{prefix}%"))
     runs = {call: (whole, cut) for call, whole, cut in ask(RUNS, f"{prefix}%")}
     lost, doubled, broken = [], [], []
     for call, job in entered.jobs.items():
@@ -82,7 +82,7 @@ def _seconds(ask: Ask, begun: datetime, ended: datetime) -> tuple[list[str], lis
     """The seconds that no clock made a call of, or whose call had no effect; and those that had two."""
     first = begun.replace(microsecond=0) + SECOND
     count = int((ended - first).total_seconds())
-    ticks = dict(ask(TICKS, begun, ended))
+    ticks: dict[datetime, str] = dict(ask(TICKS, begun, ended))
     struck = {call.removeprefix("second "): times for call, times in ask(STRUCK)}
     instants = [first + number * SECOND for number in range(count)]
     times = {at: struck.get(at.isoformat(), 0) for at in instants}

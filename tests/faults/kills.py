@@ -4,34 +4,35 @@ import os
 import signal
 from contextlib import suppress
 
+from faults.hosts import Host
 from faults.storm import Fault, Storm
 
 
-def kill_9_of_a_slot(storm: Storm) -> None:
+def kill_9_of_a_slot(storm: Storm, host: Host) -> None:
     """Its supervisor replaces it."""
-    slots = storm.chance.choice(storm.hosts).slots()
+    slots = host.slots()
     if slots:
         os.kill(storm.chance.choice(slots), signal.SIGKILL)
 
 
-def kill_9_of_a_nursery(storm: Storm) -> None:
+def kill_9_of_a_nursery(storm: Storm, host: Host) -> None:
     """All slots of a worker die with it; the supervisor starts another."""
-    nursery = storm.chance.choice(storm.hosts).nursery()
+    nursery = host.nursery()
     if nursery is not None:
         os.kill(nursery, signal.SIGKILL)
 
 
-def kill_9_of_a_supervisor(storm: Storm) -> None:
+def kill_9_of_a_supervisor(storm: Storm, host: Host) -> None:
     """The worker is gone; another one gives its calls back."""
-    storm.chance.choice(storm.hosts).worker.kill()
+    host.worker.kill()
 
 
-def kill_9_of_a_clock(storm: Storm) -> None:
+def kill_9_of_a_clock(storm: Storm, host: Host) -> None:
     """Another one goes on."""
-    storm.chance.choice(storm.hosts).clock.kill()
+    host.clock.kill()
 
 
-def kill_9_of_all_at_once(storm: Storm) -> None:
+def kill_9_of_all_at_once(storm: Storm, _: Host) -> None:
     """Nobody is left; all are started again."""
     for host in storm.hosts:
         for program in host.programs:
@@ -43,10 +44,8 @@ def kill_9_of_all_at_once(storm: Storm) -> None:
         host.start()
 
 
-def sigstop_past_the_grace(storm: Storm) -> None:
+def sigstop_past_the_grace(storm: Storm, host: Host) -> None:
     """A worker is frozen until the others have taken its calls, and wakes up: all its processes, or its supervisor alone."""
-    host = storm.chance.choice(storm.hosts)
-    host.await_slots()
     frozen = host.processes()[: storm.chance.choice([1, None])]
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)

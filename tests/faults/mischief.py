@@ -1,11 +1,16 @@
-"""Jobs that end in every odd way, for tests: each would harm more than itself if it were taken at its word."""
+"""Jobs that end in every odd way, or do not end, for tests: each would harm more than itself if it were taken at its word."""
 
 import asyncio
 import logging
 import math
+import os
+import re
+import time
+from pathlib import Path
 from typing import Any
 
-from forecourt import Discard, Forecourt, Release, Timetable, at_most, job
+from forecourt import Discard, Forecourt, Release, Session, Timetable, at_most, job
+from workshop import LEAVE
 
 log = logging.getLogger("mischief")
 
@@ -52,6 +57,22 @@ def fail_for_ever(n: int) -> None:
 @job(limit=at_most(1, by="what"))
 def take_anything(what: Any) -> None:
     """One at a time of each thing, whatever that is."""
+
+
+@job
+def compute_in_c(folder: str) -> None:
+    """In a C call that would take years, and returns to Python for no signal."""
+    (Path(folder) / "computing").touch()
+    re.match(r"(a|aa)+$", "a" * 80 + "b")
+
+
+@job(batch=50)
+def wait_together(n: list[int], folder: list[str], *, session: Session) -> None:
+    """Writes, says so in a file, and waits until another file allows it to go on."""
+    session.execute(LEAVE, [{"call": f"waited {number}", "pid": os.getpid()} for number in n])
+    (Path(folder[0]) / "together").touch()
+    while not (Path(folder[0]) / "go").exists():
+        time.sleep(0.01)
 
 
 app = Forecourt(Timetable("UTC"), queues=("default",))

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from faults.hosts import Host
 from faults.storm import Storm
 from fleet import wait_until
 
@@ -80,9 +81,8 @@ class Cuts:
     def __init__(self, cables: Sequence[Cable]) -> None:
         self._cables = {cable.name: cable for cable in cables}
 
-    def cut_off_and_healed(self, storm: Storm) -> None:
+    def cut_off_and_healed(self, storm: Storm, host: Host) -> None:
         """A host's packets vanish until the others have taken its calls; then they arrive again, and it comes back."""
-        host = storm.chance.choice(storm.hosts)
         cable = self._cables[host.name]
         cable.cut()
         try:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import psycopg
 
+from faults.hosts import Host
 from faults.site import Site
 from faults.storm import Fault, Storm
 from faults.wire import Wire
@@ -35,7 +36,7 @@ CREATE TRIGGER full_disk BEFORE INSERT ON forecourt.running FOR EACH ROW EXECUTE
 DISK_FREE = "DROP FUNCTION disk_full CASCADE"
 
 
-def every_connection_ended_again_and_again(storm: Storm) -> None:
+def every_connection_ended_again_and_again(storm: Storm, host: Host) -> None:
     """pg_terminate_backend, ten times within a second or two."""
     with psycopg.connect(storm.url, autocommit=True, application_name="cutter") as connection:
         for _ in range(10):
@@ -43,7 +44,7 @@ def every_connection_ended_again_and_again(storm: Storm) -> None:
             time.sleep(storm.chance.uniform(0, 0.3))
 
 
-def the_disk_is_full(storm: Storm) -> None:
+def the_disk_is_full(storm: Storm, host: Host) -> None:
     """For two seconds every fifth row that begins or ends a call finds no room, in the middle of its batch."""
     with psycopg.connect(storm.url, autocommit=True, application_name="disk") as connection:
         connection.execute(DISK_FULL.encode())
@@ -58,20 +59,20 @@ class Outages:
         self._site = site
         self._wire = wire
 
-    def immediate_restart(self, storm: Storm) -> None:
+    def immediate_restart(self, storm: Storm, host: Host) -> None:
         """The server is stopped without a word, and started again up to a second later."""
         self._site.crash()
         time.sleep(storm.chance.uniform(0, 1))
         self._site.start()
 
-    def kill_9_of_a_backend(self, storm: Storm) -> None:
+    def kill_9_of_a_backend(self, storm: Storm, host: Host) -> None:
         """PostgreSQL throws everybody out and recovers, as its shared memory may be damaged."""
         with psycopg.connect(storm.url, autocommit=True) as connection:
             backends = [row[0] for row in connection.execute(BACKENDS.encode())]
         os.kill(storm.chance.choice(backends), signal.SIGKILL)
         self._site.hold_horizon()
 
-    def connections_exhausted(self, storm: Storm) -> None:
+    def connections_exhausted(self, storm: Storm, host: Host) -> None:
         """Every connection is ended, and before anybody can connect again, somebody has taken them all for two seconds."""
         with ExitStack() as stack:
             connection = stack.enter_context(psycopg.connect(storm.url, autocommit=True))
@@ -84,7 +85,7 @@ class Outages:
                 except psycopg.OperationalError:
                     time.sleep(0.1)
 
-    def commits_whose_answers_get_lost(self, storm: Storm) -> None:
+    def commits_whose_answers_get_lost(self, storm: Storm, host: Host) -> None:
         """For a second, every fifth commit is carried out, and whoever asked for it hears only that the connection broke."""
         self._wire.loss = 0.2
         time.sleep(1)

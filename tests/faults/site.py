@@ -54,8 +54,9 @@ class Site:
         if not networks:
             return
         [cluster] = self._server._clusters()
-        with (cluster.data / "pg_hba.conf").open("a") as rules:
-            rules.writelines(f"host all all {network} trust\n" for network in networks)
+        rules = cluster.data / "pg_hba.conf"
+        # The first that fits decides.
+        rules.write_text("".join(f"host all all {network} trust\n" for network in networks) + rules.read_text())
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("SELECT pg_reload_conf()")
 

@@ -20,7 +20,7 @@ from fleet import wait_until
 LONGEST_RECOVERY = 90.0
 """Seconds after which a fault counts as not survived."""
 
-RUNNING = "SELECT id FROM forecourt.running"
+RUNNING = "SELECT r.id, w.pid FROM forecourt.running AS r JOIN forecourt.workers AS w ON w.id = r.worker"
 
 LIVE = """
 SELECT state, args
@@ -100,7 +100,7 @@ class Storm:
             try:
                 slowest = max(slowest, self._round(fault))
             except AssertionError as error:
-                broken.append(f"{fault.__name__}: {error}")
+                broken.append(f"{named(fault)}: {error}")
             done += 1
         entered = load.stop()
         self.start()
@@ -119,13 +119,18 @@ class Storm:
         wait_until(lambda: not self.ask(*is_listed), what=f"{host.name} to be given up")
 
     def _round(self, fault: "Fault") -> float:
-        wait_until(lambda: self.ask(RUNNING), LONGEST_RECOVERY, "calls that run")
         time.sleep(self.chance.uniform(0, 0.2))
-        held = [row[0] for row in self.ask(RUNNING)]
+        victim, held = wait_until(self._busy_host, LONGEST_RECOVERY, "calls that run")
         struck = time.monotonic()
-        fault(self)
+        fault(self, victim)
         wait_until(lambda: not self.ask(LIVE, held, ""), LONGEST_RECOVERY, f"the calls that ran when it struck: {held}")
         return time.monotonic() - struck
+
+    def _busy_host(self) -> tuple[Host, list[int]] | None:
+        """A host that has calls at this moment, and all calls that run; None while there is none."""
+        held = self.ask(RUNNING)
+        busy = [host for host in self.hosts if host.worker.alive() and host.worker.pid in {pid for _, pid in held}]
+        return (self.chance.choice(busy), [id for id, _ in held]) if busy else None
 
     def _settle(self, prefix: str, ended: datetime) -> list[str]:
         """Wait until all calls are over, and the clocks have seen every second until `ended`. Returns what never happened."""
@@ -142,8 +147,14 @@ class Storm:
         return []
 
 
-Fault: TypeAlias = Callable[[Storm], None]
-"""A function that does its harm to a storm, and returns when the harm is over; who has died may still be dead then."""
+Fault: TypeAlias = Callable[[Storm, Host], None]
+"""A function that does its harm, if it needs a victim to a host that is busy, and returns when the harm is over; who has died may
+still be dead then."""
+
+
+def named(fault: Fault) -> str:
+    """A fault in words."""
+    return fault.__name__.replace("_", " ").replace("kill 9", "kill -9")
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def test_a_hundred_megabytes_of_arguments_are_refused_from_python_and_from_sql(l
 def test_durations_that_no_calendar_can_express_are_refused_where_they_are_given(wrong: float) -> None:
     for option in ("timeout", "backoff", "retry_until"):
         with pytest.raises(ValueError, match=option):
-            job(**{option: wrong})(lambda: None)
+            job(**{option: wrong})(lambda: None)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="delay"):
         workshop.nothing.using(delay=wrong)
     with pytest.raises(ValueError, match="timeout"):

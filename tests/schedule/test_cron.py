@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 from itertools import islice
-from time import perf_counter
+from time import process_time
 
 import pytest
 from timetables import new_task
@@ -83,10 +83,10 @@ def test_what_could_mean_nothing_or_two_things_is_refused(expression: str, words
 )
 def test_a_hostile_expression_is_answered_at_once(expression: str) -> None:
     task = new_task()
-    started = perf_counter()
+    started = process_time()
     with pytest.raises(TimetableError) as refused:
         task.cron(expression)
-    assert perf_counter() - started < 0.1
+    assert process_time() - started < 0.1
     assert len(str(refused.value)) < 3 * LONGEST
 
 
@@ -98,7 +98,7 @@ def test_every_minute_and_hour_written_out_still_fits() -> None:
 @pytest.mark.parametrize("expression", ["0 0 29 2 *", "*/5 * 29 2 *", "0 0 * 2 0#5"])
 def test_the_rarest_days_are_found_fast(expression: str) -> None:
     task = new_task("Asia/Damascus").cron(expression)
-    started = perf_counter()
+    started = process_time()
     found = task.next_due(datetime(2096, 3, 1, tzinfo=UTC))  # 2100 is no leap year
-    assert perf_counter() - started < 0.1
+    assert process_time() - started < 0.1
     assert found.year > 2100

@@ -43,19 +43,11 @@ WHERE id = ANY (%(workers)s)
 FOR UPDATE SKIP LOCKED
 """
 
-END_BACKENDS = """
-SELECT count(pg_terminate_backend(pid))
+# Waits a second for each to be gone, so that what it was committing is committed by then, or never will be.
+END_SESSIONS = """
+SELECT count(pg_terminate_backend(pid, 1000))
 FROM pg_stat_activity
 WHERE application_name = ANY (%(names)s)
-  AND datname = current_database()
-  AND usename = current_user
-"""
-
-# Waits until each is gone, so that what it was committing is committed by then, or never will be.
-END_PREVIOUS = """
-SELECT count(pg_terminate_backend(pid, 5000))
-FROM pg_stat_activity
-WHERE application_name = %(name)s
   AND pid <> pg_backend_pid()
   AND datname = current_database()
   AND usename = current_user
@@ -127,15 +119,24 @@ def lock(tx: Connection[Any], workers: Sequence[int]) -> list[int]:
 
 
 def remove(tx: Connection[Any], workers: Sequence[int]) -> None:
-    """Forget workers, and end the database sessions that they and their slots may still hold, with the locks in them."""
-    names = [name(worker) for worker in workers for name in (dispatcher_name, slot_name)]
-    tx.execute(END_BACKENDS, {"names": names})
+    """Forget workers."""
     tx.execute("DELETE FROM forecourt.workers WHERE id = ANY (%(workers)s)", {"workers": list(workers)})
 
 
-def end_previous_dispatcher(tx: Connection[Any], worker: int) -> None:
-    """End the session that a worker's dispatcher has lost and the server may not have, with what it leaves undecided."""
-    tx.execute(END_PREVIOUS, {"name": dispatcher_name(worker)})
+def end_sessions(tx: Connection[Any], names: Sequence[str]) -> None:
+    """End other sessions with these application names, with the locks that they hold and all that they leave undecided. A client
+    that was cut off may otherwise keep them for hours."""
+    tx.execute(END_SESSIONS, {"names": list(names)})
+
+
+def session_names(workers: Sequence[int]) -> list[str]:
+    """The application names of everything that belongs to these workers."""
+    return [name(worker) for worker in workers for name in (dispatcher_name, agents_name, slot_name)]
+
+
+def agents_name(worker: int) -> str:
+    """The application name of a worker's background duties in pg_stat_activity."""
+    return f"forecourt agents of {worker}"
 
 
 def dispatcher_name(worker: int) -> str:

@@ -217,7 +217,8 @@ class Dispatcher(threading.Thread):
             if self._ending.is_set():
                 return  # signing off returns whatever is left
         with connection.transaction():
-            workers.end_previous_dispatcher(connection, self._worker())
+            # The server may not know yet that the previous session is lost.
+            workers.end_sessions(connection, [workers.dispatcher_name(self._worker())])
         with connection.transaction():
             strays = running.strays(connection, self._worker(), self._inventory or set())
             running.give_back(connection, strays)

@@ -60,13 +60,15 @@ class Lifeline(Agent):
             suspects = workers.suspects(tx, self=self._worker(), grace=GRACE, host=me.host, boot=me.boot)
             silent = self._silent_while_watched(suspects)
             lost = {suspect.id: suspect for suspect in suspects if suspect.id in silent or _has_ended(suspect)}
+            if lost:
+                # First, so that what they still hold open is rolled back and blocks nobody, their own row included.
+                workers.end_sessions(tx, workers.session_names(list(lost)))
             locked = workers.lock(tx, list(lost))
             nameless = self._nameless(tx)
             lost |= {id: Registered(id, "an unknown host", "", 0, "", "", 0.0) for id in nameless}
             locked += nameless
             if not locked:
                 return 0
-            # First, so that what their slots still hold open is rolled back and blocks nobody.
             workers.remove(tx, locked)
             held = running.of_workers(tx, locked)
             marked = {worker: marks.read(Path(lost[worker].marks)) for worker in locked}

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.engine import make_engine, use_engine
 from forecourt.jobs.job import Job
 from forecourt.settings import settings
 from forecourt.store import running, workers
@@ -133,6 +134,7 @@ class Supervisor:
         try:
             with engine().begin() as connection:
                 tx = in_transaction_of(connection)
+                workers.end_sessions(tx, workers.session_names([self._worker]))
                 running.give_back(tx, running.strays(tx, self._worker, set()))
                 workers.remove(tx, [self._worker])
         except OperationalError as error:
@@ -213,6 +215,9 @@ class Supervisor:
             marks.close()
             raise
         self._marks = marks
+        # By their names others can end its sessions, should it be cut off in the middle of something.
+        engine().dispose()
+        use_engine(make_engine(application_name=workers.agents_name(self._worker)))
 
     def _begin_anew(self) -> None:
         """Others gave this worker up, as after a long sleep: what it held is theirs. It enters again under a new id."""

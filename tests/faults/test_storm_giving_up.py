@@ -1,0 +1,140 @@
+"""Who is given up, and who is not: only the silent, only after they were watched, and never anybody else with them."""
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+import workshop
+from fleet import Looking, wait_until
+from forecourt.database import engine
+from forecourt.jobs.policy import Defaults
+from forecourt.store import ready, workers
+from forecourt.store.ready import LowWater
+from forecourt.workers import lifeline
+from forecourt.workers.lifeline import Lifeline
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@pytest.fixture
+def tx(looking: Looking, database: str) -> Iterator[Connection]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def watcher(tx: Connection, monkeypatch: pytest.MonkeyPatch) -> Lifeline:
+    """Another worker's lifeline, which need not watch for long."""
+    monkeypatch.setattr(lifeline, "WATCH", 0.3)
+    me = enter(tx, "watcher")
+    return Lifeline(lambda: me, {}, Defaults())
+
+
+def enter(tx: Connection, host: str, marks: str = "") -> int:
+    """A worker on some other machine."""
+    return workers.register(
+        tx, host=host, boot=host, pid=1, pid_started="1", slots=1, queues=["default"], version="0", marks=marks
+    )
+
+
+def silence(tx: Connection, worker: int, since: str = "1 minute") -> None:
+    tx.execute("UPDATE forecourt.workers SET beat_at = now() - %s::interval WHERE id = %s", (since, worker))
+
+
+@pytest.mark.parametrize("since", ["1 minute", "-1 hour"])
+def test_a_worker_is_given_up_when_it_stays_silent_while_it_is_watched(
+    tx: Connection, looking: Looking, watcher: Lifeline, since: str
+) -> None:
+    """A last beat in the future, as after the database's clock was set back, is no sign of life either."""
+    lost = enter(tx, "lost")
+    silence(tx, lost, since)
+    workshop.leave_trace.dispatch(call="one")
+    tx.execute(
+        "WITH gone AS (DELETE FROM forecourt.ready RETURNING id, job, queue, args)"
+        " INSERT INTO forecourt.running (id, job, queue, args, token, worker) SELECT *, 1, %s FROM gone",
+        (lost,),
+    )
+    assert watcher.run_once() == 0
+    assert looking.rows("SELECT host FROM forecourt.workers ORDER BY host") == [("lost",), ("watcher",)]
+    wait_until(watcher.run_once)
+    assert looking.rows("SELECT host FROM forecourt.workers") == [("watcher",)]
+    assert looking.count("ready") == 1
+
+
+def test_after_an_outage_everybody_may_say_first_that_they_live(
+    tx: Connection, looking: Looking, watcher: Lifeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was away, so nobody could beat: all last beats are old, and those who come back first must not judge."""
+    living = enter(tx, "living")
+    silence(tx, living)
+    watcher.run_once()
+    threading.Event().wait(0.4)  # the outage, in which the watcher, too, saw nothing
+    watcher.run_once()
+    assert workers.beat(tx, living, busy=0, stopping=False), "not given up for a silence that nobody watched"
+    watcher.run_once()
+    assert looking.count("workers") == 2
+
+
+def test_a_worker_on_no_list_claims_nothing_and_one_that_claims_is_not_taken_off_it(
+    tx: Connection, looking: Looking, database: str
+) -> None:
+    """Between a claim and giving its worker up there is no moment in which the claim would be nobody's."""
+    claiming, gone = enter(tx, "claiming"), enter(tx, "gone")
+    workers.remove(tx, [gone])
+    with tx.transaction():
+        assert workers.hold(tx, claiming)
+        assert not workers.hold(tx, gone)
+        with psycopg.connect(database) as other:
+            assert workers.lock(other, [claiming]) == []
+            assert workers.beat(other, claiming, busy=1, stopping=False), "a beat does not wait for a claim"
+    with psycopg.connect(database) as other:
+        assert workers.lock(other, [claiming]) == [claiming]
+
+
+def test_a_worker_that_was_cut_off_in_the_middle_of_a_claim_is_given_up_too(
+    tx: Connection, looking: Looking, watcher: Lifeline, database: str
+) -> None:
+    """Its session waits for the commit that never comes, and holds the worker's row and the calls that it was claiming."""
+    lost = enter(tx, "lost")
+    silence(tx, lost)
+    workshop.leave_trace.dispatch(call="one")
+    with psycopg.connect(database, application_name=workers.dispatcher_name(lost)) as cut_off:
+        workers.hold(cut_off, lost)
+        assert ready.claim(cut_off, queue="default", limit=1, worker=lost, low=LowWater())
+        watcher.run_once()
+        wait_until(lambda: watcher.run_once() or looking.count("workers") == 1)
+        assert looking.rows("SELECT args FROM forecourt.ready FOR UPDATE SKIP LOCKED") == [({"call": "one"},)]
+        with pytest.raises(psycopg.OperationalError):
+            cut_off.commit()
+
+
+def test_only_the_lost_workers_own_sessions_are_ended(tx: Connection, database: str, server_url: str) -> None:
+    """Other databases of the same server have workers with the same numbers."""
+    lost = enter(tx, "lost")
+    slot, dispatcher = workers.slot_name(lost), workers.dispatcher_name(lost)
+    with (
+        psycopg.connect(database, autocommit=True, application_name=slot) as its_slot,
+        psycopg.connect(database, autocommit=True, application_name=dispatcher) as its_dispatcher,
+        psycopg.connect(server_url, autocommit=True, application_name=slot) as somebody_elses,
+    ):
+        workers.end_sessions(tx, workers.session_names([lost]))
+        for ended in (its_slot, its_dispatcher):
+            with pytest.raises(psycopg.OperationalError):
+                ended.execute("SELECT pg_sleep(5)")
+        assert somebody_elses.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_this_machine_knows_a_dead_process_at_once(tx: Connection, looking: Looking, watcher: Lifeline) -> None:
+    from forecourt.workers.identity import own
+
+    me = own()
+    workers.register(
+        tx, host=me.host, boot=me.boot, pid=me.pid, pid_started="before", slots=1, queues=[], version="0", marks=""
+    )
+    watcher.run_once()
+    assert looking.rows("SELECT host FROM forecourt.workers") == [("watcher",)]
+    assert me.host == socket.gethostname()
+    assert engine().pool.checkedout() == 0  # type: ignore[attr-defined]

@@ -311,13 +311,20 @@ def test_what_is_not_faked_enters_the_real_queue(looking: Looking) -> None:
     assert looking.rows("SELECT job FROM forecourt.ready") == [("nothing",)]
 
 
-def test_a_batch_is_refused_with_a_way_out(looking: Looking) -> None:
-    with fake_queue(), pytest.raises(RuntimeError, match="let its jobs pass with except_="):
-        batch([salute.call(who="Ada")]).dispatch()
-    assert looking.count("batches") == 0
-    with fake_queue(except_=[salute]):
-        batch([salute.call(who="Ada")]).dispatch()
-    assert looking.count("ready") == 1
+def test_a_batch_is_recorded_as_one_without_a_database() -> None:
+    with fake_queue() as fake:
+        batch([salute.call(who="Ada"), salute.call(who="Grace")], name="greetings").dispatch()
+        fake.assert_batched(salute.call(who="Ada"), salute, name="greetings")
+        fake.assert_count(2)
+        with pytest.raises(AssertionError, match="no batch named 'other' of"):
+            fake.assert_batched(salute, salute, name="other")
+        with pytest.raises(AssertionError, match="no batch"):
+            fake.assert_batched(salute)
+
+
+def test_a_batch_of_which_only_some_jobs_are_faked_is_refused() -> None:
+    with fake_queue(only=[salute]), pytest.raises(RuntimeError, match="only some jobs are faked"):
+        batch([salute.call(who="Ada"), add_up.call(number=1)], name="mixed").dispatch()
 
 
 def test_the_calls_of_due_tasks_are_recorded_too(looking: Looking) -> None:

@@ -40,6 +40,9 @@ class Detour(Protocol):
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
         """One call for each of these arguments, which are not checked yet; None to let all of them pass."""
 
+    def begin_batch(self, name: str, jobs: Sequence[Job[..., Any]]) -> int | None:
+        """An id for a batch of calls of these jobs, which are dispatched next; None to let it pass."""
+
 
 detours: list[Detour] = []
 """Asked before anything is entered, the last one first, whichever thread dispatches. Empty outside of tests."""

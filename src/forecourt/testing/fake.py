@@ -45,6 +45,8 @@ class RecordedCall:
     in_transaction: bool
     chain: tuple[Link, ...]
     catch: Link | None
+    batch: int | None = None
+    """Which of the fake's `batches` it is part of."""
 
     @property
     def later(self) -> bool:
@@ -83,6 +85,8 @@ class FakeQueue:
         self._only = None if only is None else [a_job(job) for job in only]
         self._except = [a_job(job) for job in except_ or ()]
         self._uniques: dict[str, RecordedCall] = {}
+        self.batches: dict[int, str] = {}
+        """The names of the batches that were dispatched, by their ids."""
         self.calls: list[RecordedCall] = []
         """All of them, in the order in which they were dispatched."""
 
@@ -178,11 +182,33 @@ class FakeQueue:
         if not self._is_for(dispatch.job):
             return None
         placement = checked(dispatch)
-        if "batch" in (placement.options or {}):
-            raise RuntimeError("fake_queue: a batch is a row and cannot be faked; let its jobs pass with except_=")
         # `prepare` is left out: it may move things into storage, and a test asserts what its code has said.
         texts = [dispatch.job.arguments.dump(args) for args in many]
         return [self._record(dispatch, placement, text) for text in texts]
+
+    def begin_batch(self, name: str, jobs: Sequence[Job[..., Any]]) -> int | None:
+        """Record a batch; let it pass if this fake is for none of its jobs."""
+        faked = [self._is_for(job) for job in jobs]
+        if not any(faked):
+            return None
+        if not all(faked):
+            raise RuntimeError(f"fake_queue: of batch {name!r} only some jobs are faked; fake all of them, or none")
+        id = new_id()
+        self.batches[id] = name
+        return id
+
+    def assert_batched(self, *calls: Job[..., Any] | Plan, name: str | None = None) -> None:
+        """A batch of exactly these was dispatched, in this order; with `name`, under it. Each is a job, or the very call."""
+        __tracebackhide__ = True
+        wanted = [Wanted.of(call) for call in calls]
+        for id, given in self.batches.items():
+            members = [call for call in self.calls if call.batch == id]
+            if name in (None, given) and len(members) == len(wanted):
+                pairs = zip(wanted, members, strict=True)
+                if all(one.fits(member.job, member.args) for one, member in pairs):
+                    return
+        named = "" if name is None else f" named {name!r}"
+        self._fail(f"no batch{named} of {', '.join(map(str, wanted))} was dispatched")
 
     def _record(self, dispatch: Dispatch, placement: Placement, text: str) -> Call:
         job, options = dispatch.job, dispatch.options or {}
@@ -197,6 +223,7 @@ class FakeQueue:
             in_transaction=dispatch.session is not None,
             chain=tuple(_link(stored) for stored in options.get("chain", ())),
             catch=_link(options["catch"]) if "catch" in options else None,
+            batch=options.get("batch"),
         )
         if placement.unique is not None:
             # Nothing runs here, so the first call of its kind lives, and keeps others out, as long as the fake.

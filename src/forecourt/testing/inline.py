@@ -49,10 +49,11 @@ def run_as_inline() -> Iterator[None]:
 class _Inline:
     """Takes every call, and returns when it has run."""
 
+    def begin_batch(self, name: str, jobs: Sequence[Job[..., Any]]) -> int:
+        raise RuntimeError("run_as_inline: a batch is a row that counts its calls; use drain() here")
+
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call]:
         checked(dispatch)
-        if "batch" in (dispatch.options or {}):
-            raise RuntimeError("run_as_inline: a batch is a row that counts its calls; use drain() here")
         texts = [dispatch.text(args) for args in many]
         together = dispatch.job.policy.batch or 1
         taken: list[Call] = []

@@ -9,6 +9,8 @@ class Stager(Agent):
     """Moves due calls from scheduled to ready. Any number of workers do so side by side: locked rows are skipped."""
 
     every = 0.5
+    longest_backoff = 3.0
+    """Not more: after an outage, what it interrupted comes back through here."""
 
     def run_once(self) -> int:
         total = 0

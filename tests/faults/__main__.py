@@ -8,6 +8,7 @@ The exit code is 1 when anything was lost, doubled, or otherwise not as promised
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -123,6 +124,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=200, help="rounds of kill -9; the others in proportion  [200]")
     parser.add_argument("--minutes", type=float, default=15, help="how long all of it may take, about  [15]")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C does: stop the storm's programs first
     for name in [name for name in os.environ if name.startswith("FORECOURT_")]:
         del os.environ[name]
     folder = Path(tempfile.mkdtemp(prefix="forecourt-storm-"))

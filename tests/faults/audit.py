@@ -49,11 +49,12 @@ def audit(ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datet
             continue
         if len(ends) > 1 or effects.get(call, 0) > 1:
             doubled.append(call)
-        happened = effects.get(call) if job in ONCE else runs.get(call, (1, 0))[0]
-        if not ends or not (happened or job == rally.crash.name):
+        whole, cut = runs.get(call, (0, 0))
+        happened = effects.get(call) if job in ONCE else whole or job == rally.crash.name
+        if not ends or not happened:
             lost.append(call)
         for state, attempts, history in ends:
-            broken += [f"{call}: {words}" for words in _wrong(job, state, attempts, history, runs.get(call, (1, 0))[1])]
+            broken += [f"{call}: {words}" for words in _wrong(job, state, attempts, history, cut)]
     broken += [f"{call} was never entered" for call in over.keys() - entered.jobs.keys()]
     missed, twice = _seconds(ask, begun, ended)
     return Findings((*lost, *missed), (*doubled, *twice), tuple(broken[:5]))

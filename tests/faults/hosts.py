@@ -1,6 +1,7 @@
 """Machines for storms: each has a worker and a clock, as processes that can be killed, frozen and started again."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,11 @@ class Program:
     def alive(self) -> bool:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
+
+    def ended_by_itself(self) -> int | None:
+        """Its exit code, if it ended without having been killed."""
+        code = None if self._process is None else self._process.poll()
+        return None if code == -signal.SIGKILL else code
 
     def said(self) -> str:
         """Everything that it and its predecessors logged."""

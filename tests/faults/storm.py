@@ -95,6 +95,7 @@ class Storm:
         slowest, done = 0.0, 0
         broken: list[str] = []
         while done < rounds and time.monotonic() < until and not broken:
+            broken += self._deserters()
             self.start()
             fault = faults[done % len(faults)]
             try:
@@ -103,6 +104,7 @@ class Storm:
                 broken.append(f"{named(fault)}: {error}")
             done += 1
         entered = load.stop()
+        broken += self._deserters()
         self.start()
         [(ended,)] = self.ask("SELECT now()")
         broken += self._settle(load.prefix, ended)
@@ -131,6 +133,15 @@ class Storm:
         held = self.ask(RUNNING)
         busy = [host for host in self.hosts if host.worker.alive() and host.worker.pid in {pid for _, pid in held}]
         return (self.chance.choice(busy), [id for id, _ in held]) if busy else None
+
+    def _deserters(self) -> list[str]:
+        """Programs that ended although nobody had killed them, in words."""
+        return [
+            f"{host.name}: a {what} ended by itself with {code}: {program.said()[-2000:]}"
+            for host in self.hosts
+            for what, program in (("worker", host.worker), ("clock", host.clock))
+            if (code := program.ended_by_itself()) is not None
+        ]
 
     def _settle(self, prefix: str, ended: datetime) -> list[str]:
         """Wait until all calls are over, and the clocks have seen every second until `ended`. Returns what never happened."""

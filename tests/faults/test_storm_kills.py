@@ -1,13 +1,16 @@
 """kill -9 and SIGSTOP at random moments under load, on two hosts whose wall clocks are three seconds off in either direction."""
 
+import os
+import signal
 import time
 from pathlib import Path
 
+import workshop
 from faults import skew
-from faults.hosts import Host
+from faults.hosts import Host, children
 from faults.kills import KILLS, sigstop_past_the_grace
 from faults.storm import Storm, raging
-from fleet import Looking
+from fleet import Looking, wait_until, worker
 
 
 def test_kills_lose_and_double_nothing_and_every_crash_is_counted(
@@ -26,7 +29,34 @@ def test_kills_lose_and_double_nothing_and_every_crash_is_counted(
     with raging(Storm(database, hosts, hurried=True)) as storm:
         killed = storm.endure("kill -9", KILLS, 2 * len(KILLS))
         frozen = storm.endure("SIGSTOP past the grace", [sigstop_past_the_grace], 1)
-    print(killed, frozen)
     assert killed.survived, killed
     assert frozen.survived, frozen
     assert looking.one("SELECT sum(late) FROM forecourt.minutes") > 0, "late acknowledgements are counted"
+
+
+def test_a_nursery_that_dies_while_its_slots_still_report_is_replaced(looking: Looking, tmp_path: Path) -> None:
+    """A frozen supervisor finds it all at once when it wakes up: a death, a report, and that the nursery is gone."""
+    for call in ("one", "two"):
+        workshop.hold_and_wait.dispatch(call=call, folder=str(tmp_path))
+    with worker(processes=2) as process:
+        slots = [wait_until(lambda call=call: [*tmp_path.glob(f"{call}.*.started")]) for call in ("one", "two")]  # type: ignore[misc]
+        first, second = [int(found[0].suffixes[0][1:]) for found in slots]
+        [nursery] = children(process.pid)
+        process.signal(signal.SIGSTOP)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: first not in children(nursery))
+        (tmp_path / "two.go").touch()
+        wait_until(lambda: looking.traces("two") and is_waiting_for_a_message(second))
+        os.kill(nursery, signal.SIGKILL)
+        wait_until(lambda: not (Path(f"/proc/{nursery}/cmdline").read_bytes() or Path(f"/proc/{second}").exists()))
+        process.signal(signal.SIGCONT)
+        (tmp_path / "one.go").touch()
+        wait_until(lambda: looking.count("done") == 2)
+        assert process.popen.poll() is None, process.said()
+    assert looking.rows("SELECT call, count(*) FROM traces GROUP BY call ORDER BY call") == [("one", 1), ("two", 1)]
+
+
+def is_waiting_for_a_message(slot: int) -> bool:
+    """Whether it has reported and waits for its next call, as far as the kernel tells where processes sleep."""
+    sleeps_in = Path(f"/proc/{slot}/wchan").read_text()
+    return sleeps_in == "0" or "skb" in sleeps_in or "unix" in sleeps_in

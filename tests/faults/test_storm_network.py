@@ -33,5 +33,4 @@ def test_a_host_that_is_cut_off_and_comes_back_loses_and_doubles_nothing(empty_v
                 result = storm.endure("cut off and healed", [Cuts(laid).cut_off_and_healed], 1)
     except NoNetworks as why:
         pytest.skip(str(why))
-    print(result)
     assert result.survived, result

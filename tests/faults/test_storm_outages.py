@@ -15,6 +15,5 @@ def test_postgresql_in_trouble_loses_and_doubles_nothing(empty_var: Path, tmp_pa
         with raging(Storm(ground.url, hosts)) as storm:
             faults = Outages(ground, line).all
             result = storm.endure("PostgreSQL in trouble", faults, len(faults))
-    print(result)
     assert result.survived, result
     assert line.lost, "commits whose answers got lost"

@@ -31,6 +31,5 @@ def test_behind_pgbouncer_in_transaction_mode_nothing_is_lost_or_doubled(empty_v
             said = "".join(host.worker.said() + host.clock.said() for host in hosts)
     except NoPooler as why:
         pytest.skip(str(why))
-    print(result)
     assert result.survived, result
     assert "prepared statement" not in said

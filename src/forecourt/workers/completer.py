@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection, InterfaceError, InternalError, OperationalError
 
 from forecourt.jobs.job import Job
 from forecourt.jobs.outcome import Outcome, Raised
@@ -45,8 +45,8 @@ class Round:
     upto: int = 0
     """How many outcomes the completer had been given when this was taken."""
 
-    def __bool__(self) -> bool:
-        return bool(self.completions or self.untouched or self.started)
+    def __len__(self) -> int:
+        return len(self.completions) + len(self.untouched) + len(self.started)
 
 
 class Completer:
@@ -77,7 +77,7 @@ class Completer:
             self._round.started.extend(started)
 
     def __len__(self) -> int:
-        return len(self._round.completions) + len(self._round.untouched) + len(self._round.started)
+        return len(self._round)
 
     def tokens(self) -> set[int]:
         """The run tokens of the calls whose outcomes wait here."""
@@ -146,9 +146,9 @@ class Completer:
         try:
             with tx.transaction():
                 self.write(tx, worker, Round([completion]))
-        except OperationalError:
-            raise  # it is not this outcome, and may pass
         except Exception as error:
+            if is_of_the_database(error):
+                raise  # it is not this outcome, and may pass
             log.exception("an outcome cannot be written", extra={"call": completion.attempt.id})
             return clean(str(error).strip() or type(error).__name__)
         return None
@@ -159,6 +159,14 @@ class Completer:
     def _policy(self, completion: Completion) -> Policy:
         job = self._jobs.get(completion.attempt.job)
         return Policy() if job is None else job.policy
+
+
+def is_of_the_database(error: BaseException) -> bool:
+    """Whether an error comes from the database's or the connection's circumstances rather than from what was written."""
+    confused = (
+        isinstance(error, InternalError) and error.sqlstate is None
+    )  # what a breaking connection does to the driver
+    return confused or isinstance(error, OperationalError | InterfaceError)
 
 
 def _tallies(

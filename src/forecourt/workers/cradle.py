@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
@@ -46,23 +47,25 @@ class Cradle:
                 # The same database, also when it is the private one: slots must not become its owners.
                 env=os.environ | {"FORECOURT_DATABASE_URL": libpq_url()},
             )
-        if not self.events.recv(4096):
+        if not _heard(self.events, 0):
             raise NurseryFailed(f"could not load {self._app}; see the error above")
 
     def bear(self, birth: Birth, channel: socket.socket) -> None:
-        """Ask for a slot on this channel."""
-        order_birth(self.events, birth, channel)
+        """Ask for a slot on this channel. If the nursery is gone, the next `hear` says so."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            order_birth(self.events, birth, channel)
 
     def kill(self, pid: int) -> None:
-        """Ask for a slot's death."""
-        order_death(self.events, pid)
+        """Ask for a slot's death. If the nursery is gone, so is the slot."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            order_death(self.events, pid)
 
     def hear(self) -> list[Event]:
         """What happened since the last time. Raises NurseryFailed when the nursery itself is gone."""
         heard: list[Event] = []
         while True:
             try:
-                message = self.events.recv(4096, socket.MSG_DONTWAIT)
+                message = _heard(self.events, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return heard
             if not message:
@@ -70,8 +73,20 @@ class Cradle:
             event = orjson.loads(message)
             heard.append(Event(event["slot"], event["pid"], event.get("code")))
 
+    def was_killed(self) -> bool:
+        """Whether a signal ended the latest nursery, so that another may fare better."""
+        return self._process is not None and self._process.wait() < 0
+
     def stop(self) -> None:
         """End the nursery and with it every slot that is left. Does nothing when it was never started."""
         if self._process is not None:
             self.events.close()
             self._process.wait()
+
+
+def _heard(events: socket.socket, flags: int) -> bytes:
+    """The nursery's next message; empty when it is gone."""
+    try:
+        return events.recv(4096, flags)
+    except ConnectionResetError:
+        return b""  # gone without having read all its orders

@@ -19,7 +19,7 @@ from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.workers.admission import admit
 from forecourt.workers.bell import Bell, Silence
-from forecourt.workers.completer import Completer
+from forecourt.workers.completer import Completer, is_of_the_database
 from forecourt.workers.options import WorkOptions
 
 log = logging.getLogger("forecourt.dispatcher")
@@ -63,7 +63,7 @@ class Dispatcher(threading.Thread):
         self._impatience = FIRST_IMPATIENCE
         self._ending = threading.Event()
         self._pooled = settings().pooled
-        self._writing = False
+        self._in_hand = 0
         self._singly = False
         self._inventory: set[int] | None = None
         self._inventory_given = threading.Event()
@@ -111,9 +111,9 @@ class Dispatcher(threading.Thread):
         self.join(timeout)
         return not self.is_alive()
 
-    def unwritten(self) -> bool:
-        """Whether there is anything left to acknowledge."""
-        return self._writing or bool(len(self._completer))
+    def unwritten(self) -> int:
+        """How much is left to acknowledge."""
+        return self._in_hand + len(self._completer)
 
     # -- its own thread --------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Dispatcher(threading.Thread):
         claimed: list[Claimed] = []
         short = True
         room = self._room
-        self._writing = bool(batch)
+        self._in_hand = len(batch)
         try:
             with connection.transaction():
                 if self._pooled:
@@ -179,10 +179,10 @@ class Dispatcher(threading.Thread):
         except BaseException as error:
             self._completer.put_back(batch)
             # An outcome that cannot be written must not keep the others from it for ever.
-            self._singly = not isinstance(error, psycopg.OperationalError)
+            self._singly = not is_of_the_database(error)
             raise
         finally:
-            self._writing = False
+            self._in_hand = 0
         self._singly = False
         if claiming:
             self._hand_over(claimed)

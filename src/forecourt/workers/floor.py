@@ -75,7 +75,7 @@ class Floor:
                 wakeup.recv(4096)
             elif key.fileobj is self._cradle.events:
                 self._hear_of_births_and_deaths()
-            else:
+            elif key.data is self._slots[key.data.number]:  # else it was buried by one of the events before
                 self._hear_reports(key.data)
 
     def close(self) -> None:
@@ -282,8 +282,14 @@ class Floor:
         """The kernel has killed its slots; start over with a new one."""
         log.warning("%s; starting another", error)
         self._selector.unregister(self._cradle.events)
-        self._cradle.stop()
-        self._cradle.start()
+        while True:
+            self._cradle.stop()
+            try:
+                self._cradle.start()
+                break
+            except NurseryFailed:
+                if not self._cradle.was_killed():
+                    raise
         self._selector.register(self._cradle.events, selectors.EVENT_READ)
         for slot in list(self._slots):
             self._bury(slot, -signal.SIGKILL)

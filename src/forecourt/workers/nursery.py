@@ -48,6 +48,7 @@ class Nursery:
         except (ConnectionResetError, BrokenPipeError):
             return  # the supervisor went without reading what it had been told
         finally:
+            signal.set_wakeup_fd(-1)
             for pid in self._slots:
                 os.kill(pid, signal.SIGKILL)
 

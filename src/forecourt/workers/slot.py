@@ -61,8 +61,11 @@ def run_slot(birth: Birth, channel: socket.socket) -> None:
         marks.set(birth.number, items[0].id if len(items) == 1 else 0)
         reports = execution.run(job, items)
         marks.clear(birth.number)
-        for part in _messages(reports):
-            channel.sendall(part)
+        try:
+            for part in _messages(reports):
+                channel.sendall(part)
+        except BrokenPipeError:
+            return  # the supervisor is gone, and whoever takes over finds out by itself
 
 
 def _next(channel: socket.socket) -> bytes:

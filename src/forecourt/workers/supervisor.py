@@ -123,11 +123,11 @@ class Supervisor:
         self._floor.add(self._dispatcher.collect())
         self._floor.close()
         if not self._dispatcher.end(timeout=max(5.0, self._stop_by - time.monotonic())):
-            if not self._dispatcher.unwritten():
-                log.warning("the database is away: could not sign off, another worker will notice")
-                return self._exit_code
-            log.error("the database is away: %d outcomes not written, those calls run again", len(self._completer))
-            return EXIT_FAILED
+            if unwritten := self._dispatcher.unwritten():
+                log.error("the database is away: %d outcomes not written, those calls run again", unwritten)
+                return EXIT_FAILED
+            log.warning("the database is away: could not sign off, another worker will notice")
+            return self._exit_code
         patience = time.monotonic() + LONGEST_ROUND
         for loop in self._loops:
             loop.await_end(max(0.0, patience - time.monotonic()))

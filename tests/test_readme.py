@@ -68,13 +68,3 @@ def test_the_page_on_jobs_is_one_program_that_runs(looking: Looking, monkeypatch
         registry._jobs.update(known)
     assert looking.rows("SELECT job, count(*) FROM forecourt.ready GROUP BY job") == [("fetch_history", 4)]
     assert looking.rows("SELECT name, total FROM forecourt.batches") == [("import", 3)]
-
-
-def test_every_test_that_the_guarantees_name_exists() -> None:
-    page = (ROOT / "docs" / "guarantees.md").read_text()
-    names = set(re.findall(r"`(test_\w+)`", page))
-    files = set(re.findall(r"`(tests/[\w/.]+)`", page))
-    written = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    assert names
-    assert {name for name in names if f"def {name}(" not in written} == set()
-    assert {file for file in files if not (ROOT / file).exists()} == set()

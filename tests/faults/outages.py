@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import psycopg
 
@@ -52,6 +52,13 @@ def the_disk_is_full(storm: Storm, host: Host) -> None:
         connection.execute(DISK_FREE.encode())
 
 
+def take_all_connections(url: str, stack: ExitStack) -> None:
+    """Connect until the server refuses, and keep it all until the stack is unwound."""
+    with suppress(psycopg.OperationalError):
+        while True:
+            stack.enter_context(psycopg.connect(url, application_name="greedy"))
+
+
 class Outages:
     """Faults of one server."""
 
@@ -79,11 +86,8 @@ class Outages:
             until = time.monotonic() + 2
             while time.monotonic() < until:
                 connection.execute(END_ALL.encode())
-                try:
-                    while True:
-                        stack.enter_context(psycopg.connect(storm.url, application_name="greedy"))
-                except psycopg.OperationalError:
-                    time.sleep(0.1)
+                take_all_connections(storm.url, stack)
+                time.sleep(0.1)
 
     def commits_whose_answers_get_lost(self, storm: Storm, host: Host) -> None:
         """For a second, every fifth commit is carried out, and whoever asked for it hears only that the connection broke."""

@@ -1,12 +1,15 @@
 """PostgreSQL in trouble under load, its horizon held all the while: nothing lost, nothing doubled."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from faults.hosts import Host
-from faults.outages import Outages
+from faults.outages import Outages, take_all_connections
 from faults.site import site
 from faults.storm import Storm, raging
 from faults.wire import wire
+from fleet import Process
+from forecourt.workers.marks import Marks
 
 
 def test_postgresql_in_trouble_loses_and_doubles_nothing(empty_var: Path, tmp_path: Path) -> None:
@@ -15,5 +18,18 @@ def test_postgresql_in_trouble_loses_and_doubles_nothing(empty_var: Path, tmp_pa
         with raging(Storm(ground.url, hosts)) as storm:
             faults = Outages(ground, line).all
             result = storm.endure("PostgreSQL in trouble", faults, len(faults))
+        with ExitStack() as stack:
+            take_all_connections(ground.url, stack)
+            refused = Process("queue", "size", FORECOURT_DATABASE_URL=ground.url)
+            assert refused.wait() == 69
     assert result.survived, result
     assert line.lost, "commits whose answers got lost"
+    assert "cannot reach PostgreSQL at" in refused.said()
+    assert "too many clients already" in refused.said()
+
+
+def test_the_marks_have_their_room_before_a_slot_writes_them(tmp_path: Path) -> None:
+    """A store into a file's hole, when the disk has become full meanwhile, would kill the slot."""
+    marks = Marks(tmp_path / "marks", 2000)
+    assert (tmp_path / "marks").stat().st_blocks * 512 >= 2000 * 8
+    marks.close()

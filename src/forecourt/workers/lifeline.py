@@ -24,7 +24,7 @@ from forecourt.workers.verdict import Attempt, decide
 
 log = logging.getLogger("forecourt.lifeline")
 
-GRACE = 6.0
+GRACE = 5.5
 """Seconds without a beat, by the database's clock, until a worker is suspected; a beat from the future is none either."""
 
 WATCH = 4.5

@@ -1,20 +1,26 @@
-"""Every setting, typed, read from FORECOURT_* and from a .env file beside the process."""
+"""Every setting, typed, read from FORECOURT_* and from a .env file in the working directory.
 
+They are read by hand because every command reads them: the libraries for that take longer to import than such a command to run.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+PREFIX = "FORECOURT_"
 
 
-class Settings(BaseSettings):
-    """The settings of one process. An environment variable wins over .env, .env over the default."""
+class WrongSettings(ValueError):
+    """Settings that cannot be followed; the message names each variable."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="FORECOURT_", env_file=".env", env_file_encoding="utf-8", extra="ignore"
-    )
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process. An environment variable wins over .env, .env over the default; empty means the default."""
 
     database_url: str | None = None
     """postgresql://user:password@host:port/name. Without it a private PostgreSQL runs under `var`."""
@@ -45,25 +51,12 @@ class Settings(BaseSettings):
     """The sender of every mail."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
     log_format: Literal["auto", "text", "json"] = "auto"
     """auto: text on a terminal, one JSON object a line elsewhere."""
 
     web_host: str = "127.0.0.1"
-    web_port: int = Field(default=8000, ge=1, le=65535)
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError(f"{value!r} is not an IANA time zone, such as Asia/Damascus or Europe/Berlin")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _absolute_url(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError(f"{value!r} must start with http:// or https://")
-        return value.rstrip("/")
+    web_port: int = 8000
 
     @property
     def zone(self) -> ZoneInfo:
@@ -93,5 +86,80 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once. Tests call `settings.cache_clear()` after changing the environment."""
-    return Settings()
+    """The settings of this process, read once. Tests call `settings.cache_clear()` after changing the environment.
+
+    Raises WrongSettings.
+    """
+    return read(_from_file(Path(".env")) | os.environ)
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """The settings that these variables make. Raises WrongSettings, naming all that are wrong."""
+    given: dict[str, Any] = {}
+    wrong: list[str] = []
+    for field in fields(Settings):
+        variable = f"{PREFIX}{field.name.upper()}"
+        if text := environment.get(variable):
+            try:
+                given[field.name] = READERS.get(field.name, str)(text)
+            except ValueError as error:
+                wrong.append(f"{variable}: {error}")
+    if wrong:
+        raise WrongSettings("; ".join(wrong))
+    return Settings(**given)
+
+
+def _from_file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(path, encoding="utf-8").items() if value is not None}
+
+
+def _truth(text: str) -> bool:
+    if text.lower() in ("true", "yes", "on", "1"):
+        return True
+    if text.lower() in ("false", "no", "off", "0"):
+        return False
+    raise ValueError(f"expected true or false, not {text!r}")
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (KeyError, ValueError, OSError):  # unknown, outside of the database, a folder of it
+        raise ValueError(f"{text!r} is not an IANA time zone, such as Asia/Damascus or Europe/Berlin") from None
+
+
+def _absolute_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(f"{text!r} must start with http:// or https://")
+    return text.rstrip("/")
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError(f"expected a port from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def chosen(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
+        return text
+
+    return chosen
+
+
+READERS: Mapping[str, Callable[[str], Any]] = {
+    "pooled": _truth,
+    "var": Path,
+    "timezone": _zone,
+    "base_url": _absolute_url,
+    "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+    "log_format": _one_of("auto", "text", "json"),
+    "web_port": _port,
+}
+"""How the settings that are more than text are read. Each raises ValueError."""

@@ -41,6 +41,18 @@ def test_help_answers_within_a_seventh_of_a_second_of_cpu() -> None:
     assert min(ask("--help")[2] for _ in range(3)) <= 0.15
 
 
+@pytest.mark.parametrize("arguments", [["size", "--json"], ["failed", "--json"], ["monitor"]])
+def test_a_command_that_only_reads_takes_no_heavier_library_than_the_driver(
+    database: str, arguments: list[str]
+) -> None:
+    _, modules, _ = ask("queue", *arguments)
+    assert modules.isdisjoint(set(HEAVY) - {"psycopg", "orjson"} | {"forecourt.app", "forecourt.jobs"})
+
+
+def test_the_size_of_the_queues_is_told_within_a_third_of_a_second_of_cpu(database: str) -> None:
+    assert min(ask("queue", "size", "--json")[2] for _ in range(3)) <= 0.35
+
+
 def test_help_needs_no_database_no_settings_and_writes_nothing(tmp_path: Path) -> None:
     environment = os.environ | {"FORECOURT_DATABASE_URL": "nonsense", "FORECOURT_TIMEZONE": "Mars/Olympus"}
     done = subprocess.run(

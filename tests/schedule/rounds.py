@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from fleet import Looking
 from forecourt.database import engine, session
-from forecourt.schedule.clock import Clock, Enqueued, Event
+from forecourt.schedule.clock import Clock
+from forecourt.schedule.events import Enqueued, Event
 from forecourt.schedule.timetable import Timetable
 from forecourt.store import waiting
 

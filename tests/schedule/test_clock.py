@@ -1,14 +1,14 @@
 """Promises of the clock: each due time becomes one call, or a row that says why not."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from rounds import MINUTE, NOON, begun, clear, clock_of, enqueued, ticks, why
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from timetables import NamedJob
 
 import workshop
@@ -16,7 +16,8 @@ from fleet import Looking
 from forecourt import Timetable, job
 from forecourt.database import database_url, session
 from forecourt.database.engine import in_transaction_of
-from forecourt.schedule.clock import Clock, NotRun
+from forecourt.schedule.clock import Clock
+from forecourt.schedule.events import NotRun
 from forecourt.store import pauses
 from hands import Hands
 
@@ -83,6 +84,40 @@ def test_a_unique_job_that_is_there_already_is_not_dispatched_again(timetable: T
     assert why(looking, "alone", NOON) == f"its job is unique, and call {call.id} is there already"
     assert looking.rows("SELECT status, call_id FROM forecourt.ticks") == [("skipped", None)]
     assert looking.count("ready") == 1
+
+
+def test_a_call_that_the_database_refuses_fails_its_own_task_and_no_other(
+    timetable: Timetable, looking: Looking
+) -> None:
+    for call in ("first", "bad", "last"):
+        timetable.add(workshop.leave_trace, name=call, call=call).hourly()
+    looking.connection.execute("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN RAISE EXCEPTION 'not this one' USING ERRCODE = 'check_violation'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON forecourt.ready
+        FOR EACH ROW WHEN (new.args ->> 'call' = 'bad') EXECUTE FUNCTION refuse();
+    """)
+    events = begun(timetable, NOON - MINUTE).run_once(NOON)
+    assert sorted(enqueued(events)) == [("first", NOON), ("last", NOON)]
+    assert ticks(looking) == [("bad", NOON, "failed"), ("first", NOON, "enqueued"), ("last", NOON, "enqueued")]
+    assert why(looking, "bad", NOON).startswith("its dispatch raised CheckViolation: not this one")
+    assert looking.one("SELECT count(*) FROM forecourt.ticks t JOIN forecourt.ready r ON r.id = t.call_id") == 2
+
+
+def test_unique_and_plain_jobs_that_are_due_together_keep_their_own_rules(
+    timetable: Timetable, looking: Looking
+) -> None:
+    timetable.add(alone).hourly()
+    timetable.add(alone, name="the same again").hourly()
+    timetable.add(workshop.nothing).hourly()
+    events = begun(timetable, NOON - MINUTE).run_once(NOON)
+    assert sorted(enqueued(events)) == [("alone", NOON), ("nothing", NOON)]
+    assert ticks(looking) == [
+        ("alone", NOON, "enqueued"),
+        ("nothing", NOON, "enqueued"),
+        ("the same again", NOON, "skipped"),
+    ]
+    assert looking.count("ready") == 2
 
 
 def test_a_round_that_the_database_breaks_off_leaves_nothing_and_is_made_up(
@@ -188,26 +223,52 @@ def test_without_a_given_time_the_database_s_clock_is_the_clock(timetable: Timet
     assert enqueued(clock.run_once()) == [("nothing", noon)]
 
 
-def test_ten_thousand_tasks_cost_a_round_no_more_statements_than_one(timetable: Timetable, database: str) -> None:
-    statements: list[str] = []
+@pytest.fixture
+def statements(database: str) -> Iterator[tuple[list[str], Engine]]:
+    """What is asked of the database through an engine, as it is asked."""
+    asked: list[str] = []
 
     class Counting(psycopg.Cursor[Any]):
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> "Counting":
-            statements.append(str(query))
+            asked.append(str(query))
             return super().execute(query, *args, **kwargs)
 
+    engine = create_engine(database_url(), connect_args={"cursor_factory": Counting})
+    yield asked, engine
+    engine.dispose()
+
+
+def test_ten_thousand_tasks_cost_a_round_no_more_statements_than_one(
+    timetable: Timetable, statements: tuple[list[str], Engine]
+) -> None:
+    asked, engine = statements
     for number in range(10_000):
         timetable.add(NamedJob(f"task {number}")).daily_at(f"{number % 12}:{number % 60}")
-    engine = create_engine(database_url(), connect_args={"cursor_factory": Counting})
     clock = Clock(timetable, engine, environment="test")
     clock.begin(NOON)
-    asked = [statement for statement in statements if "forecourt." in statement]
-    assert len(asked) == 2, "all tasks are entered by one statement and read by another"
-    statements.clear()
+    entered = [statement for statement in asked if "forecourt." in statement]
+    assert len(entered) == 2, "all tasks are entered by one statement and read by another"
+    asked.clear()
     assert clock.run_once() == []
-    assert len([statement for statement in statements if "now()" in statement]) == 1
-    assert not any("forecourt." in statement for statement in statements)
-    engine.dispose()
+    assert len([statement for statement in asked if "now()" in statement]) == 1
+    assert not any("forecourt." in statement for statement in asked)
+
+
+def test_four_hundred_due_tasks_cost_a_round_no_more_statements_than_one(
+    timetable: Timetable, statements: tuple[list[str], Engine], looking: Looking
+) -> None:
+    asked, engine = statements
+    counts = []
+    for minute, count in enumerate([1, 400]):
+        while len(timetable) < count:
+            timetable.add(workshop.nothing, name=f"task {len(timetable)}").every_minute()
+        clock = Clock(timetable, engine, environment="test")
+        clock.begin(NOON + minute * MINUTE)
+        looking.connection.execute("DELETE FROM forecourt.ready")
+        asked.clear()
+        assert len(enqueued(clock.run_once(NOON + (minute + 1) * MINUTE))) == count
+        counts.append(len([statement for statement in asked if "forecourt." in statement]))
+    assert counts[0] == counts[1]
 
 
 # -- why a due time does not run --------------------------------------------------------------------------------------------

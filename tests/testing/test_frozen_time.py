@@ -11,8 +11,9 @@ from forecourt import Timetable
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.marketplace.archive import archive_old_analytics
-from forecourt.schedule.clock import Clock, Enqueued
+from forecourt.schedule.clock import Clock
 from forecourt.schedule.errors import TimetableError
+from forecourt.schedule.events import Enqueued
 from forecourt.store import tasks
 from forecourt.testing import Drained, assert_due, assert_scheduled, drain, freeze
 

@@ -41,6 +41,8 @@ def dispatch(
         given = json.loads(args)
     except json.JSONDecodeError as error:
         raise click.UsageError(f"ARGS is not JSON: {error}") from None
+    except RecursionError:
+        raise click.UsageError("ARGS is nested too deeply") from None
     if not isinstance(given, dict):
         raise click.UsageError("ARGS must be a JSON object, such as '{\"listing_id\": 42}'")
     call = jobs[job].using(delay=delay, queue=queue_name, priority=priority).dispatch(**given)

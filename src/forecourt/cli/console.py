@@ -66,10 +66,10 @@ def confirm(question: str, *, yes: bool, default: bool = False) -> None:
 @contextmanager
 def transaction() -> Iterator["Connection[Any]"]:
     """A transaction on the configured database, committed at the end of the block."""
-    from forecourt.database import engine, in_transaction_of
+    from forecourt.database.engine import connect
 
-    with engine().begin() as connection:
-        yield in_transaction_of(connection)
+    with connect() as connection:
+        yield connection
 
 
 def me() -> str:

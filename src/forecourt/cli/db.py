@@ -13,9 +13,16 @@ def migrate() -> None:
     """Bring the schema to what this code needs, and declare its jobs. Safe to run on every server at once."""
     from forecourt.app import load
     from forecourt.cli.console import transaction
+    from forecourt.cli.errors import Refused
     from forecourt.database import engine
     from forecourt.database.schema import upgrade
+    from forecourt.settings import settings
 
+    if settings().pooled:
+        raise Refused(
+            "a migration holds a lock for longer than a transaction, which a pooler cannot keep. Give it PostgreSQL's own address: "
+            "FORECOURT_POOLED=false FORECOURT_DATABASE_URL=postgresql://user:password@host:port/name forecourt db migrate"
+        )
     before, after = upgrade(engine())
     with transaction() as tx:
         declared = load().declare(tx)

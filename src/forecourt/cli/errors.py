@@ -1,74 +1,96 @@
 """What can go wrong, as a sentence and an exit code."""
 
-import psycopg
-import pydantic
-import sqlalchemy.exc
-
-from forecourt.database.engine import DatabaseUnreachable, unreachable
-from forecourt.database.private import PrivateServerError
-from forecourt.database.schema import SchemaTooOld
-from forecourt.jobs.application import NoSuchApplication
-from forecourt.jobs.arguments import WrongArguments
-from forecourt.marketplace.archive import ArchiveError
-from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
-from forecourt.schedule.errors import TimetableError, UnknownTaskError
-
 FAILED, USAGE, DEGRADED, REFUSED, NOT_FOUND, UNREACHABLE, HELD = 1, 2, 3, 4, 5, 69, 75
 
 
-class Refused(Exception):
-    """Nothing was done, because nobody confirmed it."""
+class Ended(Exception):
+    """A command that ends here, with its own words and exit code."""
+
+    code: int
 
 
-class Failed(Exception):
+class Failed(Ended):
     """What was asked for was tried, and did not succeed."""
 
+    code = FAILED
 
-class NotFound(Exception):
+
+class Refused(Ended):
+    """Nothing was done, because nobody confirmed it or it would do harm."""
+
+    code = REFUSED
+
+
+class NotFound(Ended):
     """What was named does not exist."""
 
+    code = NOT_FOUND
 
-class Held(Exception):
+
+class Held(Ended):
     """Somebody else is at it; try again later."""
+
+    code = HELD
 
 
 def explained(error: Exception) -> tuple[int | None, str]:
     """The exit code and the words for an error; the code is None for one that only a programmer can explain."""
+    if isinstance(error, Ended):
+        return error.code, str(error)
+
+    import psycopg
+    import sqlalchemy.exc
+
+    if isinstance(error, sqlalchemy.exc.DBAPIError) and isinstance(error.orig, psycopg.Error):
+        error = error.orig  # whichever way it was asked, the database says the same
+    return _explained_by_the_database(error) if isinstance(error, psycopg.Error) else _explained_by_its_kind(error)
+
+
+def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
+    import psycopg
+
+    from forecourt.database.engine import unreachable
+
     match error:
-        case Failed():
-            return FAILED, str(error)
-        case Refused():
-            return REFUSED, str(error)
-        case NotFound() | UnknownTaskError():
-            return NOT_FOUND, str(error)
-        case Held():
-            return HELD, str(error)
-        case DatabaseUnreachable():
-            return UNREACHABLE, f"cannot reach {error}"
-        case sqlalchemy.exc.OperationalError(orig=psycopg.OperationalError() as origin) if origin.sqlstate is None:
-            return UNREACHABLE, f"cannot reach {unreachable(origin)}"
-        case sqlalchemy.exc.OperationalError(orig=psycopg.OperationalError() as origin):
-            return UNREACHABLE, f"the database refused: {unreachable(origin)}"
-        case sqlalchemy.exc.ProgrammingError(orig=psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName()):
-            return FAILED, "the database has no Forecourt schema yet: run `forecourt db migrate`"
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName():
             return FAILED, "the database has no Forecourt schema yet: run `forecourt db migrate`"
+        case psycopg.errors.LockNotAvailable():
+            return HELD, (
+                "another transaction holds a lock that is needed here, so nothing was changed. Try again when it has ended; "
+                "pg_stat_activity shows who runs what, and since when"
+            )
+        case psycopg.OperationalError() if error.sqlstate is None:
+            return UNREACHABLE, f"cannot reach {unreachable(error)}"
+        case psycopg.OperationalError():
+            return UNREACHABLE, f"the database refused: {unreachable(error)}"
+        case _:
+            return None, ""
+
+
+def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
+    from forecourt.database.engine import DatabaseUnreachable
+    from forecourt.database.private import PrivateServerError
+    from forecourt.database.schema import SchemaTooOld
+    from forecourt.jobs.application import NoSuchApplication
+    from forecourt.jobs.arguments import WrongArguments
+    from forecourt.marketplace.archive import ArchiveError
+    from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
+    from forecourt.schedule.errors import TimetableError, UnknownTaskError
+
+    match error:
+        case DatabaseUnreachable():
+            return UNREACHABLE, f"cannot reach {error}"
+        case PrivateServerError():
+            return UNREACHABLE, str(error)
+        case UnknownTaskError():
+            return NOT_FOUND, str(error)
         case SitemapShrankError():
             return REFUSED, str(error)
         case SitemapError():
             return HELD, str(error)
-        case ArchiveError():
+        case ArchiveError() | SchemaTooOld():
             return FAILED, str(error)
-        case PrivateServerError():
-            return UNREACHABLE, str(error)
-        case SchemaTooOld():
-            return FAILED, str(error)
-        case NoSuchApplication() | TimetableError() | WrongArguments():
-            return USAGE, str(error)
-        case pydantic.ValidationError():
-            problems = [f"FORECOURT_{'_'.join(map(str, p['loc'])).upper()}: {p['msg']}" for p in error.errors()]
-            return USAGE, "; ".join(problems)
-        case ValueError():
+        case NoSuchApplication() | TimetableError() | WrongArguments() | ValueError():
             return USAGE, str(error)
         case _:
             return None, ""

@@ -11,7 +11,8 @@ from forecourt.cli.console import confirm, duration, json_option, me, print_json
 from forecourt.cli.pausing import end_of, target, words
 
 if TYPE_CHECKING:
-    from forecourt.schedule.clock import Clock, Event
+    from forecourt.schedule.clock import Clock
+    from forecourt.schedule.events import Event
     from forecourt.schedule.task import Task
 
 
@@ -129,7 +130,7 @@ def test(name: str, yes: bool) -> None:
     task = load().timetable[name]
     confirm(f"Run {name} ({task.sentence}) now?", yes=yes, default=True)
     with transaction() as tx:
-        holder = ticks.holder(tx, task=name, host="" if task.one_server else own().host)
+        holder = ticks.holders(tx, [(name, "" if task.one_server else own().host)]).get(name)
     if holder is not None and not task.may_overlap:
         raise Held(f"{name} is running as call {holder.call_id} since {holder.claimed_at:%H:%M:%S %Z}; try again later")
     begun = time.monotonic()
@@ -150,10 +151,11 @@ def test(name: str, yes: bool) -> None:
 @json_option
 def history(name: str | None, limit: int, as_json: bool) -> None:
     """The latest due times, of all tasks or of NAME, and what became of them."""
-    from forecourt.app import load
     from forecourt.store import ticks
 
     if name is not None:
+        from forecourt.app import load
+
         load().timetable[name]
     with transaction() as tx:
         rows = ticks.history(tx, task=name, limit=limit)
@@ -219,7 +221,7 @@ def _clock() -> "Clock":
 
 
 def _say(events: "list[Event]") -> None:
-    from forecourt.schedule.clock import Enqueued
+    from forecourt.schedule.events import Enqueued
 
     for event in events:
         match event:

@@ -35,7 +35,7 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     from forecourt.database.schema import require_current
     from forecourt.jobs.backoff import Steps
     from forecourt.jobs.policy import Defaults, Policy
-    from forecourt.schedule.clock import own_queue
+    from forecourt.schedule.enqueuing import own_queue
     from forecourt.settings import settings
     from forecourt.workers.identity import own
     from forecourt.workers.options import WorkOptions

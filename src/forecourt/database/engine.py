@@ -1,16 +1,33 @@
-"""The process's one engine, and the way from any caller's session to the psycopg connection beneath it."""
+"""The process's one engine, and the way from any caller's session to the psycopg connection beneath it.
+
+SQLAlchemy is imported where it is used: a command that reads a table takes a plain connection, and answers in half the time.
+"""
 
 import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.orm import Session
+from psycopg.conninfo import conninfo_to_dict
 
 from forecourt.settings import settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.orm import Session
+
+SIGNS_OF_LIFE = {
+    "connect_timeout": 10,
+    # A host that is cut off hears nothing at all, not even that its connection is gone: it would wait for its answer for a
+    # quarter of an hour. With these it knows after 11 seconds of silence, and also when what it sent is not taken for 10.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""How libpq finds out that nobody is there, in seconds but for the last, which is in milliseconds. What the address says wins."""
 
 
 class DatabaseUnreachable(RuntimeError):
@@ -18,28 +35,32 @@ class DatabaseUnreachable(RuntimeError):
 
 
 @lru_cache(maxsize=1)
-def database_url() -> URL:
-    """Where the database is: FORECOURT_DATABASE_URL, else the private server, started if it does not run yet."""
+def libpq_url() -> str:
+    """Where the database is, for psycopg and for child processes: FORECOURT_DATABASE_URL, else the private server, started if it
+    does not run yet. Raises ValueError for what is no address."""
     configured = settings().database_url
     if configured is None:
         from forecourt.database.private import PrivateServer
 
         configured = PrivateServer(settings().var / "postgres").start()
-    url = make_url(configured)
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise ValueError(f"FORECOURT_DATABASE_URL must start with postgresql://, not {url.drivername}://")
-    return url.set(drivername="postgresql+psycopg")
+    scheme, separator, place = configured.partition("://")
+    if not separator or scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        instead = f", not {scheme}://" if separator else ""
+        raise ValueError(f"FORECOURT_DATABASE_URL must start with postgresql://{instead}")
+    return f"postgresql://{place}"
 
 
-def libpq_url() -> str:
-    """The same address as a libpq URL, for psycopg and for child processes."""
-    return database_url().set(drivername="postgresql").render_as_string(hide_password=False)
+def database_url() -> "URL":
+    """The same address for SQLAlchemy."""
+    from sqlalchemy import make_url
+
+    return make_url(libpq_url()).set(drivername="postgresql+psycopg")
 
 
-_engine: Engine | None = None
+_engine: "Engine | None" = None
 
 
-def engine() -> Engine:
+def engine() -> "Engine":
     """The engine of this process. Made at first use, so that a process forked before then shares no connection."""
     global _engine
     if _engine is None:
@@ -47,14 +68,16 @@ def engine() -> Engine:
     return _engine
 
 
-def use_engine(chosen: Engine) -> None:
+def use_engine(chosen: "Engine") -> None:
     """Make `chosen` the engine of this process."""
     global _engine
     _engine = chosen
 
 
-def make_engine(*, pool_size: int = 5, pre_ping: bool = True, application_name: str = "forecourt") -> Engine:
+def make_engine(*, pool_size: int = 5, pre_ping: bool = True, application_name: str = "forecourt") -> "Engine":
     """An engine of one's own, for those who must not share: slots and the supervisor."""
+    from sqlalchemy import create_engine
+
     return create_engine(
         database_url(),
         pool_size=pool_size,
@@ -69,7 +92,7 @@ def forget_engine() -> None:
     if _engine is not None:
         _engine.dispose()
     _engine = None
-    database_url.cache_clear()
+    libpq_url.cache_clear()
 
 
 atexit.register(forget_engine)
@@ -89,34 +112,53 @@ def connect(*, autocommit: bool = False, application_name: str = "forecourt") ->
 
 
 def _driver_options() -> dict[str, Any]:
+    said = _address()
+    options: dict[str, Any] = {name: value for name, value in SIGNS_OF_LIFE.items() if name not in said}
     # Behind a pooler the next transaction may run on a connection that was never told of a prepared statement.
-    return {"connect_timeout": 10} | ({"prepare_threshold": None} if settings().pooled else {})
+    return options | ({"prepare_threshold": None} if settings().pooled else {})
+
+
+def _address() -> dict[str, Any]:
+    try:
+        return conninfo_to_dict(libpq_url())
+    except psycopg.ProgrammingError:  # its words may hold the password
+        raise ValueError(
+            "FORECOURT_DATABASE_URL is not postgresql://user:password@host:port/name; "
+            "write @ : / % and spaces in the user or the password as %40 %3A %2F %25 %20"
+        ) from None
 
 
 def unreachable(error: Exception) -> str:
     """One sentence for people: what could not be reached, as whom, and what the driver said."""
-    url = database_url()
-    host = url.host or url.query.get("host") or "the local socket"
+    address = _address()
     reason = str(error).strip().splitlines()[0].strip() if str(error).strip() else type(error).__name__
-    return f"PostgreSQL at {host}, port {url.port or 5432}, user {url.username or 'default'}: {reason}"
+    return (
+        f"PostgreSQL at {address.get('host', 'the local socket')}, port {address.get('port', 5432)}, "
+        f"user {address.get('user', 'default')}: {reason}"
+    )
 
 
 @contextmanager
-def session() -> Iterator[Session]:
+def session() -> "Iterator[Session]":
     """A session in a transaction of its own: committed at the end, rolled back when the block raises."""
+    from sqlalchemy.orm import Session
+
     with Session(engine()) as opened, opened.begin():
         yield opened
 
 
-def in_transaction_of(source: Session | Connection | psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+def in_transaction_of(source: "Session | Connection | psycopg.Connection[Any]") -> psycopg.Connection[Any]:
     """The psycopg connection beneath a caller's session or connection, so that we write in the caller's transaction."""
+    if isinstance(source, psycopg.Connection):
+        return source
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Session
+
     if isinstance(source, Session):
         source = source.connection()
     if isinstance(source, Connection):
         if not source.in_transaction():
             source.begin()  # else SQLAlchemy would not know that there is something to commit
         return cast("psycopg.Connection[Any]", source.connection.driver_connection)
-    if isinstance(source, psycopg.Connection):
-        return source
     kind = type(source).__name__
     raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}")

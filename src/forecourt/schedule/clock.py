@@ -9,22 +9,18 @@ import logging
 import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, cast
 
-from psycopg import Connection, OperationalError, Rollback
 from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
-from forecourt.jobs.dispatch import Call
-from forecourt.jobs.job import Job
-from forecourt.schedule.hooking import follow_up
+from forecourt.schedule.enqueuing import Due, enqueue, said
+from forecourt.schedule.events import Event, NotRun, tell
 from forecourt.schedule.misfires import sort_out
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
 from forecourt.store import pauses, tasks, ticks
 from forecourt.store.pauses import Pause
-from forecourt.store.ticks import Holder
-from forecourt.workers.execution import clean
+from forecourt.store.ticks import Holder, Note
 
 log = logging.getLogger("forecourt.clock")
 
@@ -35,25 +31,12 @@ MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Enqueued:
-    """A due time became a call."""
+class Finding:
+    """What became of a task's due times, which of them are to run, and until when it has been evaluated."""
 
-    task: str
-    due_at: datetime
-    call_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotRun:
-    """A due time was recorded without a call: skipped, missed or failed, and why."""
-
-    task: str
-    due_at: datetime
-    status: str
-    why: str
-
-
-Event: TypeAlias = Enqueued | NotRun
+    notes: list[NotRun]
+    dues: list[Due]
+    until: datetime
 
 
 class Clock:
@@ -95,76 +78,59 @@ class Clock:
         return min(self._next.values(), default=None)
 
     def _evaluate(self, due: list[Task], now: datetime) -> list[Event]:
-        events: list[Event] = []
-        until: dict[str, datetime] = {}
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             halted = pauses.in_force(tx, now)
             evaluated = tasks.lock(tx, [self._key(task) for task in due])
             # What another clock holds is left to it: this one looks again in its next round.
             mine = [task for task in due if self._key(task) in evaluated]
-            for task in mine:
-                key = self._key(task)
-                happened, until[key] = self._evaluate_one(tx, task, evaluated[key], now, halted)
-                events += happened
+            held = ticks.holders(tx, [(task.name, self._host_of(task)) for task in mine if not task.may_overlap])
+            found = [
+                self._look_at(task, evaluated[self._key(task)], now, pause_of(task, halted), held.get(task.name))
+                for task in mine
+            ]
+            events: list[Event] = [note for finding in found for note in finding.notes]
+            dues = [instant for finding in found for instant in finding.dues]
+            for first in range(0, len(dues), MOST_AT_ONCE):
+                events += enqueue(tx, dues[first : first + MOST_AT_ONCE])
+            ticks.note(tx, [self._noted(event) for event in events if isinstance(event, NotRun)])
+            until = {self._key(task): finding.until for task, finding in zip(mine, found, strict=True)}
             tasks.advance(tx, until)
         for task in mine:
             self._next[task.name] = task.next_due(max(until[self._key(task)], evaluated[self._key(task)]))
+        place = {task.name: number for number, task in enumerate(mine)}
+        events.sort(key=lambda event: (place[event.task], event.due_at))
         for event in events:
-            _log(event)
+            tell(event)
         return events
 
-    def _evaluate_one(
-        self, tx: Connection[Any], task: Task, evaluated: datetime, now: datetime, halted: dict[tuple[str, str], Pause]
-    ) -> tuple[list[Event], datetime]:
-        """What became of the task's due times, and until when it has been evaluated: not `now` if one has to wait."""
-        dues = sort_out(task.occurrences(evaluated, now), now, task.misfire)
-        events: list[Event] = [NotRun(task.name, instant, "missed", why) for instant, why in dues.missed]
-        pause = pause_of(task, halted)
+    def _look_at(
+        self, task: Task, evaluated: datetime, now: datetime, pause: Pause | None, held: Holder | None
+    ) -> Finding:
+        """What to do about a task's due times. Its `until` is not `now` if one of them has to wait."""
+        sorted_out = sort_out(task.occurrences(evaluated, now), now, task.misfire)
+        notes = [NotRun(task.name, instant, "missed", why) for instant, why in sorted_out.missed]
+        dues: list[Due] = []
         until = now
-        for number, instant in enumerate(dues.run):
-            held = None if pause or task.may_overlap else ticks.holder(tx, task=task.name, host=self._host_of(task))
-            if number == MOST_AT_ONCE or (held and task.misfire.kind == "every"):
-                until = instant - MOMENT  # each due time gets its run, so this one waits for its turn
+        for number, instant in enumerate(sorted_out.run):
+            # Where each due time gets its run, they come one after the other unless they may overlap.
+            waits = not (pause or task.may_overlap) and (dues or (held and task.misfire.kind == "every"))
+            if waits or number == MOST_AT_ONCE:
+                until = instant - MOMENT
                 break
             if pause:
-                events.append(NotRun(task.name, instant, "skipped", str(pause)))
+                notes.append(NotRun(task.name, instant, "skipped", str(pause)))
             elif held:
-                events.append(NotRun(task.name, instant, "skipped", _holding(held)))
-            elif event := _forbidden(task, instant) or self._enqueue(tx, task, instant):
-                events.append(event)
-        for event in events:
-            if isinstance(event, NotRun):
-                host = self._host_of(task)
-                ticks.note(tx, task=task.name, due_at=event.due_at, host=host, status=event.status, why=event.why)
-        return events, until
+                notes.append(NotRun(task.name, instant, "skipped", _holding(held)))
+            elif forbidden := _forbidden(task, instant):
+                notes.append(forbidden)
+            else:
+                dues.append(Due(task, instant, self._host_of(task)))
+        return Finding(notes, dues, until)
 
-    def _enqueue(self, tx: Connection[Any], task: Task, instant: datetime) -> Event | None:
-        """Claim a due time and enter its call: both, or neither. None if another clock has it."""
-        try:
-            with tx.transaction() as both:
-                tick = ticks.claim(tx, task=task.name, due_at=instant, host=self._host_of(task))
-                if tick is None:
-                    return None
-                call = self._dispatch(tx, task, instant, tick)
-                if call.duplicate:
-                    raise Rollback(both)
-                ticks.attach(tx, tick, call.id)
-                return Enqueued(task.name, instant, call.id)
-            return NotRun(task.name, instant, "skipped", f"its job is unique, and call {call.id} is there already")
-        except OperationalError:
-            raise  # nothing that the task could help: the round is repeated
-        except Exception as error:
-            log.exception("dispatch failed", extra={"task": task.name})
-            return NotRun(task.name, instant, "failed", f"its dispatch raised {_said(error)}")
-
-    def _dispatch(self, tx: Connection[Any], task: Task, instant: datetime, tick: int) -> Call:
-        job = cast("Job[..., Any]", task.job)
-        queue = (task.options.get("queue") or job.policy.queue) if task.one_server else own_queue(self._host)
-        options: dict[str, Any] = {"tick": tick, "task": task.name, "due_at": instant.isoformat()}
-        options |= follow_up(task, instant, queue)
-        dispatch = job.using(session=tx, queue=queue, priority=task.options.get("priority"))
-        return dispatch.with_options(options).dispatch(**task.args)
+    def _noted(self, event: NotRun) -> Note:
+        host = self._host_of(self._tasks[event.task])
+        return Note(task=event.task, due_at=event.due_at, host=host, status=event.status, why=event.why)
 
     def _host_of(self, task: Task) -> str:
         return "" if task.one_server else self._host
@@ -172,11 +138,6 @@ class Clock:
     def _key(self, task: Task) -> str:
         """A task on every server is evaluated by each host for itself."""
         return task.name if task.one_server else f"{task.name}@{self._host}"
-
-
-def own_queue(host: str) -> str:
-    """The queue that only this host's workers serve: for tasks that run on every server."""
-    return f"@{host}"
 
 
 def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:
@@ -198,18 +159,5 @@ def _forbidden(task: Task, instant: datetime) -> NotRun | None:
         why = task.passes()
     except (Exception, SystemExit) as error:
         log.exception("condition failed", extra={"task": task.name})
-        return NotRun(task.name, instant, "failed", f"its condition raised {_said(error)}")
+        return NotRun(task.name, instant, "failed", f"its condition raised {said(error)}")
     return NotRun(task.name, instant, "skipped", why) if why else None
-
-
-def _said(error: BaseException) -> str:
-    return clean(f"{type(error).__name__}: {error}")
-
-
-def _log(event: Event) -> None:
-    match event:
-        case Enqueued(task, due_at, call_id):
-            log.info("task enqueued", extra={"task": task, "due_at": due_at.isoformat(), "call": call_id})
-        case NotRun(task, due_at, status, why):
-            level = logging.ERROR if status == "failed" else logging.WARNING
-            log.log(level, "task %s", status, extra={"task": task, "due_at": due_at.isoformat(), "why": why})

@@ -16,11 +16,18 @@ class Fluent:
     def __init__(self, said: Rules, outer: "Fluent | None" = None) -> None:
         self._said = said
         self._outer = outer
+        self._merged: tuple[Rules, Rules, Rules] | None = None
 
     @property
     def rules(self) -> Rules:
         """What holds for this entry: its own words, inside those of the groups around it."""
-        return self._said if self._outer is None else self._said.within(self._outer.rules)
+        if self._outer is None:
+            return self._said
+        outer = self._outer.rules
+        # Kept until one of the two changes: a round of the clock asks each task a dozen times.
+        if self._merged is None or self._merged[0] is not self._said or self._merged[1] is not outer:
+            self._merged = (self._said, outer, self._said.within(outer))
+        return self._merged[2]
 
     def _title(self) -> str:
         """How a mistake names this entry."""

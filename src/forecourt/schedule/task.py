@@ -17,6 +17,7 @@ from forecourt.schedule.occurrences import Recurrence, aware, occurrences, recur
 from forecourt.schedule.policy import GRACE, Policy
 from forecourt.schedule.rules import Hooks, Misfire, Options, Rules
 from forecourt.schedule.sentence import sentence
+from forecourt.settings import settings
 
 
 class Job(Protocol):
@@ -84,12 +85,7 @@ class Task(Entry):
     @property
     def zone(self) -> ZoneInfo:
         """The zone in which it is written: its own, a group's, the timetable's, or the one of the settings."""
-        zone = self.rules.zone
-        if zone is None:
-            from forecourt.settings import settings  # pydantic is slow to import, and most timetables name their zone
-
-            return settings().zone
-        return zone
+        return self.rules.zone or settings().zone
 
     @property
     def sentence(self) -> str:

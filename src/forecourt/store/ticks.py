@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from psycopg import Connection
 from psycopg.rows import class_row
 
@@ -15,30 +16,55 @@ ON CONFLICT (task, due_at, host) DO NOTHING
 RETURNING id
 """
 
-NOTE = """
-INSERT INTO forecourt.ticks (task, due_at, host, status, why, finished_at)
-VALUES (%(task)s, %(due_at)s, %(host)s, %(status)s, %(why)s, now())
-ON CONFLICT (task, due_at, host) DO NOTHING
-RETURNING id
+# Of each tick and its call both or neither. The call's id is drawn with the tick, so that nothing has to be tied afterwards.
+ENQUEUE = """
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM jsonb_to_recordset(%(entries)s::jsonb)
+         AS given(task text, due_at timestamptz, host text, job text, queue text, priority smallint, args jsonb, options jsonb)
+), claimed AS (
+    INSERT INTO forecourt.ticks (task, due_at, host, status, call_id)
+    SELECT task, due_at, host, 'enqueued', nextval('forecourt.call_ids')
+    FROM given
+    ON CONFLICT (task, due_at, host) DO NOTHING
+    RETURNING id, task, due_at, host, call_id
+), entered AS (
+    INSERT INTO forecourt.ready (id, job, queue, priority, args, options)
+    SELECT c.call_id, g.job, g.queue, g.priority, g.args, g.options || jsonb_build_object('tick', c.id)
+    FROM claimed AS c
+    JOIN given AS g USING (task, due_at, host)
+)
+SELECT task, due_at, call_id
+FROM claimed
+ORDER BY call_id
 """
 
-# Scalar subqueries, because an EXISTS may be planned as a hash of the whole backlog.
-HOLDER = """
-SELECT t.call_id, t.due_at, t.claimed_at, r.worker, w.host, w.pid
-FROM forecourt.ticks AS t
-LEFT JOIN forecourt.running AS r ON r.id = t.call_id
+NOTE = """
+INSERT INTO forecourt.ticks (task, due_at, host, status, why, finished_at)
+SELECT task, due_at, host, status, why, now()
+FROM unnest(%(tasks)s::text[], %(dues)s::timestamptz[], %(hosts)s::text[], %(statuses)s::text[], %(whys)s::text[])
+     AS given(task, due_at, host, status, why)
+ON CONFLICT (task, due_at, host) DO NOTHING
+"""
+
+# From the few ticks that are open, not from the tasks' long histories. Lateral and scalar subqueries, because a join or an EXISTS
+# may be planned as a hash of the whole backlog, or of all that running has not been cleaned of.
+HOLDERS = """
+WITH open AS MATERIALIZED (
+    SELECT call_id, task, due_at, host, claimed_at
+    FROM forecourt.ticks
+    WHERE finished_at IS NULL
+      AND call_id IS NOT NULL
+)
+SELECT DISTINCT ON (t.task) t.task, t.call_id, t.due_at, t.claimed_at, r.worker, w.host, w.pid
+FROM open AS t
+JOIN unnest(%(tasks)s::text[], %(hosts)s::text[]) AS asked(task, host) USING (task, host)
+LEFT JOIN LATERAL (SELECT id, worker FROM forecourt.running WHERE id = t.call_id LIMIT 1) AS r ON true
 LEFT JOIN forecourt.workers AS w ON w.id = r.worker
-WHERE t.task = %(task)s
-  AND t.host = %(host)s
-  AND t.finished_at IS NULL
-  AND t.call_id IS NOT NULL
-  AND (
-      r.id IS NOT NULL
-      OR (SELECT true FROM forecourt.ready WHERE id = t.call_id)
-      OR (SELECT true FROM forecourt.scheduled WHERE id = t.call_id)
-  )
-ORDER BY t.due_at DESC
-LIMIT 1
+WHERE r.id IS NOT NULL
+   OR (SELECT true FROM forecourt.ready WHERE id = t.call_id)
+   OR (SELECT true FROM forecourt.scheduled WHERE id = t.call_id)
+ORDER BY t.task, t.due_at DESC
 """
 
 CLOSE = """
@@ -105,9 +131,44 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A due time and the call that it becomes; `args` are JSON text."""
+
+    task: str
+    due_at: datetime
+    host: str
+    job: str
+    queue: str
+    priority: int
+    args: orjson.Fragment
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A due time that became a call."""
+
+    task: str
+    due_at: datetime
+    call_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A due time that does not run, and why."""
+
+    task: str
+    due_at: datetime
+    host: str
+    status: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """The live call that keeps a task from starting again. `host` and `pid` are set while a worker runs it."""
 
+    task: str
     call_id: int
     due_at: datetime
     claimed_at: datetime
@@ -146,15 +207,37 @@ def attach(tx: Connection[Any], tick: int, call_id: int) -> None:
     tx.execute("UPDATE forecourt.ticks SET call_id = %(call)s WHERE id = %(tick)s", {"call": call_id, "tick": tick})
 
 
-def note(tx: Connection[Any], *, task: str, due_at: datetime, host: str, status: str, why: str) -> None:
-    """Record a due time that does not run, and why."""
-    tx.execute(NOTE, {"task": task, "due_at": due_at, "host": host, "status": status, "why": why})
+def enqueue(tx: Connection[Any], entries: Sequence[Entry]) -> list[Entered]:
+    """Claim due times and enter their calls, in this order; those that another clock has already are left out. Idle workers are not
+    told."""
+    with tx.cursor(row_factory=class_row(Entered)) as cursor:
+        return cursor.execute(ENQUEUE, {"entries": orjson.dumps(entries).decode()}).fetchall()
 
 
-def holder(tx: Connection[Any], *, task: str, host: str = "") -> Holder | None:
-    """The live call of an earlier due time, if there is one. When the call ends, so does the hold: there is no lock to expire."""
+def note(tx: Connection[Any], notes: Sequence[Note]) -> None:
+    """Record due times that do not run."""
+    if not notes:
+        return
+    tx.execute(
+        NOTE,
+        {
+            "tasks": [note.task for note in notes],
+            "dues": [note.due_at for note in notes],
+            "hosts": [note.host for note in notes],
+            "statuses": [note.status for note in notes],
+            "whys": [note.why for note in notes],
+        },
+    )
+
+
+def holders(tx: Connection[Any], asked: Sequence[tuple[str, str]]) -> dict[str, Holder]:
+    """The live call of the latest due time that has one, for each of these tasks on its host. When the call ends, so does the hold:
+    there is no lock to expire."""
+    if not asked:
+        return {}
+    parameters = {"tasks": [task for task, _ in asked], "hosts": [host for _, host in asked]}
     with tx.cursor(row_factory=class_row(Holder)) as cursor:
-        return cursor.execute(HOLDER, {"task": task, "host": host}).fetchone()
+        return {holder.task: holder for holder in cursor.execute(HOLDERS, parameters)}
 
 
 def close(tx: Connection[Any], closings: Sequence[Closing]) -> None:

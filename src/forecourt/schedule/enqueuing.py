@@ -1,0 +1,128 @@
+"""Turns due times into ticks and calls: of each both, or neither.
+
+What is plain goes into the database together, in one statement however much of it there is. What only its own dispatch can decide
+(a job that is unique or prepares its arguments) and what failed together goes one by one, so that a mistake stays alone.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import orjson
+from psycopg import Connection, OperationalError, Rollback
+
+from forecourt.jobs.dispatch import Dispatch, detours
+from forecourt.jobs.job import Job
+from forecourt.schedule.events import Enqueued, Event, NotRun
+from forecourt.schedule.hooking import follow_up
+from forecourt.schedule.task import Task
+from forecourt.store import calls, ticks
+from forecourt.store.ticks import Entry
+from forecourt.workers.execution import clean
+
+log = logging.getLogger("forecourt.clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A due time of a task, on one host or, with an empty name, on whichever comes first."""
+
+    task: Task
+    at: datetime
+    host: str
+
+    @property
+    def job(self) -> Job[..., Any]:
+        return cast("Job[..., Any]", self.task.job)
+
+    @property
+    def queue(self) -> str:
+        """The queue of its call."""
+        if self.host:
+            return own_queue(self.host)
+        return self.task.options.get("queue") or self.job.policy.queue
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its call is a row that can be written without asking anybody."""
+        return self.job.policy.unique is None and self.job.prepare is None and not detours
+
+    def dispatch(self, tx: Connection[Any]) -> Dispatch:
+        """How its call enters."""
+        return self.job.using(session=tx, queue=self.queue, priority=self.task.options.get("priority"))
+
+    def notes(self) -> dict[str, Any]:
+        """What its call's options say of it, but for its tick."""
+        due_at = {"task": self.task.name, "due_at": self.at.isoformat()}
+        return due_at | follow_up(self.task, self.at, self.queue)
+
+
+def own_queue(host: str) -> str:
+    """The queue that only this host's workers serve: for tasks that run on every server."""
+    return f"@{host}"
+
+
+def enqueue(tx: Connection[Any], dues: Sequence[Due]) -> list[Event]:
+    """Claim due times and enter their calls. What another clock has is left out; one whose dispatch raises fails alone.
+
+    Raises OperationalError when the database could not go on: nothing that a task could help, so the round is repeated.
+    """
+    together = [due for due in dues if due.is_plain]
+    alone = [due for due in dues if not due.is_plain]
+    return [*_enqueue_together(tx, together), *(event for due in alone for event in _enqueue_alone(tx, due))]
+
+
+def _enqueue_together(tx: Connection[Any], dues: Sequence[Due]) -> list[Event]:
+    if not dues:
+        return []
+    try:
+        with tx.transaction():
+            entered = ticks.enqueue(tx, [_entry(tx, due) for due in dues])
+            calls.wake(tx, sorted({due.queue for due in dues}))
+    except OperationalError:
+        raise
+    except Exception:  # noqa: BLE001 - whoever it was raises it again, and is named
+        return [event for due in dues for event in _enqueue_alone(tx, due)]
+    return [Enqueued(tick.task, tick.due_at, tick.call_id) for tick in entered]
+
+
+def _entry(tx: Connection[Any], due: Due) -> Entry:
+    dispatch = due.dispatch(tx)
+    placement = dispatch.placement()
+    return Entry(
+        task=due.task.name,
+        due_at=due.at,
+        host=due.host,
+        job=placement.job,
+        queue=placement.queue,
+        priority=placement.priority,
+        args=orjson.Fragment(dispatch.text(due.task.args)),
+        options=due.notes(),
+    )
+
+
+def _enqueue_alone(tx: Connection[Any], due: Due) -> list[Event]:
+    name = due.task.name
+    try:
+        with tx.transaction() as both:
+            tick = ticks.claim(tx, task=name, due_at=due.at, host=due.host)
+            if tick is None:
+                return []
+            call = due.dispatch(tx).with_options({"tick": tick} | due.notes()).dispatch(**due.task.args)
+            if call.duplicate:
+                raise Rollback(both)
+            ticks.attach(tx, tick, call.id)
+            return [Enqueued(name, due.at, call.id)]
+        return [NotRun(name, due.at, "skipped", f"its job is unique, and call {call.id} is there already")]
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.exception("dispatch failed", extra={"task": name})
+        return [NotRun(name, due.at, "failed", f"its dispatch raised {said(error)}")]
+
+
+def said(error: BaseException) -> str:
+    """An error in one line that the database can store."""
+    return clean(f"{type(error).__name__}: {error}")

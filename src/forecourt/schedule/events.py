@@ -1,0 +1,40 @@
+"""What a round of the clock made of the due times that it found, and how that is logged."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+log = logging.getLogger("forecourt.clock")
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A due time became a call."""
+
+    task: str
+    due_at: datetime
+    call_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """A due time was recorded without a call: skipped, missed or failed, and why."""
+
+    task: str
+    due_at: datetime
+    status: str
+    why: str
+
+
+Event: TypeAlias = Enqueued | NotRun
+
+
+def tell(event: Event) -> None:
+    """One line of the log."""
+    match event:
+        case Enqueued(task, due_at, call_id):
+            log.info("task enqueued", extra={"task": task, "due_at": due_at.isoformat(), "call": call_id})
+        case NotRun(task, due_at, status, why):
+            level = logging.ERROR if status == "failed" else logging.WARNING
+            log.log(level, "task %s", status, extra={"task": task, "due_at": due_at.isoformat(), "why": why})

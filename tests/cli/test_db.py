@@ -1,0 +1,22 @@
+"""`forecourt db`: what a migration that cannot be done says."""
+
+import psycopg
+
+from fleet import Looking, Process
+
+
+def test_through_a_pooler_nothing_is_migrated_and_the_way_out_is_said(looking: Looking) -> None:
+    process = Process("db", "migrate", FORECOURT_POOLED="true")
+    assert process.wait() == 4
+    assert "Give it PostgreSQL's own address" in process.said()
+
+
+def test_a_lock_that_is_not_to_be_had_is_exit_75_and_changes_nothing(looking: Looking, database: str) -> None:
+    with psycopg.connect(database) as holding:
+        holding.execute("LOCK TABLE forecourt.schema_version IN ACCESS EXCLUSIVE MODE")
+        process = Process("db", "migrate")
+        assert process.wait() == 75
+    said = process.said()
+    assert "another transaction holds a lock" in said
+    assert "Traceback" not in said
+    assert Process("db", "migrate").wait() == 0

@@ -1,0 +1,75 @@
+"""Promises of the connections: where they lead, and that they notice when nobody is there."""
+
+import subprocess
+import sys
+
+import pytest
+
+from forecourt.database import database_url, engine, forget_engine, in_transaction_of
+from forecourt.database.engine import DatabaseUnreachable, connect, libpq_url
+from forecourt.settings import settings
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("FORECOURT_DATABASE_URL", url)
+    settings.cache_clear()
+    forget_engine()
+
+
+def test_every_connection_asks_for_signs_of_life(database: str) -> None:
+    wanted = {"keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": "10000"}
+    with connect() as plain, engine().connect() as pooled:
+        for connection in (plain, in_transaction_of(pooled)):
+            assert connection.info.get_parameters().items() >= wanted.items()
+
+
+def test_what_the_address_says_of_them_wins(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, f"{database}&keepalives_idle=60")
+    with connect() as connection, engine().connect() as pooled:
+        assert connection.info.get_parameters()["keepalives_idle"] == "60"
+        assert in_transaction_of(pooled).info.get_parameters()["keepalives_idle"] == "60"
+        assert connection.info.get_parameters()["keepalives_count"] == "3"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_an_address_may_be_written_for_any_driver(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    configure(monkeypatch, f"{scheme}://salma:p%40ss@db.example:6432/cars?sslmode=require")
+    assert libpq_url() == "postgresql://salma:p%40ss@db.example:6432/cars?sslmode=require"
+    assert (database_url().drivername, database_url().password) == ("postgresql+psycopg", "p@ss")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://salma:secret@db.example/cars", "must start with postgresql://, not mysql://"),
+        ("host=db.example password=secret", "must start with postgresql://"),
+        ("postgresql://salma:%secret@db.example/cars", "as %40 %3A %2F %25 %20"),
+    ],
+)
+def test_what_is_no_address_is_refused_without_showing_its_password(
+    monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    configure(monkeypatch, url)
+    for connecting in (connect, lambda: engine().connect()):
+        with pytest.raises(ValueError) as refused:
+            connecting()
+        assert words in str(refused.value)
+        assert "secret" not in str(refused.value)
+
+
+def test_who_does_not_answer_is_named_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, "postgresql://someone:secret@127.0.0.1:1/forecourt")
+    with pytest.raises(DatabaseUnreachable, match=r"PostgreSQL at 127\.0\.0\.1, port 1, user someone: ") as unreachable:
+        connect()
+    assert "secret" not in str(unreachable.value)
+
+
+def test_a_plain_connection_takes_no_sqlalchemy(database: str) -> None:
+    script = """
+import sys
+from forecourt.database.engine import connect
+with connect() as connection:
+    connection.execute("SELECT 1")
+assert not {"sqlalchemy", "pydantic"} & set(sys.modules), "heavy"
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

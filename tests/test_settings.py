@@ -1,0 +1,69 @@
+"""Promises of the settings: typed, from variables or .env, and every mistake named at once."""
+
+from pathlib import Path
+
+import pytest
+
+from forecourt.settings import Settings, WrongSettings, read, settings
+
+
+def test_without_any_variable_the_defaults_hold() -> None:
+    assert read({}) == Settings()
+    assert read({"FORECOURT_TIMEZONE": "", "FORECOURT_VAR": ""}) == Settings()
+
+
+def test_variables_are_read_as_what_they_mean() -> None:
+    found = read(
+        {
+            "FORECOURT_VAR": "/srv/forecourt",
+            "FORECOURT_POOLED": "True",
+            "FORECOURT_WEB_PORT": "9000",
+            "FORECOURT_TIMEZONE": "Asia/Damascus",
+            "FORECOURT_BASE_URL": "https://cars.example/",
+            "FORECOURT_UNKNOWN": "is nobody's",
+        }
+    )
+    assert (found.var, found.archive) == (Path("/srv/forecourt"), Path("/srv/forecourt/archive"))
+    assert (found.pooled, found.web_port, found.base_url) == (True, 9000, "https://cars.example")
+    assert found.zone.key == "Asia/Damascus"
+    assert read({"FORECOURT_POOLED": "off"}).pooled is False
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("TIMEZONE", "Mars/Olympus", "'Mars/Olympus' is not an IANA time zone"),
+        ("TIMEZONE", "America", "'America' is not an IANA time zone"),
+        ("TIMEZONE", "../etc/passwd", "is not an IANA time zone"),
+        ("BASE_URL", "cars.example", "must start with http:// or https://"),
+        ("WEB_PORT", "0", "expected a port from 1 to 65535, not '0'"),
+        ("WEB_PORT", "eighty", "expected a port from 1 to 65535"),
+        ("POOLED", "perhaps", "expected true or false, not 'perhaps'"),
+        ("LOG_LEVEL", "LOUD", "'LOUD' is not one of DEBUG, INFO, WARNING, ERROR"),
+        ("LOG_FORMAT", "xml", "'xml' is not one of auto, text, json"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_variable(name: str, text: str, words: str) -> None:
+    with pytest.raises(WrongSettings) as refused:
+        read({f"FORECOURT_{name}": text})
+    assert str(refused.value).startswith(f"FORECOURT_{name}: ")
+    assert words in str(refused.value)
+
+
+def test_all_that_is_wrong_is_named_at_once() -> None:
+    with pytest.raises(WrongSettings, match=r"FORECOURT_LOG_LEVEL: .*; FORECOURT_WEB_PORT: "):
+        read({"FORECOURT_WEB_PORT": "-1", "FORECOURT_LOG_LEVEL": "low"})
+
+
+def test_a_variable_wins_over_the_file_and_the_file_over_the_default(
+    empty_var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text(
+        'FORECOURT_MAIL_FROM="Night <night@cars.example>"\nFORECOURT_ENVIRONMENT=file\n# a comment\n'
+    )
+    monkeypatch.setenv("FORECOURT_ENVIRONMENT", "variable")
+    settings.cache_clear()
+    assert settings().mail_from == "Night <night@cars.example>"
+    assert settings().environment == "variable"
+    assert settings().var == empty_var
+    settings.cache_clear()

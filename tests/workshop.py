@@ -230,4 +230,42 @@ def return_odd_things(which: str) -> object:
     return {"nul": "a\x00b", "long": "x" * 100_000, "surrogate": "\ud800", "object": object(), "big": 2**80}[which]
 
 
+def wait_for(folder: str, pattern: str, count: int) -> None:
+    """Until so many files are there."""
+    while len(list(Path(folder).glob(pattern))) < count:
+        time.sleep(0.01)
+
+
+@job(threads=4)
+def meet(call: str, folder: str) -> None:
+    """Ends when four such calls have begun."""
+    log.info("here is %s", call)
+    (Path(folder) / f"{call}.here").touch()
+    wait_for(folder, "*.here", 4)
+    leave(call)
+
+
+@job(threads=4, tries=2, backoff=0)
+def meet_a_killer(call: str, folder: str) -> None:
+    (Path(folder) / f"{call}.here").touch()
+    wait_for(folder, "*.here", 4)
+    if call == "killer":
+        os.kill(os.getpid(), signal.SIGKILL)
+    leave(call)
+    wait_for(folder, "go", 1)
+
+
+@job(threads=4, tries=1, timeout=1)
+def meet_a_sleeper(call: str, folder: str) -> None:
+    (Path(folder) / f"{call}.{time.monotonic_ns()}.here").touch()
+    if call == "sleeper":
+        time.sleep(60)
+    wait_for(folder, "*.here", 7)
+
+
+@job(threads=4)
+def transact_beside_others(call: str, *, session: Session) -> None:
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+
+
 app = Forecourt(Timetable("UTC"), queues=("high", "default", "low"))

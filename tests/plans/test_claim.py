@@ -8,7 +8,8 @@ import pytest
 
 from forecourt.database.engine import connect
 from forecourt.store import ready, running
-from forecourt.store.ready import CLAIM, PLANNER, LowWater
+from forecourt.store.arrays import bigints, floats
+from forecourt.store.ready import CLAIM, PLANNER, Claimed, LowWater
 
 FILL = """
 INSERT INTO forecourt.ready (job, queue, args)
@@ -94,15 +95,49 @@ def test_an_acknowledgement_goes_by_primary_key_and_touches_its_batch(dispatcher
         running.finish(dispatcher, [running.Ended(0, 0, 0, "finished", None)])
     got = ready.claim(dispatcher, queue="default", limit=20_000, worker=1, low=LowWater())
     few = got[:BATCH]
-    parameters = {
-        "ids": [call.id for call in few],
-        "tokens": [call.token for call in few],
-        "seconds": [0.0] * BATCH,
-        "outcomes": ["finished"] * BATCH,
-        "results": [None] * BATCH,
-        "incidents": [None] * BATCH,
-    }
+    parameters = finished(few)
     assert buffers(dispatcher, running.FINISH, parameters) < BATCH * 30
     with dispatcher.transaction(force_rollback=True):
         plan = dispatcher.execute(f"EXPLAIN (FORMAT json) {running.FINISH}".encode(), parameters).fetchall()[0][0]
     assert "running_pkey" in orjson.dumps(plan).decode()
+
+
+@pytest.mark.parametrize("statement", ["FINISH", "RETRY", "FAIL", "GIVE_BACK", "MARK_STARTED"])
+def test_the_end_of_a_call_costs_the_same_when_the_planner_believes_that_running_is_empty(
+    dispatcher: psycopg.Connection[Any], statement: str
+) -> None:
+    """Autovacuum analyzes the table in a quiet moment; then a thousand calls run."""
+    dispatcher.execute(FILL, {"rows": 1})
+    ready.claim(dispatcher, queue="default", limit=1, worker=1, low=LowWater())
+    dispatcher.execute("ANALYZE forecourt.running")
+    dispatcher.execute(FILL, {"rows": 1_000})
+    got = ready.claim(dispatcher, queue="default", limit=1_000, worker=1, low=LowWater())
+    assert handled(dispatcher, getattr(running, statement), finished(got)) < 20 * len(got)
+
+
+def finished(calls: list[Claimed]) -> dict[str, Any]:
+    """Parameters for every statement that ends calls."""
+    return {
+        "ids": bigints([call.id for call in calls]),
+        "tokens": bigints([call.token for call in calls]),
+        "seconds": floats([0.0] * len(calls)),
+        "told": "{}",
+        "delays": floats([0.0] * len(calls)),
+        "left": floats([0.0] * len(calls)),
+        "counted": [True] * len(calls),
+        "incidents": ["[]"] * len(calls),
+        "errors": ["E"] * len(calls),
+        "messages": ["m"] * len(calls),
+    }
+
+
+def handled(connection: psycopg.Connection[Any], statement: str, parameters: dict[str, Any]) -> float:
+    """Rows that all steps of the statement handled, as EXPLAIN ANALYZE counts them."""
+    with connection.transaction(force_rollback=True):
+        plan = connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {statement}".encode(), parameters).fetchall()[0][0]
+    return sum_of(plan[0]["Plan"])
+
+
+def sum_of(step: dict[str, Any]) -> float:
+    own = step["Actual Rows"] + step.get("Rows Removed by Join Filter", 0)
+    return float(own * step["Actual Loops"] + sum(sum_of(part) for part in step.get("Plans", [])))

@@ -18,15 +18,20 @@ from forecourt.jobs.outcome import (
     WorkerLost,
 )
 from forecourt.jobs.policy import Defaults, Policy
+from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended, Lost, Postponed
-from forecourt.workers.verdict import PARKED, UNCOUNTED, Attempt, Settled, decide
+from forecourt.workers.verdict import PARKED, UNCOUNTED, Settled, decide
 
 DEFAULTS = Defaults(tries=3, timeout=60, backoff=Steps((10, 30)))
 ERRORS = [Raised("ValueError", "no", "trace"), TimedOut(5), SlotDied(9, None), SlotDied(None, 3), WorkerLost("host", 7)]
 
 
+def held(attempts: int, incidents: int) -> Claimed:
+    return Claimed(5, 50, None, "job", "queue", 0, attempts, incidents, "{}", "{}", 0.0, 0.0, 0, False)
+
+
 def judge(outcome: Outcome, attempts: int = 0, incidents: int = 0, policy: Policy = Policy()) -> object:  # noqa: B008
-    return decide(outcome, Attempt(5, 50, "job", "queue", attempts, incidents), 1.5, policy, DEFAULTS)
+    return decide(outcome, held(attempts, incidents), 1.5, policy, DEFAULTS)
 
 
 def test_success_ends_the_call_unless_the_slot_has_ended_it_already() -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class RunningCall:
+class RunningCall(NamedTuple):
     """The call at hand. `attempt` counts from 1; `options` are the engine's notes in its row; `extras` are the values of the
     options that middleware added to its job."""
 
@@ -15,7 +14,7 @@ class RunningCall:
     job: str
     attempt: int
     options: dict[str, Any]
-    extras: Mapping[str, Any] = field(default_factory=dict)
+    extras: Mapping[str, Any] = MappingProxyType({})
 
 
 current: ContextVar[RunningCall | None] = ContextVar("current", default=None)

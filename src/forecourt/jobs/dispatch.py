@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import psycopg
 from sqlalchemy import Connection
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 Transaction: TypeAlias = Session | Connection | psycopg.Connection[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One dispatch of a job. `id` names it in every table and command. `duplicate`: nothing was entered, `id` is the call that is
     there already."""
 

@@ -146,6 +146,7 @@ def job(
     backoff: Seconds | Sequence[Seconds] | Backoff | None = None,
     timeout: Seconds | None = None,
     batch: int | None = None,
+    threads: int = 1,
     fail_on: type[BaseException] | tuple[type[BaseException], ...] = (),
     retry_until: Seconds | None = None,
     max_errors: int | None = None,
@@ -167,6 +168,7 @@ def job(
     backoff: Seconds | Sequence[Seconds] | Backoff | None = None,
     timeout: Seconds | None = None,
     batch: int | None = None,
+    threads: int = 1,
     fail_on: type[BaseException] | tuple[type[BaseException], ...] = (),
     retry_until: Seconds | None = None,
     max_errors: int | None = None,
@@ -183,7 +185,8 @@ def job(
     together with the call's end. Without it a call runs at least once.
 
     `tries`, `backoff` (seconds, a list whose last repeats, or `exponential(...)`) and `timeout` (seconds; 0 for none) left open
-    take what the worker was started with. `batch`: run up to so many calls together; the function then takes lists. `fail_on`:
+    take what the worker was started with. `batch`: run up to so many calls together; the function then takes lists. `threads`: a
+    slot runs up to so many calls at once, each in a thread of its own, for functions that mostly wait for others. `fail_on`:
     exceptions that fail the call at once, whatever tries are left. `retry_until`: retry until so many seconds after the dispatch,
     instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the names of the arguments that make
     a call unique: dispatching a duplicate enters nothing and returns the live call; with `unique_for`, for so many seconds after
@@ -202,6 +205,7 @@ def job(
             backoff=None if backoff is None else as_backoff(backoff),
             timeout=None if timeout is None else seconds(timeout, "timeout"),
             batch=batch,
+            threads=threads,
             fail_on=fail_on if isinstance(fail_on, tuple) else (fail_on,),
             retry_until=None if retry_until is None else seconds(retry_until, "retry_until"),
             max_errors=max_errors,

@@ -126,6 +126,9 @@ Outcome: TypeAlias = (
     | Unknown
 )
 
+FINISHED = Finished()
+"""The end of nearly all calls: nothing was returned, and the row is still to be moved."""
+
 BY_NAME: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (Finished, Raised, Released, Discarded, Interrupted, ClaimLost, Unknown)
 }

@@ -11,11 +11,12 @@ class Policy:
     """A job's rules.
 
     `tries`: attempts before the call fails for good; 0 means without end. `timeout`: seconds that an attempt may run before its
-    process is killed; 0 means as long as it likes. `batch`: how many calls run together at most, None for one by one. `fail_on`:
-    exceptions that another attempt cannot mend. `retry_until`: seconds after its dispatch until which a call is retried, instead of
-    `tries`. `max_errors`: exceptions after which it fails, whatever tries are left. `unique`: the arguments that make a call
-    unique, () for all of them; `unique_for`: for so many seconds after its dispatch, None while it lives. `limit`: how many run at
-    once; `rate`: how many begin in a time; both across the fleet.
+    process is killed; 0 means as long as it likes. `batch`: how many calls run together at most, None for one by one. `threads`:
+    how many calls a slot runs at once, for jobs that mostly wait for others. `fail_on`: exceptions that another attempt cannot
+    mend. `retry_until`: seconds after its dispatch until which a call is retried, instead of `tries`. `max_errors`: exceptions
+    after which it fails, whatever tries are left. `unique`: the arguments that make a call unique, () for all of them;
+    `unique_for`: for so many seconds after its dispatch, None while it lives. `limit`: how many run at once; `rate`: how many begin
+    in a time; both across the fleet.
     tries, backoff and timeout that a job leaves open (None) take what the worker was started with.
     """
 
@@ -25,6 +26,7 @@ class Policy:
     backoff: Backoff | None = None
     timeout: float | None = None
     batch: int | None = None
+    threads: int = 1
     fail_on: tuple[type[BaseException], ...] = ()
     retry_until: float | None = None
     max_errors: int | None = None
@@ -46,6 +48,10 @@ class Policy:
             raise ValueError(f"timeout: expected seconds, 0 for none, at most {LONGEST:.0f}, not {self.timeout!r}")
         if self.batch is not None and (self.limit or self.rate):
             raise ValueError("batch: calls that run together cannot be limited one by one; leave out limit= and rate=")
+        if not 1 <= self.threads <= 100:
+            raise ValueError(f"threads: expected 1 to 100, not {self.threads!r}")
+        if self.batch is not None and self.threads > 1:
+            raise ValueError("batch: calls that run together have one thread; leave out threads=")
         if self.max_errors is not None and self.max_errors < 1:
             raise ValueError(f"max_errors: expected 1 or more, not {self.max_errors!r}")
         if self.unique_for is not None and self.unique is None:

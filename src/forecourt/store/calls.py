@@ -1,12 +1,15 @@
 """Enters new calls: into ready when they are due now, into scheduled when they are not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 from psycopg import Connection
+
+LARGEST_PORTION = 64 * 1024 * 1024
+"""Characters of arguments in one statement: PostgreSQL allows an array of 256 MB in JSON, and a character may take four bytes."""
 
 INSERT_READY = """
 WITH entered AS (
@@ -59,20 +62,19 @@ FROM forecourt.uniques
 WHERE key = forecourt.unique_key(%(job)s, %(args)s::jsonb, %(unique)s::jsonb)
 """
 
+# A function yields its rows in order, so the ids that come back are in the order of the arguments.
 INSERT_MANY_READY = """
 INSERT INTO forecourt.ready (job, queue, priority, args, options, trace)
-SELECT %(job)s, %(queue)s, %(priority)s, args::jsonb, %(options)s::jsonb, %(trace)s
-FROM unnest(%(args)s::text[]) WITH ORDINALITY AS given(args, position)
-ORDER BY position
+SELECT %(job)s, %(queue)s, %(priority)s, args, %(options)s::jsonb, %(trace)s
+FROM jsonb_array_elements(%(many)s::jsonb) AS given(args)
 RETURNING id
 """
 
 INSERT_MANY_SCHEDULED = """
 INSERT INTO forecourt.scheduled (job, queue, priority, args, options, trace, run_at)
-SELECT %(job)s, %(queue)s, %(priority)s, args::jsonb, %(options)s::jsonb, %(trace)s,
+SELECT %(job)s, %(queue)s, %(priority)s, args, %(options)s::jsonb, %(trace)s,
        coalesce(%(run_at)s, now() + make_interval(secs => %(delay)s))
-FROM unnest(%(args)s::text[]) WITH ORDINALITY AS given(args, position)
-ORDER BY position
+FROM jsonb_array_elements(%(many)s::jsonb) AS given(args)
 RETURNING id
 """
 
@@ -135,17 +137,29 @@ def enter(tx: Connection[Any], placement: Placement, args: str) -> tuple[int, bo
 
 
 def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> list[int]:
-    """Enter one call for each JSON object in `args`, in one statement; unique ones one by one. Returns their ids, in the same
-    order."""
-    if not args:
-        return []
+    """Enter one call for each JSON object in `args`, in as few statements as their size allows; unique ones one by one. Returns
+    their ids, in the same order."""
     if placement.unique is not None:
         return [enter(tx, placement, one)[0] for one in args]
     statement = INSERT_MANY_SCHEDULED if placement.later else INSERT_MANY_READY
-    ids = [row[0] for row in tx.execute(statement, placement.parameters() | {"args": list(args)})]
-    if not placement.later:
+    parameters = placement.parameters()
+    ids: list[int] = []
+    for portion in _portions(args):
+        ids += [row[0] for row in tx.execute(statement, parameters | {"many": f"[{','.join(portion)}]"}).fetchall()]
+    if ids and not placement.later:
         wake(tx, [placement.queue])
     return ids
+
+
+def _portions(args: Sequence[str]) -> Iterator[Sequence[str]]:
+    first = size = 0
+    for n, one in enumerate(args):
+        size += len(one)
+        if size > LARGEST_PORTION and n > first:
+            yield args[first:n]
+            first, size = n, len(one)
+    if first < len(args):
+        yield args[first:]
 
 
 def wake(tx: Connection[Any], queues: Sequence[str]) -> None:

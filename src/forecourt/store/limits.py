@@ -6,9 +6,12 @@ with the call and nothing can stay stuck. All limits of a call are checked befor
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from psycopg import Connection
+
+from forecourt.store.arrays import bigints, floats
 
 # One decision at a time for a key; keys in the same order everywhere, so that no two decisions wait for each other crosswise.
 LOCK = """
@@ -50,22 +53,18 @@ SET used = CASE WHEN r.ends_at > now() THEN r.used + excluded.used ELSE excluded
 """
 
 HOLD_OFF = """
-WITH given AS MATERIALIZED (
-    SELECT *
-    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(delays)s::float8[], %(keys)s::text[])
-         AS given(id, token, delay, key)
-), gone AS (
-    DELETE FROM forecourt.running AS r
-    USING given AS g
-    WHERE r.id = g.id AND r.token = g.token
-    RETURNING r.*, g.delay, g.key
+WITH gone AS (
+    DELETE FROM forecourt.running
+    WHERE id = ANY (%(ids)s::bigint[])
+      AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
+    RETURNING *, width_bucket(id, %(ids)s::bigint[]) AS n
 )
 INSERT INTO forecourt.scheduled (
     id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
     run_at, limit_key
 )
 SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
-       now() + make_interval(secs => delay), key
+       now() + make_interval(secs => (%(delays)s::float8[])[n]), (%(keys)s::text[])[n]
 FROM gone
 """
 
@@ -151,12 +150,13 @@ def charge(tx: Connection[Any], charges: dict[str, tuple[int, float]]) -> None:
 
 def hold_off(tx: Connection[Any], calls: Sequence[HeldOff]) -> None:
     """running → scheduled, at no cost for the call."""
+    calls = sorted(calls, key=attrgetter("id"))
     tx.execute(
         HOLD_OFF,
         {
-            "ids": [call.id for call in calls],
-            "tokens": [call.token for call in calls],
-            "delays": [call.delay for call in calls],
+            "ids": bigints([call.id for call in calls]),
+            "tokens": bigints([call.token for call in calls]),
+            "delays": floats([call.delay for call in calls]),
             "keys": [call.key for call in calls],
         },
     )

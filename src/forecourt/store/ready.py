@@ -1,19 +1,19 @@
 """Claims ready calls: the statement whose cost must follow the batch, never the backlog."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from forecourt.store import batches
 
 # The row comparison lets the index scan begin after entries that are dead but cannot be removed yet, because some other
 # transaction still sees them. Adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
-# `= ANY (ARRAY(...))` keeps the deletion on the primary key; a join may walk all of it.
+# `= ANY (ARRAY(...))` makes the deletion go straight to the rows that were locked; a join may walk the whole table.
 CLAIM = """
 WITH pick AS MATERIALIZED (
-    SELECT id
+    SELECT ctid
     FROM forecourt.ready
     WHERE (queue, priority, id) >= (%(queue)s, %(priority)s::smallint, %(low)s::bigint)
       AND queue <= %(queue)s
@@ -28,7 +28,7 @@ WITH pick AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM forecourt.ready
-    WHERE id = ANY (ARRAY(SELECT id FROM pick))
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM pick))
     RETURNING *
 )
 INSERT INTO forecourt.running (
@@ -39,9 +39,9 @@ SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue,
        nextval('forecourt.run_tokens'), %(worker)s
 FROM gone
 RETURNING id, token, batch_id, job, queue, priority, attempts, jsonb_array_length(history) AS incidents, args::text AS args,
-          options::text AS options, extract(epoch FROM now() - ready_at)::float8 AS waited,
-          extract(epoch FROM now() - created_at)::float8 AS age,
-          CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors
+          options::text AS options, date_part('epoch', now() - ready_at) AS waited,
+          date_part('epoch', now() - created_at) AS age,
+          CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors, false AS unwanted
 """
 
 # A claim that was planned while the table was empty is a sequential scan, and stays one; with these off the index plans are
@@ -64,8 +64,7 @@ SET LOCAL enable_mergejoin = off;
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A call as a worker holds it. `attempts` ended before this claim, `errors` of them by an exception; `waited` is seconds
     between ready and claimed, `age` seconds since it was dispatched."""
 
@@ -99,13 +98,11 @@ def claim(tx: Connection[Any], *, queue: str, limit: int, worker: int, low: LowW
 
     A paused queue yields none. Calls that another transaction is claiming are skipped, not waited for.
     """
-    with tx.cursor(row_factory=class_row(Claimed)) as cursor:
-        cursor.execute(
-            CLAIM, {"queue": queue, "limit": limit, "worker": worker, "priority": low.priority, "low": low.id}
-        )
-        claimed = sorted(cursor.fetchall(), key=lambda call: (call.priority, call.id))
+    parameters = {"queue": queue, "limit": limit, "worker": worker, "priority": low.priority, "low": low.id}
+    rows = tx.execute(CLAIM, parameters, binary=True).fetchall()
+    claimed = sorted(map(Claimed._make, rows), key=attrgetter("priority", "id"))
     in_batches = {call.batch_id for call in claimed if call.batch_id is not None}
     if not in_batches:
         return claimed
     cancelled = batches.cancelled(tx, list(in_batches))
-    return [replace(call, unwanted=True) if call.batch_id in cancelled else call for call in claimed]
+    return [call._replace(unwanted=True) if call.batch_id in cancelled else call for call in claimed]

@@ -1,25 +1,29 @@
 """Moves calls out of running. Each statement is guarded by (call id, run token): a row that another worker has claimed since
-does not match, is not moved, and is missing from the ids that come back."""
+does not match, is not moved, and is missing from the ids that come back.
+
+The calls of a statement come as arrays in the order of their ids, so that `width_bucket`, a binary search, finds a row's place in
+them. A join would be as short, but the planner believes that running is empty whenever it was analyzed in a quiet moment, and then
+compares every row with every call.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
+import orjson
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from forecourt.store.arrays import bigints, floats
+
+# What there is to tell of a call beside its seconds (`told`) is seldom, so it travels as one JSON object by id.
 # By clock_timestamp(), since now() is when the transaction began: for a job with a session, before it ran.
 FINISH = """
-WITH given AS MATERIALIZED (
-    SELECT *
-    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(seconds)s::float8[], %(outcomes)s::text[], %(results)s::text[],
-                %(incidents)s::text[])
-         AS given(id, token, seconds, outcome, result, incident)
-), gone AS (
-    DELETE FROM forecourt.running AS r
-    USING given AS g
-    WHERE r.id = g.id AND r.token = g.token
-    RETURNING r.*, g.seconds, g.outcome, g.result, g.incident
+WITH gone AS (
+    DELETE FROM forecourt.running
+    WHERE id = ANY (%(ids)s::bigint[])
+      AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
+    RETURNING *
 ), freed AS (
     DELETE FROM forecourt.uniques AS u
     USING gone AS g
@@ -28,44 +32,39 @@ WITH given AS MATERIALIZED (
 INSERT INTO forecourt.done (
     id, batch_id, worker, created_at, started_at, attempts, uuid, outcome, job, queue, args, history, result, trace
 )
-SELECT id, batch_id, worker, created_at, clock_timestamp() - make_interval(secs => seconds), least(attempts + 1, 32767),
-       uuid, outcome, job, queue, args,
-       CASE WHEN incident IS NULL THEN history ELSE forecourt.remember(history, incident::jsonb) END, result::jsonb, trace
+SELECT id, batch_id, worker, created_at,
+       clock_timestamp() - make_interval(secs => (%(seconds)s::float8[])[width_bucket(id, %(ids)s::bigint[])]),
+       least(attempts + 1, 32767), uuid, coalesce(told ->> 'outcome', 'finished'), job, queue, args,
+       CASE WHEN told -> 'incident' IS NULL THEN history ELSE forecourt.remember(history, told -> 'incident') END,
+       told -> 'result', trace
 FROM gone
+CROSS JOIN LATERAL (SELECT %(told)s::jsonb -> id::text) AS of_call(told)
 RETURNING id
 """
 
 RETRY = """
-WITH given AS MATERIALIZED (
-    SELECT *
-    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(delays)s::float8[], %(counted)s::boolean[], %(incidents)s::text[])
-         AS given(id, token, delay, counted, incident)
-), gone AS (
-    DELETE FROM forecourt.running AS r
-    USING given AS g
-    WHERE r.id = g.id AND r.token = g.token
-    RETURNING r.*, g.delay, g.counted, g.incident
+WITH gone AS (
+    DELETE FROM forecourt.running
+    WHERE id = ANY (%(ids)s::bigint[])
+      AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
+    RETURNING *, width_bucket(id, %(ids)s::bigint[]) AS n
 )
 INSERT INTO forecourt.scheduled (
     id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace, run_at
 )
-SELECT id, batch_id, created_at, ready_at, priority, least(attempts + counted::int, 32767), uuid, job, queue, args, options,
-       forecourt.remember(history, incident::jsonb), unique_key, trace, now() + make_interval(secs => delay)
+SELECT id, batch_id, created_at, ready_at, priority, least(attempts + (%(counted)s::boolean[])[n]::int, 32767), uuid, job, queue,
+       args, options, forecourt.remember(history, (%(incidents)s::text[])[n]::jsonb), unique_key, trace,
+       now() + make_interval(secs => (%(delays)s::float8[])[n])
 FROM gone
 RETURNING id
 """
 
 FAIL = """
-WITH given AS MATERIALIZED (
-    SELECT *
-    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(errors)s::text[], %(messages)s::text[], %(incidents)s::text[],
-                %(counted)s::boolean[])
-         AS given(id, token, error, message, incident, counted)
-), gone AS (
-    DELETE FROM forecourt.running AS r
-    USING given AS g
-    WHERE r.id = g.id AND r.token = g.token
-    RETURNING r.*, g.error, g.message, g.incident, g.counted
+WITH gone AS (
+    DELETE FROM forecourt.running
+    WHERE id = ANY (%(ids)s::bigint[])
+      AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
+    RETURNING *, width_bucket(id, %(ids)s::bigint[]) AS n
 ), freed AS (
     DELETE FROM forecourt.uniques AS u
     USING gone AS g
@@ -75,21 +74,19 @@ INSERT INTO forecourt.failed (
     id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
     worker, error, message
 )
-SELECT id, batch_id, created_at, ready_at, priority, least(attempts + counted::int, 32767), uuid, job, queue, args, options,
-       forecourt.remember(history, incident::jsonb), unique_key, trace, worker, error, message
+SELECT id, batch_id, created_at, ready_at, priority, least(attempts + (%(counted)s::boolean[])[n]::int, 32767), uuid, job, queue,
+       args, options, forecourt.remember(history, (%(incidents)s::text[])[n]::jsonb), unique_key, trace,
+       worker, (%(errors)s::text[])[n], (%(messages)s::text[])[n]
 FROM gone
 RETURNING id
 """
 
 GIVE_BACK = """
-WITH given AS MATERIALIZED (
-    SELECT *
-    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[]) AS given(id, token)
-), gone AS (
-    DELETE FROM forecourt.running AS r
-    USING given AS g
-    WHERE r.id = g.id AND r.token = g.token
-    RETURNING r.*
+WITH gone AS (
+    DELETE FROM forecourt.running
+    WHERE id = ANY (%(ids)s::bigint[])
+      AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
+    RETURNING *
 )
 INSERT INTO forecourt.ready (
     id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
@@ -100,21 +97,17 @@ RETURNING id
 """
 
 MARK_STARTED = """
-WITH given AS MATERIALIZED (
-    SELECT *
-    FROM unnest(%(ids)s::bigint[], %(tokens)s::bigint[], %(seconds)s::float8[], %(timeouts)s::float8[])
-         AS given(id, token, seconds, timeout)
-)
-UPDATE forecourt.running AS r
-SET started_at = now() - make_interval(secs => g.seconds),
-    deadline = now() - make_interval(secs => g.seconds) + make_interval(secs => g.timeout)
-FROM given AS g
-WHERE r.id = g.id AND r.token = g.token
+UPDATE forecourt.running
+SET started_at = now() - make_interval(secs => (%(seconds)s::float8[])[width_bucket(id, %(ids)s::bigint[])]),
+    deadline = now() + make_interval(secs => (%(left)s::float8[])[width_bucket(id, %(ids)s::bigint[])])
+WHERE id = ANY (%(ids)s::bigint[])
+  AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
 """
 
 OF_WORKERS = """
 SELECT id, token, job, queue, attempts, jsonb_array_length(history) AS incidents, options::text AS options,
-       started_at IS NOT NULL AS started, worker, extract(epoch FROM now() - created_at)::float8 AS age
+       started_at IS NOT NULL AS started, worker, date_part('epoch', now() - created_at) AS age,
+       CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors
 FROM forecourt.running
 WHERE worker = ANY (%(workers)s)
 """
@@ -134,8 +127,7 @@ WHERE NOT EXISTS (SELECT FROM forecourt.workers WHERE id = r.worker)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A call in the hands of a worker that may be gone."""
 
     id: int
@@ -148,10 +140,10 @@ class Held:
     started: bool
     worker: int
     age: float
+    errors: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A call that is over: `outcome` is the word that done keeps, `result` JSON text or None, `seconds` its running time.
 
     `incident` is JSON text: a list of one entry for the call's history; None when there is nothing to tell.
@@ -165,8 +157,7 @@ class Ended:
     incident: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Postponed:
+class Postponed(NamedTuple):
     """A call that runs again after `delay` seconds; `counted` says whether this was one of its tries.
 
     `incident` is JSON text: a list of one entry for the call's history, or an empty list.
@@ -179,8 +170,7 @@ class Postponed:
     incident: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(NamedTuple):
     """A call that failed for good. `incident` is JSON text: a list of the last entry for its history; `counted` says whether this
     was one of its tries."""
 
@@ -192,67 +182,64 @@ class Lost:
     counted: bool = True
 
 
+BY_ID = itemgetter(0, 1)
+
+
 def finish(tx: Connection[Any], calls: Sequence[Ended]) -> set[int]:
     """running → done. Returns the ids that were still ours."""
-    return _moved(
-        tx,
-        FINISH,
-        {
-            "ids": [call.id for call in calls],
-            "tokens": [call.token for call in calls],
-            "seconds": [call.seconds for call in calls],
-            "outcomes": [call.outcome for call in calls],
-            "results": [call.result for call in calls],
-            "incidents": [call.incident for call in calls],
-        },
-    )
+    calls = sorted(calls, key=BY_ID)
+    told = {
+        str(call.id): {name: orjson.Fragment(text) for name, text in _told(call)}
+        for call in calls
+        if call.result is not None or call.incident is not None or call.outcome != "finished"
+    }
+    more = {"seconds": floats([call.seconds for call in calls]), "told": orjson.dumps(told).decode()}
+    return _moved(tx, FINISH, calls, more)
+
+
+def _told(call: Ended) -> list[tuple[str, str]]:
+    texts = (("outcome", f'"{call.outcome}"'), ("result", call.result), ("incident", call.incident))
+    return [(name, text) for name, text in texts if text is not None]
 
 
 def postpone(tx: Connection[Any], calls: Sequence[Postponed]) -> set[int]:
     """running → scheduled, with one more entry in the history. Returns the ids that were still ours."""
-    return _moved(
-        tx,
-        RETRY,
-        {
-            "ids": [call.id for call in calls],
-            "tokens": [call.token for call in calls],
-            "delays": [call.delay for call in calls],
-            "counted": [call.counted for call in calls],
-            "incidents": [call.incident for call in calls],
-        },
-    )
+    calls = sorted(calls, key=BY_ID)
+    more = {
+        "delays": floats([call.delay for call in calls]),
+        "counted": [call.counted for call in calls],
+        "incidents": [call.incident for call in calls],
+    }
+    return _moved(tx, RETRY, calls, more)
 
 
 def fail(tx: Connection[Any], calls: Sequence[Lost]) -> set[int]:
     """running → failed. Returns the ids that were still ours."""
-    return _moved(
-        tx,
-        FAIL,
-        {
-            "ids": [call.id for call in calls],
-            "tokens": [call.token for call in calls],
-            "errors": [call.error for call in calls],
-            "messages": [call.message for call in calls],
-            "incidents": [call.incident for call in calls],
-            "counted": [call.counted for call in calls],
-        },
-    )
+    calls = sorted(calls, key=BY_ID)
+    more = {
+        "errors": [call.error for call in calls],
+        "messages": [call.message for call in calls],
+        "incidents": [call.incident for call in calls],
+        "counted": [call.counted for call in calls],
+    }
+    return _moved(tx, FAIL, calls, more)
 
 
 def give_back(tx: Connection[Any], claims: Sequence[tuple[int, int]]) -> set[int]:
     """running → ready for (id, token) pairs that were claimed and never started: no attempt, no history."""
-    return _moved(tx, GIVE_BACK, {"ids": [pair[0] for pair in claims], "tokens": [pair[1] for pair in claims]})
+    return _moved(tx, GIVE_BACK, sorted(claims), {})
 
 
 def mark_started(tx: Connection[Any], started: Sequence[tuple[int, int, float, float | None]]) -> None:
     """Note that these calls have been running for so many seconds and may run so long: (id, token, seconds, timeout)."""
+    started = sorted(started, key=BY_ID)
     tx.execute(
         MARK_STARTED,
         {
-            "ids": [row[0] for row in started],
-            "tokens": [row[1] for row in started],
-            "seconds": [row[2] for row in started],
-            "timeouts": [row[3] for row in started],
+            "ids": bigints([row[0] for row in started]),
+            "tokens": bigints([row[1] for row in started]),
+            "seconds": floats([row[2] for row in started]),
+            "left": [None if row[3] is None else float(row[3] - row[2]) for row in started],
         },
     )
 
@@ -273,7 +260,11 @@ def orphans(tx: Connection[Any]) -> list[int]:
     return [row[0] for row in tx.execute(ORPHANS)]
 
 
-def _moved(tx: Connection[Any], statement: str, parameters: dict[str, list[Any]]) -> set[int]:
-    if not parameters["ids"]:
+def _moved(
+    tx: Connection[Any], statement: str, calls: Sequence[tuple[int, int, *tuple[Any, ...]]], more: dict[str, Any]
+) -> set[int]:
+    """Run a statement on calls in the order of their ids; of two claims of one call the later one counts."""
+    if not calls:
         return set()
-    return {row[0] for row in tx.execute(statement, parameters)}
+    ids, tokens = bigints([call[0] for call in calls]), bigints([call[1] for call in calls])
+    return {row[0] for row in tx.execute(statement, {"ids": ids, "tokens": tokens} | more).fetchall()}

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import psycopg
 from psycopg.rows import class_row
 
@@ -22,13 +21,12 @@ from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.version import __version__
 from forecourt.workers.buffer import Buffer
-from forecourt.workers.bundle import Item
+from forecourt.workers.bundle import Item, loaded
 from forecourt.workers.completer import Completer, Completion
 from forecourt.workers.execution import Execution
 from forecourt.workers.identity import own
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.stager import Stager
-from forecourt.workers.verdict import Attempt
 
 log = logging.getLogger("forecourt.drain")
 
@@ -153,7 +151,7 @@ class _Hand:
             else:
                 self._count(call)
                 begun[call.id] = call
-        items = [Item(c.id, c.token, c.args, c.attempts, orjson.loads(c.options)) for c in begun.values()]
+        items = [Item(c.id, c.token, c.args, c.attempts, loaded(c.options)) for c in begun.values()]
         reports = self._execution.run(bundle[0].job, items) if items else []
         for report in reports:
             self._complete(begun[report.id], report.outcome, report.seconds)
@@ -169,10 +167,7 @@ class _Hand:
             raise RuntimeError(f"{call.job}, call {call.id}, is not over after {MOST_RUNS} attempts. The last: {last}")
 
     def _complete(self, call: Claimed, outcome: Outcome, seconds: float) -> None:
-        attempt = Attempt(
-            call.id, call.token, call.job, call.queue, call.attempts, call.incidents, call.age, call.errors
-        )
-        self._completer.add([Completion(attempt, outcome, orjson.loads(call.options), seconds, call.waited)])
+        self._completer.add([Completion(call, outcome, seconds)])
         self._last[call.id] = outcome
         if not isinstance(outcome, Finished):
             trace = f"\n{outcome.traceback}" if isinstance(outcome, Raised) else ""

@@ -13,10 +13,12 @@ class Buffer:
 
     def __init__(self, queues: Sequence[str]) -> None:
         self._lines: dict[str, deque[tuple[float, Claimed]]] = {queue: deque() for queue in queues}
-        self._alone: set[int] = set()
+        self._count = 0
+        self.alone: set[int] = set()
+        """Calls that run by themselves, until the guilty one of those that ran with them shows."""
 
     def __len__(self) -> int:
-        return sum(len(line) for line in self._lines.values())
+        return self._count
 
     def tokens(self) -> set[int]:
         """The run tokens of the calls that wait here."""
@@ -27,16 +29,18 @@ class Buffer:
         now = time.monotonic()
         for call in calls:
             self._lines[call.queue].append((now, call))
+            self._count += 1
 
     def put_back(self, calls: Sequence[Claimed]) -> None:
         """Calls that a slot had not started: they are next again."""
         now = time.monotonic()
         for call in reversed(calls):
             self._lines[call.queue].appendleft((now, call))
+        self._count += len(calls)
 
     def put_back_alone(self, calls: Sequence[Claimed]) -> None:
-        """Calls of a batch that did not survive: each runs by itself now, until the guilty one shows."""
-        self._alone.update(call.id for call in calls)
+        """Calls that did not survive each other: each runs by itself now."""
+        self.alone.update(call.id for call in calls)
         self.put_back(calls)
 
     def next_bundle(self, batch_of: Callable[[str], int]) -> list[Claimed]:
@@ -48,17 +52,15 @@ class Buffer:
 
     def _bundle(self, line: deque[tuple[float, Claimed]], batch_of: Callable[[str], int]) -> list[Claimed]:
         _, first = line.popleft()
-        if first.id in self._alone:
-            self._alone.discard(first.id)
-            return [first]
-        bundle, size, most = [first], len(first.args), batch_of(first.job)
+        bundle, size, most = [first], len(first.args), 1 if first.id in self.alone else batch_of(first.job)
         while len(bundle) < most and line:
             _, call = line[0]
             size += len(call.args) + len(call.options) + 64
-            if call.job != first.job or call.id in self._alone or size > LARGEST:
+            if call.job != first.job or call.id in self.alone or size > LARGEST:
                 break
             bundle.append(call)
             line.popleft()
+        self._count -= len(bundle)
         return bundle
 
     def take(self, ids: set[int]) -> list[Claimed]:
@@ -69,6 +71,7 @@ class Buffer:
             for entry in mine:
                 line.remove(entry)
             taken += [call for _, call in mine]
+        self._count -= len(taken)
         return taken
 
     def take_older_than(self, seconds: float) -> list[Claimed]:
@@ -78,5 +81,6 @@ class Buffer:
         for line in self._lines.values():
             while line and line[0][0] <= oldest:
                 taken.append(line.popleft()[1])
-        self._alone.difference_update(call.id for call in taken)
+        self._count -= len(taken)
+        self.alone.difference_update(call.id for call in taken)
         return taken

@@ -5,33 +5,33 @@ import threading
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from psycopg import Connection, InterfaceError, InternalError, OperationalError
 
 from forecourt.jobs.job import Job
 from forecourt.jobs.outcome import Outcome, Raised
-from forecourt.jobs.policy import Defaults, Policy
+from forecourt.jobs.policy import Defaults
 from forecourt.store import calls, limits, minutes, running
 from forecourt.store.minutes import BOUNDS, Tally
+from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended, Lost, Postponed
+from forecourt.workers.bundle import loaded
 from forecourt.workers.ending import Ending, end
 from forecourt.workers.execution import clean
-from forecourt.workers.verdict import Attempt, Settled, decide
+from forecourt.workers.terms import TermsByJob
+from forecourt.workers.verdict import Settled, decide
 
 log = logging.getLogger("forecourt.completer")
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """An attempt and what became of it, after `seconds` of running and `waited` seconds of waiting."""
+class Completion(NamedTuple):
+    """A claimed call and what became of its attempt, after `seconds` of running."""
 
-    attempt: Attempt
+    call: Claimed
     outcome: Outcome
-    options: dict[str, Any]
     seconds: float
-    waited: float
     log: tuple[str, ...] = ()
 
 
@@ -53,7 +53,7 @@ class Completer:
     """Holds outcomes until a transaction writes them. While the database is away they wait here; none is dropped."""
 
     def __init__(self, jobs: Mapping[str, Job[..., Any]], defaults: Defaults) -> None:
-        self._jobs = jobs
+        self._terms = TermsByJob(jobs, defaults)
         self._defaults = defaults
         self._lock = threading.Lock()
         self._round = Round()
@@ -82,7 +82,7 @@ class Completer:
     def tokens(self) -> set[int]:
         """The run tokens of the calls whose outcomes wait here."""
         with self._lock:
-            waiting = {completion.attempt.token for completion in self._round.completions}
+            waiting = {completion.call.token for completion in self._round.completions}
             return waiting | {token for _, token, _ in self._round.untouched}
 
     def take(self) -> Round:
@@ -104,28 +104,25 @@ class Completer:
         endings: list[Ending] = []
         postponed: list[Postponed] = []
         verdicts: list[tuple[Completion, Ended | Lost | Postponed | Settled]] = []
+        limited: list[int] = []
         for completion in batch.completions:
-            verdict = decide(
-                completion.outcome,
-                completion.attempt,
-                completion.seconds,
-                self._policy(completion),
-                self._defaults,
-                completion.log,
-            )
+            call, outcome, seconds, log = completion
+            policy = self._terms[call.job].policy
+            verdict = decide(outcome, call, seconds, policy, self._defaults, log)
             verdicts.append((completion, verdict))
             match verdict:
                 case Ended() | Lost():
-                    endings.append(Ending(verdict, completion.options, completion.seconds))
+                    endings.append(Ending(verdict, loaded(call.options), seconds))
                 case Postponed():
                     postponed.append(verdict)
+            if policy.limit is not None:
+                limited.append(call.id)
         if batch.started:
             running.mark_started(tx, batch.started)
         ours = end(tx, endings) | running.postpone(tx, postponed)
         if batch.untouched:
             running.give_back(tx, [(id, token) for id, token, _ in batch.untouched])
             calls.wake(tx, sorted({queue for _, _, queue in batch.untouched}))
-        limited = [c.attempt.id for c in batch.completions if c.attempt.job in self._jobs and self._is_limited(c)]
         if limited:
             limits.free(tx, limited)
         minutes.add(tx, worker, _tallies(verdicts, ours))
@@ -137,9 +134,9 @@ class Completer:
             reason = self._try_to_write(tx, worker, completion)
             if reason is not None:
                 why = f"it ended, but its end cannot be written: {reason}"
-                failed = replace(completion, outcome=Raised("OutcomeUnwritable", why, "", final=True), log=())
+                failed = completion._replace(outcome=Raised("OutcomeUnwritable", why, "", final=True), log=())
                 if self._try_to_write(tx, worker, failed) is not None:
-                    log.error("call %d stays in running until this worker ends", completion.attempt.id)
+                    log.error("call %d stays in running until this worker ends", completion.call.id)
 
     def _try_to_write(self, tx: Connection[Any], worker: int, completion: Completion) -> str | None:
         """Write one outcome, or nothing of it. Returns why it cannot be written, or None."""
@@ -149,16 +146,9 @@ class Completer:
         except Exception as error:
             if is_of_the_database(error):
                 raise  # it is not this outcome, and may pass
-            log.exception("an outcome cannot be written", extra={"call": completion.attempt.id})
+            log.exception("an outcome cannot be written", extra={"call": completion.call.id})
             return clean(str(error).strip() or type(error).__name__)
         return None
-
-    def _is_limited(self, completion: Completion) -> bool:
-        return self._jobs[completion.attempt.job].policy.limit is not None
-
-    def _policy(self, completion: Completion) -> Policy:
-        job = self._jobs.get(completion.attempt.job)
-        return Policy() if job is None else job.policy
 
 
 def is_of_the_database(error: BaseException) -> bool:
@@ -173,19 +163,16 @@ def _tallies(
     verdicts: Iterable[tuple[Completion, Ended | Lost | Postponed | Settled]], ours: set[int]
 ) -> dict[tuple[str, str], Tally]:
     tallies: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
-    for completion, verdict in verdicts:
-        tally = tallies[completion.attempt.queue, completion.attempt.job]
+    for (call, _, seconds, _), verdict in verdicts:
+        tally = tallies[call.queue, call.job]
         match verdict:
-            case Settled(late=True):
+            case Ended(id=id, outcome="finished") if id in ours:
+                tally.finished += 1
+            case Settled(late=False):
+                tally.finished += 1
+            case Settled() | Ended() | Lost() | Postponed() if verdict.id not in ours:
                 tally.late += 1
                 continue
-            case Settled():
-                tally.finished += 1
-            case Ended(id=id) | Lost(id=id) | Postponed(id=id) if id not in ours:
-                tally.late += 1
-                continue
-            case Ended(outcome="finished"):
-                tally.finished += 1
             case Ended():
                 tally.discarded += 1
             case Lost():
@@ -194,8 +181,8 @@ def _tallies(
                 tally.retried += 1
             case Postponed():
                 tally.released += 1
-        tally.run_seconds += completion.seconds
-        tally.wait_seconds += completion.waited
-        tally.run_buckets[bisect_left(BOUNDS, completion.seconds)] += 1
-        tally.wait_buckets[bisect_left(BOUNDS, completion.waited)] += 1
+        tally.run_seconds += seconds
+        tally.wait_seconds += call.waited
+        tally.run_buckets[bisect_left(BOUNDS, seconds)] += 1
+        tally.wait_buckets[bisect_left(BOUNDS, call.waited)] += 1
     return tallies

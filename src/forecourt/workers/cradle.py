@@ -50,10 +50,10 @@ class Cradle:
         if not _heard(self.events, 0):
             raise NurseryFailed(f"could not load {self._app}; see the error above")
 
-    def bear(self, birth: Birth, channel: socket.socket) -> None:
-        """Ask for a slot on this channel. If the nursery is gone, the next `hear` says so."""
+    def bear(self, birth: Birth, channel: socket.socket, reporting: int) -> None:
+        """Ask for a slot on this channel and this pipe. If the nursery is gone, the next `hear` says so."""
         with suppress(BrokenPipeError, ConnectionResetError):
-            order_birth(self.events, birth, channel)
+            order_birth(self.events, birth, channel, reporting)
 
     def kill(self, pid: int) -> None:
         """Ask for a slot's death. If the nursery is gone, so is the slot."""

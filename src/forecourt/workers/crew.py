@@ -1,104 +1,160 @@
 """The crew: the slots as their supervisor sees them, and what each of them holds."""
 
+import os
 import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
-import orjson
-
 from forecourt.jobs.outcome import Outcome
 from forecourt.store.ready import Claimed
-from forecourt.workers.bundle import Report, pack, unpack_reports
-from forecourt.workers.slot import LARGEST_MESSAGE
+from forecourt.workers.bundle import Inbox, first_of, pack, unpack_reports
+from forecourt.workers.completer import Completion
+from forecourt.workers.terms import Terms
+
+AT_ONCE = 65536
+"""Bytes of reports that are read at once: what the kernel keeps in a pipe."""
+
+_inbox = Inbox()
 
 
 @dataclass(slots=True)
 class Sent:
-    """A bundle on its way: the calls that have not been reported yet, by id."""
+    """A bundle on its way: the calls that have not been reported yet, by id. `since` is when it began, as far as is known."""
 
     calls: dict[int, Claimed]
-    timeout: float | None
+    terms: Terms
+    since: float
     noted: bool = False
+
+    def elapsed(self) -> float:
+        """Seconds for which it has been running."""
+        return time.monotonic() - self.since
+
+    def left(self) -> float | None:
+        """Seconds until it must be over; None when it may take as long as it likes."""
+        return None if self.terms.timeout is None else self.terms.timeout - self.elapsed()
 
 
 @dataclass(slots=True)
 class Slot:
-    """One slot's channel and its bundles, oldest first: the first is running, the others wait in the channel.
+    """One slot's channel and its bundles, oldest first: the first is running, the others wait in the channel. Of a job with
+    threads all are running, and the slot is handed nothing else meanwhile.
 
     The supervisor keeps the slot's own end of the channel open too. The kernel gives each message to whoever receives it first, so
-    a message received back here will certainly never be executed there.
+    a message received back here will certainly never be executed there. Reports come back through a pipe: each is written when its
+    call ends, so a slot that is killed has said all that it could, and many are read at once.
     """
 
     number: int
     pid: int | None = None
     near: socket.socket = field(init=False)
     far: socket.socket = field(init=False)
+    reported: int = field(init=False)
+    reporting: int = field(init=False)
+    """The pipe's end for the slot; -1 when it has been given away."""
     sent: deque[Sent] = field(default_factory=deque)
-    since: float = 0.0
+    held: int = 0
+    """Calls that it has not reported yet."""
     born_at: float = 0.0
     rest_until: float = 0.0
     death: Outcome | None = None
     """Why the supervisor had it killed; None while it lives, or when it died by itself."""
+    guilty: Sent | None = None
+    """The bundle because of which it was killed; None when that was for all that it ran."""
+    _unread: bytes = b""
 
     def __post_init__(self) -> None:
         self.near, self.far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.reported, self.reporting = os.pipe()
+        os.set_blocking(self.reported, False)
 
     @property
-    def held(self) -> int:
-        """Calls that it has not reported yet."""
-        return sum(len(bundle.calls) for bundle in self.sent)
+    def is_threaded(self) -> bool:
+        """Whether it is executing a job with threads."""
+        return bool(self.sent) and self.sent[0].terms.threads > 1
 
     @property
-    def running(self) -> Sent | None:
-        """The bundle that it is executing."""
-        return self.sent[0] if self.sent else None
+    def running(self) -> list[Sent]:
+        """The bundles that it is executing."""
+        return list(self.sent) if self.is_threaded else [self.sent[0]] if self.sent else []
 
-    def elapsed(self) -> float:
-        """Seconds for which the running bundle has been running; 0 when there is none."""
-        return time.monotonic() - self.since if self.sent else 0.0
+    def is_slow(self, seconds: float) -> bool:
+        """Whether what it runs has taken so long, so that nothing should wait behind it."""
+        return bool(self.sent) and not self.is_threaded and self.sent[0].elapsed() > seconds
 
-    def hand(self, calls: list[Claimed], timeout: float | None) -> bool:
+    def has_room(self, terms: Terms, depth: int) -> bool:
+        """Whether it may be handed one more bundle of a job with these terms, of which `depth` may wait in its channel."""
+        if not self.sent:
+            return True
+        if self.is_threaded or terms.threads > 1:
+            return self.sent[0].terms is terms and len(self.sent) < terms.threads
+        return len(self.sent) < depth
+
+    def hand(self, calls: list[Claimed], terms: Terms) -> bool:
         """Send a bundle. False when the channel is full; nothing was sent then."""
         try:
-            self.near.send(pack(calls[0].job, calls), socket.MSG_DONTWAIT)
+            self.near.send(pack(calls[0].job, terms.threads, calls), socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
-        if not self.sent:
-            self.since = time.monotonic()
-        self.sent.append(Sent({call.id: call for call in calls}, timeout))
+        self.sent.append(Sent({call.id: call for call in calls}, terms, time.monotonic()))
+        self.held += len(calls)
         return True
 
-    def reports(self) -> list[tuple[Report, Claimed]]:
-        """What it has reported since the last time, each with its call."""
-        got: list[tuple[Report, Claimed]] = []
-        while (message := _receive(self.near)) is not None:
-            for report in unpack_reports(message):
-                bundle = self.sent[0]
-                got.append((report, bundle.calls.pop(report.id)))
-                if not bundle.calls:
-                    self.sent.popleft()
-                    self.since = time.monotonic()
+    def completions(self) -> list[Completion]:
+        """What it has reported since the last time."""
+        got: list[Completion] = []
+        for id, outcome, seconds, log in unpack_reports(self._lines()):
+            bundle = self._bundle_of(id)
+            got.append(Completion(bundle.calls.pop(id), outcome, seconds, log))
+            if not bundle.calls:
+                self._is_over(bundle)
+        self.held -= len(got)
         return got
+
+    def _bundle_of(self, id: int) -> Sent:
+        first = self.sent[0]
+        return first if id in first.calls else next(bundle for bundle in self.sent if id in bundle.calls)
+
+    def _is_over(self, bundle: Sent) -> None:
+        if bundle is not self.sent[0]:
+            self.sent.remove(bundle)
+            return
+        self.sent.popleft()
+        if self.sent and not self.is_threaded:
+            self.sent[0].since = time.monotonic()
+
+    def _lines(self) -> bytes:
+        """What it has written since the last time, as far as the lines are whole."""
+        try:
+            while chunk := os.read(self.reported, AT_ONCE):
+                self._unread += chunk
+                if len(chunk) < AT_ONCE:
+                    break
+        except BlockingIOError:
+            pass
+        lines, end, self._unread = self._unread.rpartition(b"\n")
+        return lines + end
 
     def take_back(self) -> list[Claimed]:
         """The calls that it has not received yet, oldest first. They are ours again."""
         taken: list[Claimed] = []
-        while (message := _receive(self.far)) is not None:
-            first = orjson.loads(message)[1][0][0]
-            bundle = next(bundle for bundle in self.sent if first in bundle.calls)
+        while (message := _inbox.receive(self.far, wait=False)) is not None:
+            bundle = self._bundle_of(first_of(message))
             self.sent.remove(bundle)
             taken.extend(bundle.calls.values())
+        self.held -= len(taken)
         return taken
 
     def close(self) -> None:
-        """Close both ends: a slot that is still alive ends after its current bundle."""
+        """Close both ends: a slot that is still alive ends after what it is running."""
         self.near.close()
         self.far.close()
+        os.close(self.reported)
+        self.release()
 
-
-def _receive(end: socket.socket) -> bytes | None:
-    try:
-        return end.recv(LARGEST_MESSAGE, socket.MSG_DONTWAIT) or None
-    except (BlockingIOError, ConnectionResetError):
-        return None
+    def release(self) -> None:
+        """Close the pipe's end that the slot has been given."""
+        if self.reporting >= 0:
+            os.close(self.reporting)
+            self.reporting = -1

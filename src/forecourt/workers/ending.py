@@ -6,8 +6,7 @@ follows it exactly once.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from psycopg import Connection
@@ -18,8 +17,7 @@ from forecourt.store.calls import Placement
 from forecourt.store.running import Ended, Lost
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """A call that is over, for better or worse, with the options of its row and the seconds that it ran."""
 
     call: Ended | Lost

@@ -18,6 +18,7 @@ from forecourt.jobs.context import RunningCall, current
 from forecourt.jobs.job import Job
 from forecourt.jobs.middleware import surrounded
 from forecourt.jobs.outcome import (
+    FINISHED,
     ClaimLost,
     Discard,
     Discarded,
@@ -74,7 +75,7 @@ class Execution:
         """Execute all calls of a bundle. Raises nothing: whatever happens is in the reports, one for each call."""
         job = self._jobs.get(name)
         if job is None:
-            return [Report(item.id, item.token, Unknown(f"no job is named {name!r} here"), 0.0) for item in items]
+            return [Report(item.id, Unknown(f"no job is named {name!r} here"), 0.0) for item in items]
         if job.policy.batch is not None:
             return self._run_together(job, list(items))
         return [self._run_one(job, item) for item in items]
@@ -82,8 +83,8 @@ class Execution:
     def _run_one(self, job: Job[..., Any], item: Item) -> Report:
         begun = time.perf_counter()
         self._tail.clear()
-        outcome = self._attempt(job, [item], lambda loaded: loaded[0])
-        return Report(item.id, item.token, outcome, time.perf_counter() - begun, self._tail.lines())
+        outcome = self._attempt(job, [item], _first)
+        return Report(item.id, outcome, time.perf_counter() - begun, self._tail.lines())
 
     def _run_together(self, job: Job[..., Any], items: list[Item]) -> list[Report]:
         """Run a batch; one that raises is halved until the guilty call stands alone."""
@@ -93,7 +94,7 @@ class Execution:
         share = (time.perf_counter() - begun) / len(items)
         if isinstance(outcome, Finished | Interrupted) or len(items) == 1:
             log = self._tail.lines()
-            return [Report(item.id, item.token, outcome, share, log if item is items[0] else ()) for item in items]
+            return [Report(item.id, outcome, share, log if item is items[0] else ()) for item in items]
         half = len(items) // 2
         return self._run_together(job, items[:half]) + self._run_together(job, items[half:])
 
@@ -108,7 +109,8 @@ class Execution:
         try:
             kwargs = arrange([job.arguments.load(self._args(item)) for item in items])
             if not job.takes_session:
-                return Finished(_result(surrounded(call, lambda: job.function(**kwargs))))
+                result = surrounded(call, lambda: job.function(**kwargs))
+                return FINISHED if result is None else Finished(_result(result))
             with SlotSession(self._engine()) as session:
                 result = surrounded(call, lambda: job.function(**kwargs, session=session))
                 session.flush()
@@ -179,6 +181,10 @@ def _words(said: object) -> str:
         return clean(str(said))[:LONGEST_WORDS]
     except Exception as error:  # noqa: BLE001 - an exception whose own words raise is still an outcome
         return f"(it has no words: its __str__ raised {type(error).__name__})"
+
+
+def _first(loaded: list[dict[str, Any]]) -> dict[str, Any]:
+    return loaded[0]
 
 
 def _columns(loaded: list[dict[str, Any]]) -> dict[str, Any]:

@@ -8,20 +8,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from forecourt.jobs.job import Job
 from forecourt.jobs.outcome import Cancelled, Expired, Interrupted, Outcome, SlotDied, TimedOut
-from forecourt.jobs.policy import Policy
 from forecourt.store.ready import Claimed
 from forecourt.workers.buffer import Buffer
 from forecourt.workers.completer import Completer, Completion
 from forecourt.workers.cradle import Cradle, NurseryFailed
-from forecourt.workers.crew import Slot
+from forecourt.workers.crew import Sent, Slot
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.pace import Pace
 from forecourt.workers.slot import Birth
-from forecourt.workers.verdict import Attempt
+from forecourt.workers.terms import TermsByJob
 
 log = logging.getLogger("forecourt.worker")
 
@@ -30,6 +27,10 @@ SLOW = 0.05
 
 STALE = 1.0
 """Seconds after which a claimed call that no slot could take is given back, and a running one is noted as started."""
+
+SUPPLY = 50
+NAP = 0.002
+"""While every slot has so many calls ahead, the supervisor sleeps for so many seconds instead of waking up for each report."""
 
 DEATH_AT_BIRTH = 0.2
 """Seconds to wait before a slot that died without having run anything is replaced."""
@@ -47,12 +48,12 @@ class Floor:
         birth: Callable[[int], Birth],
     ) -> None:
         self._options = options
-        self._jobs = jobs
+        self._terms = TermsByJob(jobs, options.defaults)
         self._completer = completer
         self._cradle = cradle
         self._birth = birth
         self._buffer = Buffer(options.queues)
-        self._pace = Pace(self._batch_of)
+        self._pace = Pace(self._terms)
         self._slots = [Slot(number) for number in range(options.processes)]
         self._selector = selectors.DefaultSelector()
         self.ended = 0
@@ -70,6 +71,8 @@ class Floor:
 
     def wait(self, wakeup: socket.socket, longest: float) -> None:
         """Wait until something happens or is due, at most `longest` seconds, and take note of what slots reported."""
+        if self._is_supplied():
+            time.sleep(NAP)
         for key, _ in self._selector.select(max(0.0, min([longest, *self._waits()]))):
             if key.fileobj is wakeup:
                 wakeup.recv(4096)
@@ -83,13 +86,14 @@ class Floor:
         self.take_back()
         self._cradle.stop()
 
+    def _is_supplied(self) -> bool:
+        return all(len(slot.sent) > SUPPLY for slot in self._slots)
+
     def _waits(self) -> Iterable[float]:
         for slot in self._slots:
-            running = slot.running
-            if running is not None and running.timeout is not None:
-                yield running.timeout - slot.elapsed()
-            if len(slot.sent) > 1:
-                yield SLOW - slot.elapsed()
+            yield from (left for bundle in slot.running if (left := bundle.left()) is not None)
+            if len(slot.sent) > 1 and not slot.is_threaded:
+                yield SLOW - slot.sent[0].elapsed()
             if slot.rest_until:
                 yield slot.rest_until - time.monotonic()
 
@@ -97,26 +101,26 @@ class Floor:
 
     def add(self, calls: list[Claimed]) -> None:
         """Calls that were just claimed. Those of a cancelled batch, and those past their time to be retried, end here."""
-        ends: list[tuple[Outcome, Claimed]] = []
+        over: list[Completion] = []
         for call in calls:
-            limit = self._retry_until(call.job)
+            limit = self._terms[call.job].policy.retry_until
             if call.unwanted:
-                ends.append((Cancelled(), call))
+                over.append(Completion(call, Cancelled(), 0.0))
             elif limit is not None and call.age > limit:
-                ends.append((Expired(limit), call))
-        self._complete((outcome, call, 0.0, ()) for outcome, call in ends)
-        gone = {call.id for _, call in ends}
+                over.append(Completion(call, Expired(limit), 0.0))
+        gone = {completion.call.id for completion in over}
         self._buffer.add(call for call in calls if call.id not in gone)
+        self._complete(over)
 
     def cancel(self, ids: set[int]) -> None:
         """End calls that an operator does not want any more: at once if they wait here, by killing their slot if they run. A call
         that runs in a batch with others is left to finish."""
         for slot in self._slots:
             self._buffer.put_back(slot.take_back())
-            running = slot.running
-            if running is not None and len(running.calls) == 1 and ids & running.calls.keys():
-                self._kill(slot, Cancelled())
-        self._complete((Cancelled(), call, 0.0, ()) for call in self._buffer.take(ids))
+            for bundle in slot.running:
+                if len(bundle.calls) == 1 and ids & bundle.calls.keys():
+                    self._kill(slot, Cancelled(), bundle)
+        self._complete([Completion(call, Cancelled(), 0.0) for call in self._buffer.take(ids)])
 
     def held(self) -> int:
         """Calls that are here, waiting or running."""
@@ -144,7 +148,7 @@ class Floor:
     def work(self) -> None:
         """One round: take back what waits behind slow calls, hand out what can run, give back what cannot."""
         for slot in self._slots:
-            if len(slot.sent) > 1 and slot.elapsed() > SLOW:
+            if len(slot.sent) > 1 and slot.is_slow(SLOW):
                 self._buffer.put_back(slot.take_back())
         self._hand_out()
         self._release(self._buffer.take_older_than(STALE))
@@ -159,9 +163,10 @@ class Floor:
     def enforce_timeouts(self) -> None:
         """Kill the slots whose attempt has run for longer than it may: from outside, whatever they are doing."""
         for slot in self._slots:
-            running = slot.running
-            if running is not None and running.timeout is not None and slot.elapsed() >= running.timeout:
-                self._kill(slot, TimedOut(running.timeout))
+            for bundle in slot.running:
+                left, timeout = bundle.left(), bundle.terms.timeout
+                if left is not None and timeout is not None and left <= 0:
+                    self._kill(slot, TimedOut(timeout), bundle)
 
     def interrupt(self, why: str) -> None:
         """Kill whatever runs; those calls run again, and it costs them no try."""
@@ -177,21 +182,32 @@ class Floor:
             self._kill(slot, Interrupted("its worker had been given up"))
 
     def _hand_out(self) -> None:
-        """Every slot gets its first bundle before any gets a second."""
+        """Every slot gets its first bundle before any gets a second; then each its share."""
         now = time.monotonic()
-        free = sorted((slot for slot in self._slots if slot.pid), key=lambda slot: len(slot.sent))
-        while free and len(self._buffer):
-            for slot in list(free):
-                if slot.rest_until > now or (slot.sent and slot.elapsed() > SLOW):
-                    free.remove(slot)
-                    continue
-                calls = self._buffer.next_bundle(self._batch_of)
-                if not calls:
-                    return
-                job = calls[0].job
-                if len(slot.sent) >= self._pace.depth(job) or not slot.hand(calls, self._timeout_of(job)):
-                    self._buffer.put_back(calls)
-                    free.remove(slot)
+        free = [slot for slot in self._slots if slot.pid and slot.rest_until <= now and not slot.is_slow(SLOW)]
+        for slot in free:
+            if not slot.sent:
+                self._supply(slot, 1)
+        free.sort(key=lambda slot: len(slot.sent))
+        for number, slot in enumerate(free):
+            self._supply(slot, -(-len(self._buffer) // (len(free) - number)))
+
+    def _supply(self, slot: Slot, most: int) -> None:
+        """Hand a slot up to so many bundles, as far as it has room for the one that is next."""
+        for _ in range(most):
+            calls = self._buffer.next_bundle(self._together)
+            if not calls:
+                return
+            job = calls[0].job
+            terms = self._terms[job]
+            if calls[0].id in self._buffer.alone:
+                terms = terms._replace(threads=1)
+            if not (slot.has_room(terms, self._pace.depth(job)) and slot.hand(calls, terms)):
+                self._buffer.put_back(calls)
+                return
+
+    def _together(self, job: str) -> int:
+        return self._terms[job].together
 
     def _release(self, calls: list[Claimed]) -> None:
         if calls:
@@ -200,38 +216,31 @@ class Floor:
     def _note_started(self) -> None:
         """Write down which calls have been running for a while, for operators and for whoever may have to rescue them."""
         for slot in self._slots:
-            running = slot.running
-            if running is None or running.noted or slot.elapsed() < STALE or len(running.calls) > 1:
-                continue
-            running.noted = True
-            elapsed = slot.elapsed()
-            self._completer.note_started([(c.id, c.token, elapsed, running.timeout) for c in running.calls.values()])
+            for bundle in slot.running:
+                elapsed = bundle.elapsed()
+                if not bundle.noted and elapsed >= STALE and len(bundle.calls) == 1:
+                    bundle.noted = True
+                    timeout = bundle.terms.timeout
+                    self._completer.note_started([(c.id, c.token, elapsed, timeout) for c in bundle.calls.values()])
 
     # -- what slots say, and their deaths --------------------------------------------------------------------------------
 
     def _hear_reports(self, slot: Slot) -> None:
-        got = slot.reports()
-        for report, call in got:
-            self._pace.learn(call.job, report.seconds)
-        self._complete((report.outcome, call, report.seconds, report.log) for report, call in got)
-        if got and self._options.rest:
+        completions = slot.completions()
+        spent: dict[str, tuple[int, float]] = {}
+        for call, _, seconds, _ in completions:
+            count, total = spent.get(call.job, (0, 0.0))
+            spent[call.job] = count + 1, total + seconds
+        for job, (count, total) in spent.items():
+            self._pace.learn(job, count, total)
+        self._complete(completions)
+        if completions and self._options.rest:
             slot.rest_until = time.monotonic() + self._options.rest
 
-    def _complete(self, attempts: Iterable[tuple[Outcome, Claimed, float, tuple[str, ...]]]) -> None:
-        completions = [
-            Completion(
-                Attempt(
-                    call.id, call.token, call.job, call.queue, call.attempts, call.incidents, call.age, call.errors
-                ),
-                outcome,
-                {} if call.options == "{}" else orjson.loads(call.options),
-                seconds,
-                call.waited,
-                log,
-            )
-            for outcome, call, seconds, log in attempts
-        ]
+    def _complete(self, completions: list[Completion]) -> None:
         self.ended += len(completions)
+        if self._buffer.alone:
+            self._buffer.alone.difference_update(completion.call.id for completion in completions)
         self._completer.add(completions)
 
     def _hear_of_births_and_deaths(self) -> None:
@@ -247,36 +256,46 @@ class Floor:
             elif slot.pid == event.pid:
                 self._bury(slot, event.code)
 
-    def _kill(self, slot: Slot, why: Outcome) -> None:
+    def _kill(self, slot: Slot, why: Outcome, guilty: Sent | None = None) -> None:
         if slot.pid is not None and slot.death is None:
-            slot.death = why
+            slot.death, slot.guilty = why, guilty
             self._cradle.kill(slot.pid)
 
     def _bury(self, slot: Slot, code: int) -> None:
         """A slot died: settle what it ran, keep what it had not started, and put another in its place."""
         self._hear_reports(slot)
         self._buffer.put_back(slot.take_back())
-        running = slot.running
-        if running is not None:
-            outcome = slot.death or SlotDied(signal=-code if code < 0 else None, status=code if code >= 0 else None)
-            calls = list(running.calls.values())
-            log.warning("slot died: %s", outcome, extra={"pid": slot.pid, "calls": [call.id for call in calls][:10]})
-            if len(calls) > 1 and not isinstance(outcome, Interrupted):
-                self._buffer.put_back_alone(calls)
-            else:
-                elapsed = slot.elapsed()
-                self._complete((outcome, call, elapsed, ()) for call in calls)
+        if slot.sent:
+            died = SlotDied(signal=-code if code < 0 else None, status=code if code >= 0 else None)
+            self._settle(slot, slot.death or died)
         elif slot.death is None and time.monotonic() - slot.born_at < 1:
             time.sleep(DEATH_AT_BIRTH)
-        self._selector.unregister(slot.near)
+        self._selector.unregister(slot.reported)
         slot.close()
         self._slots[slot.number] = Slot(slot.number)
         self._bear(self._slots[slot.number])
 
+    def _settle(self, slot: Slot, outcome: Outcome) -> None:
+        """What a dead slot ran shares its outcome when nobody is to blame, or when it stood alone; else each runs alone now."""
+        ran = [call for bundle in slot.sent for call in bundle.calls.values()]
+        log.warning("slot died: %s", outcome, extra={"pid": slot.pid, "calls": [call.id for call in ran][:10]})
+        suspects: list[Claimed] = []
+        for bundle in slot.sent:
+            calls = list(bundle.calls.values())
+            fate = outcome
+            if slot.guilty is not None and bundle is not slot.guilty:
+                fate = Interrupted("a call beside it in its slot was ended")
+            elif not isinstance(outcome, Interrupted) and len(ran if slot.guilty is None else calls) > 1:
+                suspects += calls
+                continue
+            self._complete([Completion(call, fate, bundle.elapsed()) for call in calls])
+        self._buffer.put_back_alone(suspects)
+
     def _bear(self, slot: Slot) -> None:
         slot.born_at = time.monotonic()
-        self._selector.register(slot.near, selectors.EVENT_READ, slot)
-        self._cradle.bear(self._birth(slot.number), slot.far)
+        self._selector.register(slot.reported, selectors.EVENT_READ, slot)
+        self._cradle.bear(self._birth(slot.number), slot.far, slot.reporting)
+        slot.release()
 
     def _replace_nursery(self, error: NurseryFailed) -> None:
         """The kernel has killed its slots; start over with a new one."""
@@ -293,15 +312,3 @@ class Floor:
         self._selector.register(self._cradle.events, selectors.EVENT_READ)
         for slot in list(self._slots):
             self._bury(slot, -signal.SIGKILL)
-
-    # -- what the jobs say -----------------------------------------------------------------------------------------------
-
-    def _batch_of(self, job: str) -> int:
-        return (self._jobs[job].policy.batch or 1) if job in self._jobs else 1
-
-    def _retry_until(self, job: str) -> float | None:
-        return self._jobs[job].policy.retry_until if job in self._jobs else None
-
-    def _timeout_of(self, job: str) -> float | None:
-        policy = self._jobs[job].policy if job in self._jobs else Policy()
-        return self._options.defaults.timeout_of(policy)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 from psycopg import Connection
 
 from forecourt.database import engine, in_transaction_of
@@ -18,9 +17,10 @@ from forecourt.store.running import Held, Lost, Postponed
 from forecourt.store.workers import Registered
 from forecourt.workers import marks
 from forecourt.workers.agent import Agent
+from forecourt.workers.bundle import loaded
 from forecourt.workers.ending import Ending, end
 from forecourt.workers.identity import Identity, is_gone, own
-from forecourt.workers.verdict import Attempt, decide
+from forecourt.workers.verdict import decide
 
 log = logging.getLogger("forecourt.lifeline")
 
@@ -113,13 +113,12 @@ class Lifeline(Agent):
         postponed: list[Postponed] = []
         for call in started:
             worker = lost[call.worker]
-            attempt = Attempt(call.id, call.token, call.job, call.queue, call.attempts, call.incidents, call.age)
             policy = self._jobs[call.job].policy if call.job in self._jobs else Policy()
-            match decide(WorkerLost(worker.host, worker.pid), attempt, 0.0, policy, self._defaults):
+            match decide(WorkerLost(worker.host, worker.pid), call, 0.0, policy, self._defaults):
                 case Postponed() as again:
                     postponed.append(again)
                 case Lost() as failed:
-                    end(tx, [Ending(failed, orjson.loads(call.options), 0.0)])
+                    end(tx, [Ending(failed, loaded(call.options), 0.0)])
         running.postpone(tx, postponed)
 
 

@@ -53,12 +53,12 @@ class Nursery:
                 os.kill(pid, signal.SIGKILL)
 
     def _obey(self) -> bool:
-        message, descriptors, _, _ = socket.recv_fds(self._orders, 4096, 1)
+        message, descriptors, _, _ = socket.recv_fds(self._orders, 4096, 2)
         if not message:
             return False
         order = orjson.loads(message)
         if order["order"] == "bear":
-            self._bear(Birth(**order["birth"]), descriptors[0])
+            self._bear(Birth(**order["birth"]), *descriptors)
         else:
             pid = order["pid"]
             # Not yet reaped, so the process id is still that slot's.
@@ -66,22 +66,23 @@ class Nursery:
                 os.kill(pid, signal.SIGKILL)
         return True
 
-    def _bear(self, birth: Birth, descriptor: int) -> None:
+    def _bear(self, birth: Birth, channel: int, reporting: int) -> None:
         pid = os.fork()
         if pid == 0:
-            self._live(birth, descriptor)
-        os.close(descriptor)
+            self._live(birth, channel, reporting)
+        os.close(channel)
+        os.close(reporting)
         self._slots[pid] = birth.number
         self._tell({"event": "born", "slot": birth.number, "pid": pid})
 
-    def _live(self, birth: Birth, descriptor: int) -> NoReturn:
+    def _live(self, birth: Birth, channel: int, reporting: int) -> NoReturn:
         """In the child: be a slot, then end without the parent's clean-up."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._orders.close()
-            run_slot(birth, socket.socket(fileno=descriptor))
+            run_slot(birth, socket.socket(fileno=channel), reporting)
             status = 0
         except BaseException:  # noqa: BLE001 - the last frame of this process: nothing above could print it
             traceback.print_exc()
@@ -102,9 +103,9 @@ class Nursery:
         self._orders.sendall(orjson.dumps(event))
 
 
-def order_birth(orders: socket.socket, birth: Birth, channel: socket.socket) -> None:
-    """Ask a nursery for a slot that listens on `channel`."""
-    socket.send_fds(orders, [orjson.dumps({"order": "bear", "birth": asdict(birth)})], [channel.fileno()])
+def order_birth(orders: socket.socket, birth: Birth, channel: socket.socket, reporting: int) -> None:
+    """Ask a nursery for a slot that listens on `channel` and writes its reports to `reporting`."""
+    socket.send_fds(orders, [orjson.dumps({"order": "bear", "birth": asdict(birth)})], [channel.fileno(), reporting])
 
 
 def order_death(orders: socket.socket, pid: int) -> None:

@@ -1,6 +1,8 @@
 """How many calls to hold: few while they are long, so that none waits behind a slow one; more while they are short."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+
+from forecourt.workers.terms import Terms
 
 FIRST_GUESS = 0.005
 """Seconds that a call of an unknown job is expected to take."""
@@ -12,31 +14,33 @@ IN_CHANNEL = 0.02
 """Seconds of work that a slot finds waiting in its channel."""
 
 MOST_AHEAD = 500
-MOST_IN_CHANNEL = 100
+MOST_IN_CHANNEL = 240
 
 
 class Pace:
     """Learns how long calls take: a moving average a job, and one over all, in seconds a call."""
 
-    def __init__(self, batch_of: Callable[[str], int]) -> None:
-        self._batch_of = batch_of
+    def __init__(self, terms: Mapping[str, Terms]) -> None:
+        self._terms = terms
         self._jobs: dict[str, float] = {}
         self._overall = FIRST_GUESS
-        self._largest_batch = 1
+        self._largest = 1
 
-    def learn(self, job: str, seconds: float) -> None:
-        """One call of this job took so long; of a batch, its share."""
-        known = self._jobs.get(job, seconds)
-        self._jobs[job] = known + 0.2 * (seconds - known)
-        self._overall += 0.05 * (seconds - self._overall)
-        self._largest_batch = max(self._largest_batch, self._batch_of(job))
+    def learn(self, job: str, calls: int, seconds: float) -> None:
+        """So many calls of this job took so long in sum; of a batch, or beside each other in threads, each its share."""
+        terms = self._terms[job]
+        mean = seconds / calls / terms.threads
+        known = self._jobs.get(job, mean)
+        self._jobs[job] = mean + 0.8**calls * (known - mean)
+        self._overall = mean + 0.95**calls * (self._overall - mean)
+        self._largest = max(self._largest, 2 * terms.together)
 
     def capacity(self, slots: int) -> int:
         """How many calls the worker should hold."""
-        most = max(MOST_AHEAD, 2 * self._largest_batch)
+        most = max(MOST_AHEAD, self._largest)
         return slots * max(1, min(most, int(AHEAD / max(self._overall, 1e-6))))
 
     def depth(self, job: str) -> int:
         """How many bundles of this job a slot may hold, the running one included."""
-        one = self._jobs.get(job, FIRST_GUESS) * self._batch_of(job)
+        one = self._jobs.get(job, FIRST_GUESS) * self._terms[job].together
         return max(1, min(MOST_IN_CHANNEL, int(IN_CHANNEL / max(one, 1e-6))))

@@ -11,20 +11,25 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass, replace
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from forecourt.database import engine
 from forecourt.database.engine import make_engine, use_engine
 from forecourt.jobs.job import registry
 from forecourt.store.workers import slot_name
-from forecourt.workers.bundle import Report, pack_reports, unpack
+from forecourt.workers.bundle import Inbox, Item, pack_reports, unpack
 from forecourt.workers.execution import Execution
 from forecourt.workers.marks import Marks
 from forecourt.workers.tail import Tail
 
-LARGEST_MESSAGE = 200 * 1024
 PR_SET_PDEATHSIG = 1
+
+_writing = threading.Lock()
+"""Lines that are longer than what the kernel writes at once must not mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,46 +48,48 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run_slot(birth: Birth, channel: socket.socket) -> None:
-    """Execute what comes through `channel`, a sequential-packet socket, until its other end is closed."""
+def run_slot(birth: Birth, channel: socket.socket, reporting: int) -> None:
+    """Execute what comes through `channel`, a sequential-packet socket, until its other end is closed, and write reports to the
+    pipe `reporting`."""
     parent = os.getppid()
     die_with_parent()
     if os.getppid() != parent:
         return
-    use_engine(make_engine(pool_size=1, pre_ping=False, application_name=slot_name(birth.worker)))
+    most = max((job.policy.threads for job in registry.values()), default=1)
+    use_engine(make_engine(pool_size=most, pre_ping=False, application_name=slot_name(birth.worker)))
     marks = Marks(Path(birth.marks), birth.slots)
     tail = Tail()
     logging.getLogger().addHandler(tail)
     execution = Execution(registry, engine, tail)
+    inbox = Inbox()
+    pool = ThreadPoolExecutor(most)
     gc.freeze()
-    while message := _next(channel):
-        job, items = unpack(message)
-        # Which call of a batch is to blame for a crash cannot be known, so none is marked.
-        marks.set(birth.number, items[0].id if len(items) == 1 else 0)
-        reports = execution.run(job, items)
-        marks.clear(birth.number)
-        try:
-            for part in _messages(reports):
-                channel.sendall(part)
-        except BrokenPipeError:
-            return  # the supervisor is gone, and whoever takes over finds out by itself
-
-
-def _next(channel: socket.socket) -> bytes:
-    """The next message; empty when the supervisor is gone."""
     try:
-        return channel.recv(LARGEST_MESSAGE)
-    except ConnectionResetError:
-        return b""
+        while message := inbox.receive(channel, wait=True):
+            job, threads, items = unpack(message)
+            if threads > 1:
+                pool.submit(_execute, execution, job, items, reporting)
+                continue
+            # Which call of several is to blame for a crash cannot be known, so none is marked.
+            marks.set(birth.number, items[0].id if len(items) == 1 else 0)
+            reports = execution.run(job, items)
+            marks.clear(birth.number)
+            _write(reporting, pack_reports(reports))
+    except BrokenPipeError:
+        return  # the supervisor is gone, and whoever takes over finds out by itself
+    finally:
+        pool.shutdown()
 
 
-def _messages(reports: list[Report]) -> list[bytes]:
-    """Reports in as many messages as the channel needs."""
-    whole = pack_reports(reports)
-    if len(whole) <= LARGEST_MESSAGE // 2:
-        return [whole]
-    if len(reports) == 1:
-        # JSON spells a control character in six; the outcome alone always fits.
-        return [whole if len(whole) <= LARGEST_MESSAGE else pack_reports([replace(reports[0], log=())])]
-    half = len(reports) // 2
-    return _messages(reports[:half]) + _messages(reports[half:])
+def _execute(execution: Execution, job: str, items: list[Item], reporting: int) -> None:
+    """One of several at once, in a thread of the pool."""
+    lines = pack_reports(execution.run(job, items))
+    with suppress(BrokenPipeError), _writing:
+        _write(reporting, lines)
+
+
+def _write(descriptor: int, lines: bytes) -> None:
+    """Write all of it, however long: a pipe takes what fits and makes the writer wait."""
+    written = os.write(descriptor, lines)
+    while written < len(lines):
+        written += os.write(descriptor, lines[written:])

@@ -1,5 +1,6 @@
 """The supervisor: keeps the floor supplied, obeys signals and limits, and decides when the worker ends. It executes nothing."""
 
+import gc
 import logging
 import os
 import signal
@@ -79,6 +80,7 @@ class Supervisor:
             Pruner().run_once()
             self._floor.open(self._wakeup)
             self._dispatcher.start()
+            _spare_the_garbage_collector()
             for loop in self._loops:
                 loop.start()
             facts = {"worker": self._worker, "queues": ",".join(self._options.queues), "slots": self._options.processes}
@@ -247,6 +249,12 @@ class Supervisor:
             self._bell.send(b"!")
         except BlockingIOError:
             return  # it is awake already
+
+
+def _spare_the_garbage_collector() -> None:
+    """What is loaded now stays, and calls come and go by the thousand without cycles: looking for some took a fifth of the time."""
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 def _private_memory(pid: int) -> int:

@@ -1,6 +1,7 @@
 """What a call logs: the last lines are kept with its attempt, where whoever asks what happened will look."""
 
 import logging
+import threading
 from collections import deque
 
 LINES = 200
@@ -8,12 +9,14 @@ LARGEST = 16 * 1024
 
 
 class Tail(logging.Handler):
-    """Keeps the last lines that were logged in this process since it was cleared: at most 200, and 16 kB."""
+    """Keeps the last lines that were logged since it was cleared: at most 200, and 16 kB. Calls that run beside each other have
+    lines of their own; what other threads log belongs to the call that began last."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
-        self._lines: deque[str] = deque(maxlen=LINES)
+        self._latest: deque[str] = deque(maxlen=LINES)
+        self._of_thread = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
@@ -22,19 +25,27 @@ class Tail(logging.Handler):
         except Exception:  # noqa: BLE001 - a line that cannot be formatted must not end the call
             self.handleError(record)
         else:
-            self._lines.append(line[:LARGEST])
+            self._lines().append(line[:LARGEST])
 
     def lines(self) -> tuple[str, ...]:
         """The lines, oldest first."""
         kept: list[str] = []
         size = 0
-        for line in reversed(self._lines):
+        for line in reversed(self._lines()):
             size += len(line)
             if size > LARGEST:
                 break
             kept.append(line)
-        return tuple(reversed(kept))
+        return tuple(reversed(kept)) if kept else ()
 
     def clear(self) -> None:
-        """Forget them: the next call begins."""
-        self._lines.clear()
+        """Forget them: the next call of this thread begins."""
+        try:
+            self._latest = self._of_thread.lines
+            self._latest.clear()
+        except AttributeError:
+            self._latest = self._of_thread.lines = deque(maxlen=LINES)
+
+    def _lines(self) -> deque[str]:
+        lines: deque[str] = getattr(self._of_thread, "lines", self._latest)
+        return lines

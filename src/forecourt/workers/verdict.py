@@ -3,7 +3,7 @@
 import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
@@ -32,20 +32,22 @@ UNCOUNTED = 20
 """Interruptions that cost no try. One that always comes with the same call is the call's own doing, and counts from then on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What the verdict needs to know of a call. `attempts` ended before this one, `errors` of them by an exception; `incidents` are
-    in its history; `age` is in seconds since its dispatch, when it was claimed.
-    """
+class Attempt(Protocol):
+    """What the verdict needs to know of a call that somebody holds. `attempts` ended before this one, `errors` of them by an
+    exception; `incidents` are in its history; `age` is in seconds since its dispatch."""
 
-    id: int
-    token: int
-    job: str
-    queue: str
-    attempts: int
-    incidents: int
-    age: float = 0.0
-    errors: int = 0
+    @property
+    def id(self) -> int: ...
+    @property
+    def token(self) -> int: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def incidents(self) -> int: ...
+    @property
+    def age(self) -> float: ...
+    @property
+    def errors(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,13 @@ UNION ALL
 SELECT args->>'call', 'failed', attempts, history FROM forecourt.failed WHERE args->>'call' LIKE %s
 """
 EFFECTS = "SELECT call, count(*) FROM effects WHERE call LIKE %s GROUP BY call"
-RUNS = "SELECT call, count(*) FILTER (WHERE over), count(*) FILTER (WHERE NOT over) FROM runs WHERE call LIKE %s GROUP BY call"
+# A run that was begun by a slot of a worker that had been given up is no attempt of its call, which was another worker's by then.
+RUNS = """
+SELECT call, count(*) FILTER (WHERE over), count(*) FILTER (WHERE listed AND NOT over)
+FROM runs
+WHERE call LIKE %s
+GROUP BY call
+"""
 TICKS = """
 SELECT due_at, status FROM forecourt.ticks WHERE due_at > %s AND due_at <= %s
 """
@@ -61,7 +67,7 @@ def audit(ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datet
 
 
 def _wrong(job: str, state: str, attempts: int, history: list[dict[str, Any]], cut: int) -> list[str]:
-    """What is wrong with a call that is over, of which so many runs were `cut` short."""
+    """What is wrong with a call that is over, of which so many runs were `cut` short while it was their worker's."""
     counted = [incident for incident in history if incident["outcome"] in COUNTED]
     wrong = []
     if (state == "failed") != (job == rally.crash.name):

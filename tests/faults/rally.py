@@ -6,20 +6,21 @@ import signal
 import time
 import uuid
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from forecourt import Forecourt, Session, Timetable, job
-from forecourt.database import engine
+from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.context import current
+from forecourt.store import workers
 
 TABLES = """
 CREATE TABLE effects (call text NOT NULL);
 CREATE INDEX ON effects (call);
-CREATE TABLE runs (run uuid PRIMARY KEY, call text NOT NULL, over boolean NOT NULL DEFAULT false);
+CREATE TABLE runs (run uuid PRIMARY KEY, call text NOT NULL, listed boolean NOT NULL, over boolean NOT NULL DEFAULT false);
 CREATE INDEX ON runs (call);
 """
 EFFECT = text("INSERT INTO effects (call) VALUES (:call)")
-BEGIN = text("INSERT INTO runs (run, call) VALUES (:run, :call)")
+BEGIN = text("INSERT INTO runs (run, call, listed) VALUES (:run, :call, :listed)")
 END = text("UPDATE runs SET over = true WHERE run = :run")
 
 POISON_TRIES = 3
@@ -39,12 +40,19 @@ def take_effect_together(call: list[str], *, session: Session) -> None:
     time.sleep(random.uniform(0, 0.03))
 
 
+def worker_is_listed(connection: Connection) -> bool:
+    """Whether the worker of this slot has not been given up, nor can be while the transaction lasts. If it is given up later, then
+    after this call was marked as begun; if it has been, the call is another worker's by now."""
+    slot = connection.execute(text("SHOW application_name")).scalar_one()
+    return workers.hold(in_transaction_of(connection), int(slot.rpartition(" ")[2]))
+
+
 @job(tries=0, backoff=0)
 def drive(call: str) -> None:
     """At least once: says in transactions of its own that it began, and that it came to its end."""
     run = uuid.uuid4()
     with engine().begin() as connection:
-        connection.execute(BEGIN, {"run": run, "call": call})
+        connection.execute(BEGIN, {"run": run, "call": call, "listed": worker_is_listed(connection)})
     time.sleep(random.uniform(0, 0.05))
     with engine().begin() as connection:
         connection.execute(END, {"run": run})

@@ -17,7 +17,7 @@ from faults.hosts import Host
 from faults.load import Load
 from fleet import wait_until
 
-LONGEST_RECOVERY = 90.0
+LONGEST_RECOVERY = 45.0
 """Seconds after which a fault counts as not survived."""
 
 RUNNING = "SELECT r.id, w.pid FROM forecourt.running AS r JOIN forecourt.workers AS w ON w.id = r.worker"

@@ -56,7 +56,7 @@ def test_calls_that_a_killed_worker_had_only_claimed_lose_no_try(looking: Lookin
     """tries=1: a call that was executing fails as WorkerLost, one that was only claimed runs as if nothing had happened."""
     workshop.hold_and_wait.dispatch(call="running", folder=str(tmp_path))
     first = Process("queue", "work", "--queue", "default", "--processes", "1", "--tries", "1")
-    wait_until(lambda: started(tmp_path, "running"))
+    [slot] = wait_until(lambda: started(tmp_path, "running"))
     with looking.connection.transaction():
         # As if claimed in the same moment: the row is in running, the slot has not begun it.
         looking.connection.execute(
@@ -64,6 +64,7 @@ def test_calls_that_a_killed_worker_had_only_claimed_lose_no_try(looking: Lookin
             """ '{"call": "claimed"}', nextval('forecourt.run_tokens'), id FROM forecourt.workers"""
         )
     first.kill()
+    wait_until(lambda: not Path(f"/proc/{slot}").exists(), what="the slot's end")
     (tmp_path / "running.go").touch()
     with worker():
         wait_until(lambda: looking.live() == 0)
@@ -100,7 +101,7 @@ def test_a_frozen_worker_that_wakes_up_late_changes_nothing(looking: Looking, tm
         nursery = int(Path(f"/proc/{slot}/stat").read_text().rpartition(")")[2].split()[1])
         for pid in (frozen.pid, nursery, slot):
             os.kill(pid, signal.SIGSTOP)
-        # The grace is 12 s by the database's clock; make the last beat that old instead of waiting.
+        # The grace goes by the database's clock; make the last beat that old instead of waiting.
         looking.connection.execute("UPDATE forecourt.workers SET beat_at = now() - interval '1 minute'")
         with worker(processes=1):
             wait_until(lambda: len(started(tmp_path, "one")) == 2)
@@ -113,6 +114,7 @@ def test_a_frozen_worker_that_wakes_up_late_changes_nothing(looking: Looking, tm
         wait_until(lambda: looking.count("done") == 2)
     assert looking.traces("one") == 1
     assert looking.traces("two") == 1
+    assert looking.one("SELECT sum(late) FROM forecourt.minutes") == 1, "late acknowledgements are counted"
 
 
 def test_every_connection_ended_again_and_again_loses_and_doubles_nothing(looking: Looking, database: str) -> None:

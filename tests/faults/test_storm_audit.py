@@ -9,6 +9,8 @@ from faults import rally
 from faults.audit import Findings, audit
 from faults.load import Entered
 from fleet import Looking
+from forecourt.database.engine import make_engine, use_engine
+from forecourt.store import workers
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -17,6 +19,8 @@ INSERT INTO forecourt.done (id, created_at, attempts, uuid, outcome, job, queue,
 VALUES (nextval('forecourt.call_ids'), now(), %s, gen_random_uuid(), 'finished', 'take_effect', 'default',
         jsonb_build_object('call', %s::text), %s::jsonb)
 """
+
+CUT = "INSERT INTO runs (run, call, listed) VALUES (gen_random_uuid(), 'x 0', %s)"
 
 
 @pytest.fixture
@@ -65,8 +69,29 @@ def test_a_second_that_nobody_struck_or_that_was_struck_twice_is_found(storm: Lo
 
 
 def test_a_crash_that_was_not_counted_is_found(storm: Looking) -> None:
-    storm.connection.execute("INSERT INTO runs VALUES (gen_random_uuid(), 'x 0')")
+    storm.connection.execute(CUT.encode(), [True])
     assert counted(storm).broken == ("x 0: 1 runs were cut short, 0 of them counted",)
     storm.connection.execute("DELETE FROM runs")
     storm.connection.execute("UPDATE forecourt.done SET attempts = 2")
     assert counted(storm).broken == ("x 0: 2 attempts with the incidents []",)
+
+
+def test_a_run_that_began_after_its_worker_had_been_given_up_is_no_attempt(storm: Looking) -> None:
+    storm.connection.execute(CUT.encode(), [False])
+    assert counted(storm) == Findings((), (), ())
+    storm.connection.execute(CUT.encode(), [True])
+    assert counted(storm).broken == ("x 0: 1 runs were cut short, 0 of them counted",)
+
+
+def test_a_run_records_whether_its_worker_had_been_given_up(storm: Looking) -> None:
+    worker = workers.register(
+        storm.connection, host="", boot="", pid=1, pid_started="", slots=1, queues=[], version="", marks=""
+    )
+    use_engine(make_engine(application_name=workers.slot_name(worker)))
+    rally.drive.function(call="before")
+    workers.remove(storm.connection, [worker])
+    rally.drive.function(call="after")
+    assert storm.rows("SELECT call, listed, over FROM runs ORDER BY call DESC") == [
+        ("before", True, True),
+        ("after", False, True),
+    ]

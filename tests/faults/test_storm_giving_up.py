@@ -2,21 +2,35 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from psycopg import sql
 
 import workshop
 from fleet import Looking, wait_until
 from forecourt.database import engine
 from forecourt.jobs.policy import Defaults
-from forecourt.store import ready, workers
-from forecourt.store.ready import LowWater
+from forecourt.store import ready, running, workers
+from forecourt.store.ready import Claimed, LowWater
+from forecourt.store.running import Ended, Lost, Postponed
 from forecourt.workers import lifeline
 from forecourt.workers.lifeline import Lifeline
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+
+TABLES = (
+    "SELECT c.oid::regclass::text FROM pg_class AS c WHERE relnamespace = 'forecourt'::regnamespace AND relkind = 'r'"
+)
+
+ACKNOWLEDGEMENTS: dict[str, Callable[[Connection, Claimed], set[int]]] = {
+    "finish": lambda tx, call: running.finish(tx, [Ended(call.id, call.token, 1.0, "finished", None)]),
+    "postpone": lambda tx, call: running.postpone(tx, [Postponed(call.id, call.token, 0.0, True, "[]")]),
+    "fail": lambda tx, call: running.fail(tx, [Lost(call.id, call.token, "Error", "words", "[]")]),
+    "give_back": lambda tx, call: running.give_back(tx, [(call.id, call.token)]),
+}
 
 
 @pytest.fixture
@@ -42,6 +56,18 @@ def enter(tx: Connection, host: str, marks: str = "") -> int:
 
 def silence(tx: Connection, worker: int, since: str = "1 minute") -> None:
     tx.execute("UPDATE forecourt.workers SET beat_at = now() - %s::interval WHERE id = %s", (since, worker))
+
+
+def claim(tx: Connection, worker: int) -> Claimed:
+    [call] = ready.claim(tx, queue="default", limit=1, worker=worker, low=LowWater())
+    return call
+
+
+def everything(tx: Connection) -> dict[str, list[str]]:
+    """Every row of every table."""
+    names = [str(name) for (name,) in tx.execute(TABLES)]
+    rows = sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1")
+    return {name: [str(row) for (row,) in tx.execute(rows.format(sql.Identifier(*name.split("."))))] for name in names}
 
 
 @pytest.mark.parametrize("since", ["1 minute", "-1 hour"])
@@ -92,6 +118,22 @@ def test_a_worker_on_no_list_claims_nothing_and_one_that_claims_is_not_taken_off
             assert workers.beat(other, claiming, busy=1, stopping=False), "a beat does not wait for a claim"
     with psycopg.connect(database) as other:
         assert workers.lock(other, [claiming]) == [claiming]
+
+
+@pytest.mark.parametrize("acknowledge", ACKNOWLEDGEMENTS.values(), ids=ACKNOWLEDGEMENTS)
+def test_an_acknowledgement_of_an_earlier_claim_changes_nothing_while_another_worker_runs_the_call(
+    tx: Connection, looking: Looking, acknowledge: Callable[[Connection, Claimed], set[int]]
+) -> None:
+    workshop.only_one.dispatch(key=1)
+    first = claim(tx, enter(tx, "first"))
+    assert running.give_back(tx, [(first.id, first.token)]) == {first.id}
+    second = claim(tx, enter(tx, "second"))
+    assert second.id == first.id
+    before = everything(tx)
+    assert acknowledge(tx, first) == set()
+    assert everything(tx) == before
+    assert acknowledge(tx, second) == {second.id}
+    assert everything(tx) != before
 
 
 def test_a_worker_that_was_cut_off_in_the_middle_of_a_claim_is_given_up_too(

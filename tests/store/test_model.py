@@ -2,8 +2,8 @@
 attempts never exceed the tries, a late acknowledgement changes nothing, a due time is claimed once."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import psycopg
 import pytest
@@ -35,16 +35,19 @@ from forecourt.store.calls import Placement
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.store.running import Ended, Lost, Postponed
 from forecourt.workers.ending import Ending, cancel_waiting, end
-from forecourt.workers.verdict import Attempt, decide
+from forecourt.workers.verdict import Verdict, decide
 
 TRIES = 3
 DEFAULTS = Defaults(tries=TRIES)
 TABLES = ("ready", "scheduled", "running", "done", "failed")
+WHERE = " UNION ALL ".join(f"SELECT '{name}', id, attempts FROM forecourt.{name}" for name in TABLES)
+ROWS = " UNION ALL ".join(f"SELECT '{name}', to_jsonb(t)::text FROM forecourt.{name} AS t" for name in TABLES)
 QUEUES = st.sampled_from(["a", "b"])
 OUTCOMES: list[Outcome] = [
     Finished(),
     Discarded("no"),
     Raised("E", "m", "t"),
+    Raised("E", "m", "t", final=True),
     TimedOut(1),
     SlotDied(9, None),
     Released(0, "later"),
@@ -68,6 +71,8 @@ class Night(RuleBasedStateMachine):
         self.stale: list[Claimed] = []
         self.paused: set[str] = set()
         self.due: set[datetime] = set()
+        for queue in ("a", "b"):
+            self.dispatch(queue=queue, later=False, count=4)
 
     def teardown(self) -> None:
         if hasattr(self, "tx"):
@@ -80,6 +85,7 @@ class Night(RuleBasedStateMachine):
             assert id not in self.where
             self.where[id] = "scheduled" if later else "ready"
 
+    @precondition(lambda self: "ready" in self.where.values())
     @rule(queue=QUEUES, limit=st.integers(1, 3), worker=st.integers(1, 3))
     def claim(self, queue: str, limit: int, worker: int) -> None:
         got = ready.claim(self.tx, queue=queue, limit=limit, worker=worker, low=LowWater())
@@ -93,40 +99,50 @@ class Night(RuleBasedStateMachine):
             self.held.append(call)
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
-    def finish(self, data: st.DataObject, outcome: Outcome) -> None:
-        call = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-        assert self.acknowledge(call, outcome), "the claim was ours"
+    @rule(data=st.data())
+    def acknowledge(self, data: st.DataObject) -> None:
+        """A round of a completer: outcomes of calls that are still its own, and of some that are no longer."""
+        ours = data.draw(some_of(self.held, at_least=1))
+        late = data.draw(some_of(self.stale))
+        # Few kinds, so that a statement often gets several calls at once.
+        kinds = data.draw(st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=2))
+        verdicts = {call.token: verdict(call, data.draw(st.sampled_from(kinds))) for call in (*ours, *late)}
+        for call in ours:
+            self.held.remove(call)
+            self.expect(verdicts[call.token])
+        self.stale += ours
+        assert self.write(list(verdicts.values())) == {call.id for call in ours}
 
     @precondition(lambda self: self.stale)
-    @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
-    def acknowledge_too_late(self, data: st.DataObject, outcome: Outcome) -> None:
-        call = self.stale[data.draw(st.integers(0, len(self.stale) - 1))]
-        before = self.snapshot()
-        assert not self.apply(call, outcome)
-        assert self.snapshot() == before
+    @rule(data=st.data())
+    def acknowledge_too_late(self, data: st.DataObject) -> None:
+        self.say_too_late(data.draw(st.sampled_from(self.stale)))
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def give_back_unstarted(self, data: st.DataObject) -> None:
-        call = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-        assert running.give_back(self.tx, [(call.id, call.token)]) == {call.id}
-        self.where[call.id] = "ready"
-        self.stale.append(call)
+        ours = data.draw(some_of(self.held, at_least=1))
+        self.hand_back(ours, data.draw(some_of(self.stale)))
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data(), had_started=st.booleans())
-    def lose_a_worker(self, data: st.DataObject, had_started: bool) -> None:
-        """What a lifeline does; the worker itself does not know yet and may acknowledge late."""
-        victim = self.held[data.draw(st.integers(0, len(self.held) - 1))]
-        self.held.remove(victim)
+    @rule(data=st.data(), had_started=st.booleans(), another=st.integers(1, 3))
+    def lose_a_worker(self, data: st.DataObject, had_started: bool, another: int) -> None:
+        """What a lifeline does; the worker itself does not know yet, and acknowledges late. Unless its queue is paused, the call
+        runs under a newer claim by then, and nothing but the token tells the two apart."""
+        victim = data.draw(st.sampled_from(self.held))
         if had_started:
-            assert self.acknowledge(victim, WorkerLost("host", 1))
+            self.held.remove(victim)
+            self.stale.append(victim)
+            lost = verdict(victim, WorkerLost("host", 1))
+            self.expect(lost)
+            assert self.write([lost]) == {victim.id}
+            self.promote()
         else:
-            running.give_back(self.tx, [(victim.id, victim.token)])
-            self.where[victim.id] = "ready"
-        self.stale.append(victim)
+            self.hand_back([victim], [])
+        self.claim(queue=victim.queue, limit=len(self.where), worker=another)
+        self.say_too_late(victim)
 
+    @precondition(lambda self: "scheduled" in self.where.values())
     @rule()
     def promote(self) -> None:
         self.tx.execute("UPDATE forecourt.scheduled SET run_at = now() - interval '1 second'")
@@ -136,15 +152,14 @@ class Night(RuleBasedStateMachine):
             if where == "scheduled":
                 self.where[id] = "ready"
 
-    @rule(queue=QUEUES)
-    def pause(self, queue: str) -> None:
-        pauses.pause(self.tx, "queue", queue, until=None, who="model", why="")
-        self.paused.add(queue)
-
-    @rule(queue=QUEUES)
-    def resume(self, queue: str) -> None:
-        assert pauses.resume(self.tx, "queue", queue) == (queue in self.paused)
-        self.paused.discard(queue)
+    @rule(queue=QUEUES, paused=st.sampled_from([True, False, False]))
+    def pause_or_resume(self, queue: str, paused: bool) -> None:
+        if paused:
+            pauses.pause(self.tx, "queue", queue, until=None, who="model", why="")
+            self.paused.add(queue)
+        else:
+            assert pauses.resume(self.tx, "queue", queue) == (queue in self.paused)
+            self.paused.discard(queue)
 
     @precondition(lambda self: self.where)
     @rule(data=st.data())
@@ -166,41 +181,59 @@ class Night(RuleBasedStateMachine):
     def every_call_is_in_exactly_one_table(self) -> None:
         if not hasattr(self, "tx"):
             return
-        found = {id: table for table, id in self.snapshot(ids_only=True)}
-        assert found == self.where
-        assert len(self.snapshot(ids_only=True)) == len(found), "a call is in two tables"
+        rows = self.tx.execute(WHERE).fetchall()
+        found = {id: (table, attempts) for table, id, attempts in rows}
+        assert found == {id: (table, self.attempts[id]) for id, table in self.where.items()}
+        assert len(rows) == len(found), "a call is in two tables"
 
-    def acknowledge(self, call: Claimed, outcome: Outcome) -> bool:
-        verdict = self.verdict(call, outcome)
+    def expect(self, verdict: Verdict) -> None:
+        """What this verdict on a call that is still held must lead to."""
         match verdict:
-            case Ended():
-                self.where[call.id] = "done"
-                self.attempts[call.id] += 1
-            case Lost():
-                self.where[call.id] = "failed"
-                self.attempts[call.id] += 1
-            case Postponed(counted=counted):
-                self.where[call.id] = "scheduled"
-                self.attempts[call.id] += counted
-        assert self.attempts[call.id] <= TRIES
-        self.stale.append(call)
-        return self.apply(call, outcome)
+            case Ended(id=id):
+                self.where[id] = "done"
+                self.attempts[id] += 1
+            case Lost(id=id):
+                self.where[id] = "failed"
+                self.attempts[id] += 1
+            case Postponed(id=id, counted=counted):
+                self.where[id] = "scheduled"
+                self.attempts[id] += counted
+        assert self.attempts[verdict.id] <= TRIES
 
-    def apply(self, call: Claimed, outcome: Outcome) -> bool:
-        verdict = self.verdict(call, outcome)
-        if isinstance(verdict, Postponed):
-            return bool(running.postpone(self.tx, [verdict]))
-        assert isinstance(verdict, Ended | Lost)
-        return bool(end(self.tx, [Ending(verdict, {}, 0.0)]))
+    def write(self, verdicts: Sequence[Verdict]) -> set[int]:
+        """As a completer writes them. Returns the ids of the calls that were still held."""
+        ends = [Ending(verdict, {}, 0.0) for verdict in verdicts if isinstance(verdict, Ended | Lost)]
+        return end(self.tx, ends) | running.postpone(self.tx, [v for v in verdicts if isinstance(v, Postponed)])
 
-    def verdict(self, call: Claimed, outcome: Outcome) -> Any:
-        attempt = Attempt(call.id, call.token, call.job, call.queue, call.attempts, call.incidents)
-        return decide(outcome, attempt, 0.0, Policy(), DEFAULTS)
+    def say_too_late(self, call: Claimed) -> None:
+        """In every way there is."""
+        before = self.rows()
+        for outcome in OUTCOMES:
+            assert not self.write([verdict(call, outcome)])
+        assert not running.give_back(self.tx, [(call.id, call.token)])
+        running.mark_started(self.tx, [(call.id, call.token, 1.0, 2.0)])
+        assert self.rows() == before
 
-    def snapshot(self, *, ids_only: bool = False) -> list[tuple[Any, ...]]:
-        columns = "id" if ids_only else "id, attempts, history"
-        query = " UNION ALL ".join(f"SELECT '{name}', {columns} FROM forecourt.{name}" for name in TABLES)
-        return sorted(self.tx.execute(query).fetchall(), key=repr)
+    def hand_back(self, ours: list[Claimed], late: list[Claimed]) -> None:
+        claims = [(call.id, call.token) for call in (*ours, *late)]
+        assert running.give_back(self.tx, claims) == {call.id for call in ours}
+        for call in ours:
+            self.held.remove(call)
+            self.where[call.id] = "ready"
+        self.stale += ours
+
+    def rows(self) -> list[tuple[str, str]]:
+        return sorted(self.tx.execute(ROWS).fetchall())
+
+
+def verdict(call: Claimed, outcome: Outcome) -> Verdict:
+    return decide(outcome, call, 0.0, Policy(), DEFAULTS)
+
+
+def some_of(claims: list[Claimed], *, at_least: int = 0) -> st.SearchStrategy[list[Claimed]]:
+    if not claims:
+        return st.just([])
+    return st.lists(st.sampled_from(claims), min_size=at_least, max_size=3, unique_by=lambda call: call.token)
 
 
 @pytest.mark.timeout(300)
@@ -211,7 +244,7 @@ def test_the_store_keeps_its_promises_in_any_order(database: str) -> None:
     run_state_machine_as_test(
         OnThisDatabase,
         settings=settings(
-            max_examples=40,
+            max_examples=100,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -33,6 +33,11 @@ LAST_BACKOFF = 0.5
 
 FIRST_IMPATIENCE = 0.005
 
+LINGER = 0.003
+FEW = 50
+"""So many outcomes, or more, are written at once; fewer wait for others, until so many seconds after the round before. A round of
+one costs as much as a round of twenty."""
+
 
 class Dispatcher(threading.Thread):
     """Runs beside the supervisor's loop. `demand` says how many calls it wants; `collect` hands over what was claimed."""
@@ -60,6 +65,7 @@ class Dispatcher(threading.Thread):
         self._hint_until = 0.0
         self._hungry = True
         self._poll_at = 0.0
+        self._linger_until = 0.0
         self._impatience = FIRST_IMPATIENCE
         self._ending = threading.Event()
         self._pooled = settings().pooled
@@ -78,6 +84,8 @@ class Dispatcher(threading.Thread):
         """Want calls until `capacity` are held, of which the caller has `held`."""
         with self._lock:
             room = capacity - held - len(self._claimed)
+            if room < capacity // 4:
+                room = 0  # a claim of many is cheaper than many claims
             more = room > 0 >= self._room
             self._room = room
         if more or len(self._completer):
@@ -121,13 +129,14 @@ class Dispatcher(threading.Thread):
         errors = 0
         while not self._is_done():
             try:
-                with self._connected() as connection:
+                worker = self._worker()
+                with self._connected(worker) as connection:
                     bell = Silence() if self._pooled else Bell(connection, self._options.queues)
                     if errors:
-                        self._return_strays(connection)
+                        self._return_strays(connection, worker)
                     self._hungry = True
-                    while not self._is_done():
-                        self.run_once(connection, bell)
+                    while not self._is_done() and self._worker() == worker:
+                        self.run_once(connection, bell, worker)
                         if errors:
                             log.info("the database is back")
                             errors = 0
@@ -144,10 +153,14 @@ class Dispatcher(threading.Thread):
     def _is_done(self) -> bool:
         return self._ending.is_set() and not len(self._completer)
 
-    def run_once(self, connection: psycopg.Connection[Any], bell: Bell | Silence) -> None:
+    def run_once(self, connection: psycopg.Connection[Any], bell: Bell | Silence, worker: int) -> None:
         """One round: wait until there is something to do, then acknowledge and claim in one transaction."""
-        batch = self._completer.take()
         now = time.monotonic()
+        claiming = self._room > 0 and self._hungry
+        if 0 < len(self._completer) < FEW and not claiming and now < self._linger_until and not self._ending.is_set():
+            time.sleep(self._linger_until - now)
+            now = time.monotonic()
+        batch = self._completer.take()
         # Who waits for the queues to be empty must look after every end: something may have followed it.
         looking = (
             self._hungry
@@ -171,9 +184,9 @@ class Dispatcher(threading.Thread):
                     connection.execute(ready.PLANNER_FOR_TRANSACTION.encode())
                 if batch:
                     write = self._completer.write_singly if self._singly else self._completer.write
-                    write(connection, self._worker(), batch)
-                if claiming and workers.hold(connection, self._worker()):
-                    claimed = self._claim(connection, room)
+                    write(connection, worker, batch)
+                if claiming and workers.hold(connection, worker):
+                    claimed = self._claim(connection, room, worker)
                     short = len(claimed) < room
                     claimed = admit(connection, self._jobs, claimed)
         except BaseException as error:
@@ -184,12 +197,13 @@ class Dispatcher(threading.Thread):
         finally:
             self._in_hand = 0
         self._singly = False
+        self._linger_until = time.monotonic() + LINGER
         if claiming:
             self._hand_over(claimed)
             self.empty_after = -1 if claimed else batch.upto
             self._plan(bell, short=short)
 
-    def _claim(self, connection: psycopg.Connection[Any], room: int) -> list[Claimed]:
+    def _claim(self, connection: psycopg.Connection[Any], room: int, worker: int) -> list[Claimed]:
         now = time.monotonic()
         if now >= self._hint_until:
             self._low.clear()
@@ -200,7 +214,7 @@ class Dispatcher(threading.Thread):
             if limit <= 0:
                 break
             low = self._low.get(queue, LowWater())
-            got = ready.claim(connection, queue=queue, limit=limit, worker=self._worker(), low=low)
+            got = ready.claim(connection, queue=queue, limit=limit, worker=worker, low=low)
             claimed += got
             if len(got) == limit:
                 self._low[queue] = LowWater(got[-1].priority, got[-1].id + 1)
@@ -208,7 +222,7 @@ class Dispatcher(threading.Thread):
                 self._low.pop(queue, None)
         return claimed
 
-    def _return_strays(self, connection: psycopg.Connection[Any]) -> None:
+    def _return_strays(self, connection: psycopg.Connection[Any], worker: int) -> None:
         """A commit whose answer was lost may have claimed calls that this worker never saw: they would wait here for ever."""
         self._inventory_given.clear()
         self.in_doubt = True
@@ -218,9 +232,9 @@ class Dispatcher(threading.Thread):
                 return  # signing off returns whatever is left
         with connection.transaction():
             # The server may not know yet that the previous session is lost.
-            workers.end_sessions(connection, [workers.dispatcher_name(self._worker())])
+            workers.end_sessions(connection, [workers.dispatcher_name(worker)])
         with connection.transaction():
-            strays = running.strays(connection, self._worker(), self._inventory or set())
+            strays = running.strays(connection, worker, self._inventory or set())
             running.give_back(connection, strays)
         if strays:
             log.info("%d calls had been claimed unseen and went back", len(strays))
@@ -249,8 +263,8 @@ class Dispatcher(threading.Thread):
             self._impatience = min(self._impatience * 2, self._options.sleep)
             self._poll_at = time.monotonic() + self._impatience
 
-    def _connected(self) -> psycopg.Connection[Any]:
-        connection = connect(application_name=workers.dispatcher_name(self._worker()))
+    def _connected(self, worker: int) -> psycopg.Connection[Any]:
+        connection = connect(application_name=workers.dispatcher_name(worker))
         if not self._pooled:
             connection.execute(ready.PLANNER.encode())
             connection.commit()

@@ -28,9 +28,11 @@ SLOW = 0.05
 STALE = 1.0
 """Seconds after which a claimed call that no slot could take is given back, and a running one is noted as started."""
 
-SUPPLY = 50
 NAP = 0.002
-"""While every slot has so many calls ahead, the supervisor sleeps for so many seconds instead of waking up for each report."""
+"""Seconds that the supervisor sleeps at a time while every slot has work ahead, instead of waking up for each report."""
+
+PLENTY = 50
+"""Bundles waiting in a slot's channel that are work enough for a nap, however short they are."""
 
 DEATH_AT_BIRTH = 0.2
 """Seconds to wait before a slot that died without having run anything is replaced."""
@@ -87,7 +89,12 @@ class Floor:
         self._cradle.stop()
 
     def _is_supplied(self) -> bool:
-        return all(len(slot.sent) > SUPPLY for slot in self._slots)
+        """Whether every slot has work ahead for longer than a nap."""
+        return all(
+            len(slot.sent) > PLENTY
+            or (slot.sent and self._pace.of(slot.sent[0].terms.job) * (len(slot.sent) - 1) > 2 * NAP)
+            for slot in self._slots
+        )
 
     def _waits(self) -> Iterable[float]:
         for slot in self._slots:
@@ -184,7 +191,11 @@ class Floor:
     def _hand_out(self) -> None:
         """Every slot gets its first bundle before any gets a second; then each its share."""
         now = time.monotonic()
-        free = [slot for slot in self._slots if slot.pid and slot.rest_until <= now and not slot.is_slow(SLOW)]
+        free = [
+            slot
+            for slot in self._slots
+            if slot.pid and not slot.death and slot.rest_until <= now and not slot.is_slow(SLOW)
+        ]
         for slot in free:
             if not slot.sent:
                 self._supply(slot, 1)
@@ -253,13 +264,16 @@ class Floor:
             slot = self._slots[event.slot]
             if event.code is None:
                 slot.pid = event.pid
+                if slot.death is not None:
+                    self._cradle.kill(event.pid)  # it was given up before it was born
             elif slot.pid == event.pid:
                 self._bury(slot, event.code)
 
     def _kill(self, slot: Slot, why: Outcome, guilty: Sent | None = None) -> None:
-        if slot.pid is not None and slot.death is None:
+        if slot.death is None:
             slot.death, slot.guilty = why, guilty
-            self._cradle.kill(slot.pid)
+            if slot.pid is not None:
+                self._cradle.kill(slot.pid)
 
     def _bury(self, slot: Slot, code: int) -> None:
         """A slot died: settle what it ran, keep what it had not started, and put another in its place."""

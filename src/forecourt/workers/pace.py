@@ -42,5 +42,8 @@ class Pace:
 
     def depth(self, job: str) -> int:
         """How many bundles of this job a slot may hold, the running one included."""
-        one = self._jobs.get(job, FIRST_GUESS) * self._terms[job].together
-        return max(1, min(MOST_IN_CHANNEL, int(IN_CHANNEL / max(one, 1e-6))))
+        return max(1, min(MOST_IN_CHANNEL, int(IN_CHANNEL / max(self.of(job), 1e-6))))
+
+    def of(self, job: str) -> float:
+        """Seconds that a bundle of this job is expected to take."""
+        return self._jobs.get(job, FIRST_GUESS) * self._terms[job].together

@@ -11,6 +11,7 @@ class Terms(NamedTuple):
     """A job's policy, and what follows from it and the worker's defaults. `together`: calls in one bundle at most. `threads`:
     bundles that a slot executes at once. `timeout` in seconds, None for none."""
 
+    job: str
     together: int
     threads: int
     timeout: float | None
@@ -28,5 +29,5 @@ class TermsByJob(dict[str, Terms]):
     def __missing__(self, job: str) -> Terms:
         policy = self._jobs[job].policy if job in self._jobs else Policy()
         timeout = self._defaults.timeout_of(policy)
-        self[job] = Terms(policy.batch or 1, policy.threads, timeout, policy)
+        self[job] = Terms(job, policy.batch or 1, policy.threads, timeout, policy)
         return self[job]

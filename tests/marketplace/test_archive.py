@@ -313,3 +313,28 @@ def test_a_file_lies_in_the_folder_of_its_year(session: Session) -> None:
     session.commit()
     archive_old_analytics()
     assert [path.parent.name for path in files()] == ["2019"]
+
+
+def test_a_full_disk_half_way_is_an_error_and_nothing_is_dropped(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.execute(
+        text(
+            """
+            INSERT INTO car_listing_analytics (car_listing_id, event_type, created_at)
+            SELECT n, 'view', now() - interval '300 days' FROM generate_series(1, 100000) AS n
+            """
+        )
+    )
+    session.commit()
+
+    def write_batch(self: pq.ParquetWriter, batch: pa.RecordBatch) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(pq.ParquetWriter, "write_batch", write_batch)
+        with pytest.raises(OSError, match="No space left"):
+            archive_old_analytics()
+    assert events(session) == 100_000
+    session.rollback()
+    assert archive_old_analytics()["events"] == 100_000

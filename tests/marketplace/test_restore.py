@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -55,7 +56,8 @@ def test_a_file_that_no_run_finished_is_refused_with_words(archived: Path, tmp_p
 
 def test_a_file_that_changed_since_is_refused(session: Session, archived: Path) -> None:
     content = bytearray(archived.read_bytes())
-    content[30] ^= 0xFF
+    ids = pq.read_metadata(archived).row_group(0).column(0)
+    content[ids.data_page_offset + ids.total_compressed_size - 1] ^= 0xFF
     archived.write_bytes(content)
     with pytest.raises((ArchiveError, OSError, pa.ArrowException)):
         restore(archived)

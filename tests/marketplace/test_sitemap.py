@@ -358,3 +358,20 @@ def test_it_is_as_the_database_was_at_one_instant(session: Session, monkeypatch:
     monkeypatch.setattr(sitemap, "_publish", publish_late)
     generate_sitemap()
     assert paths()[3:] == [f"/car-listings/car-{n}" for n in range(1, 6)]
+
+
+def test_a_full_disk_half_way_is_an_error_and_the_next_run_publishes(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings(session, 20_000)
+    for module in (sitemap, urlset):
+        monkeypatch.setattr(module, "MAX_URLS", 5_000)
+
+    def publish(temporary: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(urlset, "publish", publish)
+        with pytest.raises(OSError, match="No space left"):
+            generate_sitemap()
+    assert generate_sitemap()["urls"] == 20_003

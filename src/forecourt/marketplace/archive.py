@@ -7,11 +7,11 @@ changed nothing but the file, which `analytics_archives` named before it was mad
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from psycopg import errors, sql
@@ -22,11 +22,9 @@ from forecourt import job
 from forecourt.database import in_transaction_of, session
 from forecourt.marketplace.analytics import LOCK, settle
 from forecourt.marketplace.durable import make_folder, publish
+from forecourt.marketplace.paging import pages
 from forecourt.marketplace.partitions import Partition, partitions
 from forecourt.settings import settings
-
-if TYPE_CHECKING:
-    from forecourt.marketplace.event_files import Piece
 
 LONGEST = 36_500
 """Days; a hundred years."""
@@ -48,19 +46,24 @@ CONTENTS = text(
 )
 
 # An address is personal data, and an archive that kept it would undo the 180 days: the last octet of an IPv4 address
-# and the last 80 bits of an IPv6 address are zeroed on the way out.
-EVENTS = """
-    COPY (
-        SELECT id,
-               car_listing_id,
-               event_type,
-               host(network(set_masklen(user_ip, CASE family(user_ip) WHEN 4 THEN 24 ELSE 48 END))) AS user_ip,
-               (extract(epoch FROM created_at) * 1000000)::bigint AS created_at
-        FROM car_listing_analytics
-        WHERE created_at >= %(lower)s
-          AND created_at < %(upper)s
-    ) TO STDOUT (FORMAT csv, FORCE_QUOTE (event_type, user_ip))
-"""
+# and the last 80 bits of an IPv6 address are zeroed on the way out. Lines of CSV, but not by COPY: it hands over row by row,
+# which takes this process longer than all the rest.
+EVENTS = sql.SQL(
+    """
+    SELECT id || ',' || car_listing_id
+           || ',"' || replace(event_type, '"', '""') || '",'
+           || coalesce(
+               '"' || host(network(set_masklen(user_ip, CASE family(user_ip) WHEN 4 THEN 24 ELSE 48 END))) || '"', ''
+           )
+           || ',' || (extract(epoch FROM created_at) * 1000000)::bigint || chr(10) AS line
+    FROM car_listing_analytics
+    WHERE created_at >= %(lower)s
+      AND created_at < %(upper)s
+    """
+)
+PAGE = 5_000
+"""Events fetched at a time."""
+
 DELETE = text(
     """
     WITH gone AS (
@@ -174,7 +177,8 @@ def _save(tx: Session, unit: Unit) -> tuple[int, int]:
         archive = other.scalars(BEGIN, {**bounds, "path": name}).one()
     path = settings().archive / name
     make_folder(path.parent)
-    digest = event_files.write(_temporary(path), _events(tx, unit))
+    with closing(_events(tx, unit)) as events:
+        digest = event_files.write(_temporary(path), events)
     publish(_temporary(path), path)
     expected = event_files.Contents(found.rows, found.min_id, found.max_id, int(found.sum_id), digest)
     written = event_files.read(path)
@@ -185,10 +189,11 @@ def _save(tx: Session, unit: Unit) -> tuple[int, int]:
     return found.rows, size
 
 
-def _events(tx: Session, unit: Unit) -> Iterator["Piece"]:
+def _events(tx: Session, unit: Unit) -> Generator[bytes, None, None]:
     bounds = {"lower": unit.lower, "upper": unit.upper}
-    with in_transaction_of(tx).cursor() as cursor, cursor.copy(EVENTS, bounds) as rows:
-        yield from rows
+    with closing(pages(in_transaction_of(tx), EVENTS, bounds, PAGE)) as lines:
+        for page in lines:
+            yield "".join([line for (line,) in page]).encode()
 
 
 def _drop(tx: Session, unit: Unit, rows: int) -> None:

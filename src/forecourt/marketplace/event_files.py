@@ -4,9 +4,11 @@ So a file is compared with the database byte by byte, by one digest, and is neve
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -43,22 +45,30 @@ class Contents:
 
 def write(path: Path, csv: Iterable[Piece]) -> str:
     """Write the events of `csv`, in the form that `lines` gives, to `path`, and return the digest of the stream."""
-    stream = _Stream(csv)
-    reader = pa.csv.open_csv(
-        stream,
-        read_options=pa.csv.ReadOptions(column_names=SCHEMA.names, block_size=BLOCK, use_threads=False),
-        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(
-            column_types={**{field.name: field.type for field in SCHEMA}, "created_at": pa.int64()},
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        ),
-    )
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
-        for batch in reader:
-            times = pc.cast(batch.column("created_at"), SCHEMA.field("created_at").type)
-            writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns[:-1], times], schema=SCHEMA))
+    with closing(_Stream(csv)) as stream:
+        reader = pa.csv.open_csv(
+            stream,
+            read_options=pa.csv.ReadOptions(column_names=SCHEMA.names, block_size=BLOCK, use_threads=False),
+            parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={**{field.name: field.type for field in SCHEMA}, "created_at": pa.int64()},
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+        with pq.ParquetWriter(
+            path,
+            SCHEMA,
+            compression="zstd",
+            write_page_checksum=True,
+            # Ids and times in their order are small as differences, and a dictionary of them would be in vain.
+            use_dictionary=["event_type"],
+            column_encoding=dict.fromkeys(("id", "car_listing_id", "created_at"), "DELTA_BINARY_PACKED"),
+        ) as writer:
+            for batch in reader:
+                times = pc.cast(batch.column("created_at"), SCHEMA.field("created_at").type)
+                writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns[:-1], times], schema=SCHEMA))
     return stream.digest.hexdigest()
 
 
@@ -87,25 +97,28 @@ def read(path: Path) -> Contents:
 
 
 class _Stream:
-    """A file made of pieces, which digests what is read from it."""
-
-    closed = False
+    """A file made of pieces, which digests what is read from it. Arrow reads ahead, in a thread of its own; once `close`
+    has returned, no piece is taken any more."""
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
+        self.closed = False
         self.digest = sha256()
         self._pieces = iter(pieces)
         self._waiting = bytearray()
+        self._reading = Lock()
 
     def read(self, size: int) -> bytes:
-        while len(self._waiting) < size and (piece := next(self._pieces, None)) is not None:
-            self._waiting += piece
-        taken = bytes(self._waiting[:size])
-        del self._waiting[:size]
-        self.digest.update(taken)
-        return taken
+        with self._reading:
+            while not self.closed and len(self._waiting) < size and (piece := next(self._pieces, None)) is not None:
+                self._waiting += piece
+            taken = bytes(self._waiting[:size])
+            del self._waiting[:size]
+            self.digest.update(taken)
+            return taken
 
     def close(self) -> None:
-        self.closed = True
+        with self._reading:
+            self.closed = True
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:

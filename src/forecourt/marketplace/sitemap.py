@@ -6,9 +6,11 @@ before the index names them, and go after it no longer does, so a crawler never 
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from html import escape
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -19,6 +21,7 @@ from sqlalchemy import Connection, text
 from forecourt import job
 from forecourt.database import engine, in_transaction_of, session
 from forecourt.marketplace.durable import make_folder
+from forecourt.marketplace.paging import pages
 from forecourt.marketplace.urlset import (
     MAX_LOC,
     MAX_URLS,
@@ -57,9 +60,7 @@ LISTINGS = SQL(
     WHERE is_available
       AND NOT is_hidden
       AND deleted_at IS NULL
-      AND id > %(after)s
     ORDER BY id
-    LIMIT %(rows)s
     """
 )
 PROVIDERS = SQL(
@@ -68,9 +69,7 @@ PROVIDERS = SQL(
     FROM car_providers
     WHERE is_verified
       AND is_active
-      AND id > %(after)s
     ORDER BY id
-    LIMIT %(rows)s
     """
 )
 STATIC = (("/", "1.0"), ("/car-marketplace", "0.9"), ("/rent-car", "0.9"))
@@ -148,8 +147,8 @@ def _publish(connection: Connection, folder: Path, expected: int) -> list[Publis
 def _publish_whole(connection: Connection, folder: Path) -> Published | None:
     """Everything in one file; None when it does not fit."""
     whole = Urlset(folder, "sitemap.xml")
-    for _, blocks in _sections(connection):
-        for each in blocks:
+    with closing(_blocks(connection)) as blocks:
+        for _, each in blocks:
             if not whole.add(each):
                 whole.discard()
                 return None
@@ -157,49 +156,45 @@ def _publish_whole(connection: Connection, folder: Path) -> Published | None:
 
 
 def _publish_shards(connection: Connection, folder: Path) -> Iterator[Published]:
-    for name, blocks in _sections(connection):
-        shard: Urlset | None = None
-        number = 0
-        for each in blocks:
-            long_enough = shard is not None and shard.urls >= ENOUGH and each.first_id % CUT == 0
-            if shard is None or long_enough or not shard.add(each):
-                if shard is not None:
-                    yield shard.publish()
-                number += 1
-                shard = Urlset(folder, SHARD.format(name, f"{number:04}"))
-                shard.add(each)
-        if shard is not None:
-            yield shard.publish()
+    with closing(_blocks(connection)) as blocks:
+        for name, of_section in groupby(blocks, key=itemgetter(0)):
+            shard: Urlset | None = None
+            number = 0
+            for _, each in of_section:
+                long_enough = shard is not None and shard.urls >= ENOUGH and each.first_id % CUT == 0
+                if shard is None or long_enough or not shard.add(each):
+                    if shard is not None:
+                        yield shard.publish()
+                    number += 1
+                    shard = Urlset(folder, SHARD.format(name, f"{number:04}"))
+                    shard.add(each)
+            if shard is not None:
+                yield shard.publish()
 
 
-def _sections(connection: Connection) -> Iterator[tuple[str, Iterator[Block]]]:
-    """Each kind of page, and its entries in the order of their ids."""
+def _blocks(connection: Connection) -> Generator[tuple[str, Block], None, None]:
+    """Each section's entries, in the order of their ids; a block begins at each id that CUT divides. Close it: until then
+    the connection does nothing else."""
     base = escape(settings().base_url)
-    yield "pages", iter([block([(0, path, None)], base, "daily", priority) for path, priority in STATIC])
+    for path, priority in STATIC:
+        yield "pages", block([(0, path, None)], base, "daily", priority)
     for section in SECTIONS:
-        yield section.name, _blocks(connection, section, base + section.path)
+        with closing(pages(in_transaction_of(connection), section.rows, {}, PAGE)) as rows:
+            for page in rows:
+                for each in _cut(page, section, base + section.path):
+                    yield section.name, each
 
 
-def _blocks(connection: Connection, section: Section, base: str) -> Iterator[Block]:
-    """Entries of a section, of which a block begins at each id that CUT divides."""
-    for rows in _pages(connection, section):
-        cuts = [position for position, (id_, _, _) in enumerate(rows) if id_ % CUT == 0 and position]
-        for begin, end in pairwise([0, *cuts, len(rows)]):
-            encoded = [row if as_it_is(row[1]) else _encoded(row) for row in rows[begin:end]]
-            short = [row for row in encoded if len(base) + len(row[1]) <= MAX_LOC]
-            if len(short) < len(encoded):
-                log.warning("%d %s stay out: their addresses are too long", len(encoded) - len(short), section.name)
-            if short:
-                yield block(short, base, "weekly", section.priority)
+def _cut(page: list[Row], section: Section, base: str) -> Iterator[Block]:
+    rows = page if as_it_is("".join([end for _, end, _ in page])) else [_encoded(row) for row in page]
+    cuts = [position for position, (id_, _, _) in enumerate(rows) if id_ % CUT == 0 and position]
+    for begin, end in pairwise([0, *cuts, len(rows)]):
+        short = [row for row in rows[begin:end] if len(base) + len(row[1]) <= MAX_LOC]
+        if len(short) < end - begin:
+            log.warning("%d %s stay out: their addresses are too long", end - begin - len(short), section.name)
+        if short:
+            yield block(short, base, "weekly", section.priority)
 
 
 def _encoded(row: Row) -> Row:
     return row[0], quote(row[1], safe=""), row[2]
-
-
-def _pages(connection: Connection, section: Section) -> Iterator[list[Row]]:
-    psycopg = in_transaction_of(connection)
-    after = -(2**63)
-    while rows := psycopg.execute(section.rows, {"after": after, "rows": PAGE}).fetchall():
-        after = rows[-1][0]
-        yield rows

@@ -1,8 +1,8 @@
 """Empties the trash: rows in one statement, then photo files, from an outbox.
 
-Photos are stored by content, so two listings may share a file. Whoever gives up keys puts them into `blob_deletions` in
-the same transaction; the reaper deletes a file only when no listing, trashed ones included, holds its key. A crash can
-leave a file for a while, and never a listing without its photo.
+Photos are stored by content, so two listings may share a file. Whoever gives up keys notes them in `blob_deletions` in
+the same transaction, a row for each listing, whatever else is noted there; the reaper deletes a file only when no listing,
+trashed ones included, holds its key. A crash can leave a file for a while, and never a listing without its photo.
 """
 
 import logging
@@ -21,11 +21,10 @@ LONGEST = 36_500
 """Days; a hundred years."""
 
 BATCH = 1_000
-"""Files a call of the reaper deletes: each costs an fsync, and a lock until the transaction ends."""
+"""Files after which a call of the reaper leaves the rest to the next: each costs a lock until the transaction ends."""
 
 # Under READ COMMITTED a row that was restored while we waited for its lock is looked at again, and spared. Its events
-# go too, or the next night would aggregate them for a listing that is no more. A key that is in the outbox already is
-# updated, not skipped: the reaper may just be sparing that file for our listing's sake; so we wait for it, and insert.
+# go too, or the next night would aggregate them for a listing that is no more.
 EMPTY = text(
     """
     WITH doomed AS (
@@ -38,7 +37,7 @@ EMPTY = text(
     gone AS (
         DELETE FROM car_listings
         WHERE id IN (SELECT id FROM doomed)
-        RETURNING id, photos
+        RETURNING id, photo_keys(photos) AS keys
     ),
     stats AS (
         DELETE FROM car_listing_daily_stats
@@ -51,30 +50,20 @@ EMPTY = text(
         RETURNING 1
     ),
     given_up AS (
-        INSERT INTO blob_deletions (key)
-        SELECT DISTINCT key
+        INSERT INTO blob_deletions (keys)
+        SELECT keys
         FROM gone
-        CROSS JOIN unnest(photo_keys(photos)) AS key
-        ORDER BY key
-        ON CONFLICT (key) DO UPDATE SET enqueued_at = now()
-        RETURNING 1
+        WHERE keys <> '{}'
+        RETURNING cardinality(keys) AS files
     )
     SELECT (SELECT count(*) FROM gone) AS deleted,
            (SELECT count(*) FROM stats) AS stats,
            (SELECT count(*) FROM events) AS events,
-           (SELECT count(*) FROM given_up) AS files
+           (SELECT coalesce(sum(files), 0) FROM given_up)::bigint AS files
     """
 )
 
-GIVE_UP = text(
-    """
-    INSERT INTO blob_deletions (key)
-    SELECT DISTINCT key
-    FROM unnest(CAST(:keys AS text[])) AS key
-    ORDER BY key
-    ON CONFLICT (key) DO UPDATE SET enqueued_at = now()
-    """
-)
+GIVE_UP = text("INSERT INTO blob_deletions (keys) SELECT CAST(:keys AS text[]) WHERE :keys <> '{}'")
 HOLD = text(
     """
     SELECT pg_advisory_xact_lock_shared(hashtextextended('forecourt.blob:' || key, 0))
@@ -85,12 +74,22 @@ HOLD = text(
 ANY_LEFT = text("SELECT EXISTS (SELECT FROM blob_deletions)")
 TAKE = text(
     """
-    SELECT key
-    FROM blob_deletions
-    WHERE key > :after
-    ORDER BY key
-    LIMIT :batch
-    FOR UPDATE SKIP LOCKED
+    WITH next AS (
+        SELECT id, keys
+        FROM blob_deletions
+        WHERE id > :after
+        ORDER BY id
+        LIMIT :batch
+        FOR UPDATE SKIP LOCKED
+    ),
+    counted AS (
+        SELECT id, keys, sum(cardinality(keys)) OVER (ORDER BY id) - cardinality(keys) AS files_before
+        FROM next
+    )
+    SELECT id, keys
+    FROM counted
+    WHERE files_before < :batch
+    ORDER BY id
     """
 )
 FREE = text(
@@ -100,14 +99,26 @@ FREE = text(
     WHERE pg_try_advisory_xact_lock(hashtextextended('forecourt.blob:' || key, 0))
     """
 )
+# A holder may have changed its photos since, so they are looked at.
 IN_USE = text(
     """
-    SELECT key
-    FROM unnest(CAST(:keys AS text[])) AS key
-    WHERE EXISTS (SELECT FROM car_listings WHERE photo_keys(photos) @> ARRAY[key])
+    SELECT DISTINCT key
+    FROM photo_holders
+    JOIN car_listings ON car_listings.id = car_listing_id
+    WHERE key = ANY(:keys)
+      AND key = ANY(photo_keys(photos))
     """
 )
-FORGET = text("DELETE FROM blob_deletions WHERE key = ANY(:keys)")
+FORGET_HOLDERS = text("DELETE FROM photo_holders WHERE key = ANY(:keys)")
+KEEP = text(
+    """
+    UPDATE blob_deletions
+    SET keys = ARRAY(SELECT unnest(keys) INTERSECT SELECT unnest(CAST(:busy AS text[])))
+    WHERE id = ANY(:ids)
+      AND keys && CAST(:busy AS text[])
+    """
+)
+FORGET = text("DELETE FROM blob_deletions WHERE id = ANY(:ids) AND NOT keys && CAST(:busy AS text[])")
 
 
 @job(queue="low", timeout=3600)
@@ -127,25 +138,33 @@ def cleanup_soft_deleted(days: int = 30, *, session: Session) -> dict[str, int]:
 
 
 @job(queue="low", timeout=900)
-def reap_blobs(after: str = "", *, session: Session) -> dict[str, int]:
+def reap_blobs(after: int = 0, *, session: Session) -> dict[str, int]:
     """Delete the files in the outbox that no listing uses, and go on in a further call while there are more.
 
     A file that is gone already is a success. Keys that are being written right now stay for the next night. Returns
     how many files were deleted and how many are still in use and were spared.
     """
-    storage = Storage(settings().storage)
-    taken = session.scalars(TAKE, {"after": after, "batch": BATCH}).all()
-    free = session.scalars(FREE, {"keys": taken}).all()
-    in_use = set(session.scalars(IN_USE, {"keys": free}))
-    for key in set(free) - in_use:
-        try:
-            storage.delete(key)
-        except StorageError as error:
-            log.warning("nothing to delete: %s", error)
-    session.execute(FORGET, {"keys": free})
-    if len(taken) == BATCH:
-        reap_blobs.using(session=session).dispatch(after=taken[-1])
+    taken = session.execute(TAKE, {"after": after, "batch": BATCH}).all()
+    ids = [id_ for id_, _ in taken]
+    keys = {key for _, given_up in taken for key in given_up}
+    free = set(session.scalars(FREE, {"keys": list(keys)}))
+    in_use = set(session.scalars(IN_USE, {"keys": list(free)}))
+    _delete(free - in_use)
+    session.execute(FORGET_HOLDERS, {"keys": list(free - in_use)})
+    session.execute(KEEP, {"ids": ids, "busy": list(keys - free)})
+    session.execute(FORGET, {"ids": ids, "busy": list(keys - free)})
+    if taken:
+        reap_blobs.using(session=session).dispatch(after=ids[-1])
     return {"deleted": len(free) - len(in_use), "spared": len(in_use)}
+
+
+def _delete(keys: Iterable[str]) -> None:
+    with Storage(settings().storage).deleting() as delete:
+        for key in keys:
+            try:
+                delete(key)
+            except StorageError as error:
+                log.warning("nothing to delete: %s", error)
 
 
 def give_up(session: Session, keys: Iterable[str]) -> None:

@@ -1,16 +1,19 @@
 """The crew: the slots as their supervisor sees them, and what each of them holds."""
 
+import logging
 import os
 import socket
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from forecourt.jobs.outcome import Outcome
+from forecourt.jobs.outcome import Interrupted, Outcome
 from forecourt.store.ready import Claimed
 from forecourt.workers.bundle import Inbox, first_of, pack, unpack_reports
 from forecourt.workers.completer import Completion
 from forecourt.workers.terms import Terms
+
+log = logging.getLogger("forecourt.worker")
 
 AT_ONCE = 65536
 """Bytes of reports that are read at once: what the kernel keeps in a pipe."""
@@ -79,6 +82,10 @@ class Slot:
         """The bundles that it is executing."""
         return list(self.sent) if self.is_threaded else [self.sent[0]] if self.sent else []
 
+    def is_ready(self) -> bool:
+        """Whether it lives, is not about to be killed, and does not rest."""
+        return self.pid is not None and self.death is None and self.rest_until <= time.monotonic()
+
     def is_slow(self, seconds: float) -> bool:
         """Whether what it runs has taken so long, so that nothing should wait behind it."""
         return bool(self.sent) and not self.is_threaded and self.sent[0].elapsed() > seconds
@@ -145,6 +152,25 @@ class Slot:
             taken.extend(bundle.calls.values())
         self.held -= len(taken)
         return taken
+
+    def fates(self, died: Outcome) -> tuple[list[Completion], list[Claimed]]:
+        """What becomes of the calls that it ran when it died: those that are over, and those that run alone from now on, since one
+        of them is to blame and nobody knows which. `died` is the outcome unless somebody had it killed."""
+        outcome = self.death or died
+        ran = [call for bundle in self.sent for call in bundle.calls.values()]
+        log.warning("slot died: %s", outcome, extra={"pid": self.pid, "calls": [call.id for call in ran][:10]})
+        over: list[Completion] = []
+        suspects: list[Claimed] = []
+        for bundle in self.sent:
+            calls = list(bundle.calls.values())
+            fate = outcome
+            if self.guilty is not None and bundle is not self.guilty:
+                fate = Interrupted("a call beside it in its slot was ended")
+            elif not isinstance(outcome, Interrupted) and len(ran if self.guilty is None else calls) > 1:
+                suspects += calls
+                continue
+            over += [Completion(call, fate, bundle.elapsed()) for call in calls]
+        return over, suspects
 
     def close(self) -> None:
         """Close both ends: a slot that is still alive ends after what it is running."""

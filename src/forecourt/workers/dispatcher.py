@@ -33,7 +33,7 @@ LAST_BACKOFF = 0.5
 
 FIRST_IMPATIENCE = 0.005
 
-LINGER = 0.003
+LINGER = 0.005
 FEW = 50
 """So many outcomes, or more, are written at once; fewer wait for others, until so many seconds after the round before. A round of
 one costs as much as a round of twenty."""

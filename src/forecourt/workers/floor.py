@@ -135,13 +135,12 @@ class Floor:
 
     def tokens(self) -> set[int]:
         """The run tokens of these calls."""
-        return self._buffer.tokens() | {
-            call.token for slot in self._slots for sent in slot.sent for call in sent.calls.values()
-        }
+        sent = [bundle for slot in self._slots for bundle in slot.sent]
+        return self._buffer.tokens() | {call.token for bundle in sent for call in bundle.calls.values()}
 
     def capacity(self) -> int:
         """How many calls it pays to hold."""
-        alive = sum(slot.pid is not None for slot in self._slots)
+        alive = len(self.pids())
         return alive if self._options.rest else self._pace.capacity(alive)
 
     def busy(self) -> int:
@@ -190,12 +189,7 @@ class Floor:
 
     def _hand_out(self) -> None:
         """Every slot gets its first bundle before any gets a second; then each its share."""
-        now = time.monotonic()
-        free = [
-            slot
-            for slot in self._slots
-            if slot.pid and not slot.death and slot.rest_until <= now and not slot.is_slow(SLOW)
-        ]
+        free = [slot for slot in self._slots if slot.is_ready() and not slot.is_slow(SLOW)]
         for slot in free:
             if not slot.sent:
                 self._supply(slot, 1)
@@ -238,12 +232,7 @@ class Floor:
 
     def _hear_reports(self, slot: Slot) -> None:
         completions = slot.completions()
-        spent: dict[str, tuple[int, float]] = {}
-        for call, _, seconds, _ in completions:
-            count, total = spent.get(call.job, (0, 0.0))
-            spent[call.job] = count + 1, total + seconds
-        for job, (count, total) in spent.items():
-            self._pace.learn(job, count, total)
+        self._pace.learn(completions)
         self._complete(completions)
         if completions and self._options.rest:
             slot.rest_until = time.monotonic() + self._options.rest
@@ -280,30 +269,15 @@ class Floor:
         self._hear_reports(slot)
         self._buffer.put_back(slot.take_back())
         if slot.sent:
-            died = SlotDied(signal=-code if code < 0 else None, status=code if code >= 0 else None)
-            self._settle(slot, slot.death or died)
+            over, suspects = slot.fates(SlotDied(-code, None) if code < 0 else SlotDied(None, code))
+            self._complete(over)
+            self._buffer.put_back_alone(suspects)
         elif slot.death is None and time.monotonic() - slot.born_at < 1:
             time.sleep(DEATH_AT_BIRTH)
         self._selector.unregister(slot.reported)
         slot.close()
         self._slots[slot.number] = Slot(slot.number)
         self._bear(self._slots[slot.number])
-
-    def _settle(self, slot: Slot, outcome: Outcome) -> None:
-        """What a dead slot ran shares its outcome when nobody is to blame, or when it stood alone; else each runs alone now."""
-        ran = [call for bundle in slot.sent for call in bundle.calls.values()]
-        log.warning("slot died: %s", outcome, extra={"pid": slot.pid, "calls": [call.id for call in ran][:10]})
-        suspects: list[Claimed] = []
-        for bundle in slot.sent:
-            calls = list(bundle.calls.values())
-            fate = outcome
-            if slot.guilty is not None and bundle is not slot.guilty:
-                fate = Interrupted("a call beside it in its slot was ended")
-            elif not isinstance(outcome, Interrupted) and len(ran if slot.guilty is None else calls) > 1:
-                suspects += calls
-                continue
-            self._complete([Completion(call, fate, bundle.elapsed()) for call in calls])
-        self._buffer.put_back_alone(suspects)
 
     def _bear(self, slot: Slot) -> None:
         slot.born_at = time.monotonic()

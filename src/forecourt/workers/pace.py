@@ -1,7 +1,8 @@
 """How many calls to hold: few while they are long, so that none waits behind a slow one; more while they are short."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from forecourt.workers.completer import Completion
 from forecourt.workers.terms import Terms
 
 FIRST_GUESS = 0.005
@@ -26,14 +27,19 @@ class Pace:
         self._overall = FIRST_GUESS
         self._largest = 1
 
-    def learn(self, job: str, calls: int, seconds: float) -> None:
-        """So many calls of this job took so long in sum; of a batch, or beside each other in threads, each its share."""
-        terms = self._terms[job]
-        mean = seconds / calls / terms.threads
-        known = self._jobs.get(job, mean)
-        self._jobs[job] = mean + 0.8**calls * (known - mean)
-        self._overall = mean + 0.95**calls * (self._overall - mean)
-        self._largest = max(self._largest, 2 * terms.together)
+    def learn(self, completions: Iterable[Completion]) -> None:
+        """These calls took so long; of a batch, or beside each other in threads, each its share."""
+        spent: dict[str, tuple[int, float]] = {}
+        for call, _, seconds, _ in completions:
+            count, total = spent.get(call.job, (0, 0.0))
+            spent[call.job] = count + 1, total + seconds
+        for job, (count, total) in spent.items():
+            terms = self._terms[job]
+            mean = total / count / terms.threads
+            known = self._jobs.get(job, mean)
+            self._jobs[job] = mean + 0.8**count * (known - mean)
+            self._overall = mean + 0.95**count * (self._overall - mean)
+            self._largest = max(self._largest, 2 * terms.together)
 
     def capacity(self, slots: int) -> int:
         """How many calls the worker should hold."""

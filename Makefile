@@ -37,9 +37,10 @@ lint: .venv/ready  ## Formatting, linting, types, and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: .venv/ready  ## Benchmarks beside their peers, as ratios
-	@$(BIN)/python -m benchmarks
+bench: .venv/ready  ## Benchmarks beside their peers, as ratios: a quarter of an hour
+	@$(BIN)/python -m benchmarks.peers
+	@$(BIN)/python -m benchmarks --write
 
 clean:  ## Remove the virtual environment and everything local
 	@if [ -x $(BIN)/forecourt ]; then $(BIN)/forecourt db stop || true; fi
-	@rm -rf .venv var
+	@rm -rf .venv .bench var

@@ -4,9 +4,10 @@ SQLAlchemy is imported where it is used: a command that reads a table takes a pl
 """
 
 import atexit
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
@@ -17,6 +18,7 @@ from forecourt.settings import settings
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.orm import Session
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 SIGNS_OF_LIFE = {
     "connect_timeout": 10,
@@ -28,6 +30,9 @@ SIGNS_OF_LIFE = {
     "tcp_user_timeout": 10_000,
 }
 """How libpq finds out that nobody is there, in seconds but for the last, which is in milliseconds. What the address says wins."""
+
+PAUSE = 1.0
+"""Seconds unused after which a pooled connection is tried before it is handed out; trying it each time costs a round trip."""
 
 
 class DatabaseUnreachable(RuntimeError):
@@ -74,16 +79,36 @@ def use_engine(chosen: "Engine") -> None:
     _engine = chosen
 
 
-def make_engine(*, pool_size: int = 5, pre_ping: bool = True, application_name: str = "forecourt") -> "Engine":
-    """An engine of one's own, for those who must not share: slots and the supervisor."""
-    from sqlalchemy import create_engine
+def make_engine(*, pool_size: int = 5, ping: bool = True, application_name: str = "forecourt") -> "Engine":
+    """An engine of one's own, for those who must not share: slots and the supervisor. `ping` sees to it that a connection which
+    broke while nobody used it is replaced instead of handed out."""
+    from sqlalchemy import create_engine, event
 
-    return create_engine(
+    made = create_engine(
         database_url(),
         pool_size=pool_size,
-        pool_pre_ping=pre_ping,
         connect_args={"application_name": application_name} | _driver_options(),
     )
+    if ping:
+        event.listen(made, "checkin", _note_the_time)
+        event.listen(made, "checkout", partial(_ping_after_a_pause, made))
+    return made
+
+
+def _note_the_time(_connection: Any, record: "ConnectionPoolEntry") -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ping_after_a_pause(engine: "Engine", connection: Any, record: "ConnectionPoolEntry", _proxy: Any) -> None:
+    from sqlalchemy.exc import DBAPIError, DisconnectionError
+
+    now = time.monotonic()
+    if now - record.info.get("used_at", now) < PAUSE:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except (DBAPIError, psycopg.Error) as error:
+        raise DisconnectionError("broken while nobody used it") from error
 
 
 def forget_engine() -> None:
@@ -136,6 +161,14 @@ def unreachable(error: Exception) -> str:
         f"PostgreSQL at {address.get('host', 'the local socket')}, port {address.get('port', 5432)}, "
         f"user {address.get('user', 'default')}: {reason}"
     )
+
+
+@contextmanager
+def each_by_itself() -> Iterator[psycopg.Connection[Any]]:
+    """A pooled connection on which every statement is a transaction of its own: one round trip instead of three."""
+    with engine().connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield cast("psycopg.Connection[Any]", connection.connection.driver_connection)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from forecourt.database import engine, in_transaction_of
+from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.store import calls
 from forecourt.store.calls import Placement
 
@@ -68,7 +68,7 @@ class Dispatch:
         if detours and (taken := self._detoured([args])) is not None:
             return taken[0]
         text = self.text(args)
-        with self._transaction() as tx:
+        with each_by_itself() if self.session is None else nullcontext(in_transaction_of(self.session)) as tx:
             id, is_new = calls.enter(tx, self.placement(), text)
             return Call(id, self.job.name, duplicate=not is_new)
 

@@ -45,8 +45,10 @@ RETURNING id, token, batch_id, job, queue, priority, attempts, jsonb_array_lengt
 """
 
 # A claim that was planned while the table was empty is a sequential scan, and stays one; with these off the index plans are
-# the only ones left. They hold on the dispatcher's own connection, where nothing else runs.
+# the only ones left, and need not be made anew for each round. They hold on the dispatcher's own connection, where nothing else
+# runs.
 PLANNER = """
+SET plan_cache_mode = force_generic_plan;
 SET enable_seqscan = off;
 SET enable_bitmapscan = off;
 SET enable_sort = off;
@@ -56,6 +58,7 @@ SET enable_mergejoin = off;
 
 # The same behind a pooler, which lends a connection for one transaction only.
 PLANNER_FOR_TRANSACTION = """
+SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off;
 SET LOCAL enable_sort = off;

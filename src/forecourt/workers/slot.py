@@ -56,7 +56,7 @@ def run_slot(birth: Birth, channel: socket.socket, reporting: int) -> None:
     if os.getppid() != parent:
         return
     most = max((job.policy.threads for job in registry.values()), default=1)
-    use_engine(make_engine(pool_size=most, pre_ping=False, application_name=slot_name(birth.worker)))
+    use_engine(make_engine(pool_size=most, ping=False, application_name=slot_name(birth.worker)))
     marks = Marks(Path(birth.marks), birth.slots)
     tail = Tail()
     logging.getLogger().addHandler(tail)

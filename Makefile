@@ -37,7 +37,7 @@ lint: .venv/ready  ## Formatting, linting, types, and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: .venv/ready  ## Benchmarks beside their peers, as ratios: a quarter of an hour
+bench: .venv/ready  ## Benchmarks beside their peers, as ratios: twenty minutes
 	@$(BIN)/python -m benchmarks.peers
 	@$(BIN)/python -m benchmarks --write
 

@@ -17,7 +17,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 
 def test_every_connection_asks_for_signs_of_life(database: str) -> None:
-    wanted = {"keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": "10000"}
+    wanted = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "25000"}
     with connect() as plain, engine().connect() as pooled:
         for connection in (plain, in_transaction_of(pooled)):
             assert connection.info.get_parameters().items() >= wanted.items()

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 SIGNS_OF_LIFE = {
     "connect_timeout": 10,
     # A host that is cut off hears nothing at all, not even that its connection is gone: it would wait for its answer for a
-    # quarter of an hour. With these it knows after 11 seconds of silence, and also when what it sent is not taken for 10.
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
+    # quarter of an hour. With these it knows after 25 seconds, of silence or of not being listened to. Not before the 15 in which
+    # a silent worker is given up: what ended on its machine until then could not be told, and its attempt would not count.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
+    "tcp_user_timeout": 25_000,
 }
 """How libpq finds out that nobody is there, in seconds but for the last, which is in milliseconds. What the address says wins."""
 

@@ -152,6 +152,42 @@ def only_one_failing(key: int) -> None:
     raise ValueError("no")
 
 
+@job(unique="key", unique_for=3600, tries=1)
+def once_an_hour_failing(key: int) -> None:
+    raise ValueError("no")
+
+
+@job(unique=True)
+def only_one_with_default(a: int, b: int = 5) -> None:
+    leave(f"unique {a} {b}")
+
+
+@job(unique=True)
+def only_one_text(text: str) -> None:
+    """Unique by something long."""
+
+
+@job(limit=at_most(1, by="text"), rate=per(60, 10, by="text"))
+def one_at_a_time_by_text(text: str) -> None:
+    leave(f"by text {len(text)}")
+
+
+@job(limit=at_most(1, by="lane"))
+def limited_by_default(lane: int = 0) -> None:
+    """One at a time in each lane."""
+
+
+@job(rate=per(60, 5))
+def five_a_minute(call: str, seconds: float) -> None:
+    leave(call)
+    time.sleep(seconds)
+
+
+@job
+def echo(value: int) -> int:
+    return value
+
+
 @job(retry_until=1.0, backoff=0.2)
 def retry_for_a_second(call: str) -> None:
     leave(call)

@@ -49,6 +49,7 @@ class Forecourt:
                             "batch": job.policy.batch,
                             "unique": job.policy.unique,
                             "unique_for": job.policy.unique_for,
+                            "retry_until": job.policy.retry_until,
                         }
                     ).decode(),
                 )

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from fleet import Looking
-from forecourt.database import engine, session
+from forecourt.database import engine, in_transaction_of, session
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.events import Enqueued, Event
 from forecourt.schedule.timetable import Timetable
-from forecourt.store import waiting
+from forecourt.workers import ending
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -44,4 +44,4 @@ def why(looking: Looking, task: str, due_at: datetime) -> str:
 def clear(queue: str = "default") -> None:
     """Remove the calls that wait, as `forecourt queue clear` does."""
     with session() as opened:
-        waiting.clear(opened.connection().connection.driver_connection, queue)  # type: ignore[arg-type]
+        ending.clear(in_transaction_of(opened), queue)

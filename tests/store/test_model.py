@@ -81,7 +81,7 @@ class Night(RuleBasedStateMachine):
     @rule(queue=QUEUES, later=st.booleans(), count=st.integers(1, 4))
     def dispatch(self, queue: str, later: bool, count: int) -> None:
         placement = Placement("job", queue, delay=0.001 if later else None)
-        for id in calls.enter_many(self.tx, placement, ["{}"] * count):
+        for id, _ in calls.enter_many(self.tx, placement, ["{}"] * count):
             assert id not in self.where
             self.where[id] = "scheduled" if later else "ready"
 

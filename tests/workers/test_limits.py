@@ -1,14 +1,21 @@
 """Limits hold across the fleet, cost a call nothing, and never stay stuck."""
 
 import os
+import random
 import signal
+import string
+import threading
 from pathlib import Path
 
+import psycopg
 import pytest
 
 import workshop
 from fleet import Looking, Process, wait_until, worker
 from forecourt import at_most, job, per
+from forecourt.store import limits, ready
+from forecourt.store.ready import LowWater
+from forecourt.workers.admission import admit
 
 
 def most_at_once(looking: Looking, key: int) -> int:
@@ -75,6 +82,57 @@ def test_waiting_for_a_limit_is_visible_and_can_be_cancelled(looking: Looking, t
         (tmp_path / "go").touch()
         wait_until(lambda: looking.live() == 0)
     assert looking.traces("call%") == 1
+
+
+def test_a_late_acknowledgement_frees_no_place_of_the_same_call_s_next_claim(looking: Looking, database: str) -> None:
+    key = "one limit {}"
+    with psycopg.connect(database, autocommit=True) as tx:
+        limits.hold(tx, [(key, 1, 100)])  # of a worker that was given up
+        limits.hold(tx, [(key, 1, 200)])  # the same call, claimed again
+        limits.free(tx, [(1, 100)])
+        assert looking.rows("SELECT token FROM forecourt.holds") == [(200,)]
+
+
+def test_the_sweep_of_holds_spares_a_claim_that_is_being_committed(looking: Looking, database: str) -> None:
+    """An old claim of the same call has left its hold, and the sweep begins before the new claim's transaction ends."""
+    call = workshop.nothing.dispatch(n=1)
+    with psycopg.connect(database) as claiming, psycopg.connect(database) as sweeping:
+        limits.hold(sweeping, [("key", call.id, 0)])
+        sweeping.commit()
+        [claimed] = ready.claim(claiming, queue="default", limit=1, worker=1, low=LowWater())
+        limits.hold(claiming, [("key", call.id, claimed.token)])
+        sweep = threading.Thread(target=lambda: limits.forget(sweeping))
+        sweep.start()
+        sweep.join(0.5)  # long enough for a sweep that waits; one that does not is over
+        claiming.commit()
+        sweep.join()
+        sweeping.commit()
+    assert looking.rows("SELECT token FROM forecourt.holds") == [(claimed.token,)]
+
+
+def test_keys_may_be_as_long_as_arguments_may(looking: Looking) -> None:
+    """Letters that do not compress: an index row holds 2,700 bytes."""
+    long = "".join(random.Random(1).choices(string.ascii_letters, k=10_000))
+    workshop.one_at_a_time_by_text.dispatch_many([{"text": long}, {"text": long}])
+    workshop.nothing.dispatch(n=1)
+    with worker(processes=2):
+        wait_until(lambda: looking.count("done") == 3)
+
+
+def test_calls_that_go_back_unstarted_take_their_charge_with_them(looking: Looking) -> None:
+    """Five are allowed a minute, and one slot runs them in turn: those that waited behind the first were only claimed."""
+    workshop.five_a_minute.dispatch_many([{"call": f"call {n}", "seconds": 1.5} for n in range(5)])
+    with worker(processes=1):
+        wait_until(lambda: looking.count("done") == 5, timeout=20)
+    assert looking.one("SELECT used FROM forecourt.rates") == 5
+
+
+def test_an_argument_that_is_left_out_counts_as_its_default(looking: Looking, database: str) -> None:
+    workshop.limited_by_default.dispatch()
+    workshop.limited_by_default.dispatch(lane=0)
+    with psycopg.connect(database) as tx:
+        claimed = ready.claim(tx, queue="default", limit=2, worker=1, low=LowWater())
+        assert len(admit(tx, {"limited_by_default": workshop.limited_by_default}, claimed)) == 1
 
 
 def test_limits_out_of_range_are_errors_at_decoration() -> None:

@@ -1,5 +1,7 @@
 """Unique calls: while one lives, or for a time, whoever dispatches and whatever becomes of it."""
 
+import random
+import string
 import threading
 
 import psycopg
@@ -12,6 +14,7 @@ from forecourt import job
 from forecourt.app import load
 from forecourt.database import engine, in_transaction_of
 from forecourt.store import failed
+from forecourt.workers import ending
 
 
 def test_a_duplicate_enters_nothing_and_returns_the_live_call(looking: Looking) -> None:
@@ -92,12 +95,57 @@ def test_a_failed_call_frees_its_key_and_is_retried_only_if_nobody_has_it(lookin
 
 
 def test_clearing_a_queue_frees_its_keys(looking: Looking, database: str) -> None:
-    from forecourt.store import waiting
-
     workshop.only_one.dispatch(key=1)
     with psycopg.connect(database) as tx:
-        assert waiting.clear(tx, "default") == 1
+        assert ending.clear(tx, "default") == 1
     assert not workshop.only_one.dispatch(key=1).duplicate
+
+
+def test_a_call_that_is_unique_for_a_time_can_be_retried_within_it(looking: Looking, database: str) -> None:
+    call = workshop.once_an_hour_failing.dispatch(key=1)
+    work_until_empty()
+    with psycopg.connect(database) as tx:
+        assert failed.retry(tx, [call.id]) == 1
+    assert looking.rows("SELECT id FROM forecourt.ready") == [(call.id,)]
+    assert workshop.once_an_hour_failing.dispatch(key=1) == call._replace(duplicate=True)
+
+
+def test_an_argument_that_is_left_out_is_its_default(looking: Looking) -> None:
+    first = workshop.only_one_with_default.dispatch(a=1)
+    assert workshop.only_one_with_default.dispatch(a=1, b=5) == first._replace(duplicate=True)
+    assert not workshop.only_one_with_default.dispatch(a=1, b=6).duplicate
+    load("workshop:app").declare(looking.connection)
+    for args in ('{"a": 1}', '{"a": 1, "b": 5}'):
+        assert looking.one("SELECT forecourt.dispatch('only_one_with_default', %s::jsonb)", args) == first.id
+
+
+def test_keys_may_be_as_long_as_arguments_may(looking: Looking) -> None:
+    """Letters that do not compress: an index row holds 2,700 bytes."""
+    long = "".join(random.Random(1).choices(string.ascii_letters, k=100_000))
+    first = workshop.only_one_text.dispatch(text=long)
+    assert workshop.only_one_text.dispatch(text=long) == first._replace(duplicate=True)
+    assert not workshop.only_one_text.dispatch(text=long + "x").duplicate
+    load("workshop:app").declare(looking.connection)
+    assert (
+        looking.one("SELECT forecourt.dispatch('only_one_text', jsonb_build_object('text', %s::text))", long)
+        == first.id
+    )
+    work_until_empty()
+    assert looking.count("uniques") == 0
+
+
+def test_many_at_once_say_which_of_them_are_duplicates(looking: Looking) -> None:
+    calls = workshop.only_one.dispatch_many([{"key": 1}, {"key": 2}, {"key": 1}])
+    assert [call.duplicate for call in calls] == [False, False, True]
+    assert calls[2].id == calls[0].id
+
+
+def test_a_duplicate_in_a_transaction_that_stays_open_keeps_no_call_from_its_end(looking: Looking) -> None:
+    first = workshop.only_one.dispatch(key=1)
+    with Session(engine()) as session:
+        assert workshop.only_one.using(session=session).dispatch(key=1) == first._replace(duplicate=True)
+        work_until_empty()
+        assert looking.count("done") == 1
 
 
 def test_a_name_that_is_no_argument_is_an_error_at_decoration() -> None:

@@ -162,11 +162,11 @@ def cancel(ids: Sequence[int], as_json: bool) -> None:
     from forecourt.workers.ending import cancel_waiting
 
     with transaction() as tx:
-        waiting = cancel_waiting(tx, ids, me())
-        running = store.ask(tx, ids, me())
-        missing = sorted(set(ids) - waiting - running)
-        if missing:
+        live = store.ask(tx, ids, me())
+        if missing := sorted(set(ids) - live):
             raise NotFound(f"no call waits or runs with the id {', '.join(map(str, missing))}; nothing was cancelled")
+        waiting = cancel_waiting(tx, ids, me())
+        running = live - waiting
         audit.record(tx, me(), "queue cancel", {"ids": list(ids)}, len(ids))
     words = f"{count_of_calls(len(waiting))} cancelled" + (
         f", {len(running)} running will end in a moment." if running else "."

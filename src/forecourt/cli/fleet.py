@@ -55,13 +55,14 @@ def resume(name: str) -> None:
 def clear(name: str, yes: bool, as_json: bool) -> None:
     """Remove every waiting call of queue NAME, due or not. What runs goes on."""
     from forecourt.store import audit, waiting
+    from forecourt.workers import ending
 
     with transaction() as tx:
         count = waiting.count(tx, name)
     if count:
         confirm(f"This removes {count_of_calls(count)} of queue {name} for good. Continue?", yes=yes)
     with transaction() as tx:
-        count = waiting.clear(tx, name)
+        count = ending.clear(tx, name)
         audit.record(tx, me(), "queue clear", {"queue": name}, count)
     print_result(as_json, f"{count_of_calls(count)} removed from {name}.", {"removed": count})
 

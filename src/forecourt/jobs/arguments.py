@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 LARGEST = 32 * 1024 * 1024
 """Bytes of JSON that one call may carry. Larger things belong into storage, with a key in the call."""
@@ -52,9 +52,15 @@ class Arguments:
                 hint, default = typing.get_args(hint)[0], ...
             fields[parameter.name] = (hint, default)
         self._fields = fields
-        self._model: type[BaseModel] = create_model(
-            f"{name} arguments", __config__=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False), **fields
-        )
+        # NaN is written as such, so that it can be found and refused: the default is to write null instead.
+        config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
+        self._model: type[BaseModel] = create_model(f"{name} arguments", __config__=config, **fields)
+        self.defaults: dict[str, Any] = {
+            key: to_jsonable_python(default, serialize_unknown=True)
+            for key, (_, default) in fields.items()
+            if default is not ...
+        }
+        """What an argument is that a call leaves out, as JSON values."""
 
     def dump(self, given: Mapping[str, Any]) -> str:
         """The arguments as JSON text. Raises WrongArguments."""
@@ -65,9 +71,11 @@ class Arguments:
             raise WrongArguments(self._explain(error)) from None
         except (PydanticSerializationError, UnicodeEncodeError) as error:
             raise WrongArguments(f"{self._name}: arguments are not JSON: {error}") from None
-        if len(text) > LARGEST:
+        if ("NaN" in text or "Infinity" in text) and not _is_json(text):
+            raise WrongArguments(f"{self._name}: arguments contain NaN or infinity, which JSON has no words for")
+        if (size := len(text.encode())) > LARGEST:
             raise WrongArguments(
-                f"{self._name}: {len(text)} bytes of arguments, at most {LARGEST} are accepted; put large things into"
+                f"{self._name}: {size} bytes of arguments, at most {LARGEST} are accepted; put large things into"
                 " storage and pass their key"
             )
         if "\\u0000" in text and _has_nul(orjson.loads(text)):
@@ -83,9 +91,11 @@ class Arguments:
         return {name: getattr(loaded, name) for name in self._fields}
 
     def described(self) -> dict[str, dict[str, Any]]:
-        """Each parameter's JSON type (null where it is not a single one) and whether it is required, for dispatch from SQL."""
+        """Each parameter's JSON type (null where it is not a single one), and whether it is required or else its default, for
+        dispatch from SQL."""
         return {
             name: {"type": JSON_TYPES.get(typing.get_origin(hint) or hint), "required": default is ...}
+            | ({} if default is ... else {"default": self.defaults[name]})
             for name, (hint, default) in self._fields.items()
         }
 
@@ -104,6 +114,14 @@ class Arguments:
                     shown = shown if len(shown) <= 80 else shown[:77] + "..."
                     problems.append(f"argument {where!r}: {problem['msg']}, not {shown}")
         return f"{self._name}: " + "; ".join(problems)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _has_nul(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import psycopg
@@ -78,7 +78,8 @@ class Dispatch:
             return taken
         texts = [self.text(args) for args in many]
         with self._transaction() as tx:
-            return [Call(id, self.job.name) for id in calls.enter_many(tx, self.placement(), texts)]
+            entered = calls.enter_many(tx, self.placement(), texts)
+            return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
     def text(self, args: Mapping[str, Any]) -> str:
         """The arguments as the call's row keeps them: checked, prepared, as JSON text. Raises WrongArguments."""
@@ -88,8 +89,14 @@ class Dispatch:
         return self.job.arguments.dump(args)
 
     def placement(self) -> Placement:
-        """Where and when calls enter. Raises ValueError for a queue or priority out of range."""
+        """Where and when calls enter. Raises ValueError for a queue or priority out of range, and for a delay after which the call
+        would have expired."""
         policy = self.job.policy
+        if policy.retry_until is not None and (delay := self._delay()) >= policy.retry_until:
+            raise ValueError(
+                f"{self.job.name}: a delay of {delay:g} s is not shorter than its retry_until of {policy.retry_until:g} s, so it "
+                "would expire before it began"
+            )
         return Placement(
             job=self.job.name,
             queue=policy.queue if self.queue is None else replace(policy, queue=self.queue).queue,
@@ -98,8 +105,14 @@ class Dispatch:
             run_at=self.at,
             options=self.options,
             unique=policy.unique,
+            defaults=self.job.arguments.defaults,
             unique_for=policy.unique_for,
         )
+
+    def _delay(self) -> float:
+        if self.at is not None:
+            return (self.at - datetime.now(UTC)).total_seconds()
+        return self.delay or 0.0
 
     def _detoured(self, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
         taken = (detour.take(self, many) for detour in reversed(detours))

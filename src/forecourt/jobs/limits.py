@@ -1,12 +1,15 @@
 """How many calls of a job may run at once, and how many may begin in a time, across the whole fleet."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
-import orjson
-
 from forecourt.jobs.backoff import Seconds, seconds
+
+LONGEST_KEY = 500
+"""Bytes. A longer key is told apart by its hash, as `forecourt.short_key` does it: an index row holds 2,700."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +55,7 @@ def per(window: Seconds, most: int, *, by: str | tuple[str, ...] = ()) -> Rate:
 
 def _key(job: str, kind: str, by: tuple[str, ...], args: Mapping[str, Any]) -> str:
     chosen = {name: args.get(name) for name in by}
-    return f"{job} {kind} {orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS, default=str).decode()}"
+    key = f"{job} {kind} {json.dumps(chosen, sort_keys=True, ensure_ascii=False, separators=(',', ':'))}"
+    if len(key.encode()) <= LONGEST_KEY:
+        return key
+    return f"{key[:80]}… sha256:{sha256(key.encode()).hexdigest()}"

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from forecourt.jobs.dispatch import Call, Transaction
+from forecourt.store import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +44,7 @@ class Plan:
             "job": placement.job,
             "queue": placement.queue,
             "priority": placement.priority,
-            "args": orjson.loads(dispatch.text(self._with_blanks())),
+            "args": json_text.loads(dispatch.text(self._with_blanks())),
             "told": self.told,
         }
 

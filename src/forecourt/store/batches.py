@@ -1,11 +1,16 @@
-"""Batches of calls: counted in one row, which is locked while a call of the batch ends, so that each callback is due once."""
+"""Batches of calls: counted in one row, which is locked while a call of the batch ends, so that each callback is due once.
+
+What is added to a batch is a row of its own until a call of the batch ends, which counts it in: the call that adds is one of the
+batch, so its own end sees it at the latest.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from psycopg import Connection
 from psycopg.rows import class_row
+
+from forecourt.store import json_text
 
 BEGIN = """
 INSERT INTO forecourt.batches (name, total, pending, allow_failures, on_success, on_failure, at_last)
@@ -14,30 +19,42 @@ RETURNING id
 """
 
 GROW = """
-UPDATE forecourt.batches
-SET total = total + %(more)s,
-    pending = pending + %(more)s
+INSERT INTO forecourt.batch_growths (batch_id, more)
+SELECT id, %(more)s
+FROM forecourt.batches
 WHERE id = %(id)s
   AND finished_at IS NULL
 RETURNING id
 """
 
 COUNT_DOWN = """
-UPDATE forecourt.batches
-SET pending = pending - %(ended)s,
-    failed = failed + %(failed)s,
-    cancelled = cancelled + %(cancelled)s,
+WITH grown AS (
+    DELETE FROM forecourt.batch_growths
+    WHERE batch_id = %(id)s
+    RETURNING more
+), more AS (
+    SELECT coalesce(sum(more), 0) AS more FROM grown
+)
+UPDATE forecourt.batches AS b
+SET total = b.total + more,
+    pending = b.pending + more - %(ended)s,
+    failed = b.failed + %(failed)s,
+    cancelled = b.cancelled + %(cancelled)s,
     cancelled_at = CASE WHEN %(failed)s > 0 AND NOT allow_failures THEN coalesce(cancelled_at, now()) ELSE cancelled_at END,
-    finished_at = CASE WHEN pending = %(ended)s THEN now() END
-WHERE id = %(id)s
-RETURNING id, name, total, pending, failed, cancelled, on_success, on_failure, at_last
+    finished_at = CASE WHEN b.pending + more = %(ended)s THEN now() END
+FROM more
+WHERE b.id = %(id)s
+RETURNING b.id, name, total, pending, failed, cancelled, on_success, on_failure, at_last
 """
 
 CANCELLED = "SELECT id FROM forecourt.batches WHERE id = ANY (%(ids)s) AND cancelled_at IS NOT NULL"
 
 SHOW = """
-SELECT id, name, total, pending, failed, cancelled, created_at, cancelled_at, finished_at
-FROM forecourt.batches
+SELECT id, name, total + more AS total, pending + more AS pending, failed, cancelled, created_at, cancelled_at, finished_at
+FROM forecourt.batches AS b
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(more), 0) AS more FROM forecourt.batch_growths WHERE batch_id = b.id
+) AS grown
 ORDER BY id DESC
 LIMIT %(limit)s
 """
@@ -70,14 +87,14 @@ def begin(
 ) -> int:
     """Enter a batch of `total` calls, before they are entered themselves."""
     plans = {"then": then, "catch": catch, "at_last": at_last}
-    parameters = {key: None if plan is None else orjson.dumps(plan).decode() for key, plan in plans.items()}
+    parameters = {key: None if plan is None else json_text.dumps(plan) for key, plan in plans.items()}
     parameters |= {"name": name}
     row = tx.execute(BEGIN, parameters | {"total": total, "allow_failures": allow_failures}).fetchall()[0]
     return int(row[0])
 
 
 def grow(tx: Connection[Any], id: int, more: int) -> None:
-    """Count further calls in. Raises ValueError when the batch is finished."""
+    """Count further calls in, without locking the batch. Raises ValueError when it is finished."""
     if tx.execute(GROW, {"id": id, "more": more}).fetchone() is None:
         raise ValueError(f"batch {id} is finished; nothing can be added to it")
 

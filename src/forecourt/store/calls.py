@@ -1,12 +1,13 @@
 """Enters new calls: into ready when they are due now, into scheduled when they are not."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
 from psycopg import Connection
+
+from forecourt.store import json_text
 
 LARGEST_PORTION = 64 * 1024 * 1024
 """Characters of arguments in one statement: PostgreSQL allows an array of 256 MB in JSON, and a character may take four bytes."""
@@ -31,7 +32,7 @@ RETURNING id
 ENTER_UNIQUE_READY = """
 WITH taken AS MATERIALIZED (
     SELECT key, forecourt.take_unique(key, %(unique_for)s) AS id
-    FROM forecourt.unique_key(%(job)s, %(args)s::jsonb, %(unique)s::jsonb) AS wanted(key)
+    FROM forecourt.unique_key(%(job)s, %(defaults)s::jsonb || %(args)s::jsonb, %(unique)s::jsonb) AS wanted(key)
 ), entered AS (
     INSERT INTO forecourt.ready (id, job, queue, priority, args, options, trace, unique_key)
     SELECT id, %(job)s, %(queue)s, %(priority)s, %(args)s::jsonb, %(options)s::jsonb, %(trace)s, key
@@ -46,7 +47,7 @@ FROM entered
 ENTER_UNIQUE_SCHEDULED = """
 WITH taken AS MATERIALIZED (
     SELECT key, forecourt.take_unique(key, %(unique_for)s) AS id
-    FROM forecourt.unique_key(%(job)s, %(args)s::jsonb, %(unique)s::jsonb) AS wanted(key)
+    FROM forecourt.unique_key(%(job)s, %(defaults)s::jsonb || %(args)s::jsonb, %(unique)s::jsonb) AS wanted(key)
 )
 INSERT INTO forecourt.scheduled (id, job, queue, priority, args, options, trace, unique_key, run_at)
 SELECT id, %(job)s, %(queue)s, %(priority)s, %(args)s::jsonb, %(options)s::jsonb, %(trace)s, key,
@@ -59,7 +60,7 @@ RETURNING id
 WHO_HAS_IT = """
 SELECT call_id
 FROM forecourt.uniques
-WHERE key = forecourt.unique_key(%(job)s, %(args)s::jsonb, %(unique)s::jsonb)
+WHERE key = forecourt.unique_key(%(job)s, %(defaults)s::jsonb || %(args)s::jsonb, %(unique)s::jsonb)
 """
 
 # A function yields its rows in order, so the ids that come back are in the order of the arguments.
@@ -86,7 +87,8 @@ class Placement:
     """Where and when calls of one job enter: everything but their arguments.
 
     `run_at` is an instant, `delay` seconds from now by the database's clock; neither means now. `unique`: the arguments that make a
-    call unique, () for all of them, None if calls are not; `unique_for`: for so many seconds, or while the call lives.
+    call unique, () for all of them, None if calls are not; `defaults`: what an argument is that was left out; `unique_for`: for so
+    many seconds, or while the call lives.
     """
 
     job: str
@@ -97,6 +99,7 @@ class Placement:
     options: dict[str, Any] | None = None
     trace: str | None = None
     unique: tuple[str, ...] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     unique_for: float | None = None
 
     @property
@@ -112,10 +115,11 @@ class Placement:
             "priority": self.priority,
             "delay": self.delay,
             "run_at": self.run_at,
-            "options": orjson.dumps(self.options or {}).decode(),
+            "options": json_text.dumps(self.options) if self.options else "{}",
             "trace": self.trace,
             "batch": (self.options or {}).get("batch"),
-            "unique": None if self.unique is None else orjson.dumps(self.unique).decode(),
+            "unique": None if self.unique is None else json_text.dumps(self.unique),
+            "defaults": json_text.dumps(self.defaults) if self.defaults else "{}",
             "unique_for": self.unique_for,
         }
 
@@ -136,11 +140,11 @@ def enter(tx: Connection[Any], placement: Placement, args: str) -> tuple[int, bo
         # It ended between the two statements: the key is free now.
 
 
-def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> list[int]:
+def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> list[tuple[int, bool]]:
     """Enter one call for each JSON object in `args`, in as few statements as their size allows; unique ones one by one. Returns
-    their ids, in the same order."""
+    for each what `enter` returns, in the same order."""
     if placement.unique is not None:
-        return [enter(tx, placement, one)[0] for one in args]
+        return [enter(tx, placement, one) for one in args]
     statement = INSERT_MANY_SCHEDULED if placement.later else INSERT_MANY_READY
     parameters = placement.parameters()
     ids: list[int] = []
@@ -148,7 +152,7 @@ def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -
         ids += [row[0] for row in tx.execute(statement, parameters | {"many": f"[{','.join(portion)}]"}).fetchall()]
     if ids and not placement.later:
         wake(tx, [placement.queue])
-    return ids
+    return [(id, True) for id in ids]
 
 
 def _portions(args: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,43 +1,54 @@
-"""Ends calls that nobody wants any more: one that waits goes to done as cancelled, one that runs is reported to its worker."""
+"""Ends calls that nobody wants any more: one that waits goes to done as cancelled, one that runs is ended by its worker.
+
+A request is a row for as long as its call lives, wherever the call is: a call moves between its tables meanwhile, and only a
+statement that looks into all of them at once can tell one that moved from one that is over.
+"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
+from psycopg.rows import class_row
+
+# One snapshot for the three tables: a call that is just being moved is in exactly one of them.
+ASK = """
+WITH live AS (
+    SELECT id FROM forecourt.ready WHERE id = ANY (%(ids)s)
+    UNION ALL
+    SELECT id FROM forecourt.scheduled WHERE id = ANY (%(ids)s)
+    UNION ALL
+    SELECT id FROM forecourt.running WHERE id = ANY (%(ids)s)
+), asked AS (
+    INSERT INTO forecourt.cancellations (call_id, who)
+    SELECT id, %(who)s FROM live
+    ON CONFLICT (call_id) DO NOTHING
+)
+SELECT id FROM live
+"""
 
 CANCEL_WAITING = """
 WITH waiting AS (
     DELETE FROM forecourt.ready WHERE id = ANY (%(ids)s)
-    RETURNING id, batch_id, created_at, attempts, uuid, job, queue, args, history, unique_key, trace
+    RETURNING id, batch_id, created_at, attempts, uuid, job, queue, args, options, history, unique_key, trace
 ), later AS (
     DELETE FROM forecourt.scheduled WHERE id = ANY (%(ids)s)
-    RETURNING id, batch_id, created_at, attempts, uuid, job, queue, args, history, unique_key, trace
+    RETURNING id, batch_id, created_at, attempts, uuid, job, queue, args, options, history, unique_key, trace
 ), gone AS (
     SELECT * FROM waiting UNION ALL SELECT * FROM later
 ), freed AS (
     DELETE FROM forecourt.uniques AS u
     USING gone AS g
     WHERE u.key = g.unique_key AND u.call_id = g.id AND u.until = 'infinity'
-), closed AS (
-    UPDATE forecourt.ticks
-    SET status = 'cancelled', why = %(why)s, finished_at = now()
+), forgotten AS (
+    DELETE FROM forecourt.cancellations
     WHERE call_id IN (SELECT id FROM gone)
-      AND finished_at IS NULL
+), entered AS (
+    INSERT INTO forecourt.done (id, batch_id, created_at, attempts, uuid, outcome, job, queue, args, history, result, trace)
+    SELECT id, batch_id, created_at, attempts, uuid, 'cancelled', job, queue, args, history,
+           jsonb_build_object('why', %(why)s::text), trace
+    FROM gone
 )
-INSERT INTO forecourt.done (id, batch_id, created_at, attempts, uuid, outcome, job, queue, args, history, result, trace)
-SELECT id, batch_id, created_at, attempts, uuid, 'cancelled', job, queue, args, history,
-       jsonb_build_object('why', %(why)s::text), trace
-FROM gone
-RETURNING id, batch_id
-"""
-
-ASK = """
-INSERT INTO forecourt.cancellations (call_id, who)
-SELECT id, %(who)s
-FROM forecourt.running
-WHERE id = ANY (%(ids)s)
-ON CONFLICT (call_id) DO NOTHING
-RETURNING call_id
+SELECT id, options FROM gone
 """
 
 ASKED_OF = """
@@ -57,25 +68,35 @@ WHERE EXISTS (SELECT FROM forecourt.ready WHERE id = c.call_id)
 FORGET = """
 DELETE FROM forecourt.cancellations AS c
 WHERE NOT EXISTS (SELECT FROM forecourt.running WHERE id = c.call_id)
+  AND NOT EXISTS (SELECT FROM forecourt.ready WHERE id = c.call_id)
+  AND NOT EXISTS (SELECT FROM forecourt.scheduled WHERE id = c.call_id)
 """
 
 
-def waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> dict[int, int | None]:
-    """End the calls that wait, due or not. Returns their ids, each with its batch."""
-    return {row[0]: row[1] for row in tx.execute(CANCEL_WAITING, {"ids": list(ids), "why": f"cancelled by {who}"})}
+class Cancelled(NamedTuple):
+    """A call that waited and was ended; its options say what counts on it."""
+
+    id: int
+    options: dict[str, Any]
 
 
 def ask(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
-    """Ask the workers of the calls that run to end them. Returns their ids."""
+    """Request the end of calls, wherever they are, until they have ended. Returns the ids of those that live."""
     return {row[0] for row in tx.execute(ASK, {"ids": list(ids), "who": who})}
 
 
+def waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> list[Cancelled]:
+    """End the calls that wait, due or not, and with them the requests."""
+    with tx.cursor(row_factory=class_row(Cancelled)) as cursor:
+        return cursor.execute(CANCEL_WAITING, {"ids": list(ids), "why": f"cancelled by {who}"}).fetchall()
+
+
 def waiting_again(tx: Connection[Any]) -> dict[int, str]:
-    """The calls that were to be ended while they ran and wait again, each with whoever asked."""
+    """The calls that are to be ended and wait, each with whoever asked."""
     return {row[0]: row[1] for row in tx.execute(WAITING_AGAIN)}
 
 
 def asked_of(tx: Connection[Any], worker: int) -> set[int]:
-    """The calls that this worker runs and should end. What has ended by itself is forgotten."""
+    """The calls that this worker runs and should end. The requests of calls that are over are forgotten."""
     tx.execute(FORGET)
     return {row[0] for row in tx.execute(ASKED_OF, {"worker": worker})}

@@ -30,8 +30,8 @@ WHERE (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s))
 ORDER BY id
 """
 
-# Attempts start from zero; the history stays, so that nobody wonders later what had happened. A batch has counted the failure
-# and may be finished, so the call goes on without it.
+# Attempts, errors and age start from zero, as if it was dispatched now; the history stays, with a line between, so that nobody
+# wonders later what had happened. A batch has counted the failure and may be finished, so the call goes on without it.
 # A unique call comes back only if no other has its key meanwhile.
 RETRY = """
 WITH pick AS MATERIALIZED (
@@ -44,7 +44,11 @@ WITH pick AS MATERIALIZED (
     SELECT unique_key, id, 'infinity'
     FROM pick
     WHERE unique_key IS NOT NULL
-    ON CONFLICT (key) DO NOTHING
+    ON CONFLICT (key) DO UPDATE
+    SET call_id = excluded.call_id,
+        until = excluded.until
+    WHERE uniques.call_id = excluded.call_id
+       OR uniques.until <= now()
     RETURNING call_id
 ), gone AS (
     DELETE FROM forecourt.failed
@@ -57,9 +61,13 @@ WITH pick AS MATERIALIZED (
     WHERE t.id = (g.options ->> 'tick')::bigint
 )
 INSERT INTO forecourt.ready (
-    id, batch_id, created_at, priority, uuid, job, queue, args, options, history, unique_key, trace
+    id, batch_id, priority, uuid, job, queue, args, options, history, unique_key, trace
 )
-SELECT id, NULL, created_at, priority, uuid, job, queue, args, options - 'batch', history, unique_key, trace
+SELECT id, NULL, priority, uuid, job, queue, args, options - 'batch',
+       forecourt.remember(history, jsonb_build_array(jsonb_build_object(
+           'outcome', 'Retried', 'at', now(), 'message', 'by hand; dispatched first at ' || created_at
+       ))),
+       unique_key, trace
 FROM gone
 RETURNING queue
 """
@@ -102,8 +110,8 @@ def selected(
 
 
 def retry(tx: Connection[Any], ids: Sequence[int]) -> int:
-    """failed → ready, with all tries anew. Returns how many: one that somebody else took, or a unique call of which another is
-    live, stays where it is."""
+    """failed → ready, with all tries anew, as if dispatched now. Returns how many: one that somebody else took, or a unique call of
+    which another is live, stays where it is."""
     queues = [row[0] for row in tx.execute(RETRY, {"ids": list(ids)})]
     wake(tx, sorted(set(queues)))
     return len(queues)

@@ -1,7 +1,8 @@
 """Concurrency and rate limits, decided in the transaction that claims.
 
 A hold is a claim that counts against a limit; it counts only while its call is in running under the same token, so a crash frees it
-with the call and nothing can stay stuck. All limits of a call are checked before any of them is charged.
+with the call and nothing can stay stuck. A claim that was charged to a rate has one too, with the end of the window: a call that is
+given back unstarted takes its charge with it. All limits of a call are checked before any of them is charged.
 """
 
 from collections.abc import Sequence
@@ -35,11 +36,10 @@ WHERE key = ANY (%(keys)s)
 """
 
 HOLD = """
-INSERT INTO forecourt.holds (key, call_id, token)
-SELECT * FROM unnest(%(keys)s::text[], %(calls)s::bigint[], %(tokens)s::bigint[])
-ON CONFLICT (call_id) DO UPDATE
-SET key = excluded.key,
-    token = excluded.token
+INSERT INTO forecourt.holds (key, call_id, token, ends_at)
+SELECT given.key, given.call_id, given.token, r.ends_at
+FROM unnest(%(keys)s::text[], %(calls)s::bigint[], %(tokens)s::bigint[]) AS given(key, call_id, token)
+LEFT JOIN forecourt.rates AS r ON r.key = given.key
 """
 
 CHARGE = """
@@ -71,11 +71,13 @@ FROM gone
 # Each hold that ends lets one call with the same key go on at once, the one that was dispatched first.
 FREE = """
 WITH ended AS (
-    DELETE FROM forecourt.holds
-    WHERE call_id = ANY (%(calls)s)
-    RETURNING key
+    DELETE FROM forecourt.holds AS h
+    USING unnest(%(calls)s::bigint[], %(tokens)s::bigint[]) AS over(call_id, token)
+    WHERE h.call_id = over.call_id
+      AND h.token = over.token
+    RETURNING h.key, h.ends_at
 ), freed AS (
-    SELECT key, count(*) AS places FROM ended GROUP BY key
+    SELECT key, count(*) AS places FROM ended WHERE ends_at IS NULL GROUP BY key
 ), next AS (
     SELECT n.id
     FROM freed AS f,
@@ -137,7 +139,7 @@ def used(tx: Connection[Any], keys: Sequence[str]) -> dict[str, tuple[int, float
 
 
 def hold(tx: Connection[Any], holds: Sequence[tuple[str, int, int]]) -> None:
-    """Charge limits: (key, call id, token)."""
+    """Note which claims count against which keys, after the rates among them were charged: (key, call id, token)."""
     keys, calls, tokens = ([list(column) for column in zip(*holds, strict=True)]) if holds else ([], [], [])
     tx.execute(HOLD, {"keys": keys, "calls": calls, "tokens": tokens})
 
@@ -162,9 +164,9 @@ def hold_off(tx: Connection[Any], calls: Sequence[HeldOff]) -> None:
     )
 
 
-def free(tx: Connection[Any], calls: Sequence[int]) -> None:
-    """These calls do not run any more: those that waited for their places may go on."""
-    tx.execute(FREE, {"calls": list(calls)})
+def free(tx: Connection[Any], claims: Sequence[tuple[int, int]]) -> None:
+    """These claims, by (id, token), are over: those that waited for their places may go on."""
+    tx.execute(FREE, {"calls": [id for id, _ in claims], "tokens": [token for _, token in claims]})
 
 
 def forget(tx: Connection[Any]) -> None:

@@ -38,7 +38,8 @@ INSERT INTO forecourt.running (
 SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
        nextval('forecourt.run_tokens'), %(worker)s
 FROM gone
-RETURNING id, token, batch_id, job, queue, priority, attempts, jsonb_array_length(history) AS incidents, args::text AS args,
+RETURNING id, token, batch_id, job, queue, priority, attempts,
+          CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions, args::text AS args,
           options::text AS options, date_part('epoch', now() - ready_at) AS waited,
           date_part('epoch', now() - created_at) AS age,
           CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors, false AS unwanted
@@ -68,8 +69,8 @@ SET LOCAL enable_mergejoin = off;
 
 
 class Claimed(NamedTuple):
-    """A call as a worker holds it. `attempts` ended before this claim, `errors` of them by an exception; `waited` is seconds
-    between ready and claimed, `age` seconds since it was dispatched."""
+    """A call as a worker holds it. `attempts` ended before this claim, `errors` of them by an exception; its last
+    `interruptions` came in a row; `waited` is seconds between ready and claimed, `age` seconds since it was dispatched."""
 
     id: int
     token: int
@@ -78,7 +79,7 @@ class Claimed(NamedTuple):
     queue: str
     priority: int
     attempts: int
-    incidents: int
+    interruptions: int
     args: str
     options: str
     waited: float

@@ -81,12 +81,36 @@ FROM gone
 RETURNING id
 """
 
+# A call that never began takes back what its claim was charged to rates, as long as their windows last.
 GIVE_BACK = """
 WITH gone AS (
     DELETE FROM forecourt.running
     WHERE id = ANY (%(ids)s::bigint[])
       AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
     RETURNING *
+), freed AS (
+    DELETE FROM forecourt.holds AS h
+    USING gone AS g
+    WHERE h.call_id = g.id AND h.token = g.token
+    RETURNING h.key, h.ends_at
+), charged AS (
+    SELECT key, ends_at, count(*) AS calls
+    FROM freed
+    WHERE ends_at IS NOT NULL
+    GROUP BY key, ends_at
+), locked AS (
+    SELECT r.key
+    FROM forecourt.rates AS r
+    JOIN charged AS c USING (key, ends_at)
+    ORDER BY r.key
+    FOR UPDATE OF r
+), refunded AS (
+    UPDATE forecourt.rates AS r
+    SET used = greatest(0, r.used - c.calls)
+    FROM charged AS c
+    WHERE r.key = c.key
+      AND r.ends_at = c.ends_at
+      AND r.key IN (SELECT key FROM locked)
 )
 INSERT INTO forecourt.ready (
     id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
@@ -105,7 +129,8 @@ WHERE id = ANY (%(ids)s::bigint[])
 """
 
 OF_WORKERS = """
-SELECT id, token, job, queue, attempts, jsonb_array_length(history) AS incidents, options::text AS options,
+SELECT id, token, job, queue, attempts, options::text AS options,
+       CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions,
        started_at IS NOT NULL AS started, worker, date_part('epoch', now() - created_at) AS age,
        CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors
 FROM forecourt.running
@@ -135,8 +160,8 @@ class Held(NamedTuple):
     job: str
     queue: str
     attempts: int
-    incidents: int
     options: str
+    interruptions: int
     started: bool
     worker: int
     age: float

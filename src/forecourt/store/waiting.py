@@ -1,8 +1,9 @@
 """Removes calls that wait: `queue clear`. A call that is running is nobody's to clear."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
 COUNT = """
 SELECT (SELECT count(*) FROM forecourt.ready WHERE queue = %(queue)s)
@@ -11,23 +12,32 @@ SELECT (SELECT count(*) FROM forecourt.ready WHERE queue = %(queue)s)
 
 CLEAR = """
 WITH cleared AS (
-    DELETE FROM forecourt.ready WHERE queue = %(queue)s RETURNING id
+    DELETE FROM forecourt.ready
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM forecourt.ready WHERE queue = %(queue)s ORDER BY queue, priority, id LIMIT %(limit)s))
+    RETURNING id, options
 ), also AS (
-    DELETE FROM forecourt.scheduled WHERE queue = %(queue)s RETURNING id
-), ids AS (
-    SELECT id FROM cleared UNION ALL SELECT id FROM also
+    DELETE FROM forecourt.scheduled
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM forecourt.scheduled WHERE queue = %(queue)s LIMIT %(limit)s))
+    RETURNING id, options
+), gone AS (
+    SELECT * FROM cleared UNION ALL SELECT * FROM also
 ), freed AS (
     DELETE FROM forecourt.uniques
-    WHERE call_id IN (SELECT id FROM ids)
+    WHERE call_id IN (SELECT id FROM gone)
       AND until = 'infinity'
-), closed AS (
-    UPDATE forecourt.ticks
-    SET status = 'cancelled', why = 'its queue was cleared', finished_at = now()
-    WHERE call_id IN (SELECT id FROM ids)
-      AND finished_at IS NULL
 )
-SELECT count(*) FROM ids
+SELECT id, options FROM gone
 """
+
+PORTION = 10_000
+"""Calls of each table that one statement removes."""
+
+
+class Cleared(NamedTuple):
+    """A call that waited and was removed; its options say what counts on it."""
+
+    id: int
+    options: dict[str, Any]
 
 
 def count(tx: Connection[Any], queue: str) -> int:
@@ -35,6 +45,7 @@ def count(tx: Connection[Any], queue: str) -> int:
     return int(tx.execute(COUNT, {"queue": queue}).fetchall()[0][0])
 
 
-def clear(tx: Connection[Any], queue: str) -> int:
-    """Remove them, and close the ticks that some of them were. Returns how many."""
-    return int(tx.execute(CLEAR, {"queue": queue}).fetchall()[0][0])
+def clear(tx: Connection[Any], queue: str) -> list[Cleared]:
+    """Remove a portion of them; empty when there is none left."""
+    with tx.cursor(row_factory=class_row(Cleared)) as cursor:
+        return cursor.execute(CLEAR, {"queue": queue, "limit": PORTION}).fetchall()

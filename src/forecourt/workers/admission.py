@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from psycopg import Connection
 
 from forecourt.jobs.job import Job
-from forecourt.store import limits
+from forecourt.store import json_text, limits
 from forecourt.store.limits import HeldOff
 from forecourt.store.ready import Claimed
 
@@ -51,10 +50,11 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Job[..., Any]], claimed: Seque
             if rate_key and policy.rate is not None:
                 spent[rate_key] = (used + 1, ends_in or policy.rate.window)
                 charges[rate_key] = (charges.get(rate_key, (0, 0.0))[0] + 1, policy.rate.window)
-    if holds:
-        limits.hold(tx, holds)
+                holds.append((rate_key, call.id, call.token))
     if charges:
         limits.charge(tx, charges)
+    if holds:
+        limits.hold(tx, holds)
     if stopped:
         limits.hold_off(tx, stopped)
     refused = {call.id for call in stopped}
@@ -63,8 +63,8 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Job[..., Any]], claimed: Seque
 
 def _keys(job: Job[..., Any], call: Claimed) -> tuple[str | None, str | None]:
     try:
-        args = orjson.loads(call.args)
-    except orjson.JSONDecodeError:
+        args = job.arguments.defaults | json_text.loads(call.args)
+    except RecursionError:
         return (None, None)  # nested too deep to be read: let it run, so that the slot refuses it by itself
     limit, rate = job.policy.limit, job.policy.rate
     return (limit.key(job.name, args) if limit else None, rate.key(job.name, args) if rate else None)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from forecourt.jobs.outcome import BY_NAME, FINISHED, Outcome
+from forecourt.store import json_text
 from forecourt.store.ready import Claimed
 
 LARGEST = 64 * 1024
@@ -62,7 +63,7 @@ def unpack(message: bytes | memoryview) -> tuple[str, int, list[Item]]:
 
 def loaded(options: str) -> dict[str, Any]:
     """A call's options from their JSON text; most have none."""
-    return {} if options == "{}" else orjson.loads(options)
+    return {} if options == "{}" else dict(json_text.loads(options))
 
 
 def pack_reports(reports: Sequence[Report]) -> bytes:

@@ -104,7 +104,7 @@ class Completer:
         endings: list[Ending] = []
         postponed: list[Postponed] = []
         verdicts: list[tuple[Completion, Ended | Lost | Postponed | Settled]] = []
-        limited: list[int] = []
+        limited: list[tuple[int, int]] = []
         for completion in batch.completions:
             call, outcome, seconds, log = completion
             policy = self._terms[call.job].policy
@@ -115,8 +115,8 @@ class Completer:
                     endings.append(Ending(verdict, loaded(call.options), seconds))
                 case Postponed():
                     postponed.append(verdict)
-            if policy.limit is not None:
-                limited.append(call.id)
+            if policy.limit is not None or policy.rate is not None:
+                limited.append((call.id, call.token))
         if batch.started:
             running.mark_started(tx, batch.started)
         ours = end(tx, endings) | running.postpone(tx, postponed)

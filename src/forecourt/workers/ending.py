@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import orjson
 from psycopg import Connection
 
-from forecourt.store import batches, calls, cancel, running, ticks
+from forecourt.store import batches, calls, cancel, json_text, running, ticks, waiting
 from forecourt.store.batches import Standing
 from forecourt.store.calls import Placement
 from forecourt.store.running import Ended, Lost
@@ -34,24 +33,37 @@ def end(tx: Connection[Any], endings: Sequence[Ending]) -> set[int]:
     """End these calls. Returns the ids that were still ours; for the others nothing was changed."""
     ours = running.finish(tx, [ending.call for ending in endings if isinstance(ending.call, Ended)])
     ours |= running.fail(tx, [ending.call for ending in endings if isinstance(ending.call, Lost)])
-    marked = [ending for ending in endings if ending.options and ending.call.id in ours]
-    if marked:
-        ticks.close(tx, [_closing(ending) for ending in marked if "tick" in ending.options])
-        for ending in marked:
-            _tell_follower(tx, ending)
-            _go_on_with_chain(tx, ending)
-        _count_in_batches(tx, [ending for ending in marked if "batch" in ending.options])
+    _go_on(tx, [ending for ending in endings if ending.options and ending.call.id in ours])
     return ours
 
 
 def cancel_waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
     """End calls that wait, due or not, as cancelled. Returns the ids of those that did wait."""
     gone = cancel.waiting(tx, ids, who)
-    members = [(id, batch) for id, batch in gone.items() if batch is not None]
-    _count_in_batches(
-        tx, [Ending(Ended(id, 0, 0.0, "cancelled", None), {"batch": batch}, 0.0) for id, batch in members]
-    )
-    return set(gone)
+    _go_on(tx, [_unwanted(call.id, call.options, f"cancelled by {who}") for call in gone if call.options])
+    return {call.id for call in gone}
+
+
+def clear(tx: Connection[Any], queue: str) -> int:
+    """Remove the calls that wait in a queue, due or not; to whatever counts on them they are cancelled. Returns how many."""
+    count = 0
+    while cleared := waiting.clear(tx, queue):
+        count += len(cleared)
+        _go_on(tx, [_unwanted(call.id, call.options, "its queue was cleared") for call in cleared if call.options])
+    return count
+
+
+def _unwanted(id: int, options: dict[str, Any], why: str) -> Ending:
+    return Ending(Ended(id, 0, 0.0, "cancelled", json_text.dumps({"why": why})), options, 0.0)
+
+
+def _go_on(tx: Connection[Any], endings: Sequence[Ending]) -> None:
+    """What follows from the ends of these calls, in the transaction that ends them."""
+    ticks.close(tx, [_closing(ending) for ending in endings if "tick" in ending.options])
+    for ending in endings:
+        _tell_follower(tx, ending)
+        _go_on_with_chain(tx, ending)
+    _count_in_batches(tx, [ending for ending in endings if "batch" in ending.options])
 
 
 def _closing(ending: Ending) -> ticks.Closing:
@@ -59,7 +71,8 @@ def _closing(ending: Ending) -> ticks.Closing:
         case Ended(id=id, outcome="finished", result=result):
             return ticks.Closing(id, "succeeded", None, result, ending.seconds)
         case Ended(id=id, outcome=outcome, result=result):
-            return ticks.Closing(id, "cancelled", outcome, result, ending.seconds)
+            why = json_text.loads(result)["why"] if result is not None else outcome
+            return ticks.Closing(id, "cancelled", why, None, ending.seconds)
         case Lost(id=id, error=error, message=message):
             return ticks.Closing(id, "failed", f"{error}: {message}", None, ending.seconds)
 
@@ -74,11 +87,11 @@ def _tell_follower(tx: Connection[Any], ending: Ending) -> None:
             succeeded = (
                 True if ending.word == "finished" else None
             )  # discarded or cancelled: neither success nor failure
-            ended = {"succeeded": succeeded, "error": None, "result": result and orjson.loads(result)}
+            ended = {"succeeded": succeeded, "error": None, "result": result and json_text.loads(result)}
         case Lost(error=error, message=message):
             ended = {"succeeded": False, "error": f"{error}: {message}", "result": None}
     args = follow["args"] | ended | {"seconds": ending.seconds}
-    calls.enter(tx, Placement(follow["job"], follow["queue"]), orjson.dumps(args).decode())
+    calls.enter(tx, Placement(follow["job"], follow["queue"]), json_text.dumps(args))
 
 
 def _go_on_with_chain(tx: Connection[Any], ending: Ending) -> None:
@@ -128,7 +141,7 @@ def _call_back(tx: Connection[Any], standing: Standing, first_failed: Ending | N
 def _enter(tx: Connection[Any], plan: dict[str, Any], options: dict[str, Any] | None = None, **told: Any) -> None:
     args = plan["args"] | {name: told[name] for name in plan["told"] if name in told}
     placement = Placement(plan["job"], plan["queue"], plan["priority"], options=options)
-    calls.enter(tx, placement, orjson.dumps(args).decode())
+    calls.enter(tx, placement, json_text.dumps(args))
 
 
 def _failure(ending: Ending) -> dict[str, Any]:

@@ -10,12 +10,16 @@ KEEP_MINUTES = 30
 """Days that counts by the minute are kept."""
 KEEP_TICKS = 400
 """Days that due times are kept: a little more than a year, so that last year's run of a yearly task can be seen."""
+KEEP_BATCHES = 30
+"""Days that finished batches are kept."""
+KEEP_AUDIT = 400
+"""Days for which is known what operators did."""
 AHEAD = 3
 """Days whose partition exists before they begin."""
 
 
 class Pruner(Agent):
-    """Keeps partitions ahead and drops what is too old. Of all workers one does so at a time.
+    """Keeps partitions ahead and removes what is too old. Of all workers one does so at a time.
 
     Failed calls are never pruned here: they leave by `queue retry`, `forget`, `flush` or `prune`.
     """
@@ -31,4 +35,7 @@ class Pruner(Agent):
                 retention.keep_partitions(tx, ahead=AHEAD, days=KEEP_DONE)
                 + retention.prune_ticks(tx, KEEP_TICKS)
                 + retention.prune_minutes(tx, KEEP_MINUTES)
+                + retention.prune_batches(tx, KEEP_BATCHES)
+                + retention.prune_audit(tx, KEEP_AUDIT)
+                + retention.prune_uniques(tx)
             )

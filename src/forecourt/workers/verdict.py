@@ -29,12 +29,13 @@ PARKED = 30.0
 """Seconds until a call that this worker does not know is tried again, by this worker or by one with newer code."""
 
 UNCOUNTED = 20
-"""Interruptions that cost no try. One that always comes with the same call is the call's own doing, and counts from then on."""
+"""Interruptions in a row that cost no try. One that always comes with the same call is the call's own doing, and counts from
+then on."""
 
 
 class Attempt(Protocol):
     """What the verdict needs to know of a call that somebody holds. `attempts` ended before this one, `errors` of them by an
-    exception; `incidents` are in its history; `age` is in seconds since its dispatch."""
+    exception; the last `interruptions` came in a row; `age` is in seconds since its dispatch."""
 
     @property
     def id(self) -> int: ...
@@ -43,7 +44,7 @@ class Attempt(Protocol):
     @property
     def attempts(self) -> int: ...
     @property
-    def incidents(self) -> int: ...
+    def interruptions(self) -> int: ...
     @property
     def age(self) -> float: ...
     @property
@@ -88,7 +89,7 @@ def decide(
         case Unknown(why=why):
             # Without a time, so that the history keeps one such entry however often the call comes by.
             return Postponed(call.id, call.token, PARKED, False, _entry(outcome="Unknown", message=why))
-        case Interrupted(why=why, delay=delay) if call.incidents < UNCOUNTED:
+        case Interrupted(why=why, delay=delay) if call.interruptions < UNCOUNTED:
             return Postponed(call.id, call.token, delay, False, _incident(outcome, call, seconds, "Interrupted", why))
         case Interrupted(why=why):
             error, message, trace = "Interrupted", f"{UNCOUNTED} times in a row: {why}", ""

@@ -1,0 +1,119 @@
+"""A request to end a call lives as long as the call, wherever the call is and whatever is being committed."""
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+import workshop
+from fleet import Looking, wait_until
+from forecourt.store import cancel, ready, running, scheduled
+from forecourt.store.ready import Claimed, LowWater
+from forecourt.workers.ending import cancel_waiting
+from forecourt.workers.errand import Errand
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@pytest.fixture
+def tx(looking: Looking, database: str) -> Iterator[Connection]:
+    with psycopg.connect(database) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def operator(database: str) -> Iterator[Connection]:
+    with psycopg.connect(database) as connection:
+        yield connection
+        connection.rollback()
+
+
+def claim(tx: Connection) -> Claimed:
+    [call] = ready.claim(tx, queue="default", limit=1, worker=1, low=LowWater())
+    return call
+
+
+def end(operator: Connection, id: int) -> tuple[set[int], set[int]]:
+    """What `queue cancel` does: who lives, and who waited."""
+    live = cancel.ask(operator, [id], "operator")
+    waited = cancel_waiting(operator, [id], "operator")
+    operator.commit()
+    return live, waited
+
+
+def errand() -> None:
+    Errand(lambda: 2, lambda unwanted, restart: None).run_once()
+
+
+def test_a_call_that_was_asked_to_end_while_it_ran_ends_when_it_waits_again(
+    tx: Connection, operator: Connection, looking: Looking
+) -> None:
+    call = workshop.nothing.dispatch(n=1)
+    claimed = claim(tx)
+    tx.commit()
+    assert end(operator, call.id) == ({call.id}, set())
+    running.give_back(tx, [(claimed.id, claimed.token)])
+    tx.commit()
+    assert cancel.asked_of(operator, 2) == set(), "some worker looks for its own, and forgets what is over"
+    operator.commit()
+    errand()
+    assert looking.rows("SELECT outcome FROM forecourt.done") == [("cancelled",)]
+    assert (looking.live(), looking.count("cancellations")) == (0, 0)
+
+
+@pytest.mark.parametrize("move", ["claimed", "given back", "promoted", "postponed"])
+def test_a_call_is_found_while_it_moves(tx: Connection, operator: Connection, looking: Looking, move: str) -> None:
+    """The move is not committed when the operator asks, and is when the operator has looked."""
+    if move == "promoted":
+        call = workshop.nothing.using(delay=0.001).dispatch(n=1)
+    else:
+        call = workshop.nothing.dispatch(n=1)
+        if move != "claimed":
+            claimed = claim(tx)
+            tx.commit()
+    match move:
+        case "claimed":
+            claim(tx)
+        case "given back":
+            running.give_back(tx, [(claimed.id, claimed.token)])
+        case "promoted":
+            wait_until(lambda: scheduled.promote(tx))
+        case "postponed":
+            running.postpone(tx, [running.Postponed(claimed.id, claimed.token, 60.0, True, "[]")])
+    found: list[tuple[set[int], set[int]]] = []
+    asking = threading.Thread(target=lambda: found.append(end(operator, call.id)))
+    asking.start()
+    asking.join(0.3)  # it may have to wait for the move, or not
+    tx.commit()
+    asking.join()
+    assert found[0][0] == {call.id}
+    if move == "claimed":
+        [(id, token)] = looking.rows("SELECT id, token FROM forecourt.running")
+        assert cancel.asked_of(operator, 1) == {id}
+        operator.commit()
+        running.give_back(tx, [(id, token)])
+        tx.commit()
+    errand()
+    assert looking.rows("SELECT outcome FROM forecourt.done") == [("cancelled",)]
+    assert (looking.live(), looking.count("cancellations")) == (0, 0)
+
+
+def test_asking_twice_is_no_mistake(tx: Connection, operator: Connection) -> None:
+    call = workshop.nothing.dispatch(n=1)
+    claim(tx)
+    tx.commit()
+    assert end(operator, call.id) == end(operator, call.id) == ({call.id}, set())
+
+
+def test_a_request_is_forgotten_with_its_call(tx: Connection, operator: Connection, looking: Looking) -> None:
+    call = workshop.nothing.dispatch(n=1)
+    claimed = claim(tx)
+    tx.commit()
+    end(operator, call.id)
+    running.finish(tx, [running.Ended(claimed.id, claimed.token, 0.1, "finished", None)])
+    tx.commit()
+    errand()
+    assert looking.count("cancellations") == 0
+    assert end(operator, call.id) == (set(), set())

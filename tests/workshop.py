@@ -236,6 +236,14 @@ def multiply(call: str) -> None:
     add_to_batch([leave_trace.call(call=f"{call} more {n}") for n in range(3)])
 
 
+@job
+def grow_and_wait(folder: str, *, session: Session) -> None:
+    """Adds to its batch in its own transaction, and stays in it."""
+    add_to_batch([leave_trace.call(call="added")], session=session)
+    (Path(folder) / "grown").touch()
+    wait_for(folder, "go", 1)
+
+
 @job(limit=at_most(2, by="key"))
 def two_at_once(key: int, call: str, seconds: float = 0.1) -> None:
     leave(f"begin {key} {call}")

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -43,6 +44,16 @@ def test_good_arguments_come_back_as_they_went_in_and_defaults_fill_the_rest() -
 def test_wrong_arguments_are_named(wrong: dict[str, object], words: str) -> None:
     with pytest.raises(WrongArguments, match=words):
         SPONSOR.dump(wrong)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_json_has_no_words_for_is_refused_wherever_it_hides(value: float) -> None:
+    def anything(given: Any, text: str = "") -> None: ...
+
+    arguments = Arguments("anything", anything, batched=False)
+    with pytest.raises(WrongArguments, match="NaN or infinity"):
+        arguments.dump({"given": {"deep": [value]}})
+    assert arguments.load(arguments.dump({"given": 1, "text": "NaN and Infinity"}))["text"] == "NaN and Infinity"
 
 
 def test_what_postgresql_cannot_store_is_refused_with_words() -> None:

@@ -154,3 +154,14 @@ def test_declaring_again_changes_nothing(declared: Looking) -> None:
         assert load("workshop:app").declare(in_transaction_of(connection)) == 0
         connection.execute(text("UPDATE forecourt.job_definitions SET queue = 'old' WHERE name = 'nothing'"))
         assert load("workshop:app").declare(in_transaction_of(connection)) == 1
+
+
+def test_a_call_that_would_expire_before_it_began_is_refused(looking: Looking) -> None:
+    with pytest.raises(ValueError, match=r"a delay of 7200 s is not shorter than its retry_until of 1 s"):
+        workshop.retry_for_a_second.using(delay=7200).dispatch(call="late")
+    with pytest.raises(ValueError, match="is not shorter than its retry_until"):
+        workshop.retry_for_a_second.using(at=datetime.now(UTC) + timedelta(hours=1)).dispatch(call="late")
+    load("workshop:app").declare(looking.connection)
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="is not shorter than its retry_until"):
+        looking.one("SELECT forecourt.dispatch('retry_for_a_second', '{\"call\": \"late\"}', interval '2 hours')")
+    assert looking.live() == 0

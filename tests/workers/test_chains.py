@@ -140,3 +140,33 @@ def test_cancelling_a_waiting_member_counts_it(looking: Looking) -> None:
     with worker():
         wait_until(lambda: looking.live() == 0)
     assert looking.traces("finally import total=2 failed=0 cancelled=1") == 1
+
+
+def test_integers_of_any_size_arrive_as_they_were(looking: Looking) -> None:
+    big = 2**70 + 1
+    chain(workshop.echo.call(value=big), workshop.echo.call(value=-big)).catch(workshop.echo.call(value=big)).dispatch()
+    batch([workshop.nothing.call()]).then(workshop.echo.call(value=big)).dispatch()
+    work_until_empty()
+    values = looking.rows("SELECT args -> 'value' FROM forecourt.done WHERE job = 'echo' ORDER BY id")
+    assert sorted(values) == [(-big,), (big,), (big,)]
+
+
+def test_clearing_a_queue_counts_in_batches_and_their_callbacks_come(looking: Looking) -> None:
+    waits = workshop.leave_trace.call(call="never")
+    batch([waits, waits], name="night").finally_(workshop.wrap_up.call(call="over")).dispatch()
+    assert Process("queue", "clear", "default", "--yes").wait() == 0
+    work_until_empty()
+    assert order(looking) == ["over night total=2 failed=0 cancelled=2"]
+
+
+def test_adding_to_a_batch_in_a_long_transaction_keeps_no_other_call_from_its_end(
+    looking: Looking, tmp_path: Path
+) -> None:
+    members = [workshop.grow_and_wait.call(folder=str(tmp_path)), workshop.leave_trace.call(call="beside")]
+    batch(members, name="growing").then(workshop.wrap_up.call(call="over")).dispatch()
+    with worker():
+        wait_until(lambda: (tmp_path / "grown").exists())
+        wait_until(lambda: looking.rows("SELECT job FROM forecourt.done") == [("leave_trace",)])
+        (tmp_path / "go").touch()
+        wait_until(lambda: looking.live() == 0)
+    assert set(order(looking)) == {"beside", "added", "over growing total=3 failed=0 cancelled=0"}

@@ -26,12 +26,12 @@ DEFAULTS = Defaults(tries=3, timeout=60, backoff=Steps((10, 30)))
 ERRORS = [Raised("ValueError", "no", "trace"), TimedOut(5), SlotDied(9, None), SlotDied(None, 3), WorkerLost("host", 7)]
 
 
-def held(attempts: int, incidents: int) -> Claimed:
-    return Claimed(5, 50, None, "job", "queue", 0, attempts, incidents, "{}", "{}", 0.0, 0.0, 0, False)
+def held(attempts: int, interruptions: int) -> Claimed:
+    return Claimed(5, 50, None, "job", "queue", 0, attempts, interruptions, "{}", "{}", 0.0, 0.0, 0, False)
 
 
-def judge(outcome: Outcome, attempts: int = 0, incidents: int = 0, policy: Policy = Policy()) -> object:  # noqa: B008
-    return decide(outcome, held(attempts, incidents), 1.5, policy, DEFAULTS)
+def judge(outcome: Outcome, attempts: int = 0, interruptions: int = 0, policy: Policy = Policy()) -> object:  # noqa: B008
+    return decide(outcome, held(attempts, interruptions), 1.5, policy, DEFAULTS)
 
 
 def test_success_ends_the_call_unless_the_slot_has_ended_it_already() -> None:
@@ -79,7 +79,7 @@ def test_releases_parking_and_interruptions_cost_no_try() -> None:
 
 
 def test_a_call_that_is_interrupted_again_and_again_is_charged_in_the_end() -> None:
-    verdict = judge(Interrupted("the database connection was lost"), incidents=UNCOUNTED)
+    verdict = judge(Interrupted("the database connection was lost"), interruptions=UNCOUNTED)
     assert isinstance(verdict, Postponed)
     assert verdict.counted
 

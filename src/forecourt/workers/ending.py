@@ -47,9 +47,11 @@ def cancel_waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int
 def clear(tx: Connection[Any], queue: str) -> int:
     """Remove the calls that wait in a queue, due or not; to whatever counts on them they are cancelled. Returns how many."""
     count = 0
+    followed: list[Ending] = []
     while cleared := waiting.clear(tx, queue):
         count += len(cleared)
-        _go_on(tx, [_unwanted(call.id, call.options, "its queue was cleared") for call in cleared if call.options])
+        followed += [_unwanted(call.id, call.options, "its queue was cleared") for call in cleared if call.options]
+    _go_on(tx, followed)  # at last, since what follows may enter the same queue
     return count
 
 

@@ -1,0 +1,62 @@
+"""What is kept has an end, and who cannot tidy up can work all the same."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+import workshop
+from fleet import Looking, work_until_empty
+from forecourt.workers.pruner import Pruner
+
+
+@pytest.fixture
+def clerk(looking: Looking, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a role that may read and write rows, and nothing else."""
+    name = f"clerk_{make_url(database).database}"
+    role = sql.Identifier(name)
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+        admin.execute(sql.SQL("GRANT USAGE ON SCHEMA forecourt, public TO {}").format(role))
+        for of in ("ALL TABLES", "ALL SEQUENCES"):
+            for schema in ("forecourt", "public"):
+                admin.execute(sql.SQL(f"GRANT ALL ON {of} IN SCHEMA {schema} TO {{}}").format(role))
+        yield make_url(database).set(username=name).render_as_string(hide_password=False)
+        admin.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def test_what_is_over_is_removed_and_what_lives_is_kept(looking: Looking) -> None:
+    looking.connection.execute("""
+        INSERT INTO forecourt.uniques (key, call_id, until)
+        VALUES ('over', 1, now() - interval '1 second'), ('for a time', 2, now() + interval '1 hour'), ('lives', 3, 'infinity');
+        INSERT INTO forecourt.batches (name, total, pending, allow_failures, finished_at)
+        VALUES ('old', 1, 0, false, now() - interval '31 days'), ('new', 1, 0, false, now()), ('open', 1, 1, false, NULL);
+        INSERT INTO forecourt.audit (at, who, action, target)
+        VALUES (now() - interval '401 days', 'me', 'old', '{}'), (now(), 'me', 'new', '{}');
+    """)
+    Pruner().run_once()
+    assert looking.rows("SELECT key FROM forecourt.uniques ORDER BY key") == [("for a time",), ("lives",)]
+    assert looking.rows("SELECT name FROM forecourt.batches ORDER BY name") == [("new",), ("open",)]
+    assert looking.rows("SELECT action FROM forecourt.audit") == [("new",)]
+
+
+def test_a_worker_starts_while_somebody_reads_done(looking: Looking, database: str) -> None:
+    """A dump is enough: the partition that is due cannot be made, so what ends goes into the one for the rest."""
+    workshop.nothing.dispatch(n=1)
+    with psycopg.connect(database) as dump:
+        dump.execute("LOCK TABLE forecourt.done IN ACCESS SHARE MODE")
+        process = work_until_empty()
+    assert "the partitions of done stay as they are" in process.said()
+    assert looking.rows("SELECT (tableoid::regclass)::text, outcome FROM forecourt.done") == [
+        ("done_rest", "finished")
+    ]
+
+
+def test_a_role_that_may_only_read_and_write_rows_can_work(looking: Looking, clerk: str) -> None:
+    workshop.nothing.dispatch(n=1)
+    process = work_until_empty(FORECOURT_DATABASE_URL=clerk)
+    assert "gather in done_rest: permission denied for schema forecourt\n" in process.said()
+    assert looking.rows("SELECT outcome FROM forecourt.done") == [("finished",)]

@@ -69,7 +69,10 @@ def keep_partitions(tx: Connection[Any], *, ahead: int, days: int) -> int:
             for name in old:
                 tx.execute(sql.SQL("DROP TABLE forecourt.{}").format(sql.Identifier(name)))
     except (LockNotAvailable, InsufficientPrivilege) as error:
-        log.warning("the partitions of done stay as they are, so finished calls gather in done_rest: %s", error.diag.message_primary)
+        log.warning(
+            "the partitions of done stay as they are, so finished calls gather in done_rest: %s",
+            error.diag.message_primary,
+        )
         return changed
     return changed + len(missing) + len(old)
 

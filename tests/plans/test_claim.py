@@ -40,7 +40,14 @@ def buffers(connection: psycopg.Connection[Any], statement: str, parameters: dic
 
 
 def claim(connection: psycopg.Connection[Any], low: LowWater) -> dict[str, Any]:
-    return {"queue": "default", "priority": low.priority, "low": low.id, "limit": BATCH, "worker": 1}
+    return {
+        "queue": "default",
+        "priority": low.priority,
+        "low": low.id,
+        "limit": BATCH,
+        "worker": 1,
+        "most": ready.MOST,
+    }
 
 
 def test_a_claim_from_a_deep_backlog_touches_what_one_from_a_shallow_one_does(
@@ -122,6 +129,7 @@ def finished(calls: list[Claimed]) -> dict[str, Any]:
         "tokens": bigints([call.token for call in calls]),
         "seconds": floats([0.0] * len(calls)),
         "told": "{}",
+        "within": "",
         "delays": floats([0.0] * len(calls)),
         "left": floats([0.0] * len(calls)),
         "counted": [True] * len(calls),

@@ -79,7 +79,7 @@ def test_a_call_is_found_while_it_moves(tx: Connection, operator: Connection, lo
         case "given back":
             running.give_back(tx, [(claimed.id, claimed.token)])
         case "promoted":
-            wait_until(lambda: scheduled.promote(tx))
+            wait_until(lambda: scheduled.promote(tx) or tx.rollback())
         case "postponed":
             running.postpone(tx, [running.Postponed(claimed.id, claimed.token, 60.0, True, "[]")])
     found: list[tuple[set[int], set[int]]] = []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
 from forecourt.settings import settings
 
@@ -31,6 +32,17 @@ SIGNS_OF_LIFE = {
     "tcp_user_timeout": 25_000,
 }
 """How libpq finds out that nobody is there, in seconds but for the last, which is in milliseconds. What the address says wins."""
+
+LEAVE_NO_TRACE = """
+SET SESSION AUTHORIZATION DEFAULT;
+RESET ALL;
+UNLISTEN *;
+CLOSE ALL;
+DISCARD TEMP;
+DISCARD SEQUENCES;
+SELECT pg_advisory_unlock_all()
+"""
+"""DISCARD ALL, but for the prepared statements that the driver knows, and allowed behind a COMMIT in the same message."""
 
 PAUSE = 1.0
 """Seconds unused after which a pooled connection is tried before it is handed out; trying it each time costs a round trip."""
@@ -80,20 +92,37 @@ def use_engine(chosen: "Engine") -> None:
     _engine = chosen
 
 
-def make_engine(*, pool_size: int = 5, ping: bool = True, application_name: str = "forecourt") -> "Engine":
-    """An engine of one's own, for those who must not share: slots and the supervisor. `ping` sees to it that a connection which
-    broke while nobody used it is replaced instead of handed out."""
+def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spotless: bool = False) -> "Engine":
+    """An engine of one's own, for those who must not share: slots and the supervisor. A connection that broke while nobody used it
+    is replaced instead of handed out. With `spotless`, whatever was left on a connection (settings, listening, temporary tables,
+    advisory locks) is gone when it is handed out again."""
     from sqlalchemy import create_engine, event
 
     made = create_engine(
         database_url(),
         pool_size=pool_size,
         connect_args={"application_name": application_name} | _driver_options(),
+        pool_reset_on_return=None if spotless else "rollback",
     )
-    if ping:
-        event.listen(made, "checkin", _note_the_time)
-        event.listen(made, "checkout", partial(_ping_after_a_pause, made))
+    event.listen(made, "checkin", _note_the_time)
+    event.listen(made, "checkout", partial(_ping_after_a_pause, made))
+    if spotless:
+        event.listen(made, "reset", _clean)
     return made
+
+
+def mark_clean(connection: "Connection") -> None:
+    """Say that nothing is left on a connection of a spotless engine, so that it need not be cleaned when it goes back."""
+    connection.info["clean"] = True
+
+
+def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry", _state: Any) -> None:
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        connection.rollback()
+    elif record.info.pop("clean", False):
+        return
+    connection.execute(LEAVE_NO_TRACE.encode())
+    connection.commit()
 
 
 def _note_the_time(_connection: Any, record: "ConnectionPoolEntry") -> None:

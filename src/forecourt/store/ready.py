@@ -1,5 +1,6 @@
 """Claims ready calls: the statement whose cost must follow the batch, never the backlog."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -39,8 +40,10 @@ SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue,
        nextval('forecourt.run_tokens'), %(worker)s
 FROM gone
 RETURNING id, token, batch_id, job, queue, priority, attempts,
-          CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions, args::text AS args,
-          options::text AS options, date_part('epoch', now() - ready_at) AS waited,
+          CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions,
+          CASE WHEN pg_column_size(args) <= %(most)s THEN args::text END AS args,
+          CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
+          date_part('epoch', now() - ready_at) AS waited,
           date_part('epoch', now() - created_at) AS age,
           CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors, false AS unwanted
 """
@@ -68,9 +71,21 @@ SET LOCAL enable_mergejoin = off;
 """
 
 
+MOST = 16 * 1024
+"""Characters of arguments, and of options, that come with a claim; whoever needs longer ones reads them where they are. So a worker
+that claims a thousand calls of 30 MB each holds none of them."""
+
+WHOLE = """
+SELECT id, args::text, options::text, token
+FROM forecourt.running
+WHERE id = ANY (%(ids)s)
+"""
+
+
 class Claimed(NamedTuple):
-    """A call as a worker holds it. `attempts` ended before this claim, `errors` of them by an exception; its last
-    `interruptions` came in a row; `waited` is seconds between ready and claimed, `age` seconds since it was dispatched."""
+    """A call as a worker holds it; long `args` or `options` are None. `attempts` ended before this claim, `errors` of them by an
+    exception; its last `interruptions` came in a row; `waited` is seconds between ready and claimed, `age` seconds since it was
+    dispatched."""
 
     id: int
     token: int
@@ -80,8 +95,8 @@ class Claimed(NamedTuple):
     priority: int
     attempts: int
     interruptions: int
-    args: str
-    options: str
+    args: str | None
+    options: str | None
     waited: float
     age: float
     errors: int
@@ -103,10 +118,28 @@ def claim(tx: Connection[Any], *, queue: str, limit: int, worker: int, low: LowW
     A paused queue yields none. Calls that another transaction is claiming are skipped, not waited for.
     """
     parameters = {"queue": queue, "limit": limit, "worker": worker, "priority": low.priority, "low": low.id}
+    parameters["most"] = MOST
     rows = tx.execute(CLAIM, parameters, binary=True).fetchall()
-    claimed = sorted(map(Claimed._make, rows), key=attrgetter("priority", "id"))
+    claimed = sorted((_bounded(Claimed._make(row)) for row in rows), key=attrgetter("priority", "id"))
     in_batches = {call.batch_id for call in claimed if call.batch_id is not None}
     if not in_batches:
         return claimed
     cancelled = batches.cancelled(tx, list(in_batches))
     return [call._replace(unwanted=True) if call.batch_id in cancelled else call for call in claimed]
+
+
+def whole(tx: Connection[Any], ids: Sequence[int]) -> dict[int, tuple[str, str, int]]:
+    """The arguments and options of claimed calls, as JSON text, however long, and the token of their latest claim."""
+    if not ids:
+        return {}
+    return {row[0]: (row[1], row[2], row[3]) for row in tx.execute(WHOLE, {"ids": list(ids)})}
+
+
+def _bounded(call: Claimed) -> Claimed:
+    """What was stored in little room may still be long."""
+    args, options = call.args, call.options
+    if args is not None and len(args) > MOST:
+        call = call._replace(args=None)
+    if options is not None and len(options) > MOST:
+        call = call._replace(options=None)
+    return call

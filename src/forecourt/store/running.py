@@ -23,6 +23,7 @@ WITH gone AS (
     DELETE FROM forecourt.running
     WHERE id = ANY (%(ids)s::bigint[])
       AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
+      AND coalesce(current_setting('forecourt.attempt', true), '') = %(within)s
     RETURNING *
 ), freed AS (
     DELETE FROM forecourt.uniques AS u
@@ -210,15 +211,19 @@ class Lost(NamedTuple):
 BY_ID = itemgetter(0, 1)
 
 
-def finish(tx: Connection[Any], calls: Sequence[Ended]) -> set[int]:
-    """running → done. Returns the ids that were still ours."""
+def finish(tx: Connection[Any], calls: Sequence[Ended], within: str = "") -> set[int]:
+    """running → done. Returns the ids that were still ours; none if the transaction does not bear the mark `within`."""
     calls = sorted(calls, key=BY_ID)
     told = {
         str(call.id): {name: orjson.Fragment(text) for name, text in _told(call)}
         for call in calls
         if call.result is not None or call.incident is not None or call.outcome != "finished"
     }
-    more = {"seconds": floats([call.seconds for call in calls]), "told": orjson.dumps(told).decode()}
+    more = {
+        "seconds": floats([call.seconds for call in calls]),
+        "told": orjson.dumps(told).decode(),
+        "within": within,
+    }
     return _moved(tx, FINISH, calls, more)
 
 

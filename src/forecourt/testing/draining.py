@@ -21,7 +21,7 @@ from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.version import __version__
 from forecourt.workers.buffer import Buffer
-from forecourt.workers.bundle import Item, loaded
+from forecourt.workers.bundle import item
 from forecourt.workers.completer import Completer, Completion
 from forecourt.workers.execution import Execution
 from forecourt.workers.identity import own
@@ -151,7 +151,7 @@ class _Hand:
             else:
                 self._count(call)
                 begun[call.id] = call
-        items = [Item(c.id, c.token, c.args, c.attempts, loaded(c.options)) for c in begun.values()]
+        items = [item(call) for call in begun.values()]
         reports = self._execution.run(bundle[0].job, items) if items else []
         for report in reports:
             self._complete(begun[report.id], report.outcome, report.seconds)

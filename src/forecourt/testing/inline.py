@@ -9,15 +9,15 @@ import orjson
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from forecourt.database import engine, in_transaction_of
+from forecourt.database import in_transaction_of
 from forecourt.jobs.context import RunningCall, current
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.job import Job, registry
-from forecourt.jobs.middleware import surrounded
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.testing.detour import checked, detoured, new_id
 from forecourt.testing.wanted import a_job
-from forecourt.workers.execution import SlotSession, raised
+from forecourt.workers.attempt import JobSession, run, run_in_foreground
+from forecourt.workers.execution import raised
 
 R = TypeVar("R")
 
@@ -92,31 +92,22 @@ def _follow(plan: Mapping[str, Any], before: Dispatch, **told: Any) -> None:
 
 def _execute(dispatch: Dispatch, texts: Sequence[str], id: int) -> Any:
     job = dispatch.job
-    loaded = [job.arguments.load(text) for text in texts]
-    args = loaded[0]
-    if job.policy.batch is not None:
-        args = {name: [one[name] for one in loaded] for name in args}
     call = RunningCall(id, job.name, 1, dispatch.options or {}, job.extras)
     token = current.set(None)  # a call that is in no table has no progress to report and no batch to add to
     try:
-        if not job.takes_session:
-            return surrounded(call, lambda: job.function(**args))
-        with _session(dispatch.session) as session:
-            return surrounded(call, lambda: job.function(**args, session=session))
+        if dispatch.session is None or not job.takes_session:
+            return run_in_foreground(job, call, texts)
+        with _within(dispatch.session) as session:
+            result = run(job, call, texts, session)
+            session.flush()
+            Session.commit(session)
+            return result
     finally:
         current.reset(token)
 
 
-@contextmanager
-def _session(caller: Transaction | None) -> Iterator[Session]:
-    """A session as a slot gives it: in a transaction of its own, or in a savepoint of the caller's."""
-    with SlotSession(engine()) if caller is None else _within(caller) as session:
-        yield session
-        session.flush()
-        Session.commit(session)
-
-
-def _within(caller: Transaction) -> SlotSession:
+def _within(caller: Transaction) -> JobSession:
+    """A session as a slot gives it, in a savepoint of the caller's transaction."""
     if isinstance(caller, Session):
         caller.flush()  # by the time a worker ran the call, this would have been committed
         caller = caller.connection()
@@ -126,4 +117,4 @@ def _within(caller: Transaction) -> SlotSession:
             "run_as_inline: a job that takes a session can join the transaction of a SQLAlchemy Session or Connection, not"
             f" of a {type(caller).__module__} connection; use fake_queue() or drain() here"
         )
-    return SlotSession(caller, join_transaction_mode="create_savepoint")
+    return JobSession(caller, join_transaction_mode="create_savepoint")

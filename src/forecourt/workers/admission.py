@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from forecourt.jobs.job import Job
-from forecourt.store import json_text, limits
+from forecourt.store import json_text, limits, ready
 from forecourt.store.limits import HeldOff
 from forecourt.store.ready import Claimed
 
@@ -20,7 +20,8 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Job[..., Any]], claimed: Seque
     limited = [call for call in claimed if call.job in jobs and jobs[call.job].is_limited]
     if not limited:
         return list(claimed)
-    keys = {call.id: _keys(jobs[call.job], call) for call in limited}
+    long = ready.whole(tx, [call.id for call in limited if call.args is None])
+    keys = {call.id: _keys(jobs[call.job], call.args or long[call.id][0]) for call in limited}
     limit_keys = sorted({key for key, _ in keys.values() if key})
     rate_keys = sorted({key for _, key in keys.values() if key})
     limits.lock(tx, sorted([*limit_keys, *rate_keys]))
@@ -61,9 +62,9 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Job[..., Any]], claimed: Seque
     return [call for call in claimed if call.id not in refused]
 
 
-def _keys(job: Job[..., Any], call: Claimed) -> tuple[str | None, str | None]:
+def _keys(job: Job[..., Any], text: str) -> tuple[str | None, str | None]:
     try:
-        args = job.arguments.defaults | json_text.loads(call.args)
+        args = job.arguments.defaults | json_text.loads(text)
     except RecursionError:
         return (None, None)  # nested too deep to be read: let it run, so that the slot refuses it by itself
     limit, rate = job.policy.limit, job.policy.rate

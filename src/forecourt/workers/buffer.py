@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from forecourt.store.ready import Claimed
-from forecourt.workers.bundle import LARGEST
+from forecourt.workers.bundle import LARGEST, size
 
 
 class Buffer:
@@ -52,11 +52,11 @@ class Buffer:
 
     def _bundle(self, line: deque[tuple[float, Claimed]], batch_of: Callable[[str], int]) -> list[Claimed]:
         _, first = line.popleft()
-        bundle, size, most = [first], len(first.args), 1 if first.id in self.alone else batch_of(first.job)
+        bundle, room, most = [first], LARGEST - size(first), 1 if first.id in self.alone else batch_of(first.job)
         while len(bundle) < most and line:
             _, call = line[0]
-            size += len(call.args) + len(call.options) + 64
-            if call.job != first.job or call.id in self.alone or size > LARGEST:
+            room -= size(call)
+            if call.job != first.job or call.id in self.alone or room < 0:
                 break
             bundle.append(call)
             line.popleft()

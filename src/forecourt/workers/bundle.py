@@ -10,22 +10,22 @@ from forecourt.jobs.outcome import BY_NAME, FINISHED, Outcome
 from forecourt.store import json_text
 from forecourt.store.ready import Claimed
 
-LARGEST = 64 * 1024
-"""Bytes of arguments in one message; a call with more leaves them in its row, where the slot reads them. The kernel's default
-limit for a message on a Unix socket is 208 KiB, and quoting may double them."""
+LARGEST = 40 * 1024
+"""Characters of arguments and options in one message. The kernel's default limit for a message on a Unix socket is 208 KiB, and a
+character takes four bytes at most, quoted or not."""
 
 LARGEST_MESSAGE = 200 * 1024
 NEWLINE = orjson.OPT_APPEND_NEWLINE
 
 
 class Item(NamedTuple):
-    """One call as the slot sees it. `args` is JSON text, or None when it is too long to travel."""
+    """One call as the slot sees it. `args` is JSON text. Both are None when they are too long to travel, and stay in the row."""
 
     id: int
     token: int
     args: str | None
     attempts: int
-    options: dict[str, Any]
+    options: dict[str, Any] | None
 
 
 class Report(NamedTuple):
@@ -43,22 +43,29 @@ def pack(job: str, threads: int, calls: Sequence[Claimed]) -> bytes:
         [
             job,
             threads,
-            [
-                [call.id, call.token, call.args if len(call.args) <= LARGEST else None, call.attempts, call.options]
-                for call in calls
-            ],
+            [[call.id, call.token, call.args, call.attempts, call.options] for call in calls],
         ]
     )
+
+
+def size(call: Claimed) -> int:
+    """Characters that a call takes in a message."""
+    return 64 + len(call.args or "") + len(call.options or "")
 
 
 def unpack(message: bytes | memoryview) -> tuple[str, int, list[Item]]:
     """The job's name, its threads, and its calls."""
     job, threads, items = orjson.loads(message)
-    return (
-        job,
-        threads,
-        [Item(id, token, args, attempts, loaded(options)) for id, token, args, attempts, options in items],
-    )
+    return job, threads, [Item(id, token, args, tries, _loaded(options)) for id, token, args, tries, options in items]
+
+
+def item(call: Claimed) -> Item:
+    """A claimed call as a slot would see it."""
+    return Item(call.id, call.token, call.args, call.attempts, _loaded(call.options))
+
+
+def _loaded(options: str | None) -> dict[str, Any] | None:
+    return None if options is None else loaded(options)
 
 
 def loaded(options: str) -> dict[str, Any]:

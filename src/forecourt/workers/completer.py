@@ -13,7 +13,7 @@ from psycopg import Connection, InterfaceError, InternalError, OperationalError
 from forecourt.jobs.job import Job
 from forecourt.jobs.outcome import Outcome, Raised
 from forecourt.jobs.policy import Defaults
-from forecourt.store import calls, limits, minutes, running
+from forecourt.store import calls, limits, minutes, ready, running
 from forecourt.store.minutes import BOUNDS, Tally
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended, Lost, Postponed
@@ -105,6 +105,7 @@ class Completer:
         postponed: list[Postponed] = []
         verdicts: list[tuple[Completion, Ended | Lost | Postponed | Settled]] = []
         limited: list[tuple[int, int]] = []
+        long = ready.whole(tx, [one.call.id for one in batch.completions if one.call.options is None])
         for completion in batch.completions:
             call, outcome, seconds, log = completion
             policy = self._terms[call.job].policy
@@ -112,7 +113,8 @@ class Completer:
             verdicts.append((completion, verdict))
             match verdict:
                 case Ended() | Lost():
-                    endings.append(Ending(verdict, loaded(call.options), seconds))
+                    options = call.options or (long[call.id][1] if call.id in long else "{}")
+                    endings.append(Ending(verdict, loaded(options), seconds))
                 case Postponed():
                     postponed.append(verdict)
             if policy.limit is not None or policy.rate is not None:

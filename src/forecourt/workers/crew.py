@@ -111,17 +111,19 @@ class Slot:
     def completions(self) -> list[Completion]:
         """What it has reported since the last time."""
         got: list[Completion] = []
-        for id, outcome, seconds, log in unpack_reports(self._lines()):
+        for id, outcome, seconds, tail in unpack_reports(self._lines()):
             bundle = self._bundle_of(id)
-            got.append(Completion(bundle.calls.pop(id), outcome, seconds, log))
+            if bundle is None:
+                log.error("a slot reported a call that it does not have", extra={"pid": self.pid, "call": id})
+                continue
+            got.append(Completion(bundle.calls.pop(id), outcome, seconds, tail))
             if not bundle.calls:
                 self._is_over(bundle)
         self.held -= len(got)
         return got
 
-    def _bundle_of(self, id: int) -> Sent:
-        first = self.sent[0]
-        return first if id in first.calls else next(bundle for bundle in self.sent if id in bundle.calls)
+    def _bundle_of(self, id: int) -> Sent | None:
+        return next((bundle for bundle in self.sent if id in bundle.calls), None)
 
     def _is_over(self, bundle: Sent) -> None:
         if bundle is not self.sent[0]:
@@ -148,6 +150,7 @@ class Slot:
         taken: list[Claimed] = []
         while (message := _inbox.receive(self.far, wait=False)) is not None:
             bundle = self._bundle_of(first_of(message))
+            assert bundle is not None
             self.sent.remove(bundle)
             taken.extend(bundle.calls.values())
         self.held -= len(taken)

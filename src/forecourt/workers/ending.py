@@ -29,9 +29,10 @@ class Ending(NamedTuple):
         return self.call.outcome if isinstance(self.call, Ended) else "failed"
 
 
-def end(tx: Connection[Any], endings: Sequence[Ending]) -> set[int]:
-    """End these calls. Returns the ids that were still ours; for the others nothing was changed."""
-    ours = running.finish(tx, [ending.call for ending in endings if isinstance(ending.call, Ended)])
+def end(tx: Connection[Any], endings: Sequence[Ending], *, within: str = "") -> set[int]:
+    """End these calls. Returns the ids that were still ours; for the others nothing was changed. `within`: the mark of the attempt
+    whose transaction this must be, for a slot that ends calls together with their effects."""
+    ours = running.finish(tx, [ending.call for ending in endings if isinstance(ending.call, Ended)], within)
     ours |= running.fail(tx, [ending.call for ending in endings if isinstance(ending.call, Lost)])
     _go_on(tx, [ending for ending in endings if ending.options and ending.call.id in ours])
     return ours

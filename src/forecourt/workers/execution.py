@@ -4,7 +4,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple
 
 import orjson
 import psycopg
@@ -16,7 +16,6 @@ from forecourt.database import in_transaction_of
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.context import RunningCall, current
 from forecourt.jobs.job import Job
-from forecourt.jobs.middleware import surrounded
 from forecourt.jobs.outcome import (
     FINISHED,
     ClaimLost,
@@ -31,8 +30,10 @@ from forecourt.jobs.outcome import (
     Unknown,
 )
 from forecourt.logs import doing
+from forecourt.store import ready
 from forecourt.store.running import Ended
-from forecourt.workers.bundle import Item, Report
+from forecourt.workers.attempt import ENDED, JobSession, TransactionEnded, begin, commit, is_within, run
+from forecourt.workers.bundle import Item, Report, loaded
 from forecourt.workers.ending import Ending, end
 from forecourt.workers.tail import Tail
 from forecourt.workers.verdict import told
@@ -40,25 +41,24 @@ from forecourt.workers.verdict import told
 LONGEST_RESULT = 16 * 1024
 LONGEST_TRACEBACK = 16 * 1024
 LONGEST_WORDS = 4000
+LONGEST_NAME = 400
 AFTER_INTERRUPTION = 1.0
 NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 """The character NUL in JSON text, as opposed to a backslash that is followed by u0000."""
 
-ARGS = "SELECT args::text FROM forecourt.running WHERE id = %(id)s AND token = %(token)s"
-
-
-class SlotSession(Session):
-    """The session that a job gets. Committing is the slot's, together with the end of the call."""
-
-    def commit(self) -> NoReturn:
-        """Raises: a commit inside the function would tear its effects from the end of its call."""
-        raise RuntimeError(
-            "a job must not commit the session that it was given: the slot commits it when the job returns"
-        )
-
 
 class _ClaimIsLost(Exception):
     pass
+
+
+class Whole(NamedTuple):
+    """A call with all that its attempt needs; `args` is JSON text."""
+
+    id: int
+    token: int
+    args: str
+    attempts: int
+    options: dict[str, Any]
 
 
 class Execution:
@@ -83,14 +83,14 @@ class Execution:
     def _run_one(self, job: Job[..., Any], item: Item) -> Report:
         begun = time.perf_counter()
         self._tail.clear()
-        outcome = self._attempt(job, [item], _first)
+        outcome = self._attempt(job, [item])
         return Report(item.id, outcome, time.perf_counter() - begun, self._tail.lines())
 
     def _run_together(self, job: Job[..., Any], items: list[Item]) -> list[Report]:
         """Run a batch; one that raises is halved until the guilty call stands alone."""
         begun = time.perf_counter()
         self._tail.clear()
-        outcome = self._attempt(job, items, _columns)
+        outcome = self._attempt(job, items)
         share = (time.perf_counter() - begun) / len(items)
         if isinstance(outcome, Finished | Interrupted) or len(items) == 1:
             log = self._tail.lines()
@@ -98,27 +98,35 @@ class Execution:
         half = len(items) // 2
         return self._run_together(job, items[:half]) + self._run_together(job, items[half:])
 
-    def _attempt(
-        self, job: Job[..., Any], items: Sequence[Item], arrange: Callable[[list[dict[str, Any]]], dict[str, Any]]
-    ) -> Outcome:
+    def _attempt(self, job: Job[..., Any], items: Sequence[Item]) -> Outcome:
+        try:
+            calls = [self._whole(item) for item in items]
+        except _ClaimIsLost:
+            return ClaimLost()
+        except (DBAPIError, psycopg.Error) as error:
+            return Interrupted(f"its arguments could not be read: {_words(error)}", AFTER_INTERRUPTION)
+        return self._execute(job, calls)
+
+    def _execute(self, job: Job[..., Any], items: Sequence[Whole]) -> Outcome:
         first = items[0]
         call = RunningCall(first.id, job.name, first.attempts + 1, first.options, job.extras)
         in_call = current.set(call)
         in_log = doing.set({"job": job.name, "call": first.id, "attempt": call.attempt})
         begun = time.perf_counter()
         try:
-            kwargs = arrange([job.arguments.load(self._args(item)) for item in items])
+            texts = [item.args for item in items]
             if not job.takes_session:
-                result = surrounded(call, lambda: job.function(**kwargs))
+                result = run(job, call, texts, None)
                 return FINISHED if result is None else Finished(_result(result))
-            with SlotSession(self._engine()) as session:
-                result = surrounded(call, lambda: job.function(**kwargs, session=session))
+            with JobSession(self._engine()) as session:
+                mark = begin(session)
+                result = run(job, call, texts, session)
                 session.flush()
                 text = _result(result)
-                self._end(session, items, text, time.perf_counter() - begun)
-                Session.commit(session)
+                self._end(session, mark, items, text, time.perf_counter() - begun)
+                commit(session)
                 return Finished(text, committed=True)
-        except WrongArguments as error:
+        except (WrongArguments, TransactionEnded) as error:
             return raised(error, final=True)
         except _ClaimIsLost:
             return ClaimLost()
@@ -137,8 +145,9 @@ class Execution:
             doing.reset(in_log)
             current.reset(in_call)
 
-    def _end(self, session: Session, items: Sequence[Item], result: str | None, seconds: float) -> None:
-        """End the calls in the session's transaction. Raises _ClaimIsLost unless all of them are still ours."""
+    def _end(self, session: Session, mark: str, items: Sequence[Whole], result: str | None, seconds: float) -> None:
+        """End the calls in the session's transaction. Raises TransactionEnded unless it is the one that was begun for them, and
+        _ClaimIsLost unless all of them are still ours."""
         log = told(items[0].attempts, seconds, self._tail.lines())
         endings = [
             Ending(
@@ -148,26 +157,27 @@ class Execution:
             )
             for item in items
         ]
-        if len(end(in_transaction_of(session), endings)) < len(items):
-            raise _ClaimIsLost
+        tx = in_transaction_of(session)
+        if len(end(tx, endings, within=mark)) < len(items):
+            raise _ClaimIsLost if is_within(tx, mark) else TransactionEnded(ENDED)
 
-    def _args(self, item: Item) -> str:
-        if item.args is not None:
-            return item.args
+    def _whole(self, item: Item) -> Whole:
+        """The call with what was too long to travel."""
+        if item.args is not None and item.options is not None:
+            return Whole(item.id, item.token, item.args, item.attempts, item.options)
         with self._engine().connect() as connection:
-            tx = in_transaction_of(connection)
-            row = tx.execute(ARGS, {"id": item.id, "token": item.token}).fetchone()
-        if row is None:
+            found = ready.whole(in_transaction_of(connection), [item.id])
+        args, options, token = found.get(item.id, ("", "", None))
+        if token != item.token:
             raise _ClaimIsLost
-        return str(row[0])
+        return Whole(item.id, item.token, args, item.attempts, loaded(options))
 
 
 def raised(error: BaseException, *, final: bool = False) -> Raised:
     """An exception as an outcome, with the end of its traceback."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    text = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
-    return Raised(name, _words(error), clean(text)[-LONGEST_TRACEBACK:], final)
+    return Raised(clean(name)[:LONGEST_NAME], _words(error), _trace(error), final)
 
 
 def clean(text: str) -> str:
@@ -175,20 +185,21 @@ def clean(text: str) -> str:
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
-def _words(said: object) -> str:
+def _trace(error: BaseException) -> str:
+    """The end of an exception's traceback; of groups that are nested too deep to be followed, only its own."""
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - whatever it holds, it is an outcome
+        text = "".join(traceback.format_tb(error.__traceback__))
+    return clean(text[-LONGEST_TRACEBACK:])[-LONGEST_TRACEBACK:]
+
+
+def _words(said: object, speak: Callable[[object], str] = str) -> str:
     """What somebody said, as far as it can be said and kept."""
     try:
-        return clean(str(said))[:LONGEST_WORDS]
+        return clean(speak(said))[:LONGEST_WORDS]
     except Exception as error:  # noqa: BLE001 - an exception whose own words raise is still an outcome
-        return f"(it has no words: its __str__ raised {type(error).__name__})"
-
-
-def _first(loaded: list[dict[str, Any]]) -> dict[str, Any]:
-    return loaded[0]
-
-
-def _columns(loaded: list[dict[str, Any]]) -> dict[str, Any]:
-    return {name: [call[name] for call in loaded] for name in loaded[0]}
+        return f"(it has no words: its __{speak.__name__}__ raised {clean(type(error).__name__)})"
 
 
 def _result(value: Any) -> str | None:
@@ -198,7 +209,7 @@ def _result(value: Any) -> str | None:
     try:
         text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:
-        text = orjson.dumps(clean(repr(value))[: LONGEST_RESULT // 8]).decode()
+        text = orjson.dumps(_words(value, repr)).decode()
     if len(text) > LONGEST_RESULT:
         text = orjson.dumps(clean(text)[: LONGEST_RESULT // 8] + "…").decode()
     return NUL.sub(r"\1\\\\u0000", text)
@@ -213,7 +224,7 @@ def _no_fault_of_the_job(error: DBAPIError | psycopg.OperationalError) -> str | 
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     if not lost and not isinstance(origin, psycopg.OperationalError):
         return None
-    if state is None or state.startswith("08") or state in ("57P01", "57P02", "57P03"):
+    if state is None or state.startswith("08") or state in ("57P01", "57P02", "57P03", "57P05"):
         return "the database connection was lost, or could not be made"
     if state.startswith("53"):
         return "the database had no room, no memory or no connection left"

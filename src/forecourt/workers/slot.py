@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from forecourt.jobs.job import registry
 from forecourt.store.workers import slot_name
 from forecourt.workers.bundle import Inbox, Item, pack_reports, unpack
 from forecourt.workers.execution import Execution
+from forecourt.workers.footprint import Footprint
 from forecourt.workers.marks import Marks
 from forecourt.workers.tail import Tail
 
@@ -56,13 +58,14 @@ def run_slot(birth: Birth, channel: socket.socket, reporting: int) -> None:
     if os.getppid() != parent:
         return
     most = max((job.policy.threads for job in registry.values()), default=1)
-    use_engine(make_engine(pool_size=most, ping=False, application_name=slot_name(birth.worker)))
+    use_engine(make_engine(pool_size=most, application_name=slot_name(birth.worker), spotless=True))
     marks = Marks(Path(birth.marks), birth.slots)
     tail = Tail()
     logging.getLogger().addHandler(tail)
     execution = Execution(registry, engine, tail)
     inbox = Inbox()
     pool = ThreadPoolExecutor(most)
+    footprint = Footprint((channel.fileno(), reporting))
     gc.freeze()
     try:
         while message := inbox.receive(channel, wait=True):
@@ -73,6 +76,9 @@ def run_slot(birth: Birth, channel: socket.socket, reporting: int) -> None:
             # Which call of several is to blame for a crash cannot be known, so none is marked.
             marks.set(birth.number, items[0].id if len(items) == 1 else 0)
             reports = execution.run(job, items)
+            if not footprint.holds():
+                sys.exit(f"job {job} closed descriptors that are not its own, so its slot ends with it")
+            footprint.restore()
             marks.clear(birth.number)
             _write(reporting, pack_reports(reports))
     except BrokenPipeError:
@@ -82,10 +88,15 @@ def run_slot(birth: Birth, channel: socket.socket, reporting: int) -> None:
 
 
 def _execute(execution: Execution, job: str, items: list[Item], reporting: int) -> None:
-    """One of several at once, in a thread of the pool."""
-    lines = pack_reports(execution.run(job, items))
-    with suppress(BrokenPipeError), _writing:
-        _write(reporting, lines)
+    """One of several at once, in a thread of the pool. What goes wrong here nobody would hear of, so it ends the slot."""
+    try:
+        lines = pack_reports(execution.run(job, items))
+        with suppress(BrokenPipeError), _writing:
+            _write(reporting, lines)
+    except BaseException:  # noqa: BLE001 - see above
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _write(descriptor: int, lines: bytes) -> None:

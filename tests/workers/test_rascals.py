@@ -1,0 +1,120 @@
+"""Whatever a call does to its process or its connection is an attempt of that call, and no other call, slot or worker feels it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import rascals
+from fleet import Looking, Process, wait_until, worker
+from forecourt import chain
+from forecourt.jobs.job import Job
+
+ENDS: dict[str, tuple[Job[..., Any], dict[str, Any], str, str]] = {
+    "fork": (rascals.fork_and_return, {}, "done", "parent"),
+    "fork and raise": (rascals.fork_and_raise, {}, "done", "parent"),
+    "fork with a session": (rascals.fork_with_a_session, {}, "done", "parent"),
+    "close descriptors": (rascals.close_all_descriptors, {}, "failed", "SlotDied"),
+    "os._exit": (rascals.exit_at_once, {}, "failed", "SlotDied"),
+    "sys.exit": (rascals.exit_politely, {}, "failed", "SystemExit"),
+    "threads": (rascals.leave_threads, {}, "done", ""),
+    "signals": (rascals.ignore_signals, {}, "done", ""),
+    "a timer": (rascals.leave_a_timer, {}, "done", ""),
+    "printing": (rascals.print_without_end, {}, "done", ""),
+    "surroundings": (rascals.change_surroundings, {}, "done", ""),
+    "recursion": (rascals.recurse_without_end, {}, "failed", "Recursion|SlotDied"),
+    "COMMIT": (rascals.commit_by_hand, {"sql": "COMMIT", "more": False}, "failed", "TransactionEnded"),
+    "COMMIT and more": (rascals.commit_by_hand, {"sql": "COMMIT", "more": True}, "failed", "TransactionEnded"),
+    "COMMIT AND CHAIN": (
+        rascals.commit_by_hand,
+        {"sql": "COMMIT AND CHAIN", "more": True},
+        "failed",
+        "TransactionEnded",
+    ),
+    "ROLLBACK": (rascals.commit_by_hand, {"sql": "ROLLBACK", "more": True}, "failed", "TransactionEnded"),
+    "the driver's commit": (rascals.commit_through_the_driver, {}, "failed", "TransactionEnded"),
+    "session.begin": (rascals.begin_a_block, {}, "failed", "RuntimeError"),
+    "with session": (rascals.close_the_session, {}, "failed", "TransactionEnded"),
+    "session.rollback": (rascals.roll_back, {}, "failed", "TransactionEnded"),
+    "a savepoint": (rascals.use_a_savepoint, {}, "done", ""),
+    "COMMIT in a batch": (rascals.commit_together, {"n": 1}, "failed", "TransactionEnded"),
+    "left on the connection": (rascals.leave_things_on_the_connection, {"fail": False}, "done", ""),
+    "left there by a failure": (rascals.leave_things_on_the_connection, {"fail": True}, "failed", "ValueError"),
+    "left on an own one": (rascals.leave_things_on_an_own_connection, {}, "done", ""),
+    "a mute result": (rascals.return_something_mute, {}, "done", "__repr__ raised RuntimeError"),
+    **{
+        f"{kind}{where}": (job, {"kind": kind}, "failed", words)
+        for kind, words in (
+            ("mute", "MuteError"),
+            ("surrogate", "OddError"),
+            ("deep group", "ExceptionGroup|SlotDied"),
+            ("circle", "ValueError"),
+        )
+        for where, job in (("", rascals.raise_trouble), (" in a thread", rascals.raise_trouble_in_a_thread))
+    },
+}
+"""Which job, with what, ends where, and what its result or its error says (one of these words)."""
+
+
+@pytest.fixture
+def process(looking: Looking) -> Iterator[Process]:
+    with worker(processes=1, app="rascals:app") as process:
+        wait_until(lambda: "worker started" in process.said())
+        yield process
+
+
+def ended(looking: Looking, id: int) -> tuple[str, str]:
+    """Where a call ended, and what its end says."""
+    rows = looking.rows(
+        "SELECT 'done', coalesce(result::text, '') FROM forecourt.done WHERE id = %(id)s UNION ALL "
+        "SELECT 'failed', error FROM forecourt.failed WHERE id = %(id)s".replace("%(id)s", str(int(id)))
+    )
+    return rows[0] if rows else ("", "")
+
+
+def test_each_ends_by_itself_and_leaves_no_trace(looking: Looking, process: Process) -> None:
+    """One slot runs them all, and between any two a call that looks around sees what the first one saw."""
+
+    def look() -> Any:
+        call = rascals.look_around.dispatch()
+        wait_until(lambda: ended(looking, call.id)[0], what=f"a look after {name}: {process.said()[-2000:]}")
+        return looking.one("SELECT result FROM forecourt.done WHERE id = %s", call.id)
+
+    name = "the beginning"
+    at_first = look()
+    found = {}
+    for name, (job, args, _, _) in ENDS.items():
+        call = job.dispatch(**args)
+        wait_until(lambda id=call.id: ended(looking, id)[0], what=f"{name}: {process.said()[-2000:]}")  # type: ignore[misc]
+        found[name] = ended(looking, call.id)
+        assert look() == at_first, name
+    wrong = {
+        name: found[name]
+        for name, (_, _, where, words) in ENDS.items()
+        if found[name][0] != where or not any(word in found[name][1] for word in words.split("|"))
+    }
+    assert wrong == {}
+    assert process.popen.poll() is None, "the worker lives"
+    attempts = looking.rows("SELECT job FROM forecourt.failed WHERE attempts <> 1")
+    assert attempts == [], "what was committed by hand is not done again"
+    kept = {call for (call,) in looking.rows("SELECT call FROM traces")}
+    assert kept == {"forked", "by hand", "through the driver", "before the savepoint", "together"}
+    assert looking.traces("forked") == 1, "a forked child commits nothing"
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 300_000, "😀" * 60_000, '"' * 150_000, "\n" * 20_000], ids=["long", "wide", "quoted", "lines"]
+)
+def test_arguments_of_any_size_arrive(looking: Looking, process: Process, text: str) -> None:
+    rascals.count_letters.dispatch(text=text)
+    chain(rascals.count_letters.call(text="first"), rascals.count_letters.call(text=text)).dispatch()
+    wait_until(lambda: looking.live() == 0, what=process.said())
+    results = looking.rows("SELECT result FROM forecourt.done ORDER BY result::int")
+    assert results == [(5,), (len(text),), (len(text),)]
+
+
+def test_a_chain_may_have_thousands_of_links(looking: Looking, process: Process) -> None:
+    chain(*(rascals.count_letters.call(text="x" * 60) for _ in range(2_000))).dispatch()
+    wait_until(lambda: looking.count("done") >= 3, what=process.said())
+    assert looking.live() == 1
+    assert process.popen.poll() is None

@@ -307,6 +307,19 @@ def meet_a_sleeper(call: str, folder: str) -> None:
     wait_for(folder, "*.here", 7)
 
 
+@job(threads=4, tries=2)
+def kill_the_supervisor() -> None:
+    nursery = os.getppid()
+    os.kill(int(Path(f"/proc/{nursery}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    time.sleep(60)
+
+
+@job
+def wait_for_go(folder: str) -> None:
+    (Path(folder) / "begun").touch()
+    wait_for(folder, "go", 1)
+
+
 @job(threads=4)
 def transact_beside_others(call: str, *, session: Session) -> None:
     session.execute(LEAVE, {"call": call, "pid": os.getpid()})

@@ -175,3 +175,50 @@ def test_a_claim_of_a_worker_that_is_no_more_goes_back(looking: Looking) -> None
     with worker():
         wait_until(lambda: looking.count("done"))
     assert looking.traces("stray") == 1
+
+
+def test_a_call_in_a_thread_that_takes_its_worker_down_fails_in_the_end(looking: Looking) -> None:
+    workshop.kill_the_supervisor.dispatch()
+    for _ in range(2):
+        process = Process("queue", "work", "--queue", "default", "--processes", "1")
+        assert process.wait() == -signal.SIGKILL
+    with worker(processes=1):
+        wait_until(lambda: looking.live() == 0)
+    assert looking.rows("SELECT error, attempts FROM forecourt.failed") == [("WorkerLost", 2)]
+
+
+def test_a_read_only_database_drops_no_outcome(looking: Looking, database: str, tmp_path: Path) -> None:
+    """Full managed storage, or a failover: for some seconds nothing can be written."""
+    name = looking.one("SELECT quote_ident(current_database())")
+
+    def read_only(value: str) -> None:
+        looking.connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}".encode())
+        looking.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    workshop.wait_for_go.dispatch(folder=str(tmp_path))
+    with worker(processes=1) as process:
+        wait_until(lambda: (tmp_path / "begun").exists())
+        read_only("on")
+        (tmp_path / "go").touch()
+        wait_until(lambda: "read-only transaction" in process.said())
+        wait_until(lambda: process.said().count("round failed") >= 3)
+        read_only("off")
+        wait_until(lambda: looking.live() == 0, what=process.said())
+    assert looking.rows("SELECT outcome, attempts FROM forecourt.done") == [("finished", 1)]
+
+
+def test_a_worker_whose_nursery_is_killed_without_pause_ends_with_words(looking: Looking, tmp_path: Path) -> None:
+    workshop.hold_and_wait.dispatch(call="one", folder=str(tmp_path))
+    process = Process(
+        "queue", "work", "--queue", "default", "--processes", "1", app="doomed:app", DOOM=str(tmp_path / "doom")
+    )
+    [slot] = wait_until(lambda: started(tmp_path, "one"))
+    (tmp_path / "doom").touch()
+    os.kill(int(Path(f"/proc/{slot}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    assert process.wait() == 1
+    assert "the nursery was killed 5 times before it was ready" in process.said()
+    assert looking.count("running") == 0
+    assert looking.live() == 1

@@ -42,7 +42,8 @@ def test_what_the_old_code_does_not_know_is_parked_and_done_by_the_new(looking: 
         )
         wait_until(lambda: looking.count("scheduled") == 5)
         reasons = looking.rows("SELECT DISTINCT history FROM forecourt.scheduled")
-        assert reasons == [([{"outcome": "Unknown", "message": "no job is named 'from_tomorrow' here"}],)]
+        [([reason],)] = reasons
+        assert (reason["outcome"], reason["message"]) == ("Unknown", "no job is named 'from_tomorrow' here")
         with worker(processes=1, app="faults.tomorrow:app"):
 
             def all_are_done() -> bool:

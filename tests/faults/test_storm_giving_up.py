@@ -1,8 +1,10 @@
 """Who is given up, and who is not: only the silent, only after they were watched, and never anybody else with them."""
 
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,7 +17,8 @@ from forecourt.jobs.policy import Defaults
 from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.store.running import Ended, Lost, Postponed
-from forecourt.workers import lifeline
+from forecourt.workers import identity, lifeline, marks
+from forecourt.workers.identity import Identity, own
 from forecourt.workers.lifeline import Lifeline
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -180,3 +183,48 @@ def test_this_machine_knows_a_dead_process_at_once(tx: Connection, looking: Look
     assert looking.rows("SELECT host FROM forecourt.workers") == [("watcher",)]
     assert me.host == socket.gethostname()
     assert engine().pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_a_row_deletes_no_file_but_the_marks_of_a_worker_of_this_place(
+    tx: Connection, watcher: Lifeline, tmp_path: Path
+) -> None:
+    """Whoever can write the row could otherwise have any file removed by whoever rescues."""
+    mine = marks.folder()
+    mine.mkdir(parents=True)
+    me = own()
+    precious = tmp_path / "marks-1-1"
+    other = mine / "database.conf"
+    foreign = mine / "marks-2-2"
+    link = mine / "marks-3-3"
+    for file in (precious, other, foreign):
+        file.write_bytes(bytes(8))
+    link.symlink_to(precious)
+    for file in (precious, other, link, mine / ".." / ".." / precious.name):
+        tx.execute(
+            "UPDATE forecourt.workers SET host = %s, boot = %s, pid_started = 'never' WHERE id = %s",
+            (me.host, me.boot, enter(tx, "gone", str(file))),
+        )
+    silence(tx, enter(tx, "elsewhere", str(foreign)))
+    wait_until(lambda: watcher.run_once() or tx.execute("SELECT count(*) = 1 FROM forecourt.workers").fetchall()[0][0])
+    assert all(file.exists() for file in (precious, other, foreign, link))
+
+
+def test_a_rescuer_that_does_not_know_the_job_gives_back_and_never_fails(
+    tx: Connection, looking: Looking, watcher: Lifeline
+) -> None:
+    lost = enter(tx, "lost")
+    silence(tx, lost)
+    workshop.leave_trace.dispatch(call="one")
+    claim(tx, lost)
+    tx.execute("UPDATE forecourt.running SET attempts = 99, started_at = now()")
+    wait_until(lambda: watcher.run_once() or looking.count("running") == 0)
+    assert looking.rows("SELECT attempts FROM forecourt.scheduled") == [(100,)]
+
+
+def test_a_process_that_proc_hides_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under hidepid or ProtectProc=invisible, where only a signal tells that there is somebody."""
+    child = subprocess.Popen(["true"])
+    monkeypatch.setattr(identity, "_stat", lambda pid: None)
+    assert not identity.is_gone(Identity("here", identity.boot_id(), 1, "1"))
+    child.wait()
+    assert identity.is_gone(Identity("here", identity.boot_id(), child.pid, "1"))

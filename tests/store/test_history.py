@@ -43,3 +43,12 @@ def test_errors_and_interruptions_are_counted_however_long_it_was(
     assert looking.one("SELECT forecourt.count_errors(%s::jsonb)", text) == errors
     assert looking.one("SELECT forecourt.interruptions(%s::jsonb)", text) == interruptions
     assert sum(entry.get("entries", 1) for entry in history) == len(outcomes)
+
+
+def test_since_when_a_job_is_unknown_counts_from_the_first_time_after_a_retry(looking: Looking) -> None:
+    unknown = '{"outcome": "Unknown", "at": "%s"}'
+    old, new = unknown % "2020-06-01T00:00:00+00:00", unknown % "2021-06-01T00:00:00+00:00"
+    ask = "SELECT to_char(now() - make_interval(secs => forecourt.unknown_for(%s::jsonb)), 'YYYY')"
+    assert looking.one(ask, f"[{old}, {new}]") == "2020"
+    assert looking.one(ask, f'[{old}, {{"outcome": "Retried"}}, {new}]') == "2021"
+    assert looking.one(ask, '[{"outcome": "Raised"}]') is None

@@ -5,17 +5,19 @@ import random
 import signal
 import string
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import psycopg
 import pytest
 
 import workshop
-from fleet import Looking, Process, wait_until, worker
+from fleet import Looking, Process, wait_until, work_until_empty, worker
 from forecourt import at_most, job, per
-from forecourt.store import limits, ready
+from forecourt.store import limits, ready, workers
 from forecourt.store.ready import LowWater
 from forecourt.workers.admission import admit
+from forecourt.workers.identity import own
 
 
 def most_at_once(looking: Looking, key: int) -> int:
@@ -133,6 +135,21 @@ def test_an_argument_that_is_left_out_counts_as_its_default(looking: Looking, da
     with psycopg.connect(database) as tx:
         claimed = ready.claim(tx, queue="default", limit=2, worker=1, low=LowWater())
         assert len(admit(tx, {"limited_by_default": workshop.limited_by_default}, claimed)) == 1
+
+
+def test_what_limits_hold_off_does_not_make_a_queue_look_empty(looking: Looking, database: str) -> None:
+    """More calls than a first claim takes have to wait, and behind them is one that need not."""
+    with psycopg.connect(database, autocommit=True) as tx:
+        running = workshop.limited_by_default.dispatch()
+        me = own()
+        alive = workers.register(tx, **asdict(me), slots=1, queues=["default"], version="0", marks="")
+        [claimed] = ready.claim(tx, queue="default", limit=1, worker=alive, low=LowWater())
+        assert admit(tx, {"limited_by_default": workshop.limited_by_default}, [claimed])
+    workshop.limited_by_default.dispatch_many([{}] * 120)
+    workshop.nothing.dispatch()
+    work_until_empty(processes=1)
+    assert looking.rows("SELECT job FROM forecourt.done") == [("nothing",)]
+    assert (looking.count("scheduled"), looking.one("SELECT id FROM forecourt.running")) == (120, running.id)
 
 
 def test_limits_out_of_range_are_errors_at_decoration() -> None:

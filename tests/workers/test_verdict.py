@@ -27,7 +27,7 @@ ERRORS = [Raised("ValueError", "no", "trace"), TimedOut(5), SlotDied(9, None), S
 
 
 def held(attempts: int, interruptions: int) -> Claimed:
-    return Claimed(5, 50, None, "job", "queue", 0, attempts, interruptions, "{}", "{}", 0.0, 0.0, 0, False)
+    return Claimed(5, 50, None, "job", "queue", 0, attempts, interruptions, "{}", "{}", 0.0, 0.0, 0, None, False)
 
 
 def judge(outcome: Outcome, attempts: int = 0, interruptions: int = 0, policy: Policy = Policy()) -> object:  # noqa: B008
@@ -72,7 +72,6 @@ def test_releases_parking_and_interruptions_cost_no_try() -> None:
     parked = judge(Unknown("no job"))
     assert isinstance(parked, Postponed)
     assert (parked.delay, parked.counted) == (PARKED, False)
-    assert "at" not in orjson.loads(parked.incident)[0], "the same words every time, so that history keeps them once"
     interrupted = judge(Interrupted("shutdown"))
     assert isinstance(interrupted, Postponed)
     assert not interrupted.counted
@@ -91,3 +90,17 @@ def test_a_discarded_call_keeps_its_reason() -> None:
 def test_a_slots_death_is_told_with_its_signal_or_status() -> None:
     assert judge(SlotDied(11, None), policy=Policy(tries=1)).message == "its process was killed by signal 11 (SIGSEGV)"  # type: ignore[attr-defined]
     assert judge(SlotDied(None, 3), policy=Policy(tries=1)).message == "its process exited with status 3"  # type: ignore[attr-defined]
+
+
+def test_a_call_whose_job_stays_unknown_fails_after_a_day_with_words() -> None:
+    def unknown(seconds: float | None) -> object:
+        call = held(attempts=0, interruptions=0)._replace(unknown_for=seconds)
+        return decide(Unknown("no job is named 'old'"), call, 0.0, Policy(), DEFAULTS)
+
+    first, later, last = unknown(None), unknown(86_399), unknown(86_401)
+    assert isinstance(first, Postponed)
+    assert orjson.loads(first.incident)[0]["at"], "since when, for those who ask later"
+    assert later == Postponed(5, 50, PARKED, False, "[]"), "said once"
+    assert isinstance(last, Lost)
+    assert (last.error, last.counted) == ("UnknownJob", False)
+    assert "no job is named 'old', for 24 hours: deploy the job under this name again" in last.message

@@ -1,8 +1,9 @@
 """@job: a function becomes a job, with a name, a policy and ways to dispatch it."""
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from forecourt.jobs.arguments import Arguments
@@ -32,6 +33,11 @@ class Job(Generic[P, R]):
     ) -> None:
         self.function = function
         self.name = name or function.__name__
+        if kind := _never_runs(function):
+            raise TypeError(
+                f"job {self.name}: {kind} cannot be a job: calling it only makes an object, and nothing of it would run; write a "
+                "plain function, which may call asyncio.run(...) or use up the generator"
+            )
         self.policy = policy
         self.prepare = prepare
         self.extras: Mapping[str, Any] = extras or {}
@@ -236,6 +242,19 @@ def _unique(given: bool | str | Sequence[str]) -> tuple[str, ...] | None:
             return (given,)
         case _:
             return tuple(given)
+
+
+def _never_runs(function: Callable[..., Any]) -> str | None:
+    """What kind of function this is, if calling it runs nothing of it."""
+    inner = inspect.unwrap(function)
+    while isinstance(inner, partial):
+        inner = inner.func
+    for plain in (inner, getattr(inner, "__call__", None)):  # noqa: B004 - its own, not whether it has one
+        if inspect.iscoroutinefunction(plain):
+            return "an async function"
+        if inspect.isasyncgenfunction(plain) or inspect.isgeneratorfunction(plain):
+            return "a function with yield"
+    return None
 
 
 def _origin(known: Job[..., Any]) -> str:

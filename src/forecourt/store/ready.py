@@ -45,7 +45,8 @@ RETURNING id, token, batch_id, job, queue, priority, attempts,
           CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
           date_part('epoch', now() - ready_at) AS waited,
           date_part('epoch', now() - created_at) AS age,
-          CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors, false AS unwanted
+          CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors,
+          CASE WHEN history <> '[]' THEN forecourt.unknown_for(history) END AS unknown_for, false AS unwanted
 """
 
 # A claim that was planned while the table was empty is a sequential scan, and stays one; with these off the index plans are
@@ -100,6 +101,8 @@ class Claimed(NamedTuple):
     waited: float
     age: float
     errors: int
+    unknown_for: float | None = None
+    """Seconds since a worker first did not know its job."""
     unwanted: bool = False
     """Whether the batch that it belongs to was cancelled."""
 

@@ -133,7 +133,8 @@ OF_WORKERS = """
 SELECT id, token, job, queue, attempts, options::text AS options,
        CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions,
        started_at IS NOT NULL AS started, worker, date_part('epoch', now() - created_at) AS age,
-       CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors
+       CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors,
+       CASE WHEN history <> '[]' THEN forecourt.unknown_for(history) END AS unknown_for
 FROM forecourt.running
 WHERE worker = ANY (%(workers)s)
 """
@@ -167,6 +168,7 @@ class Held(NamedTuple):
     worker: int
     age: float
     errors: int
+    unknown_for: float | None
 
 
 class Ended(NamedTuple):

@@ -46,9 +46,7 @@ class Bell:
         # What came in while a statement was running lies in the driver already, and no socket tells of it.
         if self._heard():
             return True
-        readable, _, _ = select.select([self._connection.fileno(), cord.fileno()], [], [], patience)
-        if cord.fileno() in readable:
-            cord.recv(4096)
+        _wait([self._connection.fileno(), cord.fileno()], cord, patience)
         return self._heard()
 
     def _heard(self) -> bool:
@@ -72,7 +70,14 @@ class Silence:
 
     def wait(self, cord: socket.socket, patience: float) -> bool:
         """Wait at most `patience` seconds for a ring from another thread. Always False."""
-        readable, _, _ = select.select([cord.fileno()], [], [], patience)
-        if readable:
-            cord.recv(4096)
+        _wait([cord.fileno()], cord, patience)
         return False
+
+
+def _wait(descriptors: Sequence[int], cord: socket.socket, patience: float) -> None:
+    """Wait until one of them can be read, and take what is in the cord. Poll, since select knows no descriptor above 1023."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    if cord.fileno() in dict(poll.poll(patience * 1000)):
+        cord.recv(4096)

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from psycopg import Connection, InterfaceError, InternalError, OperationalError
+import psycopg
+from psycopg import Connection
+from sqlalchemy.exc import DBAPIError
 
 from forecourt.jobs.job import Job
 from forecourt.jobs.outcome import Outcome, Raised
@@ -138,7 +140,8 @@ class Completer:
                 why = f"it ended, but its end cannot be written: {reason}"
                 failed = completion._replace(outcome=Raised("OutcomeUnwritable", why, "", final=True), log=())
                 if self._try_to_write(tx, worker, failed) is not None:
-                    log.error("call %d stays in running until this worker ends", completion.call.id)
+                    log.error("not even that can be written; trying again", extra={"call": completion.call.id})
+                    self.add([completion])
 
     def _try_to_write(self, tx: Connection[Any], worker: int, completion: Completion) -> str | None:
         """Write one outcome, or nothing of it. Returns why it cannot be written, or None."""
@@ -146,19 +149,20 @@ class Completer:
             with tx.transaction():
                 self.write(tx, worker, Round([completion]))
         except Exception as error:
-            if is_of_the_database(error):
-                raise  # it is not this outcome, and may pass
+            if not is_of_the_outcome(error):
+                raise  # it is the database, and may pass
             log.exception("an outcome cannot be written", extra={"call": completion.call.id})
             return clean(str(error).strip() or type(error).__name__)
         return None
 
 
-def is_of_the_database(error: BaseException) -> bool:
-    """Whether an error comes from the database's or the connection's circumstances rather than from what was written."""
-    confused = (
-        isinstance(error, InternalError) and error.sqlstate is None
-    )  # what a breaking connection does to the driver
-    return confused or isinstance(error, OperationalError | InterfaceError)
+def is_of_the_outcome(error: BaseException) -> bool:
+    """Whether an error comes from what was to be written, which another try would not mend: a value that PostgreSQL does not take
+    (class 22), that breaks a constraint (23), that is too large (54), or that the driver cannot send. All else is the database's or
+    the connection's: it is kept, and tried again."""
+    if isinstance(error, psycopg.Error):
+        return (error.sqlstate or "")[:2] in ("22", "23", "54")
+    return not isinstance(error, DBAPIError | OSError)
 
 
 def _tallies(

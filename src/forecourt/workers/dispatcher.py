@@ -19,7 +19,7 @@ from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.workers.admission import admit
 from forecourt.workers.bell import Bell, Silence
-from forecourt.workers.completer import Completer, is_of_the_database
+from forecourt.workers.completer import Completer, is_of_the_outcome
 from forecourt.workers.options import WorkOptions
 
 log = logging.getLogger("forecourt.dispatcher")
@@ -175,7 +175,7 @@ class Dispatcher(threading.Thread):
                 self._low.clear()
             return
         claimed: list[Claimed] = []
-        short = True
+        short, found = True, False
         room = self._room
         self._in_hand = len(batch)
         try:
@@ -187,12 +187,12 @@ class Dispatcher(threading.Thread):
                     write(connection, worker, batch)
                 if claiming and workers.hold(connection, worker):
                     claimed = self._claim(connection, room, worker)
-                    short = len(claimed) < room
+                    short, found = len(claimed) < room, bool(claimed)
                     claimed = admit(connection, self._jobs, claimed)
         except BaseException as error:
             self._completer.put_back(batch)
             # An outcome that cannot be written must not keep the others from it for ever.
-            self._singly = not is_of_the_database(error)
+            self._singly = is_of_the_outcome(error)
             raise
         finally:
             self._in_hand = 0
@@ -200,7 +200,8 @@ class Dispatcher(threading.Thread):
         self._linger_until = time.monotonic() + LINGER
         if claiming:
             self._hand_over(claimed)
-            self.empty_after = -1 if claimed else batch.upto
+            # What a limit held off was ready, and behind it there may be more.
+            self.empty_after = -1 if found else batch.upto
             self._plan(bell, short=short)
 
     def _claim(self, connection: psycopg.Connection[Any], room: int, worker: int) -> list[Claimed]:

@@ -37,6 +37,9 @@ PLENTY = 50
 DEATH_AT_BIRTH = 0.2
 """Seconds to wait before a slot that died without having run anything is replaced."""
 
+NURSERY_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds to wait after a nursery was killed at its start, until the worker gives up: what kills it will not have had enough."""
+
 
 class Floor:
     """Slots and the calls that they have or will get next. Outcomes go to the completer."""
@@ -289,7 +292,7 @@ class Floor:
         """The kernel has killed its slots; start over with a new one."""
         log.warning("%s; starting another", error)
         self._selector.unregister(self._cradle.events)
-        while True:
+        for pause in NURSERY_PAUSES:
             self._cradle.stop()
             try:
                 self._cradle.start()
@@ -297,6 +300,9 @@ class Floor:
             except NurseryFailed:
                 if not self._cradle.was_killed():
                     raise
+                time.sleep(pause)
+        else:
+            raise NurseryFailed(f"the nursery was killed {len(NURSERY_PAUSES)} times before it was ready")
         self._selector.register(self._cradle.events, selectors.EVENT_READ)
         for slot in list(self._slots):
             self._bury(slot, -signal.SIGKILL)

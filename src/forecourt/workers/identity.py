@@ -31,15 +31,41 @@ def boot_id() -> str:
 
 
 def pid_started(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None when there is no such process, or only its remains."""
+    """When a process started, in the kernel's ticks; None when there is no such process, or only its remains, or it is hidden."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] == "Z" else fields[19]
+
+
+def _is_zombie(pid: int) -> bool:
+    fields = _stat(pid)
+    return fields is not None and fields[0] == "Z"
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What the kernel tells of a process, from its state on; None when it tells nothing."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    fields = stat[stat.rindex(")") + 2 :].split()
-    return None if fields[0] == "Z" else fields[19]
+    return stat[stat.rindex(")") + 2 :].split()
 
 
 def is_gone(identity: Identity) -> bool:
-    """Whether that process of this very boot has certainly ended. False when it cannot be known."""
-    return bool(identity.boot) and identity.boot == boot_id() and pid_started(identity.pid) != identity.pid_started
+    """Whether that process of this very boot has certainly ended. False when it cannot be known: /proc may hide the processes of
+    other users, and then there is somebody with that process id, and no telling who."""
+    if not identity.boot or identity.boot != boot_id():
+        return False
+    started = pid_started(identity.pid)
+    if started is None:
+        return not _exists(identity.pid) or _is_zombie(identity.pid)
+    return bool(identity.pid_started) and started != identity.pid_started
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

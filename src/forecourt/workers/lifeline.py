@@ -71,14 +71,15 @@ class Lifeline(Agent):
                 return 0
             workers.remove(tx, locked)
             held = running.of_workers(tx, locked)
-            marked = {worker: marks.read(Path(lost[worker].marks)) for worker in locked}
+            files = {worker: self._marks_of(lost[worker], me) for worker in locked}
+            marked = {worker: marks.read(file) for worker, file in files.items()}
             started = [call for call in held if call.started or call.id in marked[call.worker]]
             self._count_attempts(tx, started, lost)
             untouched = [call for call in held if call not in started]
             running.give_back(tx, [(call.id, call.token) for call in untouched])
             calls.wake(tx, sorted({call.queue for call in untouched}))
         for worker in locked:
-            marks.forget(Path(lost[worker].marks))
+            marks.forget(files[worker])
             log.warning(
                 "worker lost, its calls were given back",
                 extra={
@@ -113,13 +114,22 @@ class Lifeline(Agent):
         postponed: list[Postponed] = []
         for call in started:
             worker = lost[call.worker]
-            policy = self._jobs[call.job].policy if call.job in self._jobs else Policy()
-            match decide(WorkerLost(worker.host, worker.pid), call, 0.0, policy, self._defaults):
+            cause = WorkerLost(worker.host, worker.pid)
+            match decide(cause, call, 0.0, self._policy_of(call.job), self._defaults):
                 case Postponed() as again:
                     postponed.append(again)
                 case Lost() as failed:
                     end(tx, [Ending(failed, loaded(call.options), 0.0)])
         running.postpone(tx, postponed)
+
+    def _policy_of(self, job: str) -> Policy:
+        """A job's policy. A job that this code does not know goes back and counts its attempt, and never fails here: how often it
+        may be tried is known to whoever knows it."""
+        return self._jobs[job].policy if job in self._jobs else Policy(tries=0)
+
+    def _marks_of(self, worker: Registered, me: Identity) -> Path | None:
+        """The marks of a worker of this host and boot; no other's are here."""
+        return marks.of(worker.marks) if (worker.host, worker.boot) == (me.host, me.boot) else None
 
 
 def _has_ended(worker: Registered) -> bool:

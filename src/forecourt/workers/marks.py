@@ -6,14 +6,18 @@ others were only claimed and lose nothing. A file mapping costs a slot one store
 
 import mmap
 import os
+import re
 import struct
 from pathlib import Path
 
+from forecourt.settings import settings
+
 CELL = struct.Struct("=q")
+PATTERN = re.compile(r"marks-\d+-\d+")
 
 
 class Marks:
-    """One cell a slot: the id of the call it runs, or 0."""
+    """One cell for each call that a slot may run at once: its id, or 0."""
 
     def __init__(self, path: Path, slots: int) -> None:
         self.path = path
@@ -38,16 +42,27 @@ class Marks:
         self.path.unlink(missing_ok=True)
 
 
-def forget(path: Path) -> None:
-    """Remove a lost worker's file, if it is on this host."""
-    if path.is_file():
+def folder() -> Path:
+    """Where the workers of this host that share a FORECOURT_VAR leave their marks."""
+    return (settings().var / "run").absolute()
+
+
+def of(name: str) -> Path | None:
+    """The file that a worker's row names, if it is one of this folder's marks: a row says what whoever wrote it likes."""
+    path = Path(name)
+    return path if path.parent == folder() and PATTERN.fullmatch(path.name) and not path.is_symlink() else None
+
+
+def forget(path: Path | None) -> None:
+    """Remove a lost worker's file."""
+    if path is not None and path.is_file():
         path.unlink(missing_ok=True)
 
 
-def read(path: Path) -> set[int]:
-    """The calls that were running when the worker ended; empty when the file is not on this host."""
+def read(path: Path | None) -> set[int]:
+    """The calls that were running when the worker ended; empty when there is no such file."""
     try:
-        content = path.read_bytes()
+        content = b"" if path is None else path.read_bytes()
     except OSError:
         return set()
     return {cell for (cell,) in CELL.iter_unpack(content[: len(content) - len(content) % CELL.size]) if cell}

@@ -8,6 +8,7 @@ import ctypes
 import gc
 import logging
 import os
+import queue
 import signal
 import socket
 import sys
@@ -36,11 +37,13 @@ _writing = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What a slot is told when it is born: its number among the worker's slots, and where to leave its marks."""
+    """What a slot is told when it is born: its number among the worker's slots, how many calls each may run at once, and where to
+    leave its marks."""
 
     number: int
     worker: int
     slots: int
+    at_once: int
     marks: str
 
 
@@ -57,29 +60,32 @@ def run_slot(birth: Birth, channel: socket.socket, reporting: int) -> None:
     die_with_parent()
     if os.getppid() != parent:
         return
-    most = max((job.policy.threads for job in registry.values()), default=1)
-    use_engine(make_engine(pool_size=most, application_name=slot_name(birth.worker), spotless=True))
-    marks = Marks(Path(birth.marks), birth.slots)
+    use_engine(make_engine(pool_size=birth.at_once, application_name=slot_name(birth.worker), spotless=True))
+    marks = Marks(Path(birth.marks), birth.slots * birth.at_once)
+    cell = birth.number * birth.at_once
+    cells = queue.SimpleQueue[int]()
+    for number in range(birth.at_once):
+        cells.put(cell + number)
     tail = Tail()
     logging.getLogger().addHandler(tail)
     execution = Execution(registry, engine, tail)
     inbox = Inbox()
-    pool = ThreadPoolExecutor(most)
+    pool = ThreadPoolExecutor(birth.at_once)
     footprint = Footprint((channel.fileno(), reporting))
     gc.freeze()
     try:
         while message := inbox.receive(channel, wait=True):
             job, threads, items = unpack(message)
             if threads > 1:
-                pool.submit(_execute, execution, job, items, reporting)
+                pool.submit(_execute, execution, job, items, reporting, marks, cells)
                 continue
             # Which call of several is to blame for a crash cannot be known, so none is marked.
-            marks.set(birth.number, items[0].id if len(items) == 1 else 0)
+            marks.set(cell, items[0].id if len(items) == 1 else 0)
             reports = execution.run(job, items)
             if not footprint.holds():
                 sys.exit(f"job {job} closed descriptors that are not its own, so its slot ends with it")
             footprint.restore()
-            marks.clear(birth.number)
+            marks.clear(cell)
             _write(reporting, pack_reports(reports))
     except BrokenPipeError:
         return  # the supervisor is gone, and whoever takes over finds out by itself
@@ -87,10 +93,16 @@ def run_slot(birth: Birth, channel: socket.socket, reporting: int) -> None:
         pool.shutdown()
 
 
-def _execute(execution: Execution, job: str, items: list[Item], reporting: int) -> None:
+def _execute(
+    execution: Execution, job: str, items: list[Item], reporting: int, marks: Marks, cells: queue.SimpleQueue[int]
+) -> None:
     """One of several at once, in a thread of the pool. What goes wrong here nobody would hear of, so it ends the slot."""
     try:
+        cell = cells.get_nowait()  # there are as many as threads
+        marks.set(cell, items[0].id)
         lines = pack_reports(execution.run(job, items))
+        marks.clear(cell)
+        cells.put(cell)
         with suppress(BrokenPipeError), _writing:
             _write(reporting, lines)
     except BaseException:  # noqa: BLE001 - see above

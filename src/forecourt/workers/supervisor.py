@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import time
@@ -10,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy.exc import OperationalError
 
 from forecourt.database import engine, in_transaction_of
 from forecourt.database.engine import make_engine, use_engine
 from forecourt.jobs.job import Job
-from forecourt.settings import settings
 from forecourt.store import running, workers
 from forecourt.version import __version__
 from forecourt.workers.agent import Loop
@@ -28,6 +29,7 @@ from forecourt.workers.heart import Heart
 from forecourt.workers.identity import own
 from forecourt.workers.lifeline import Lifeline
 from forecourt.workers.marks import Marks
+from forecourt.workers.marks import folder as marks_folder
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.pruner import Pruner
 from forecourt.workers.slot import Birth
@@ -44,6 +46,9 @@ LONGEST_ROUND = 5.0
 MEMORY_EVERY = 2.0
 """Seconds between two looks at the slots' memory."""
 
+DESCRIPTORS, DESCRIPTORS_OF_SLOT = 128, 8
+"""Open files that a worker may need, and those for each slot."""
+
 EXIT_FAILED = 1
 EXIT_MEMORY = 12
 
@@ -53,6 +58,7 @@ class Supervisor:
 
     def __init__(self, options: WorkOptions, jobs: Mapping[str, Job[..., Any]], app: str) -> None:
         self._options = options
+        self._at_once = max((job.policy.threads for job in jobs.values()), default=1)
         self._wakeup, self._bell = socket.socketpair()
         self._bell.setblocking(False)
         self._completer = Completer(jobs, options.defaults)
@@ -77,6 +83,7 @@ class Supervisor:
         1 after an error, or when outcomes could not be written because the database was away; those calls run again."""
         self._listen_to_signals()
         try:
+            _have_descriptors(DESCRIPTORS + DESCRIPTORS_OF_SLOT * self._options.processes)
             Pruner().run_once()
             self._floor.open(self._wakeup)
             self._dispatcher.start()
@@ -139,8 +146,8 @@ class Supervisor:
                 workers.end_sessions(tx, workers.session_names([self._worker]))
                 running.give_back(tx, running.strays(tx, self._worker, set()))
                 workers.remove(tx, [self._worker])
-        except OperationalError as error:
-            log.warning("could not sign off, another worker will notice: %s", error.orig)
+        except (OperationalError, psycopg.OperationalError) as error:
+            log.warning("could not sign off, another worker will notice: %s", error)
         self._marks.close()
         log.info("worker stopped", extra={"worker": self._worker, "calls": self._floor.ended})
         return self._exit_code
@@ -198,8 +205,8 @@ class Supervisor:
 
     def _register(self) -> None:
         me = own()
-        path = (settings().var / "run" / f"marks-{me.pid}-{time.monotonic_ns()}").absolute()
-        marks = Marks(path, self._options.processes)
+        path = marks_folder() / f"marks-{me.pid}-{time.monotonic_ns()}"
+        marks = Marks(path, self._options.processes * self._at_once)
         try:
             with engine().begin() as connection:
                 self._worker = workers.register(
@@ -228,15 +235,15 @@ class Supervisor:
         marks = self._marks
         try:
             self._register()
-        except OperationalError as error:
-            log.warning("cannot enter again yet: %s", error.orig)
+        except (OperationalError, psycopg.OperationalError) as error:
+            log.warning("cannot enter again yet: %s", error)
             self._heart.given_up = None  # the next beat will say so again
             return
         marks.close()
         self._floor.disown()
 
     def _birth(self, number: int) -> Birth:
-        return Birth(number, self._worker, self._options.processes, str(self._marks.path))
+        return Birth(number, self._worker, self._options.processes, self._at_once, str(self._marks.path))
 
     def _on_errand(self, unwanted: set[int], restart: bool) -> None:
         """Called from the agent's thread: note it, the next round acts."""
@@ -249,6 +256,15 @@ class Supervisor:
             self._bell.send(b"!")
         except BlockingIOError:
             return  # it is awake already
+
+
+def _have_descriptors(needed: int) -> None:
+    """Raise this process's own limit of open files if that many need it. Raises RuntimeError where the system does not allow it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise RuntimeError(f"so many slots need {needed} open files, and the system allows {hard}: raise `ulimit -Hn`")
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _spare_the_garbage_collector() -> None:

@@ -28,6 +28,10 @@ from forecourt.store.running import Ended, Lost, Postponed
 PARKED = 30.0
 """Seconds until a call that this worker does not know is tried again, by this worker or by one with newer code."""
 
+LONGEST_UNKNOWN = 86_400.0
+"""Seconds after which a call that nobody knows fails: a deploy is over by then, so its job was renamed or removed. While it waited,
+its task was skipped each time."""
+
 UNCOUNTED = 20
 """Interruptions in a row that cost no try. One that always comes with the same call is the call's own doing, and counts from
 then on."""
@@ -35,7 +39,8 @@ then on."""
 
 class Attempt(Protocol):
     """What the verdict needs to know of a call that somebody holds. `attempts` ended before this one, `errors` of them by an
-    exception; the last `interruptions` came in a row; `age` is in seconds since its dispatch."""
+    exception; the last `interruptions` came in a row; `age` is in seconds since its dispatch,
+    `unknown_for` since its job was first found unknown."""
 
     @property
     def id(self) -> int: ...
@@ -49,6 +54,8 @@ class Attempt(Protocol):
     def age(self) -> float: ...
     @property
     def errors(self) -> int: ...
+    @property
+    def unknown_for(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +93,16 @@ def decide(
             return Lost(call.id, call.token, "Expired", message, incident, counted=False)
         case Released(delay=delay):
             return Postponed(call.id, call.token, delay, False, "[]")
+        case Unknown() if call.unknown_for is not None and call.unknown_for < LONGEST_UNKNOWN:
+            return Postponed(call.id, call.token, PARKED, False, "[]")  # its history says since when
+        case Unknown(why=why) if call.unknown_for is None:
+            return Postponed(call.id, call.token, PARKED, False, _incident(outcome, call, 0.0, "UnknownJob", why))
         case Unknown(why=why):
-            # Without a time, so that the history keeps one such entry however often the call comes by.
-            return Postponed(call.id, call.token, PARKED, False, _entry(outcome="Unknown", message=why))
+            message = (
+                f"{why}, for {LONGEST_UNKNOWN / 3600:g} hours: deploy the job under this name again, and retry the call"
+            )
+            incident = _incident(outcome, call, 0.0, "UnknownJob", message)
+            return Lost(call.id, call.token, "UnknownJob", message, incident, counted=False)
         case Interrupted(why=why, delay=delay) if call.interruptions < UNCOUNTED:
             return Postponed(call.id, call.token, delay, False, _incident(outcome, call, seconds, "Interrupted", why))
         case Interrupted(why=why):

@@ -125,6 +125,17 @@ SELECT jsonb_array_length(history) - coalesce(max(n) FILTER (WHERE entry ->> 'ou
 FROM jsonb_array_elements(history) WITH ORDINALITY AS h(entry, n)
 $$;
 
+-- For how many seconds no worker that claimed a call has known its job; NULL when it was always known.
+CREATE FUNCTION forecourt.unknown_for(history jsonb) RETURNS double precision
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+SELECT date_part('epoch', now() - min((entry ->> 'at')::timestamptz) FILTER (WHERE entry ->> 'outcome' = 'Unknown' AND n > begun))
+FROM (
+    SELECT entry, n, coalesce(max(n) FILTER (WHERE entry ->> 'outcome' = 'Retried') OVER (), 0) AS begun
+    FROM jsonb_array_elements(history) WITH ORDINALITY AS h(entry, n)
+) AS entries
+$$;
+
 -- Dispatch from any language: select forecourt.dispatch('increment_views_count', '{"listing_id": 42}');
 -- The call becomes visible when the caller's transaction commits. Returns the call's id; of a unique job that has such a call
 -- already, that one's.
@@ -261,7 +272,7 @@ BEGIN
     END IF;
 END
 $$;
-DROP FUNCTION forecourt.interruptions, forecourt.errors_of, forecourt.short_key;
+DROP FUNCTION forecourt.unknown_for, forecourt.interruptions, forecourt.errors_of, forecourt.short_key;
 """
 
 

@@ -33,6 +33,18 @@ SIGNS_OF_LIFE = {
 }
 """How libpq finds out that nobody is there, in seconds but for the last, which is in milliseconds. What the address says wins."""
 
+PINNED = {
+    "default_transaction_isolation": r"read\ committed",
+    "default_transaction_deferrable": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "TimeZone": "UTC",
+}
+"""What the engine's own sessions need, whatever the role or the database says; the sessions of jobs keep what those say. The search
+path is not among them: every name in a statement of ours has its schema."""
+
 LEAVE_NO_TRACE = """
 SET SESSION AUTHORIZATION DEFAULT;
 RESET ALL;
@@ -94,15 +106,17 @@ def use_engine(chosen: "Engine") -> None:
 
 def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spotless: bool = False) -> "Engine":
     """An engine of one's own, for those who must not share: slots and the supervisor. A connection that broke while nobody used it
-    is replaced instead of handed out. With `spotless`, whatever was left on a connection (settings, listening, temporary tables,
-    advisory locks) is gone when it is handed out again."""
+    is replaced instead of handed out. With `spotless`, for jobs, its sessions are as the role has them, and whatever was left on a
+    connection (settings, listening, temporary tables, advisory locks) is gone when it is handed out again."""
     from sqlalchemy import create_engine, event
 
+    ours = {} if spotless else {"isolation_level": "READ COMMITTED"}
     made = create_engine(
         database_url(),
         pool_size=pool_size,
-        connect_args={"application_name": application_name} | _driver_options(),
+        connect_args={"application_name": application_name} | _driver_options(pinned=not spotless),
         pool_reset_on_return=None if spotless else "rollback",
+        **ours,
     )
     event.listen(made, "checkin", _note_the_time)
     event.listen(made, "checkout", partial(_ping_after_a_pause, made))
@@ -154,23 +168,31 @@ atexit.register(forget_engine)
 
 
 def connect(*, autocommit: bool = False, application_name: str = "forecourt") -> psycopg.Connection[tuple[Any, ...]]:
-    """A plain psycopg connection outside the pool.
+    """A plain psycopg connection outside the pool, for the engine's own statements.
 
     Raises DatabaseUnreachable, which names host, port and user.
     """
     try:
-        return psycopg.connect(
-            libpq_url(), autocommit=autocommit, application_name=application_name, **_driver_options()
+        connection = psycopg.connect(
+            libpq_url(), autocommit=autocommit, application_name=application_name, **_driver_options(pinned=True)
         )
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        return connection
     except psycopg.OperationalError as error:
         raise DatabaseUnreachable(unreachable(error)) from error
 
 
-def _driver_options() -> dict[str, Any]:
+def _driver_options(*, pinned: bool) -> dict[str, Any]:
     said = _address()
     options: dict[str, Any] = {name: value for name, value in SIGNS_OF_LIFE.items() if name not in said}
-    # Behind a pooler the next transaction may run on a connection that was never told of a prepared statement.
-    return options | ({"prepare_threshold": None} if settings().pooled else {})
+    if settings().pooled:
+        # The next transaction may run on a connection that was never told of a prepared statement; and options at the start of a
+        # session are refused, so there the isolation alone is pinned, which each BEGIN names.
+        return options | {"prepare_threshold": None}
+    if pinned:
+        ours = " ".join(f"-c {name}={value}" for name, value in PINNED.items())
+        options["options"] = f"{said.get('options', '')} {ours}".strip()
+    return options
 
 
 def _address() -> dict[str, Any]:

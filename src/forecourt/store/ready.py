@@ -63,6 +63,8 @@ SET enable_mergejoin = off;
 
 # The same behind a pooler, which lends a connection for one transaction only.
 PLANNER_FOR_TRANSACTION = """
+SET LOCAL statement_timeout = 0;
+SET LOCAL lock_timeout = 0;
 SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off;

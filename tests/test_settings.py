@@ -12,6 +12,30 @@ def test_without_any_variable_the_defaults_hold() -> None:
     assert read({"FORECOURT_TIMEZONE": "", "FORECOURT_VAR": ""}) == Settings()
 
 
+def test_local_files_belong_to_the_project_wherever_in_it_a_command_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FORECOURT_VAR", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    below = tmp_path / "shop" / "src" / "deep"
+    below.mkdir(parents=True)
+
+    def var() -> Path:
+        settings.cache_clear()
+        return settings().var
+
+    monkeypatch.chdir(below)
+    assert var() == tmp_path / "home" / ".local" / "share" / "forecourt", "no project: one place, also for cron"
+    (tmp_path / "shop" / "pyproject.toml").touch()
+    assert var() == tmp_path / "shop" / "var"
+    (tmp_path / "shop" / ".env").write_text("FORECOURT_VAR=local\nFORECOURT_ENVIRONMENT=found")
+    assert (var(), settings().environment) == (tmp_path / "shop" / "local", "found")
+    monkeypatch.setenv("FORECOURT_VAR", "elsewhere")
+    assert var() == below / "elsewhere"
+    settings.cache_clear()
+
+
 def test_variables_are_read_as_what_they_mean() -> None:
     found = read(
         {

@@ -183,6 +183,12 @@ def five_a_minute(call: str, seconds: float) -> None:
     time.sleep(seconds)
 
 
+@job(tries=1)
+def say_and_fail(words: str) -> None:
+    log.info(words)
+    raise ValueError(words)
+
+
 @job
 def echo(value: int) -> int:
     return value

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from forecourt.settings import settings
+from forecourt.visible import visible
 
 doing: ContextVar[dict[str, Any]] = ContextVar("doing")
 """What this process is busy with (job, call, attempt, task, worker): added to every line logged meanwhile."""
@@ -40,7 +41,7 @@ class Plain(logging.Formatter):
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         line = f"{clock} {'' if record.levelno < logging.WARNING else record.levelname + ' '}{record.getMessage()}"
         line = f"{line}  {facts}" if facts else line
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return visible(f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line)
 
 
 def configure() -> None:

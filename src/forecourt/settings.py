@@ -5,13 +5,17 @@ They are read by hand because every command reads them: the libraries for that t
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 PREFIX = "FORECOURT_"
+VAR = f"{PREFIX}VAR"
+
+MARKERS = (".env", "pyproject.toml", "var/postgres")
+"""What only a project's own folder has: its settings, its description, or the private database that was made there."""
 
 
 class WrongSettings(ValueError):
@@ -30,7 +34,9 @@ class Settings:
     lasts longer than a transaction, and idle workers find new calls by polling alone."""
 
     var: Path = Path("var")
-    """The folder for everything local: the private database, photos, sitemap, archive, unsent mails."""
+    """The folder for everything local: the private database, photos, sitemap, archive, unsent mails. Relative to the project's
+    folder, the nearest upwards with a .env, a pyproject.toml or a private database; outside of any project it is `forecourt` in
+    the user's data folder, ~/.local/share."""
 
     timezone: str = "UTC"
     """The IANA zone in which the timetable is written and in which a business day begins and ends."""
@@ -90,7 +96,30 @@ def settings() -> Settings:
 
     Raises WrongSettings.
     """
-    return read(_from_file(Path(".env")) | os.environ)
+    home = project_folder()
+    written = {} if home is None else _from_file(home / ".env")
+    found = read(written | os.environ)
+    if os.environ.get(VAR):
+        return replace(found, var=found.var.absolute())
+    if home is not None:
+        return replace(found, var=home / found.var)
+    return replace(found, var=_data_folder())
+
+
+def project_folder() -> Path | None:
+    """The folder of the project that the current folder is in: the nearest one upwards that has one of the markers. So a command
+    that is typed in a folder below finds the same settings, and the same private database."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was removed
+        return None
+    return next((folder for folder in (here, *here.parents) if any((folder / name).exists() for name in MARKERS)), None)
+
+
+def _data_folder() -> Path:
+    """For commands outside of any project, wherever they are typed: cron's begin in the home folder, or in the root."""
+    base = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share") / "forecourt"
 
 
 def read(environment: Mapping[str, str]) -> Settings:

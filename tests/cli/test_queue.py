@@ -62,7 +62,8 @@ def test_dispatch_enters_a_call_and_says_how_to_follow_it(run: Run, looking: Loo
         (["leave_trace", "[]"], 2, "must be a JSON object"),
         (["nothing", '{"n": ' + "[" * 100_000], 2, "nested too deeply"),
         (["nothing", '{"n": ' + "[" * 400 + "]" * 400 + "}"], 2, "argument 'n'"),
-        (["nothing", "{}", "--delay", "-1"], 2, "must not be negative"),
+        (["nothing", "{}", "--delay", "-1"], 2, "-1.0 is not in the range"),
+        (["nothing", "{}", "--delay", "inf"], 2, "inf is not in the range"),
     ],
 )
 def test_a_wrong_dispatch_is_named_and_enters_nothing(

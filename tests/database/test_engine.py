@@ -43,7 +43,9 @@ def test_an_address_may_be_written_for_any_driver(monkeypatch: pytest.MonkeyPatc
     [
         ("mysql://salma:secret@db.example/cars", "must start with postgresql://, not mysql://"),
         ("host=db.example password=secret", "must start with postgresql://"),
-        ("postgresql://salma:%secret@db.example/cars", "as %40 %3A %2F %25 %20"),
+        ("postgresql://salma:%secret@db.example/cars", "as %40 %3A %2F %3F %23 %25 %20"),
+        ("postgresql://salma:p@secret/w@db.example:5432/cars", "write @ : / ? # % and spaces"),
+        ("postgresql://salma:p@secret@db.example/cars", "write @ : / ? # % and spaces"),
     ],
 )
 def test_what_is_no_address_is_refused_without_showing_its_password(

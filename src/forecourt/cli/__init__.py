@@ -4,10 +4,14 @@ Data goes to standard output, everything else to standard error. Exit codes: 0 o
 5 not found, 12 memory limit, 69 database unreachable, 75 held, try again.
 """
 
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
+
+from forecourt.cli.console import Commands, say
 
 COMMANDS = {
     "up": ("forecourt.cli.up:up", "Run everything in this terminal: database, clock, worker, web."),
@@ -21,7 +25,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Commands):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,6 +52,7 @@ def forecourt() -> None:
 
 def main() -> None:
     """The console script. Turns what users can cause into a sentence and an exit code; the rest is a traceback."""
+    _look_here()
     try:
         forecourt(prog_name="forecourt", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -64,5 +69,14 @@ def main() -> None:
         code, words = explained(error)
         if code is None:
             raise
-        click.secho(f"Error: {words}", err=True, fg="red")
+        say(f"Error: {words}", err=True, fg="red")
         sys.exit(code)
+
+
+def _look_here() -> None:
+    """Find the application in the current folder, as `python -m forecourt` does, and the ecosystem's servers and task tools do.
+    Python's own switch against that, PYTHONSAFEPATH, is obeyed."""
+    with suppress(FileNotFoundError):  # the folder may be gone
+        here = os.getcwd()  # noqa: PTH109
+        if not sys.flags.safe_path and here not in sys.path:
+            sys.path.insert(0, here)

@@ -4,10 +4,10 @@ from datetime import datetime
 
 import click
 
-from forecourt.cli.console import confirm, json_option, print_json, yes_option
+from forecourt.cli.console import Commands, confirm, json_option, print_json, say, yes_option
 
 
-@click.group()
+@click.group(cls=Commands)
 def analytics() -> None:
     """The marketplace's events."""
 
@@ -24,7 +24,7 @@ def archive(days: int, yes: bool, as_json: bool) -> None:
 
     count = plan(days)
     if not count:
-        click.echo("No old analytics to archive.", err=True)
+        say("No old analytics to archive.", err=True)
         if as_json:
             print_json({"events": 0, "files": 0, "bytes": 0})
         return
@@ -33,7 +33,7 @@ def archive(days: int, yes: bool, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    click.echo(f"Successfully archived and deleted {done['events']} analytics records.")
+    say(f"Successfully archived and deleted {done['events']} analytics records.")
 
 
 @analytics.command()
@@ -51,4 +51,4 @@ def aggregate(day: datetime | None, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    click.echo(", ".join(f"{value} {name.replace('_', ' ')}" for name, value in done.items()))
+    say(", ".join(f"{value} {name.replace('_', ' ')}" for name, value in done.items()))

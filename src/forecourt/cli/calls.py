@@ -8,6 +8,8 @@ from dataclasses import asdict
 import click
 
 from forecourt.cli.console import (
+    CALL_ID,
+    SECONDS,
     count_of_calls,
     duration,
     json_option,
@@ -16,6 +18,7 @@ from forecourt.cli.console import (
     print_result,
     print_table,
     relative,
+    say,
     transaction,
 )
 
@@ -23,9 +26,9 @@ from forecourt.cli.console import (
 @click.command()
 @click.argument("job")
 @click.argument("args", default="{}")
-@click.option("--delay", type=float, help="Seconds until the call is due.")
+@click.option("--delay", type=SECONDS, help="Seconds until the call is due.")
 @click.option("--queue", "queue_name", help="Another queue than the job's own.")
-@click.option("--priority", type=int, help="Lower goes first.")
+@click.option("--priority", type=click.IntRange(-32767, 32767), help="Lower goes first.")
 @json_option
 def dispatch(
     job: str, args: str, delay: float | None, queue_name: str | None, priority: int | None, as_json: bool
@@ -49,7 +52,7 @@ def dispatch(
     if as_json:
         print_json({"id": call.id, "job": call.job})
     else:
-        click.echo(f"Call {call.id} of {call.job} entered. See: forecourt queue show {call.id}")
+        say(f"Call {call.id} of {call.job} entered. See: forecourt queue show {call.id}")
 
 
 @click.command()
@@ -79,9 +82,9 @@ def size(queues: Sequence[str], as_json: bool) -> None:
 @click.command()
 @click.argument("queues", nargs=-1)
 @click.option(
-    "--max", "limit", type=click.IntRange(min=0), default=1000, show_default=True, help="Calls that may wait."
+    "--max", "limit", type=click.IntRange(0, 2**63 - 1), default=1000, show_default=True, help="Calls that may wait."
 )
-@click.option("--max-age", type=click.FloatRange(min=0), help="Seconds that the oldest ready call may have waited.")
+@click.option("--max-age", type=SECONDS, help="Seconds that the oldest ready call may have waited.")
 @json_option
 def monitor(queues: Sequence[str], limit: int, max_age: float | None, as_json: bool) -> None:
     """Exit 3 when more calls wait than --max, or longer than --max-age, in any of QUEUES (all if none is named)."""
@@ -116,7 +119,7 @@ def monitor(queues: Sequence[str], limit: int, max_age: float | None, as_json: b
 
 
 @click.command()
-@click.argument("id", type=int)
+@click.argument("id", type=CALL_ID)
 @json_option
 def show(id: int, as_json: bool) -> None:
     """Everything about one call: its state, arguments and every attempt."""
@@ -131,28 +134,28 @@ def show(id: int, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found) | {"progress": None if said is None else asdict(said)})
         return
-    click.secho(f"call {found.id}: {found.job} on {found.queue}, {found.state}", bold=True)
-    click.echo(f"  entered   {found.created_at:%Y-%m-%d %H:%M:%S %Z} ({relative(found.created_at)})")
+    say(f"call {found.id}: {found.job} on {found.queue}, {found.state}", bold=True)
+    say(f"  entered   {found.created_at:%Y-%m-%d %H:%M:%S %Z} ({relative(found.created_at)})")
     if found.at:
-        click.echo(f"  {found.state:<9} {found.at:%Y-%m-%d %H:%M:%S %Z} ({relative(found.at)})")
+        say(f"  {found.state:<9} {found.at:%Y-%m-%d %H:%M:%S %Z} ({relative(found.at)})")
     if said is not None:
         share = f" of {said.total:g} ({said.done / said.total:.0%})" if said.total else ""
-        click.echo(f"  progress  {said.done:g}{share} {said.words} ({relative(said.at)})")
-    click.echo(f"  arguments {json.dumps(found.args, ensure_ascii=False)[:2000]}")
-    click.echo(f"  attempts  {found.attempts}")
+        say(f"  progress  {said.done:g}{share} {said.words} ({relative(said.at)})")
+    say(f"  arguments {json.dumps(found.args, ensure_ascii=False)[:2000]}")
+    say(f"  attempts  {found.attempts}")
     if found.result is not None:
-        click.echo(f"  result    {json.dumps(found.result, ensure_ascii=False)}")
+        say(f"  result    {json.dumps(found.result, ensure_ascii=False)}")
     if found.error:
-        click.secho(f"  error     {found.error}", fg="red")
+        say(f"  error     {found.error}", fg="red")
     for incident in found.history:
         head = f"  attempt {incident.get('attempt', '–')}  {incident.get('at', '')}  {incident['outcome']}"
-        click.echo(f"{head}: {incident.get('error', '')} {incident.get('message', '')}".rstrip())
+        say(f"{head}: {incident.get('error', '')} {incident.get('message', '')}".rstrip())
         for line in [*incident.get("log", []), *incident.get("traceback", "").rstrip().splitlines()]:
-            click.echo(f"    {line}")
+            say(f"    {line}")
 
 
 @click.command()
-@click.argument("ids", nargs=-1, required=True, type=int)
+@click.argument("ids", nargs=-1, required=True, type=CALL_ID)
 @json_option
 def cancel(ids: Sequence[int], as_json: bool) -> None:
     """End calls: those that wait at once, those that run by killing their slot within a second or two."""

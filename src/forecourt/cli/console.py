@@ -6,15 +6,71 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from forecourt.visible import visible
+
 if TYPE_CHECKING:
     from psycopg import Connection
 
+LONGEST = 100 * 365.25 * 86400
+"""Seconds: a hundred years, as everywhere; what is longer no calendar can express."""
+
+CALL_ID = click.IntRange(1, 2**63 - 1)
+"""The ids that calls may have."""
+
+SECONDS = click.FloatRange(0, LONGEST)
+MINUTES = click.FloatRange(0, LONGEST / 60, min_open=True)
+HOURS = click.FloatRange(0, LONGEST / 3600)
+"""Durations, up to a hundred years; infinity and what is no number are out of their range."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+class Commands(click.Group):
+    """A group whose help says what each command does to the end, and that guesses what was meant by one that it does not have."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every command with the first sentence of its help."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(limit=1000)) for name, command in found if command])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was typed. Raises UsageError, with what was probably meant."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"No such command {args[0]!r}.{_perhaps(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+def _perhaps(typed: str, names: Sequence[str]) -> str:
+    close = get_close_matches(typed, names, n=2, cutoff=0.5)
+    return f" Did you mean {' or '.join(close)}?" if close else f" There is {', '.join(names)}."
+
+
+def say(text: str, *, err: bool = False, **style: Any) -> None:
+    """Print a text, of which any part may be from outside."""
+    click.secho(visible(text), err=err, **style)
+
+
+def warn_of_unknown(tx: "Connection[Any]", queues: Sequence[str]) -> None:
+    """Say so when nobody has ever used a queue of this name: it is probably misspelled, and may be meant for later."""
+    from forecourt.store import overview
+
+    known = overview.queues(tx)
+    for queue in queues:
+        if queue not in known:
+            say(
+                f"Warning: no job uses a queue named {queue!r}; there is {', '.join(known) or 'none yet'}",
+                err=True,
+                fg="yellow",
+            )
 
 
 def print_json(value: Any) -> None:
@@ -27,7 +83,7 @@ def print_result(as_json: bool, words: str, value: dict[str, Any]) -> None:
     if as_json:
         print_json(value)
     else:
-        click.echo(words)
+        say(words)
 
 
 def count_of_calls(count: int) -> str:
@@ -39,7 +95,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty
     """Aligned columns; numbers to the right. Without rows: the sentence that says why."""
     table = [[_cell(value) for value in row] for row in rows]
     if not table:
-        click.echo(empty, err=True)
+        say(empty, err=True)
         return
     numeric = [all(_is_number(row[column]) for row in table) for column in range(len(headings))]
     widths = [max(len(line[column]) for line in [list(headings), *table]) for column in range(len(headings))]
@@ -111,9 +167,9 @@ def _cell(value: Any) -> str:
         case int():
             return str(value)
         case str():
-            return value.replace("\n", " ")
+            return visible(value).replace("\n", " ")
         case _:
-            return json.dumps(value, default=_plain, ensure_ascii=False)
+            return visible(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
 def _is_number(text: str) -> bool:

@@ -2,8 +2,10 @@
 
 import click
 
+from forecourt.cli.console import Commands, say
 
-@click.group()
+
+@click.group(cls=Commands)
 def db() -> None:
     """The database."""
 
@@ -27,7 +29,7 @@ def migrate() -> None:
     with transaction() as tx:
         declared = load().declare(tx)
     words = f"Schema {after}" if before == after else f"Schema {before or 'empty'} → {after}"
-    click.echo(f"{words}; {declared} job definitions new or changed.")
+    say(f"{words}; {declared} job definitions new or changed.")
 
 
 @db.command()
@@ -35,12 +37,14 @@ def status() -> None:
     """Where the database is, and whether its schema is current."""
     from forecourt.database import database_url, engine
     from forecourt.database.schema import needed, require_current, version
+    from forecourt.settings import settings
 
     with engine().connect() as connection:
         server = connection.exec_driver_sql("SHOW server_version").scalar_one()
         found = version(connection)
-    click.echo(f"{database_url().render_as_string(hide_password=True)}")
-    click.echo(f"PostgreSQL {server}, schema {found or 'empty'}, this code needs {needed()}")
+    say(f"{database_url().render_as_string(hide_password=True)}")
+    say(f"local files in {settings().var}; FORECOURT_VAR names another folder")
+    say(f"PostgreSQL {server}, schema {found or 'empty'}, this code needs {needed()}")
     require_current(engine())
 
 
@@ -54,4 +58,4 @@ def stop() -> None:
     if settings().database_url is not None:
         raise Refused("FORECOURT_DATABASE_URL is set: that server is not ours to stop")
     stopped = PrivateServer(settings().var / "postgres").stop()
-    click.echo("The private PostgreSQL is stopped." if stopped else "The private PostgreSQL was not running.")
+    say("The private PostgreSQL is stopped." if stopped else "The private PostgreSQL was not running.")

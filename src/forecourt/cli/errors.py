@@ -59,6 +59,13 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
                 "another transaction holds a lock that is needed here, so nothing was changed. Try again when it has ended; "
                 "pg_stat_activity shows who runs what, and since when"
             )
+        case psycopg.errors.ReadOnlySqlTransaction():
+            return UNREACHABLE, (
+                f"{unreachable(error)}: it is a standby, its storage is full, or somebody made it read-only. Nothing was changed; "
+                "FORECOURT_DATABASE_URL must name the primary"
+            )
+        case psycopg.errors.InsufficientPrivilege():
+            return REFUSED, f"the role may not do this, and nothing was changed: {unreachable(error)}"
         case psycopg.OperationalError() if error.sqlstate is None:
             return UNREACHABLE, f"cannot reach {unreachable(error)}"
         case psycopg.OperationalError():
@@ -70,7 +77,7 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
 def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.engine import DatabaseUnreachable
     from forecourt.database.private import PrivateServerError
-    from forecourt.database.schema import SchemaTooOld
+    from forecourt.database.schema import SchemaTooOld, WrongEncoding
     from forecourt.jobs.application import NoSuchApplication
     from forecourt.jobs.arguments import WrongArguments
     from forecourt.marketplace.archive import ArchiveError
@@ -88,7 +95,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return REFUSED, str(error)
         case SitemapError():
             return HELD, str(error)
-        case ArchiveError() | SchemaTooOld():
+        case ArchiveError() | SchemaTooOld() | WrongEncoding():
             return FAILED, str(error)
         case NoSuchApplication() | TimetableError() | WrongArguments() | ValueError():
             return USAGE, str(error)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from forecourt.cli.console import (
+    HOURS,
     confirm,
     count_of_calls,
     json_option,
@@ -70,7 +71,7 @@ def forget(ids: Sequence[str], as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--hours", type=click.FloatRange(min=0), help="Only those that failed at least so many hours ago.")
+@click.option("--hours", type=HOURS, help="Only those that failed at least so many hours ago.")
 @click.option("--queue", "queue_name", help="Only of this queue.")
 @click.option("--job", help="Only of this job.")
 @yes_option
@@ -89,9 +90,7 @@ def flush(hours: float | None, queue_name: str | None, job: str | None, yes: boo
 
 
 @click.command()
-@click.option(
-    "--hours", type=click.FloatRange(min=0), default=24.0, show_default=True, help="Only what failed before that."
-)
+@click.option("--hours", type=HOURS, default=24.0, show_default=True, help="Only what failed before that.")
 @json_option
 def prune(hours: float, as_json: bool) -> None:
     """Remove failed calls that are older than --hours, without asking: for crontab."""
@@ -115,7 +114,7 @@ def _selected(ids: Sequence[str], queue_name: str | None, job: str | None) -> li
         raise click.UsageError("Give ids or `all`, not both")
     wanted = None
     if ids and not everything:
-        wrong = [id for id in ids if not id.isdigit()]
+        wrong = [id for id in ids if not (id.isascii() and id.isdigit() and 0 < int(id[:20]) < 2**63)]
         if wrong:
             raise click.UsageError(f"{wrong[0]!r} is not the id of a call, which is a number")
         wanted = [int(id) for id in ids]

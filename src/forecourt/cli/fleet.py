@@ -5,12 +5,15 @@ from datetime import datetime
 import click
 
 from forecourt.cli.console import (
+    MINUTES,
     confirm,
     count_of_calls,
     json_option,
     me,
     print_result,
+    say,
     transaction,
+    warn_of_unknown,
     yes_option,
 )
 
@@ -18,7 +21,7 @@ from forecourt.cli.console import (
 @click.command()
 @click.argument("name")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%H:%M"]), help="Local time.")
-@click.option("--for", "minutes", type=click.FloatRange(min=0, min_open=True), help="Minutes.")
+@click.option("--for", "minutes", type=MINUTES, help="Minutes.")
 @click.option("--why", default="", help="What the others should know.")
 def pause(name: str, until: datetime | None, minutes: float | None, why: str) -> None:
     """Let nobody claim from queue NAME. What runs goes on; what comes waits."""
@@ -27,9 +30,10 @@ def pause(name: str, until: datetime | None, minutes: float | None, why: str) ->
 
     end = end_of(until, minutes)
     with transaction() as tx:
+        warn_of_unknown(tx, [name])
         pauses.pause(tx, "queue", name, until=end, who=me(), why=why)
         audit.record(tx, me(), "queue pause", {"queue": name, "until": end, "why": why})
-    click.echo(f"Queue {name} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
+    say(f"Queue {name} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
 
 
 @click.command()
@@ -45,7 +49,7 @@ def resume(name: str) -> None:
             raise NotFound(f"queue {name!r} is not paused")
         wake(tx, [name])
         audit.record(tx, me(), "queue resume", {"queue": name})
-    click.echo(f"Queue {name} goes on.")
+    say(f"Queue {name} goes on.")
 
 
 @click.command()
@@ -76,4 +80,4 @@ def restart() -> None:
         wishes.utter(tx, "restart")
         audit.record(tx, me(), "queue restart", {})
         count = len(overview.workers(tx))
-    click.echo(f"{count} {'worker ends' if count == 1 else 'workers end'} in order within a few seconds.")
+    say(f"{count} {'worker ends' if count == 1 else 'workers end'} in order within a few seconds.")

@@ -3,9 +3,10 @@
 import click
 
 from forecourt.cli import calls, failures, fleet, work
+from forecourt.cli.console import Commands
 
 
-@click.group()
+@click.group(cls=Commands)
 def queue() -> None:
     """Jobs and their workers."""
 

@@ -7,7 +7,19 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from forecourt.cli.console import confirm, duration, json_option, me, print_json, print_table, relative, transaction
+from forecourt.cli.console import (
+    MINUTES,
+    Commands,
+    confirm,
+    duration,
+    json_option,
+    me,
+    print_json,
+    print_table,
+    relative,
+    say,
+    transaction,
+)
 from forecourt.cli.pausing import end_of, target, words
 
 if TYPE_CHECKING:
@@ -16,7 +28,7 @@ if TYPE_CHECKING:
     from forecourt.schedule.task import Task
 
 
-@click.group()
+@click.group(cls=Commands)
 def schedule() -> None:
     """The timetable and its clock."""
 
@@ -44,7 +56,7 @@ def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
         print_json(rows)
         return
     if not rows:
-        click.echo("No tasks. Add one: timetable.add(job).daily_at('02:00')", err=True)
+        say("No tasks. Add one: timetable.add(job).daily_at('02:00')", err=True)
         return
     print_table(
         ["task", "when", "cron", "zone", "next due", "", "last result"],
@@ -142,7 +154,7 @@ def test(name: str, yes: bool) -> None:
             f"{name} failed after {duration(time.monotonic() - begun)}: {type(error).__name__}: {error}"
         ) from None
     took = duration(time.monotonic() - begun)
-    click.echo(f"{name} succeeded in {took}: {result if result is not None else 'no result'}")
+    say(f"{name} succeeded in {took}: {result if result is not None else 'no result'}")
 
 
 @schedule.command()
@@ -178,7 +190,7 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.option("--group", help="A group of tasks instead of one; without NAME and --group, the whole schedule.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%H:%M"]), help="Local time.")
-@click.option("--for", "minutes", type=click.FloatRange(min=0, min_open=True), help="Minutes.")
+@click.option("--for", "minutes", type=MINUTES, help="Minutes.")
 @click.option("--why", default="", help="What the others should know.")
 def pause(name: str | None, group: str | None, until: datetime | None, minutes: float | None, why: str) -> None:
     """Skip due times: of task NAME, of a group, or of all tasks. What runs goes on."""
@@ -189,7 +201,7 @@ def pause(name: str | None, group: str | None, until: datetime | None, minutes: 
     with transaction() as tx:
         pauses.pause(tx, kind, what, until=end, who=me(), why=why)
         audit.record(tx, me(), "schedule pause", {"kind": kind, "name": what, "until": end, "why": why})
-    click.echo(f"{words(kind, what)} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
+    say(f"{words(kind, what)} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
 
 
 @schedule.command()
@@ -205,7 +217,7 @@ def resume(name: str | None, group: str | None) -> None:
         if not pauses.resume(tx, kind, what):
             raise NotFound(f"{words(kind, what)} is not paused")
         audit.record(tx, me(), "schedule resume", {"kind": kind, "name": what})
-    click.echo(f"{words(kind, what)} goes on.")
+    say(f"{words(kind, what)} goes on.")
 
 
 def _clock() -> "Clock":
@@ -226,11 +238,11 @@ def _say(events: "list[Event]") -> None:
     for event in events:
         match event:
             case Enqueued(task, due_at, call_id):
-                click.echo(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: call {call_id}")
+                say(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: call {call_id}")
             case _:
-                click.echo(f"{event.task} due {event.due_at:%Y-%m-%d %H:%M:%S %Z}: {event.status}, {event.why}")
+                say(f"{event.task} due {event.due_at:%Y-%m-%d %H:%M:%S %Z}: {event.status}, {event.why}")
     if not events:
-        click.echo("No task is due.", err=True)
+        say("No task is due.", err=True)
 
 
 def _described(

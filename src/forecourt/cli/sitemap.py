@@ -2,10 +2,10 @@
 
 import click
 
-from forecourt.cli.console import json_option, print_json
+from forecourt.cli.console import Commands, json_option, print_json, say
 
 
-@click.group()
+@click.group(cls=Commands)
 def sitemap() -> None:
     """The marketplace's sitemap."""
 
@@ -22,6 +22,6 @@ def generate(force: bool, as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    click.echo(
+    say(
         f"{done['urls']} URLs in {done['files']} files, {done['rewritten']} rewritten: {settings().public / 'sitemap.xml'}"
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from forecourt.cli.console import transaction
+from forecourt.cli.console import transaction, warn_of_unknown
 
 
 @click.command()
@@ -54,6 +54,8 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     named = tuple(name.strip() for name in queues.split(",")) if queues else app.queues
     with transaction() as tx:
         app.declare(tx)
+        if queues:
+            warn_of_unknown(tx, named)
     options = WorkOptions(
         queues=(*named, own_queue(own().host)),
         defaults=defaults,

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from sqlalchemy.pool import ConnectionPoolEntry
 
+ENCODING = {"client_encoding": "UTF8"}
+"""Whatever the server or the role prefers: text arrives as text, also from a database that does not know what it keeps."""
+
 SIGNS_OF_LIFE = {
     "connect_timeout": 10,
     # A host that is cut off hears nothing at all, not even that its connection is gone: it would wait for its answer for a
@@ -60,6 +63,12 @@ PAUSE = 1.0
 """Seconds unused after which a pooled connection is tried before it is handed out; trying it each time costs a round trip."""
 
 
+HOW_IT_LOOKS = (
+    "is not postgresql://user:password@host:port/name; write @ : / ? # % and spaces in the user or the password as "
+    "%40 %3A %2F %3F %23 %25 %20"
+)
+
+
 class DatabaseUnreachable(RuntimeError):
     """PostgreSQL does not answer; the message names host, port and user."""
 
@@ -77,6 +86,9 @@ def libpq_url() -> str:
     if not separator or scheme.partition("+")[0] not in ("postgresql", "postgres"):
         instead = f", not {scheme}://" if separator else ""
         raise ValueError(f"FORECOURT_DATABASE_URL must start with postgresql://{instead}")
+    if "@" in place.partition("@")[2].partition("?")[0]:
+        # A password with @ or / in it would be cut there, and its rest be taken for the host, and printed as such.
+        raise ValueError(f"FORECOURT_DATABASE_URL {HOW_IT_LOOKS}")
     return f"postgresql://{place}"
 
 
@@ -184,7 +196,7 @@ def connect(*, autocommit: bool = False, application_name: str = "forecourt") ->
 
 def _driver_options(*, pinned: bool) -> dict[str, Any]:
     said = _address()
-    options: dict[str, Any] = {name: value for name, value in SIGNS_OF_LIFE.items() if name not in said}
+    options: dict[str, Any] = {name: value for name, value in SIGNS_OF_LIFE.items() if name not in said} | ENCODING
     if settings().pooled:
         # The next transaction may run on a connection that was never told of a prepared statement; and options at the start of a
         # session are refused, so there the isolation alone is pinned, which each BEGIN names.
@@ -199,10 +211,7 @@ def _address() -> dict[str, Any]:
     try:
         return conninfo_to_dict(libpq_url())
     except psycopg.ProgrammingError:  # its words may hold the password
-        raise ValueError(
-            "FORECOURT_DATABASE_URL is not postgresql://user:password@host:port/name; "
-            "write @ : / % and spaces in the user or the password as %40 %3A %2F %25 %20"
-        ) from None
+        raise ValueError(f"FORECOURT_DATABASE_URL {HOW_IT_LOOKS}") from None
 
 
 def unreachable(error: Exception) -> str:
@@ -244,6 +253,16 @@ def in_transaction_of(source: "Session | Connection | psycopg.Connection[Any]") 
     if isinstance(source, Connection):
         if not source.in_transaction():
             source.begin()  # else SQLAlchemy would not know that there is something to commit
-        return cast("psycopg.Connection[Any]", source.connection.driver_connection)
+        return _driver_of(source)
     kind = type(source).__name__
     raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}")
+
+
+def _driver_of(connection: "Connection") -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError(
+            f"session: it stands on the driver {connection.dialect.driver!r}, expected psycopg used synchronously: "
+            "create_engine('postgresql+psycopg://...'); an async session's run_sync() does not help here"
+        )
+    return driver

@@ -16,6 +16,10 @@ UPGRADE_LOCK = 0x666F7265
 """One upgrade at a time: an advisory lock, the same for every server."""
 
 
+class WrongEncoding(RuntimeError):
+    """The database does not keep Unicode."""
+
+
 class SchemaTooOld(RuntimeError):
     """The database has an older schema than this code needs."""
 
@@ -32,6 +36,7 @@ def upgrade(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
     from alembic import command
 
     with engine.connect() as connection:
+        _require_unicode(connection)
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": UPGRADE_LOCK})
         try:
             connection.execute(text("CREATE SCHEMA IF NOT EXISTS forecourt"))
@@ -48,6 +53,16 @@ def upgrade(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": UPGRADE_LOCK})
             connection.execute(text("RESET lock_timeout"))
             connection.commit()
+
+
+def _require_unicode(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    encoding = driver.info.parameter_status("server_encoding")  # type: ignore[union-attr]
+    if encoding != "UTF8":
+        raise WrongEncoding(
+            f"the database's encoding is {encoding}, and Forecourt needs UTF8: "
+            "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def version(connection: Connection) -> str | None:

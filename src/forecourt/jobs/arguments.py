@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -81,6 +81,12 @@ class Arguments:
         if "\\u0000" in text and _has_nul(orjson.loads(text)):
             raise WrongArguments(f"{self._name}: arguments contain the character NUL, which PostgreSQL does not store")
         return text
+
+    def refuse_unnamed(self, method: str, unnamed: Sequence[Any]) -> None:
+        """Raise WrongArguments for arguments without a name, which a row could not keep, and say how to write them."""
+        if unnamed:
+            named = ", ".join(f"{name}={repr(value)[:60]}" for name, value in zip(self._fields, unnamed, strict=False))
+            raise WrongArguments(f"{self._name}: name the arguments, such as {self._name}.{method}({named})")
 
     def load(self, text: str) -> dict[str, Any]:
         """The function's keyword arguments from JSON text. Raises WrongArguments."""

@@ -63,8 +63,9 @@ class Dispatch:
         """The same, with notes for the engine in the call's row: its tick, what follows it."""
         return replace(self, options=options)
 
-    def dispatch(self, **args: Any) -> Call:
+    def dispatch(self, *unnamed: Any, **args: Any) -> Call:
         """Enter one call. Raises WrongArguments."""
+        self.job.arguments.refuse_unnamed("dispatch", unnamed)
         if detours and (taken := self._detoured([args])) is not None:
             return taken[0]
         text = self.text(args)

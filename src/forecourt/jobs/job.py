@@ -74,8 +74,9 @@ class Job(Generic[P, R]):
         """Raise WrongArguments unless a call with these arguments could be dispatched."""
         self.arguments.dump(args)
 
-    def call(self, **args: Any) -> Plan:
+    def call(self, *unnamed: Any, **args: Any) -> Plan:
         """A call for a chain or a batch, which dispatches it. Raises WrongArguments."""
+        self.arguments.refuse_unnamed("call", unnamed)
         return Plan.of(self, args)
 
     def using(
@@ -105,9 +106,9 @@ class Job(Generic[P, R]):
             priority=priority,
         )
 
-    def dispatch(self, **args: Any) -> Call:
+    def dispatch(self, *unnamed: Any, **args: Any) -> Call:
         """Enter one call in a transaction of its own, committed when this returns. Raises WrongArguments."""
-        return self.using().dispatch(**args)
+        return self.using().dispatch(*unnamed, **args)
 
     def dispatch_many(self, calls: Iterable[Mapping[str, Any]]) -> list[Call]:
         """Enter many calls in one transaction: all of them, or none when one has wrong arguments."""

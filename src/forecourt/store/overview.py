@@ -55,6 +55,15 @@ LEFT JOIN forecourt.pauses AS p ON p.kind = 'queue' AND p.name = k.queue AND (p.
 ORDER BY k.queue
 """
 
+QUEUES = """
+SELECT queue FROM forecourt.job_definitions
+UNION SELECT queue FROM forecourt.scheduled
+UNION SELECT queue FROM forecourt.failed
+UNION SELECT name FROM forecourt.pauses WHERE kind = 'queue'
+UNION SELECT unnest(queues) FROM forecourt.workers
+ORDER BY 1
+"""
+
 FIND = """
 SELECT 'ready' AS state, id, uuid, job, queue, priority, args, options, attempts, history, created_at,
        NULL::timestamptz AS at, NULL::text AS error, NULL::jsonb AS result, NULL::bigint AS worker
@@ -151,3 +160,8 @@ def workers(tx: Connection[Any]) -> list[dict[str, Any]]:
     """Every worker that has not been given up."""
     with tx.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(WORKERS).fetchall()
+
+
+def queues(tx: Connection[Any]) -> list[str]:
+    """The queues that a job, a call or a worker uses."""
+    return [row[0] for row in tx.execute(QUEUES)]

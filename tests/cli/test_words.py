@@ -1,0 +1,165 @@
+"""The first mistakes, answered with words: what was wrong, what was expected, what to do."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+from psycopg import sql
+from sqlalchemy import make_url
+
+import workshop
+from fleet import Looking, Process, work_until_empty
+from forecourt.cli import forecourt
+from forecourt.cli.errors import explained
+from forecourt.jobs.arguments import WrongArguments
+
+ESCAPE = "\x1b]0;owned\x07"
+
+
+@pytest.fixture
+def run(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("FORECOURT_APP", "workshop:app")
+
+    def invoke(*arguments: str) -> Any:
+        return CliRunner().invoke(forecourt, arguments, standalone_mode=True)
+
+    return invoke
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (["quue"], "No such command 'quue'. Did you mean queue?"),
+        (["queue", "shwo"], "Did you mean show"),
+        (["schedule", "xyz"], "There is history, list"),
+    ],
+)
+def test_a_misspelled_command_is_guessed(typed: list[str], words: str) -> None:
+    result = CliRunner().invoke(forecourt, typed)
+    assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+
+
+def test_help_says_what_it_has_to_say_to_the_end() -> None:
+    for group in ([], ["queue"], ["schedule"], ["analytics"], ["db"], ["sitemap"]):
+        assert CliRunner().invoke(forecourt, [*group, "--help"]).stdout.count("...") == 1, "in the line of usage"
+
+
+MANY = "9" * 30
+BAD_NUMBERS = [
+    (["queue", "show", "?"], [MANY, str(2**63), "0"]),
+    (["queue", "cancel", "?"], [MANY, str(2**63), "0"]),
+    (["queue", "retry", "?"], [MANY, str(2**63), "0"]),
+    (["queue", "forget", "?"], [MANY, str(2**63), "0"]),
+    (["queue", "dispatch", "nothing", "{}", "--delay", "?"], ["inf", "nan", "-1", "1e300"]),
+    (["queue", "dispatch", "nothing", "{}", "--priority", "?"], [MANY, "-40000"]),
+    (["queue", "pause", "low", "--for", "?"], ["1e12", "inf", "nan", "0"]),
+    (["schedule", "pause", "--for", "?"], ["1e12", "inf", "nan", "0"]),
+    (["queue", "flush", "--hours", "?"], ["inf", "nan", "1e12", "-1"]),
+    (["queue", "prune", "--hours", "?"], ["inf", "nan", "1e12", "-1"]),
+    (["queue", "monitor", "--max", "?"], ["-1", MANY]),
+    (["queue", "monitor", "--max-age", "?"], ["inf", "1e300", MANY]),
+    (["queue", "failed", "--limit", "?"], ["0", MANY]),
+    (["schedule", "history", "--limit", "?"], ["0", MANY]),
+    (["schedule", "list", "--next", "?"], ["0", MANY]),
+    (["analytics", "archive", "--days", "?"], ["0", MANY]),
+    (["queue", "work", "--sleep", "?"], ["inf", "nan", "-1", "1e300"]),
+    (["queue", "work", "--rest", "?"], ["inf", "nan", "-1", "1e300"]),
+    (["queue", "work", "--timeout", "?"], ["inf", "nan", "-1", "1e300"]),
+    (["queue", "work", "--max-time", "?"], ["inf", "nan", "-1", "1e300"]),
+    (["queue", "work", "--shutdown-timeout", "?"], ["inf", "nan", "-1", "1e300"]),
+    (["queue", "work", "--backoff", "?"], ["inf", "nan", "-1", "1e300"]),
+    (["queue", "work", "--processes", "?"], ["-1", MANY]),
+    (["queue", "work", "--tries", "?"], ["-1", MANY]),
+    (["queue", "work", "--max-jobs", "?"], ["-1", MANY]),
+    (["queue", "work", "--memory", "?"], ["-1", MANY]),
+]
+
+
+@pytest.mark.parametrize(("typed", "values"), BAD_NUMBERS, ids=lambda given: " ".join(given[:4]))
+def test_a_number_out_of_range_is_a_sentence_and_exit_2(
+    run: Callable[..., Result], typed: list[str], values: list[str]
+) -> None:
+    for value in values:
+        result = run(*[value if word == "?" else word for word in typed])
+        if isinstance(result.exception, SystemExit):
+            assert result.exit_code == 2, (value, result.output)
+        else:  # what the console script makes of it
+            assert isinstance(result.exception, Exception), (value, result.output)
+            assert explained(result.exception)[0] == 2, (value, result.exception)
+
+
+def test_positional_arguments_are_answered_with_their_names() -> None:
+    with pytest.raises(
+        WrongArguments, match=r"leave_trace: name the arguments, such as leave_trace.dispatch\(call=7\)"
+    ):
+        workshop.leave_trace.dispatch(7)
+    with pytest.raises(WrongArguments, match=r"such as hang.call\(call='x'\)"):
+        workshop.hang.call("x")
+
+
+def test_a_queue_that_nobody_uses_is_pointed_out(run: Callable[..., Result]) -> None:
+    workshop.nothing.using(delay=60, queue="high").dispatch()
+    result = run("queue", "pause", "hgih")
+    assert result.exit_code == 0
+    assert "no job uses a queue named 'hgih'; there is high" in result.stderr
+    assert "no job uses" not in run("queue", "pause", "high").stderr
+    process = Process("queue", "work", "--queue", "defualt", "--stop-when-empty")
+    assert process.wait() == 0
+    assert "no job uses a queue named 'defualt'" in process.said()
+
+
+def test_what_a_job_says_does_nothing_on_the_operator_s_terminal(run: Callable[..., Result], looking: Looking) -> None:
+    workshop.say_and_fail.dispatch(words=ESCAPE)
+    work_until_empty()
+    id = looking.one("SELECT id FROM forecourt.failed")
+    for typed in (["queue", "failed"], ["queue", "show", str(id)]):
+        shown = run(*typed).output
+        assert "owned" in shown
+        assert "\x1b" not in shown
+        assert "\x07" not in shown
+    assert ESCAPE.encode("unicode_escape").decode() in run("queue", "show", str(id)).output
+    workshop.nothing.using(queue="low").dispatch()
+    looking.connection.execute("UPDATE forecourt.ready SET queue = %s", (f"q{ESCAPE}",))
+    run("queue", "pause", "low", "--why", ESCAPE)
+    for typed in (["queue", "size"], ["queue", "monitor"], ["schedule", "list"], ["queue", "show", f"{ESCAPE}"]):
+        assert "\x07" not in run(*typed).output
+
+
+def test_a_database_without_unicode_is_refused(
+    server_url: str, monkeypatch: pytest.MonkeyPatch, empty_var: object
+) -> None:
+    name = sql.Identifier("sql_ascii")
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'").format(name))
+    try:
+        url = make_url(server_url).set(database="sql_ascii").render_as_string(hide_password=False)
+        migrate = Process("db", "migrate", FORECOURT_DATABASE_URL=url)
+        assert (migrate.wait(), "encoding is SQL_ASCII, and Forecourt needs UTF8" in migrate.said()) == (1, True)
+        for typed in (["queue", "size"], ["queue", "work"], ["schedule", "run"], ["db", "status"]):
+            process = Process(*typed, FORECOURT_DATABASE_URL=url)
+            assert process.wait() == 1
+            assert "Traceback" not in process.said()
+    finally:
+        with psycopg.connect(server_url, autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def test_a_database_that_cannot_be_written_is_said_to_be_so(looking: Looking) -> None:
+    """As a standby is."""
+    name = looking.one("SELECT quote_ident(current_database())")
+    looking.connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+    started = [
+        Process(*typed)
+        for typed in (
+            ["queue", "work"],
+            ["queue", "pause", "low"],
+            ["schedule", "pause"],
+            ["queue", "dispatch", "nothing"],
+        )
+    ]
+    for process in started:
+        assert process.wait() == 69, process.said()
+        assert "must name the primary" in process.said()
+        assert "Traceback" not in process.said()

@@ -50,6 +50,10 @@ class Settings:
     environment: str = "local"
     """What the tasks' `.environments(...)` compare with."""
 
+    host: str = ""
+    """What this machine is called, where clock and workers must agree on it: for tasks that run on every server. Empty means the
+    system's own name, which differs between the containers of one machine."""
+
     smtp_url: str | None = None
     """smtp://user:password@host:port, or smtps://. Without it mails become .eml files under `var`/outbox."""
 

@@ -14,11 +14,13 @@ from timetables import NamedJob
 import workshop
 from fleet import Looking
 from forecourt import Timetable, job
-from forecourt.database import database_url, session
+from forecourt.database import database_url, engine, session
 from forecourt.database.engine import in_transaction_of
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.events import NotRun
+from forecourt.settings import settings
 from forecourt.store import pauses
+from forecourt.workers.identity import own
 from hands import Hands
 
 SECOND = timedelta(seconds=1)
@@ -248,7 +250,8 @@ def test_ten_thousand_tasks_cost_a_round_no_more_statements_than_one(
     clock = Clock(timetable, engine, environment="test")
     clock.begin()
     entered = [statement for statement in asked if "forecourt." in statement]
-    assert len(entered) == 2, "all tasks are entered by one statement and read by another"
+    assert len(entered) == 3, "one statement enters all tasks, one looks for those ahead of time, one reads them"
+    assert clock.run_once() == []  # the first one also says that the clock lives
     asked.clear()
     assert clock.run_once() == []
     assert len([statement for statement in asked if "now()" in statement]) == 1
@@ -485,3 +488,74 @@ def test_in_the_night_of_a_shift_each_due_time_comes_once(looking: Looking, nigh
         assert status == "enqueued"
         found[task_name].append(f"{due_at:%H:%M}")
     assert found == expected
+
+
+# -- clocks that disagree, and a database whose clock was wrong ------------------------------------------------------------------
+
+
+def version(*minutes: int, host: str = "a") -> Clock:
+    """A clock of an application that has the task at these minutes of every hour."""
+    timetable = Timetable("UTC")
+    timetable.add(workshop.nothing, name="task").hourly_at(minutes).allow_overlapping()
+    return clock_of(timetable, host=host)
+
+
+def test_a_new_task_is_due_in_the_minute_of_its_deploy(looking: Looking) -> None:
+    hands = Hands(looking, NOON + 20 * SECOND)
+    assert enqueued(version(0).run_once()) == [("task", NOON)]
+    hands.turn(NOON + 30 * SECOND)
+    assert enqueued(version(0).run_once()) == []
+
+
+def test_two_versions_that_take_turns_each_meet_their_due_times(
+    looking: Looking, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in a rolling deploy with crontab: each minute both begin anew, and one says that they disagree."""
+    hands = Hands(looking, NOON - MINUTE)
+    found = []
+    for minute in range(8):
+        for number, minutes in enumerate([(2, 5), (3, 6)]):
+            hands.turn(NOON + minute * MINUTE + (number + 1) * SECOND)
+            found += enqueued(version(*minutes).run_once())
+    assert [due.minute for _, due in found] == [2, 3, 5, 6]
+    assert "clocks disagree about when these tasks are due" in caplog.text
+
+
+def test_going_back_to_an_old_version_makes_nothing_up(looking: Looking) -> None:
+    hands = Hands(looking, NOON)
+    timetable = Timetable("UTC")
+    timetable.add(workshop.nothing, name="task").daily_at("13:00")
+    clock_of(timetable).run_once()
+    hands.turn(NOON + 30 * MINUTE)
+    version(45).run_once()
+    hands.turn(NOON + 120 * MINUTE)
+    assert clock_of(timetable).run_once() == [], "at 13:00 the other version was in charge"
+
+
+def test_after_the_database_s_clock_ran_ahead_tasks_go_on(looking: Looking, caplog: pytest.LogCaptureFixture) -> None:
+    hands = Hands(looking, NOON + 600 * MINUTE)
+    daemon = version(0)
+    daemon.run_once()
+    hands.turn(NOON + 30 * SECOND)
+    assert daemon.run_once() == []
+    assert "the database's clock ran ahead and was set back" in caplog.text
+    hands.turn(NOON + 60 * MINUTE)
+    assert enqueued(daemon.run_once()) == [("task", NOON + 60 * MINUTE)]
+    assert enqueued(version(0).run_once()) == []
+
+
+def test_a_task_for_every_server_whose_queue_nobody_serves_is_pointed_out(
+    timetable: Timetable, looking: Looking, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timetable.add(workshop.nothing).every_minute().on_every_server()
+    monkeypatch.setenv("FORECOURT_HOST", "web-1")
+    settings.cache_clear()
+    clock = Clock(timetable, engine(), environment="test")
+    clock.begin(NOON)
+    clock.run_once(NOON + MINUTE)
+    assert "nobody serves the queue @web-1" in caplog.text
+    assert "FORECOURT_HOST" in caplog.text
+    assert own().host == "web-1", "a worker calls itself the same"
+    caplog.clear()
+    clock.run_once(NOON + 2 * MINUTE)
+    assert caplog.text.count("nobody serves") == 0, "said once"

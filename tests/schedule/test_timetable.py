@@ -110,7 +110,7 @@ def test_a_task_takes_from_its_group_what_it_does_not_say(timetable: Timetable) 
 
 def test_groups_nest_and_the_inner_word_wins(timetable: Timetable) -> None:
     with timetable.group("night") as night:
-        night.daily_at("03:00").before(print).with_attributes(team={"name": "night", "size": 2}).skip_missed()
+        night.at("03:00").before(print).with_attributes(team={"name": "night", "size": 2}).skip_missed()
         with night.group("deep", timezone="Asia/Beirut") as deep:
             deep.weekly().before(repr).with_attributes(team={"size": 1}).using(priority=3)
             task = deep.add(SWEEP).tuesdays().ping_before("https://hc.example/").using(queue="low")
@@ -133,7 +133,9 @@ def test_groups_nest_and_the_inner_word_wins(timetable: Timetable) -> None:
         (["weekly_on", 1, "03:00"], ["fridays"], "0 3 * * 5"),
         (["weekdays"], ["hourly"], "0 * * * 1-5"),
         (["weekdays"], ["weekly_on", 6], "0 0 * * 6"),
-        (["weekdays"], ["cron", "0 9 1 * *"], "0 9 1 * *"),
+        (["weekdays"], ["cron", "0 9 * * *"], "0 9 * * 1-5"),
+        (["weekly_on", 1, "08:00"], ["daily"], "0 0 * * *"),
+        (["daily_at", "08:00"], ["monthly"], "0 0 1 * *"),
         (["every_ten_seconds"], ["daily"], "0 0 * * *"),
     ],
 )
@@ -203,3 +205,22 @@ def test_ten_thousand_tasks_find_their_next_due_time_in_seconds(timetable: Timet
     started = perf_counter()
     assert min(task.next_due(now) for task in timetable) > now
     assert perf_counter() - started < 3  # about 0.2 on an idle core
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        (["weekly"], "weekly would drop the weekdays 1-5 of its group"),
+        (["cron", "0 9 * * 6"], "in its fifth field, and others are 1-5"),
+        (["cron", "0 9 1 * *"], "cron would run on either"),
+    ],
+)
+def test_what_a_chain_refuses_a_group_refuses(timetable: Timetable, inner: list[Any], words: str) -> None:
+    before, after = timetable.group(), timetable.group()
+    before.weekdays()
+    with pytest.raises(TimetableError, match=words):
+        getattr(before.add(SWEEP), inner[0])(*inner[1:])
+    getattr(after.add(MOP), inner[0])(*inner[1:])
+    after.weekdays()
+    with pytest.raises(TimetableError, match=f"task 'mop' .*{words}"):
+        timetable.check()

@@ -1,5 +1,6 @@
 """`forecourt schedule`: the timetable and its clock."""
 
+import sys
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -241,7 +242,7 @@ def _say(events: "list[Event]") -> None:
                 say(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: call {call_id}")
             case _:
                 say(f"{event.task} due {event.due_at:%Y-%m-%d %H:%M:%S %Z}: {event.status}, {event.why}")
-    if not events:
+    if not events and sys.stderr.isatty():  # cron would send a mail each minute
         say("No task is due.", err=True)
 
 

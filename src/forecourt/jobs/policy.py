@@ -36,9 +36,15 @@ class Policy:
     rate: Rate | None = None
 
     def __post_init__(self) -> None:
-        if not self.queue or len(self.queue) > 200 or not self.queue.isprintable() or "," in self.queue:
+        if (
+            not isinstance(self.queue, str)
+            or not self.queue
+            or len(self.queue) > 200
+            or not self.queue.isprintable()
+            or "," in self.queue
+        ):
             raise ValueError(f"queue: {self.queue!r} is not a name (printable, without commas, at most 200 characters)")
-        if not -32768 < self.priority < 32768:
+        if not isinstance(self.priority, int) or not -32768 < self.priority < 32768:
             raise ValueError(
                 f"priority: expected a number between -32767 and 32767, lower first, not {self.priority!r}"
             )

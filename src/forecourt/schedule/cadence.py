@@ -5,6 +5,7 @@ Each of the three is said once. A word that would undo an earlier one is refused
 
 from dataclasses import dataclass, replace
 
+from forecourt.schedule.cron import ANY, cron_fields
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.window import clock_face
 
@@ -45,6 +46,10 @@ class Cadence:
     pattern: Pattern | None = None
     time: int | None = None
     weekdays: str | None = None
+    of_pattern: frozenset[str] = frozenset()
+    """Which of `time` and `weekdays` the frequency word itself named, as daily_at and weekly_on do: they go with it."""
+    drops: str | None = None
+    """What is wrong with it inside its group, found out when the two met."""
 
     def every(self, pattern: Pattern) -> "Cadence":
         """With a pattern. Raises TimetableError if there is one, or if it would drop what was said."""
@@ -62,10 +67,9 @@ class Cadence:
                 f"the time {clock_face(self.time)} comes before {pattern.word}, which would drop it: "
                 "name the frequency first, then the time"
             )
-        if self.weekdays is not None and (pattern.weekday != "*" or pattern.cron is not None):
+        if self.weekdays is not None and pattern.weekday != "*":
             raise TimetableError(
-                f"the weekdays {self.weekdays} come before {pattern.word}, which would drop them: "
-                + ("write them in the expression" if pattern.cron is not None else "name the frequency first")
+                f"the weekdays {self.weekdays} come before {pattern.word}, which would drop them: name the frequency first"
             )
         return replace(self, pattern=pattern)
 
@@ -90,13 +94,22 @@ class Cadence:
 
     def within(self, outer: "Cadence") -> "Cadence":
         """This, and from a group's what this leaves open."""
-        pattern = self.pattern or outer.pattern
-        time, weekdays = self.time, self.weekdays
-        if time is None and (self.pattern is None or self.pattern.takes_time):
-            time = outer.time
-        if weekdays is None and (self.pattern is None or self.pattern.cron is None):
-            weekdays = outer.weekdays
-        return Cadence(pattern, time, weekdays)
+        time = outer.time if self.time is None else self.time
+        weekdays = outer.weekdays if self.weekdays is None else self.weekdays
+        if self.pattern is None:
+            return Cadence(outer.pattern, time, weekdays, outer.of_pattern, outer.drops)
+        # Its own frequency takes the place of the group's, with all that the group's frequency word had named.
+        if self.time is None and ("time" in outer.of_pattern or not self.pattern.takes_time):
+            time = None
+        if self.weekdays is None and "weekdays" in outer.of_pattern:
+            weekdays = None
+        drops = None
+        if self.weekdays is None and weekdays is not None and self.pattern.weekday != "*":
+            drops = (
+                f"{self.pattern.word} would drop the weekdays {weekdays} of its group: say {self.pattern.word} and its days in "
+                "one place"
+            )
+        return Cadence(self.pattern, time, weekdays, self.of_pattern, drops)
 
     @property
     def cron(self) -> str:
@@ -107,18 +120,22 @@ class Cadence:
                 f"{pattern.word} says itself when it is due; the time {clock_face(self.time)} does not go with it: "
                 "keep one"
             )
-        if self.weekdays is not None and pattern.cron is not None:
+        if self.drops is not None:
+            raise TimetableError(self.drops)
+        fields = None if pattern.cron is None else cron_fields(pattern.cron)
+        day = pattern.day if fields is None else fields[2]
+        if self.weekdays is not None and fields is not None and fields[4] not in ANY:
             raise TimetableError(
-                f"write the weekdays {self.weekdays} in the expression {pattern.cron!r}, as its fifth field"
+                f"{pattern.cron!r} names its weekdays ({fields[4]}) in its fifth field, and others are {self.weekdays}: keep one"
             )
-        if self.weekdays is not None and pattern.day != "*":
+        if self.weekdays is not None and day not in ANY:
             raise TimetableError(
-                f"{pattern.word} names days of the month ({pattern.day}), and the weekdays are {self.weekdays}: "
+                f"{pattern.word} names days of the month ({day}), and the weekdays are {self.weekdays}: "
                 "cron would run on either. Keep one and test the other in .when(...); "
                 "cron('0 0 * * 1#1') is the first Monday"
             )
         if pattern.cron is not None:
-            return pattern.cron
+            return pattern.cron if fields is None or self.weekdays is None else " ".join([*fields[:4], self.weekdays])
         hour, minute = divmod(self.time or 0, 60)
         clock = f"{minute} {hour}" if pattern.takes_time else f"{pattern.minute} {pattern.hour}"
         return f"{clock} {pattern.day} {pattern.month} {self.weekdays or pattern.weekday}"

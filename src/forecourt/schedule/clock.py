@@ -6,21 +6,24 @@ one call of each due time. When a clock was away, the task's own rule says which
 """
 
 import logging
-import socket
+import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
-from forecourt.schedule.enqueuing import Due, enqueue, said
-from forecourt.schedule.events import Event, NotRun, tell
+from forecourt.schedule.enqueuing import Due, enqueue, own_queue, said
+from forecourt.schedule.events import Enqueued, Event, NotRun, tell
 from forecourt.schedule.misfires import sort_out
+from forecourt.schedule.rules import ON_TIME
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
-from forecourt.store import pauses, tasks, ticks
+from forecourt.store import pauses, tasks, ticks, workers
 from forecourt.store.pauses import Pause
+from forecourt.store.tasks import Version
 from forecourt.store.ticks import Holder, Note
+from forecourt.workers.identity import hostname
 
 log = logging.getLogger("forecourt.clock")
 
@@ -28,6 +31,15 @@ MOST_AT_ONCE = 500
 """Tasks that one transaction handles, and due times of one task."""
 
 MOMENT = timedelta(microseconds=1)
+
+GRACE = ON_TIME.total_seconds()
+"""Seconds by which the database's clock may seem to run backwards, until that is taken for a clock that was set."""
+
+HEARTBEAT = "heartbeat"
+"""A task of this name says that clock and workers work; a clock without one says by its own beat that it lives."""
+
+BEAT_EVERY = 30.0
+"""Seconds between two beats of a clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +57,43 @@ class Clock:
     def __init__(self, timetable: Timetable, engine: Engine, *, environment: str, host: str | None = None) -> None:
         self._tasks = {task.name: task for task in timetable if task.runs_in(environment)}
         self._engine = engine
-        self._host = host or socket.gethostname()
+        self._host = host or hostname()
         self._next: dict[str, datetime] = {}
+        self._seen = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+        self._beat_at = 0.0
+        self._warned = False
 
     def begin(self, at: datetime | None = None) -> None:
         """Make the tasks known to the database. Without this the first round does it."""
+        repeating = {self._version(task): task.repeat_seconds is not None for task in self._tasks.values()}
+        versions = list(repeating)
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
-            fingerprints = {self._key(task): task.fingerprint for task in self._tasks.values()}
-            evaluated = tasks.enter(tx, fingerprints, at)
-        self._next = {name: task.next_due(evaluated[self._key(task)]) for name, task in self._tasks.items()}
+            back = tasks.enter(tx, repeating, at)
+            ahead = tasks.rewind(tx, versions, at, GRACE)
+            evaluated = tasks.evaluated(tx, versions)
+        self._next = {name: task.next_due(evaluated[self._version(task).name]) for name, task in self._tasks.items()}
+        if back:
+            what = "clocks disagree about when these tasks are due: two versions, or two zones, are at work"
+            log.warning(what, extra={"tasks": back})
+        if ahead:
+            log.warning(
+                "the database's clock ran ahead and was set back; these tasks go on from now", extra={"tasks": ahead}
+            )
 
     def run_once(self, at: datetime | None = None) -> list[Event]:
         """One round, at `at` or at the database's now. Returns what it did."""
         if len(self._next) < len(self._tasks):
             self.begin(at)
         with self._engine.begin() as connection:
-            now = at or tasks.now(in_transaction_of(connection))
+            tx = in_transaction_of(connection)
+            now = at or tasks.now(tx)
+            if time.monotonic() >= self._beat_at:
+                tasks.beat(tx, self._host, heartbeat=HEARTBEAT in self._tasks)
+                self._beat_at = time.monotonic() + BEAT_EVERY
+        if now < self._seen - timedelta(seconds=GRACE):
+            self.begin(at)
+        self._seen = now
         due = [self._tasks[name] for name, instant in self._next.items() if instant <= now]
         events: list[Event] = []
         for first in range(0, len(due), MOST_AT_ONCE):
@@ -81,12 +113,14 @@ class Clock:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             halted = pauses.in_force(tx, now)
-            evaluated = tasks.lock(tx, [self._key(task) for task in due])
+            evaluated = tasks.lock(tx, [self._version(task) for task in due])
             # What another clock holds is left to it: this one looks again in its next round.
-            mine = [task for task in due if self._key(task) in evaluated]
+            mine = [task for task in due if self._version(task).name in evaluated]
             held = ticks.holders(tx, [(task.name, self._host_of(task)) for task in mine if not task.may_overlap])
             found = [
-                self._look_at(task, evaluated[self._key(task)], now, pause_of(task, halted), held.get(task.name))
+                self._look_at(
+                    task, evaluated[self._version(task).name], now, pause_of(task, halted), held.get(task.name)
+                )
                 for task in mine
             ]
             events: list[Event] = [note for finding in found for note in finding.notes]
@@ -94,10 +128,12 @@ class Clock:
             for first in range(0, len(dues), MOST_AT_ONCE):
                 events += enqueue(tx, dues[first : first + MOST_AT_ONCE])
             ticks.note(tx, [self._noted(event) for event in events if isinstance(event, NotRun)])
-            until = {self._key(task): finding.until for task, finding in zip(mine, found, strict=True)}
+            until = {self._version(task): finding.until for task, finding in zip(mine, found, strict=True)}
             tasks.advance(tx, until)
         for task in mine:
-            self._next[task.name] = task.next_due(max(until[self._key(task)], evaluated[self._key(task)]))
+            version = self._version(task)
+            self._next[task.name] = task.next_due(max(until[version], evaluated[version.name]))
+        self._warn_of_unserved(events)
         place = {task.name: number for number, task in enumerate(mine)}
         events.sort(key=lambda event: (place[event.task], event.due_at))
         for event in events:
@@ -121,12 +157,31 @@ class Clock:
             if pause:
                 notes.append(NotRun(task.name, instant, "skipped", str(pause)))
             elif held:
-                notes.append(NotRun(task.name, instant, "skipped", _holding(held)))
+                notes.append(NotRun(task.name, instant, "skipped", _holding(held, task)))
             elif forbidden := _forbidden(task, instant):
                 notes.append(forbidden)
             else:
                 dues.append(Due(task, instant, self._host_of(task)))
         return Finding(notes, dues, until)
+
+    def _warn_of_unserved(self, events: list[Event]) -> None:
+        """A task for every server goes to a queue that this host's workers alone serve. Say so once if there is none."""
+        here = [
+            event.task for event in events if isinstance(event, Enqueued) and not self._tasks[event.task].one_server
+        ]
+        if not here or self._warned:
+            return
+        queue = own_queue(self._host)
+        with self._engine.begin() as connection:
+            if workers.serve(in_transaction_of(connection), queue):
+                return
+        self._warned = True
+        log.warning(
+            "nobody serves the queue %s, so what is due on every server waits: start a worker on this host, or set "
+            "FORECOURT_HOST to the same name for clock and worker",
+            queue,
+            extra={"tasks": here},
+        )
 
     def _noted(self, event: NotRun) -> Note:
         host = self._host_of(self._tasks[event.task])
@@ -135,9 +190,9 @@ class Clock:
     def _host_of(self, task: Task) -> str:
         return "" if task.one_server else self._host
 
-    def _key(self, task: Task) -> str:
+    def _version(self, task: Task) -> Version:
         """A task on every server is evaluated by each host for itself."""
-        return task.name if task.one_server else f"{task.name}@{self._host}"
+        return Version(task.name if task.one_server else f"{task.name}@{self._host}", task.fingerprint)
 
 
 def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:
@@ -148,9 +203,10 @@ def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:
     return next((halted[name] for name in names if name in halted), None)
 
 
-def _holding(held: Holder) -> str:
+def _holding(held: Holder, task: Task) -> str:
     where = f"runs on {held.host}, process {held.pid}" if held.host else "waits for a worker"
-    return f"the run of {held.due_at:%Y-%m-%d %H:%M:%S %Z} {where}: call {held.call_id}, since {held.claimed_at:%H:%M:%S %Z}"
+    due, since = held.due_at.astimezone(task.zone), held.claimed_at.astimezone(task.zone)
+    return f"the run of {due:%Y-%m-%d %H:%M:%S %Z} {where}: call {held.call_id}, since {since:%H:%M:%S %Z}"
 
 
 def _forbidden(task: Task, instant: datetime) -> NotRun | None:

@@ -1,9 +1,11 @@
 """A cron expression, checked: the minutes of a day that it names, and the days on which it runs.
 
 cronsim reads the fields and knows the day rules (L, LW, 5L, 1#2). An expression that could mean two things, or nothing,
-is refused here with a way out.
+is refused here with a way out. Where both the day of month and the day of week are restricted it runs on either, as everywhere;
+where one of them begins with a star, as in */2, it runs on days that fit both.
 """
 
+import re
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +39,8 @@ EXPECTED = {
 
 ANY = ("*", "?")
 
+WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+
 
 @dataclass(frozen=True, slots=True)
 class Cron:
@@ -46,7 +50,7 @@ class Cron:
     """Minutes after midnight, ascending."""
 
     by_elapsed_time: bool
-    """Whether it names an interval ("*" in its minute or hour), not times of day."""
+    """Whether it runs in every hour ("*" as its hour): an interval, and not times of day."""
 
     rule: CronSim
 
@@ -91,19 +95,34 @@ def parse_cron(expression: str) -> Cron:
     minute, hour, day, month, weekday = fields = cron_fields(expression)
     if "?" in (minute, hour, month) or (day == "?" and weekday == "?"):
         raise TimetableError(f"{expression!r}: '?' may stand for the day of month or the day of week, not both")
-    if day not in ANY and weekday not in ANY:
-        raise TimetableError(
-            f"{expression!r} restricts both the day of month ({day}) and the day of week ({weekday}): cron would "
-            "run on either. Add the job twice, under two names, or keep one and test the other in .when(...); "
-            "1#2 is the second Monday"
-        )
-    plain = " ".join(fields).replace("?", "*")
+    plain = " ".join([*map(_single, fields[:4]), _upward(fields[4])]).replace("?", "*")
     rule = _rule(plain, expression)
     return Cron(
         minutes=tuple(h * 60 + m for h in sorted(rule.hours) for m in sorted(rule.minutes)),
-        by_elapsed_time="*" in minute or "*" in hour,
+        by_elapsed_time=hour == "*",
         rule=rule,
     )
+
+
+def _single(field: str) -> str:
+    """The field with ranges of one value and a step as that value: 5-5/4 is 5, though cronsim reads it as 5-59/4."""
+    return re.sub(r"\b(\w+)-\1/\d+", r"\1", field)
+
+
+def _upward(field: str) -> str:
+    """The weekdays with names as numbers, with ranges that go past Saturday written out, and FRIL as 5L."""
+    text = field.upper()
+    for number, name in enumerate(WEEKDAYS):
+        text = re.sub(rf"\b{name}(?=L?\b|#)", str(number), text)
+    return ",".join(_around(part) for part in _single(text).split(","))
+
+
+def _around(part: str) -> str:
+    found = re.fullmatch(r"([0-7])-([0-7])(?:/([1-7]))?", part)
+    if found is None or int(found[1]) <= int(found[2]):
+        return part
+    first, last = int(found[1]), int(found[2]) + 7
+    return ",".join(str(day % 7) for day in range(first, last + 1, int(found[3] or 1)))
 
 
 def _rule(plain: str, expression: str) -> CronSim:
@@ -120,7 +139,7 @@ def _rule(plain: str, expression: str) -> CronSim:
     if name == "day-of-month" and "W" in text.upper():
         hint = "; the weekday nearest to a day (15W) is not known"
     elif "-" in text:
-        hint = "; a range goes upwards (write 5,6,0 for Friday to Sunday)"
+        hint = "; a range goes upwards (but for weekdays, where FRI-MON is four days)"
     raise TimetableError(
         f"{name} {text!r} in {expression!r} is not understood: expected {EXPECTED[name]}, '*', a range, a step such as "
         f"*/2, or a list of these{hint}"

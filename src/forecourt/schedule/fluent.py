@@ -1,9 +1,11 @@
 """How fluent words are kept: what an entry of the timetable says itself, inside what its groups say."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from difflib import get_close_matches
 from inspect import iscoroutinefunction
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from forecourt.schedule.cron import parse_cron
 from forecourt.schedule.errors import TimetableError
@@ -28,6 +30,14 @@ class Fluent:
         if self._merged is None or self._merged[0] is not self._said or self._merged[1] is not outer:
             self._merged = (self._said, outer, self._said.within(outer))
         return self._merged[2]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Names of other schedulers are answered with ours: everyMinute is every_minute."""
+        ours = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        known = [word for word in dir(type(self)) if not word.startswith("_")]
+        near = [ours] if ours in known else get_close_matches(ours, known, n=2)
+        hint = f"; there is {' or '.join(near)}" if near and not name.startswith("_") else ""
+        raise AttributeError(f"{type(self).__name__.lower()} has no word {name!r}{hint}")
 
     def _title(self) -> str:
         """How a mistake names this entry."""

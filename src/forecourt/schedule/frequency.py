@@ -256,7 +256,10 @@ class Frequency(Fluent):
             said = said.every(pattern)
             if weekdays is not None:
                 said = said.on(weekdays)
-            return said if time is None else said.at(minute_of_day(time))
+            if time is not None:
+                said = said.at(minute_of_day(time))
+            named = {"time": time, "weekdays": weekdays}
+            return replace(said, of_pattern=frozenset(name for name, value in named.items() if value is not None))
 
         return self._cadence(change)
 

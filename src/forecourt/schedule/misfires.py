@@ -5,10 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from forecourt.schedule.rules import Misfire
-
-ON_TIME = timedelta(seconds=90)
-"""How late a due time still counts as met: a crontab's minute, and half of one for a machine under load."""
+from forecourt.schedule.rules import ON_TIME, Misfire
 
 MOST_NOTED = 100
 """Missed due times that get a row of their own after one stop; the oldest of them tells how many came before."""
@@ -47,7 +44,7 @@ def sort_out(due: Iterable[datetime], now: datetime, misfire: Misfire) -> Dues:
         case "every":
             return _every(due, now, misfire.within)
         case "once":
-            limit = max(misfire.within or ON_TIME, ON_TIME)
+            limit = misfire.within or ON_TIME
             return _latest(due, now, limit, f"more than {_words(limit)} late")
         case "skip":
             return _latest(due, now, ON_TIME, "no clock ran when it was due")
@@ -56,7 +53,7 @@ def sort_out(due: Iterable[datetime], now: datetime, misfire: Misfire) -> Dues:
 def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> Dues:
     if within is None:
         return Dues(tuple(due), ())
-    limit = max(within, ON_TIME)
+    limit = within
     run: list[datetime] = []
     missed = Latest()
     for instant in due:

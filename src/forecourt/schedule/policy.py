@@ -7,7 +7,7 @@ from typing import Any, Self
 from forecourt.jobs.policy import Policy as CallPolicy
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.fluent import Fluent
-from forecourt.schedule.rules import Misfire, Options, merged
+from forecourt.schedule.rules import ON_TIME, Misfire, Options, merged
 
 GRACE = timedelta(hours=12)
 """How late a missed daily, or rarer, task still runs unless it says otherwise."""
@@ -38,8 +38,13 @@ class Policy(Fluent):
         Without `within`, the latest runs up to 12 hours late, and every one however late.
         """
         limit = timedelta(seconds=within) if isinstance(within, (int, float)) else within
-        if limit is not None and limit <= timedelta():
-            raise self._named(TimetableError(f"catch_up(within={within!r}): expected a time span longer than none"))
+        if limit is not None and (not isinstance(limit, timedelta) or limit < ON_TIME):
+            raise self._named(
+                TimetableError(
+                    f"catch_up(within={within!r}): expected a timedelta, or seconds, of {ON_TIME.total_seconds():.0f} at least: "
+                    "up to then a due time counts as met"
+                )
+            )
         if every:
             return self._set(misfire=Misfire("every", limit))
         return self._set(misfire=Misfire("once", limit or GRACE))

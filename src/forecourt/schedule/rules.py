@@ -13,6 +13,9 @@ from forecourt.schedule.window import Window
 
 T = TypeVar("T")
 
+ON_TIME = timedelta(seconds=90)
+"""How late a due time still counts as met: a crontab's minute, and half of one for a machine under load."""
+
 
 @dataclass(frozen=True, slots=True)
 class Misfire:

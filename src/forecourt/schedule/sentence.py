@@ -40,7 +40,7 @@ def _interval(rule: CronSim, hour: str) -> str | None:
             return _each("minute", minute_step)
         hours = "Every hour"
     elif hour.startswith("*/") and hour_step is not None and hour_step < 24:
-        hours = _each("hour", hour_step)
+        hours = f"{_each('hour', hour_step)} from midnight"
     elif rule.hours == set(range(1, 24, 2)):
         hours = "Every odd hour"
     elif len(rule.hours) > 2 and len(rule.hours) == last - first + 1:
@@ -64,7 +64,16 @@ def _days(rule: CronSim) -> tuple[str, str] | None:
         if len(rule.days) > MOST:
             return None
         dates = _listed(_date(day) for day in sorted(rule.days, key=lambda day: (day < 0, day)))
-        return _of(f"{dates} {of_month}")
+        if {item % 7 if isinstance(item, int) else -1 for item in rule.weekdays} == ANY_WEEKDAY:
+            return _of(f"{dates} {of_month}")
+        if rule.day_and:
+            return None
+        weekdays = _weekdays(rule, of_month, in_month)
+        return None if weekdays is None else _of(f"{dates} {of_month} or{weekdays[1]}")
+    return _weekdays(rule, of_month, in_month)
+
+
+def _weekdays(rule: CronSim, of_month: str, in_month: str) -> tuple[str, str] | None:
     ordinals = [item for item in rule.weekdays if isinstance(item, tuple)]
     if ordinals:
         if len(rule.weekdays) > 1:

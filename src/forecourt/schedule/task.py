@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from zoneinfo import ZoneInfo
 
 from forecourt.schedule.constraints import Constraints
@@ -32,6 +32,18 @@ class Entry(Frequency, Constraints, Policy, Hooked):
     """Everything that can be said of a task, or of a group for the tasks in it."""
 
 
+class Told(str):
+    """Text to read, which somebody may try to call: other schedulers set it by a word of this name."""
+
+    __slots__ = ()
+
+    def __call__(self, *_: object) -> NoReturn:
+        """Raises TimetableError, and says where it is set."""
+        raise TimetableError(
+            "a task's name is given where it is added, add(job, name='...'); what it is for, by describe('...')"
+        )
+
+
 class Task(Entry):
     """One entry of the timetable. Its words return it, so they chain; its properties say what they add up to.
 
@@ -40,7 +52,7 @@ class Task(Entry):
 
     def __init__(self, job: Job, *, name: str, args: Mapping[str, Any], place: str, outer: Fluent) -> None:
         super().__init__(Rules(), outer)
-        self.name = name
+        self.name: str = Told(name)
         self.job = job
         self.args = dict(args)
         self.place = place
@@ -76,8 +88,8 @@ class Task(Entry):
 
     def recurrence(self) -> Recurrence:
         """Its due times on the wall clock. Raises TimetableError if there are none."""
-        rules = self.rules
         try:
+            rules = self.rules
             return recurrence(rules.cadence.cron, rules.cadence.repeat_seconds, rules.windows)
         except TimetableError as mistake:
             raise self._named(mistake) from None
@@ -133,7 +145,7 @@ class Task(Entry):
     @property
     def description(self) -> str:
         """What it is for; empty if nobody said."""
-        return self.rules.description or ""
+        return Told(self.rules.description or "")
 
     @property
     def attributes(self) -> Mapping[str, Any]:

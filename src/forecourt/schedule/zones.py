@@ -1,5 +1,6 @@
 """Time zones by their IANA names."""
 
+import re
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -17,5 +18,12 @@ def zone_named(name: str) -> ZoneInfo:
         AttributeError,
         OSError,
     ):  # OSError: a folder, such as "America"
+        if found := re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})", str(name), re.IGNORECASE):
+            # The database's names have the sign turned round, as POSIX does: Etc/GMT-3 is three hours ahead of Greenwich.
+            turned = f"Etc/GMT{'-' if found[1] == '+' else '+'}{int(found[2])}"
+            raise TimetableError(
+                f"{name!r} is not an IANA time zone; {found[2]} hours {'ahead of' if found[1] == '+' else 'behind'} UTC is "
+                f"{turned} there, and a place, such as Asia/Damascus, also knows its summer time"
+            ) from None
         near = get_close_matches(str(name), available_timezones(), n=3) or ["Asia/Damascus", "Europe/Berlin"]
         raise TimetableError(f"{name!r} is not an IANA time zone, such as {', '.join(near)}") from None

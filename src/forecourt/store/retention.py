@@ -37,6 +37,16 @@ FOR VALUES FROM ({first}) TO ({next})
 PRUNE_REST = "DELETE FROM forecourt.done_rest WHERE finished_at < now() - make_interval(days => %(days)s)"
 PRUNE_TICKS = "DELETE FROM forecourt.ticks WHERE finished_at < now() - make_interval(days => %(days)s)"
 PRUNE_MINUTES = "DELETE FROM forecourt.minutes WHERE minute < now() - make_interval(days => %(days)s)"
+PRUNE_TASKS = """
+DELETE FROM forecourt.tasks AS t
+WHERE evaluated_until < now() - make_interval(days => %(days)s)
+  AND EXISTS (
+      SELECT
+      FROM forecourt.tasks AS o
+      WHERE o.name = t.name
+        AND o.begun_at > t.evaluated_until
+  )
+"""
 PRUNE_BATCHES = "DELETE FROM forecourt.batches WHERE finished_at < now() - make_interval(days => %(days)s)"
 PRUNE_AUDIT = "DELETE FROM forecourt.audit WHERE at < now() - make_interval(days => %(days)s)"
 PRUNE_UNIQUES = "DELETE FROM forecourt.uniques WHERE until < now()"
@@ -93,6 +103,11 @@ def prune_ticks(tx: Connection[Any], days: int) -> int:
 def prune_minutes(tx: Connection[Any], days: int) -> int:
     """Forget counts older than `days`."""
     return tx.execute(PRUNE_MINUTES, {"days": days}).rowcount
+
+
+def prune_tasks(tx: Connection[Any], days: int) -> int:
+    """Forget versions of tasks that others replaced more than `days` ago."""
+    return tx.execute(PRUNE_TASKS, {"days": days}).rowcount
 
 
 def prune_batches(tx: Connection[Any], days: int) -> int:

@@ -54,6 +54,9 @@ WHERE application_name = ANY (%(names)s)
 """
 
 
+SERVE = "SELECT EXISTS (SELECT FROM forecourt.workers WHERE %(queue)s = ANY (queues))"
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
     """A worker as the others see it. `boot` and `pid_started` tell a reused process id from the same process; `marks` is the
@@ -127,6 +130,11 @@ def end_sessions(tx: Connection[Any], names: Sequence[str]) -> None:
     """End other sessions with these application names, with the locks that they hold and all that they leave undecided. A client
     that was cut off may otherwise keep them for hours."""
     tx.execute(END_SESSIONS, {"names": list(names)})
+
+
+def serve(tx: Connection[Any], queue: str) -> bool:
+    """Whether any worker serves a queue."""
+    return bool(tx.execute(SERVE, {"queue": queue}).fetchall()[0][0])
 
 
 def session_names(workers: Sequence[int]) -> list[str]:

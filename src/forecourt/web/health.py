@@ -4,8 +4,9 @@ A question about the database gets a connection of its own, which gives up withi
 database is gone, also when a connection from before would still wait for it.
 """
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
@@ -15,11 +16,9 @@ from starlette.routing import Route
 
 from forecourt.database import database_url, in_transaction_of
 from forecourt.database.schema import SchemaTooOld, require_current
-from forecourt.store import ticks
+from forecourt.schedule.clock import HEARTBEAT
+from forecourt.store import tasks, ticks
 from forecourt.web import answers
-
-HEARTBEAT = "heartbeat"
-"""The task, due every minute, whose success shows that the clock enqueues and a worker works."""
 
 LONGEST_SILENCE = timedelta(minutes=5)
 """Age of the last heartbeat beyond which the scheduler counts as stopped."""
@@ -40,15 +39,27 @@ def ready(_: Request) -> Response:
 
 
 def scheduler(_: Request) -> Response:
-    """The heartbeat succeeded within the last five minutes, by the database's clock."""
+    """The heartbeat succeeded within the last five minutes, by the database's clock. In an application without that task, a clock
+    and a worker have said within that time that they live."""
     try:
         with _engine(database_url()).begin() as connection:
-            last = ticks.last_success(in_transaction_of(connection), HEARTBEAT)
+            last = _last_run(in_transaction_of(connection))
     except psycopg.errors.UndefinedTable:
         last = None  # an empty database: nothing ever ran on it
-    if last is None or last.ago > LONGEST_SILENCE:
+    if last is None:
         return answers.error(503, "Scheduler not running")
-    return answers.ok(last_run=last.finished_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    return answers.ok(last_run=last.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+
+def _last_run(tx: psycopg.Connection[Any]) -> datetime | None:
+    """When the schedule last showed that it runs; None when that was too long ago."""
+    last = ticks.last_success(tx, HEARTBEAT)
+    if last is not None and last.ago <= LONGEST_SILENCE:
+        return last.finished_at
+    pulse = tasks.pulse(tx, LONGEST_SILENCE)
+    silences = (pulse.clock_ago, pulse.worker_ago)
+    alive = all(silence is not None and silence <= LONGEST_SILENCE for silence in silences)
+    return pulse.clock if alive and not pulse.heartbeat else None
 
 
 ROUTES = (Route("/livez", live), Route("/readyz", ready), Route("/health/scheduler", scheduler))

@@ -5,6 +5,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from forecourt.settings import settings
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -16,9 +18,14 @@ class Identity:
     pid_started: str
 
 
+def hostname() -> str:
+    """What this machine is called: FORECOURT_HOST, or the system's own name."""
+    return settings().host or socket.gethostname()
+
+
 def own() -> Identity:
     """This process."""
-    return Identity(socket.gethostname(), boot_id(), os.getpid(), pid_started(os.getpid()) or "")
+    return Identity(hostname(), boot_id(), os.getpid(), pid_started(os.getpid()) or "")
 
 
 def boot_id() -> str:

@@ -36,6 +36,7 @@ class Pruner(Agent):
                 + retention.prune_ticks(tx, KEEP_TICKS)
                 + retention.prune_minutes(tx, KEEP_MINUTES)
                 + retention.prune_batches(tx, KEEP_BATCHES)
+                + retention.prune_tasks(tx, KEEP_BATCHES)
                 + retention.prune_audit(tx, KEEP_AUDIT)
                 + retention.prune_uniques(tx)
             )

@@ -88,6 +88,8 @@ def test_list_tells_every_task_in_words_and_in_figures(run: Run, looking: Lookin
         "cron": "0 2 * * *",
         "repeat_seconds": None,
         "timezone": "Africa/Cairo",
+        "environments": [],
+        "conditions": [],
         "next_due": ["2026-11-24T00:00:00Z"],
         "next_due_human": "in 12 h 0 min",
         "paused": None,
@@ -123,6 +125,36 @@ def test_list_shows_the_next_due_times_in_the_zone_that_was_asked_for(run: Run, 
     assert [f"Mon 2026-11-{day} 19:00" in shown or f"2026-11-{day} 19:00" in shown for day in (23, 24, 25)] == [
         True
     ] * 3
+
+
+def test_list_tells_where_and_under_which_conditions_a_task_runs(
+    run: Run, looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timetable = Timetable("UTC")
+    timetable.add(workshop.nothing, name="elsewhere").daily().environments("production")
+    timetable.add(workshop.nothing, name="sometimes").daily().when(is_open)
+    at_work(timetable, monkeypatch)
+    elsewhere, sometimes = by_task(run("list", "--json")).values()
+    assert (elsewhere["environments"], elsewhere["next_due"]) == (["production"], [])
+    assert elsewhere["next_due_human"] == "not in this environment, local"
+    assert sometimes["conditions"] == ["when is_open"]
+    shown = run("list").stdout
+    assert "Daily at 00:00, in production" in shown
+    assert "Daily at 00:00, when is_open" in shown
+
+
+def test_history_tells_zone_host_and_lateness(run: Run, looking: Looking) -> None:
+    tick(looking, "close_books", NOON, "succeeded")
+    looking.connection.execute("UPDATE forecourt.ticks SET host = 'web-1', claimed_at = due_at + interval '75 s'")
+    head, line = run("history").stdout.splitlines()
+    assert head.split() == ["due", "task", "host", "status", "late", "took", "result"]
+    assert line.split()[2] == NOON.astimezone().tzname()
+    assert "web-1" in line
+    assert "1 min" in line
+
+
+def is_open() -> bool:
+    return True
 
 
 def test_an_empty_timetable_says_how_to_begin(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,11 @@ from sqlalchemy import Engine, create_engine
 from timetables import NamedJob
 
 import workshop
-from fleet import Looking
+from fleet import Looking, wait_until
 from forecourt import Timetable, job
 from forecourt.database import database_url, engine, session
 from forecourt.database.engine import in_transaction_of
+from forecourt.schedule import inquiry
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.events import NotRun
 from forecourt.settings import settings
@@ -559,3 +560,42 @@ def test_a_task_for_every_server_whose_queue_nobody_serves_is_pointed_out(
     caplog.clear()
     clock.run_once(NOON + 2 * MINUTE)
     assert caplog.text.count("nobody serves") == 0, "said once"
+
+
+# -- conditions that take their time -----------------------------------------------------------------------------------------------
+
+
+def test_a_slow_condition_holds_up_its_own_task_and_nothing_else(
+    timetable: Timetable, looking: Looking, database: str
+) -> None:
+    answer = threading.Event()
+    timetable.add(workshop.nothing, name="slow").every_minute().when(lambda: answer.wait(20))
+    timetable.add(workshop.nothing, name="quick").every_minute().when(lambda: True).allow_overlapping()
+    timetable.add(workshop.nothing, name="plain").every_minute().allow_overlapping()
+    clock, other = begun(timetable), begun(timetable, host="b")
+    assert {task for task, _ in enqueued(clock.run_once(NOON + MINUTE))} == {"quick", "plain"}
+    assert clock.waits()
+    assert enqueued(other.run_once(NOON + MINUTE)) == [], "what is not answered is nobody's yet"
+    with psycopg.connect(database) as tx:
+        names = [row[0] for row in tx.execute("SELECT name FROM forecourt.tasks FOR UPDATE SKIP LOCKED")]
+        assert len(names) == 3, "nothing is locked while a condition is asked"
+    assert {task for task, _ in enqueued(clock.run_once(NOON + 2 * MINUTE))} == {"quick", "plain"}
+    answer.set()
+    wait_until(lambda: not clock.waits())
+    assert enqueued(clock.run_once(NOON + 2 * MINUTE)) == [("slow", NOON + 2 * MINUTE)]
+
+
+def test_a_condition_that_never_answers_fails_its_due_time_and_says_so(
+    timetable: Timetable, looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = threading.Event()
+    timetable.add(workshop.nothing, name="stuck").every_minute().when(never.wait)
+    clock = begun(timetable)
+    assert clock.run_once(NOON + MINUTE) == []
+    monkeypatch.setattr(inquiry, "LONGEST", 0.1)
+    [event] = wait_until(lambda: clock.run_once(NOON + MINUTE))
+    assert (event.status, "has not answered for" in event.why) == ("failed", True)
+    assert not clock.waits()
+    [event] = clock.run_once(NOON + 2 * MINUTE)
+    assert event.status == "failed", "it still hangs, and nobody asks it twice at once"
+    never.set()

@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from fleet import wait_until
 from forecourt.database import forget_engine
 from forecourt.settings import settings
+from forecourt.store import tasks
 from forecourt.web.app import create_app
 from forecourt.web.server import listen
 
@@ -206,3 +207,27 @@ def test_what_does_not_exist_is_told_as_json(client: httpx.Client) -> None:
 def test_probes_are_answered_under_any_name(client: httpx.Client, tx: psycopg.Connection, path: str) -> None:
     tick(tx, "1 second")
     assert client.get(path, headers={"Host": "10.0.0.7:8000"}).status_code == 200
+
+
+def test_an_application_without_a_heartbeat_is_healthy_while_clock_and_worker_live(
+    client: httpx.Client, tx: psycopg.Connection
+) -> None:
+    def asked() -> tuple[int, dict[str, str]]:
+        tx.commit()
+        answer = client.get("/health/scheduler")
+        return answer.status_code, answer.json()
+
+    stopped = (503, {"status": "error", "message": "Scheduler not running"})
+    assert asked() == stopped
+    tasks.beat(tx, "web-1", heartbeat=False)
+    assert asked() == stopped, "there is nobody who works"
+    tx.execute(
+        "INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, queues, version, marks)"
+        " VALUES ('web-1', '', 1, '', 1, '{}', '0', '')"
+    )
+    code, body = asked()
+    assert (code, body["status"], set(body)) == (200, "ok", {"status", "last_run"})
+    tx.execute("UPDATE forecourt.clocks SET beat_at = now() - interval '301 seconds'")
+    assert asked() == stopped
+    tasks.beat(tx, "web-1", heartbeat=True)
+    assert asked() == stopped, "where there is a heartbeat, it is what counts"

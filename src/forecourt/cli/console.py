@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -104,7 +105,15 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(line, widths, numeric, strict=True)
         ).rstrip()
-        click.secho(text, bold=number == 0)
+        click.secho(_fitted(text), bold=number == 0)
+
+
+def _fitted(line: str) -> str:
+    """The line as the terminal can show it; all of it where nobody looks."""
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def confirm(question: str, *, yes: bool, default: bool = False) -> None:

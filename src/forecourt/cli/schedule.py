@@ -24,6 +24,8 @@ from forecourt.cli.console import (
 from forecourt.cli.pausing import end_of, target, words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from forecourt.schedule.clock import Clock
     from forecourt.schedule.events import Event
     from forecourt.schedule.task import Task
@@ -61,14 +63,9 @@ def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
         return
     print_table(
         ["task", "when", "cron", "zone", "next due", "", "last result"],
-        [
-            [row["task"], row["sentence"], row["cron"], row["timezone"], _local(instant, zone or ZoneInfo(row["timezone"])),
-             relative(instant, now), _last(row, now) if first else ""]
-            for row in rows
-            for first, instant in [(number == 0, at) for number, at in enumerate(row["next_due"])]
-        ],
+        [line for row in rows for line in _lines(row, zone or ZoneInfo(row["timezone"]), now)],
         empty="",
-    )  # fmt: skip
+    )
 
 
 @schedule.command()
@@ -83,6 +80,8 @@ def run() -> None:
     logs.configure()
     clock = _clock()
     events = clock.run_once()
+    while clock.waits():  # for the answer of a slow condition
+        events += clock.run_once()
     if any(task.repeat_seconds for task in clock.tasks):
         end = time.time() // 60 * 60 + 60
         while time.time() + _next_second() < end:
@@ -176,9 +175,10 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
         print_json([{field: getattr(row, field) for field in row.__slots__} for row in rows])
         return
     print_table(
-        ["due", "task", "status", "took", "result"],
+        ["due", "task", "host", "status", "late", "took", "result"],
         [
-            [row.due_at, row.task, row.status,
+            [f"{row.due_at.astimezone():%Y-%m-%d %H:%M:%S %Z}", row.task, row.host or None, row.status,
+             duration(max(0.0, (row.claimed_at - row.due_at).total_seconds())),
              duration((row.finished_at - row.started_at).total_seconds()) if row.finished_at and row.started_at else None,
              row.why or row.output]
             for row in rows
@@ -250,6 +250,7 @@ def _described(
     task: "Task", now: datetime, upcoming: int, last: Any, halted: dict[tuple[str, str], Any]
 ) -> dict[str, Any]:
     from forecourt.schedule.clock import pause_of
+    from forecourt.settings import settings
 
     instants = []
     at = now
@@ -257,6 +258,7 @@ def _described(
         at = task.next_due(at)
         instants.append(at)
     paused = pause_of(task, halted)
+    here = task.runs_in(settings().environment)
     return {
         "task": task.name,
         "job": task.job.name,
@@ -265,8 +267,10 @@ def _described(
         "cron": str(task.cron),
         "repeat_seconds": task.repeat_seconds,
         "timezone": task.zone.key,
-        "next_due": instants,
-        "next_due_human": relative(instants[0], now),
+        "environments": list(task.rules.environments),
+        "conditions": [str(condition) for condition in task.rules.conditions],
+        "next_due": instants if here else [],
+        "next_due_human": relative(instants[0], now) if here else f"not in this environment, {settings().environment}",
         "paused": None if paused is None else str(paused),
         "last": None
         if last is None
@@ -279,6 +283,16 @@ def _described(
             "call": last.call_id,
         },
     }
+
+
+def _lines(row: dict[str, Any], zone: ZoneInfo, now: datetime) -> "Iterator[list[str]]":
+    """A task's lines of the list: one for each due time, the first with all the rest."""
+    when = ", ".join([row["sentence"], *(f"in {name}" for name in row["environments"]), *row["conditions"]])
+    first = [row["task"], when, row["cron"], row["timezone"]]
+    if not row["next_due"]:
+        yield [*first, "–", row["next_due_human"], _last(row, now)]
+    for number, instant in enumerate(row["next_due"]):
+        yield [*first, _local(instant, zone), relative(instant, now), "" if number else _last(row, now)]
 
 
 def _next_second() -> float:

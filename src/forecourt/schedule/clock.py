@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
-from forecourt.schedule.enqueuing import Due, enqueue, own_queue, said
+from forecourt.schedule.enqueuing import Due, enqueue, own_queue
 from forecourt.schedule.events import Enqueued, Event, NotRun, tell
+from forecourt.schedule.inquiry import Answer, Inquiry
 from forecourt.schedule.misfires import sort_out
 from forecourt.schedule.rules import ON_TIME
 from forecourt.schedule.task import Task
@@ -61,6 +62,7 @@ class Clock:
         self._next: dict[str, datetime] = {}
         self._seen = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
         self._beat_at = 0.0
+        self._inquiry = Inquiry()
         self._warned = False
 
     def begin(self, at: datetime | None = None) -> None:
@@ -95,10 +97,17 @@ class Clock:
             self.begin(at)
         self._seen = now
         due = [self._tasks[name] for name, instant in self._next.items() if instant <= now]
+        answers = self._inquiry.answers(due)
+        due = [task for task in due if not task.rules.conditions or task.name in answers]
         events: list[Event] = []
         for first in range(0, len(due), MOST_AT_ONCE):
-            events += self._evaluate(due[first : first + MOST_AT_ONCE], now)
+            events += self._evaluate(due[first : first + MOST_AT_ONCE], now, answers)
+        self._inquiry.use_up(answers)
         return events
+
+    def waits(self) -> bool:
+        """Whether a task is due whose condition has not answered yet: another round will look at it again."""
+        return self._inquiry.waits()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -109,7 +118,7 @@ class Clock:
         """The earliest due time that this clock knows of; None for an empty timetable."""
         return min(self._next.values(), default=None)
 
-    def _evaluate(self, due: list[Task], now: datetime) -> list[Event]:
+    def _evaluate(self, due: list[Task], now: datetime, answers: dict[str, Answer | None]) -> list[Event]:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             halted = pauses.in_force(tx, now)
@@ -119,7 +128,12 @@ class Clock:
             held = ticks.holders(tx, [(task.name, self._host_of(task)) for task in mine if not task.may_overlap])
             found = [
                 self._look_at(
-                    task, evaluated[self._version(task).name], now, pause_of(task, halted), held.get(task.name)
+                    task,
+                    evaluated[self._version(task).name],
+                    now,
+                    pause_of(task, halted),
+                    held.get(task.name),
+                    answers.get(task.name),
                 )
                 for task in mine
             ]
@@ -141,7 +155,13 @@ class Clock:
         return events
 
     def _look_at(
-        self, task: Task, evaluated: datetime, now: datetime, pause: Pause | None, held: Holder | None
+        self,
+        task: Task,
+        evaluated: datetime,
+        now: datetime,
+        pause: Pause | None,
+        held: Holder | None,
+        answer: Answer | None,
     ) -> Finding:
         """What to do about a task's due times. Its `until` is not `now` if one of them has to wait."""
         sorted_out = sort_out(task.occurrences(evaluated, now), now, task.misfire)
@@ -158,8 +178,8 @@ class Clock:
                 notes.append(NotRun(task.name, instant, "skipped", str(pause)))
             elif held:
                 notes.append(NotRun(task.name, instant, "skipped", _holding(held, task)))
-            elif forbidden := _forbidden(task, instant):
-                notes.append(forbidden)
+            elif answer:
+                notes.append(NotRun(task.name, instant, answer.status, answer.why))
             else:
                 dues.append(Due(task, instant, self._host_of(task)))
         return Finding(notes, dues, until)
@@ -207,13 +227,3 @@ def _holding(held: Holder, task: Task) -> str:
     where = f"runs on {held.host}, process {held.pid}" if held.host else "waits for a worker"
     due, since = held.due_at.astimezone(task.zone), held.claimed_at.astimezone(task.zone)
     return f"the run of {due:%Y-%m-%d %H:%M:%S %Z} {where}: call {held.call_id}, since {since:%H:%M:%S %Z}"
-
-
-def _forbidden(task: Task, instant: datetime) -> NotRun | None:
-    """A condition that forbids the run. One that raises fails this due time of this task alone."""
-    try:
-        why = task.passes()
-    except (Exception, SystemExit) as error:
-        log.exception("condition failed", extra={"task": task.name})
-        return NotRun(task.name, instant, "failed", f"its condition raised {said(error)}")
-    return NotRun(task.name, instant, "skipped", why) if why else None

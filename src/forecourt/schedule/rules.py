@@ -35,6 +35,9 @@ class Condition:
     word: Literal["when", "skip"]
     test: Callable[[], object]
 
+    def __str__(self) -> str:
+        return f"{self.word} {getattr(self.test, '__qualname__', repr(self.test))}"
+
     def refusal(self) -> str | None:
         """Why the task may not run now, or None. What the function raises goes through."""
         answer = bool(self.test())

@@ -1,0 +1,90 @@
+"""Asks the conditions of tasks that are due, before anything is locked and each in a thread of its own: one that is slow, or never
+answers, holds up its own task and nobody else's."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from forecourt.schedule.enqueuing import said
+from forecourt.schedule.task import Task
+
+log = logging.getLogger("forecourt.clock")
+
+PATIENCE = 0.2
+"""Seconds that a round waits for answers; what is not answered by then is looked at in the next round."""
+
+LONGEST = 30.0
+"""Seconds after which a due time is given up, as failed, whose condition has not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why a task does not run: `skipped` when a condition forbids it, `failed` when it could not be asked."""
+
+    status: Literal["skipped", "failed"]
+    why: str
+
+
+@dataclass(slots=True)
+class Question:
+    """One task's conditions, being asked. `answer` is None for yes."""
+
+    task: Task
+    since: float = field(default_factory=time.monotonic)
+    answer: Answer | None = None
+    answered: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self) -> None:
+        """Ask, and note the answer."""
+        try:
+            why = self.task.passes()
+            self.answer = Answer("skipped", why) if why else None
+        except (Exception, SystemExit) as error:
+            log.exception("condition failed", extra={"task": self.task.name})
+            self.answer = Answer("failed", f"its condition raised {said(error)}")
+        finally:
+            self.answered.set()
+
+
+class Inquiry:
+    """What a clock has asked and not used yet."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Question] = {}
+
+    def answers(self, due: Iterable[Task]) -> dict[str, Answer | None]:
+        """Whether these tasks may run, by name: None for yes. Tasks whose conditions have not answered yet are missing."""
+        asked = [task for task in due if task.rules.conditions]
+        for task in asked:
+            if task.name not in self._open:
+                self._open[task.name] = question = Question(task)
+                # A daemon: a condition that hangs must not keep the process from ending.
+                threading.Thread(target=question.ask, name=f"condition of {task.name}", daemon=True).start()
+        until = time.monotonic() + PATIENCE
+        return {
+            task.name: answer
+            for task in asked
+            for known, answer in [self._answer(self._open[task.name], until)]
+            if known
+        }
+
+    def waits(self) -> bool:
+        """Whether an answer is still to come, and is still waited for."""
+        return any(not one.answered.is_set() and time.monotonic() - one.since < LONGEST for one in self._open.values())
+
+    def use_up(self, names: Iterable[str]) -> None:
+        """Forget answers: the next due time asks anew, except where the last question still hangs."""
+        for name in names:
+            if name in self._open and self._open[name].answered.is_set():
+                del self._open[name]
+
+    def _answer(self, question: Question, until: float) -> tuple[bool, Answer | None]:
+        if question.answered.wait(max(0.0, until - time.monotonic())):
+            return True, question.answer
+        silent = time.monotonic() - question.since
+        if silent < LONGEST:
+            return False, None
+        return True, Answer("failed", f"its condition has not answered for {silent:.0f} s")

@@ -54,6 +54,7 @@ def test_the_expression_is_text_like_any_other() -> None:
         ("0 0 15W * *", "nearest to a day .15W. is not known"),
         ("0 22-4 * * *", "a range goes upwards"),
         ("*/0 * * * *", "minute '\\*/0'"),
+        ("5-5/0 * * * *", "minute '5-5/0'"),
         ("0 24 * * *", "hour '24' .* expected 0-23"),
         ("0 0 * * 1#6", "day-of-week '1#6'"),
         ("0 0 * FOO *", "month 'FOO' .* expected 1-12 or JAN-DEC"),
@@ -88,6 +89,13 @@ def test_a_hostile_expression_is_answered_at_once(expression: str) -> None:
         task.cron(expression)
     assert process_time() - started < 0.1
     assert len(str(refused.value)) < 3 * LONGEST
+
+
+@pytest.mark.parametrize("expression", ["5-5/4 * 1 1 *", "05-5/4 * 1 Jan-jan/2 *", "5-05/4 * 01-1/7 JAN-1/3 *"])
+def test_a_range_of_one_value_is_that_value_however_it_is_written(expression: str) -> None:
+    cron = parse_cron(expression)
+    assert {minute % 60 for minute in cron.minutes} == {5}
+    assert list(islice(cron.days_from(date(2026, 1, 1)), 2)) == [date(2026, 1, 1), date(2027, 1, 1)]
 
 
 def test_every_minute_and_hour_written_out_still_fits() -> None:

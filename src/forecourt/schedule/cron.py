@@ -40,6 +40,7 @@ EXPECTED = {
 ANY = ("*", "?")
 
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,18 @@ def parse_cron(expression: str) -> Cron:
 
 def _single(field: str) -> str:
     """The field with ranges of one value and a step as that value: 5-5/4 is 5, though cronsim reads it as 5-59/4."""
-    return re.sub(r"\b(\w+)-\1/\d+", r"\1", field)
+
+    def alone(found: re.Match[str]) -> str:
+        same = _value(found[1]) == _value(found[2])
+        return found[1] if same and found[3].strip("0") else found[0]  # a step of 0 is left to be refused
+
+    return re.sub(r"\b(\w+)-(\w+)/([0-9]+)", alone, field)
+
+
+def _value(text: str) -> str:
+    """A value of a field, however it is written: 05 is 5, and Jan is 1."""
+    name = text.upper()
+    return str(MONTHS.index(name) + 1) if name in MONTHS else text.lstrip("0")
 
 
 def _upward(field: str) -> str:

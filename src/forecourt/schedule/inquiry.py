@@ -36,13 +36,15 @@ class Question:
     since: float = field(default_factory=time.monotonic)
     answer: Answer | None = None
     answered: threading.Event = field(default_factory=threading.Event)
+    given_up: bool = False
+    """Whether a due time has failed for it: an answer that comes still is too old for the next one."""
 
     def ask(self) -> None:
         """Ask, and note the answer."""
         try:
             why = self.task.passes()
             self.answer = Answer("skipped", why) if why else None
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # in this thread nobody else hears of it, and no answer would mean yes
             log.exception("condition failed", extra={"task": self.task.name})
             self.answer = Answer("failed", f"its condition raised {said(error)}")
         finally:
@@ -59,7 +61,8 @@ class Inquiry:
         """Whether these tasks may run, by name: None for yes. Tasks whose conditions have not answered yet are missing."""
         asked = [task for task in due if task.rules.conditions]
         for task in asked:
-            if task.name not in self._open:
+            before = self._open.get(task.name)
+            if before is None or (before.given_up and before.answered.is_set()):
                 self._open[task.name] = question = Question(task)
                 # A daemon: a condition that hangs must not keep the process from ending.
                 threading.Thread(target=question.ask, name=f"condition of {task.name}", daemon=True).start()
@@ -82,9 +85,10 @@ class Inquiry:
                 del self._open[name]
 
     def _answer(self, question: Question, until: float) -> tuple[bool, Answer | None]:
-        if question.answered.wait(max(0.0, until - time.monotonic())):
+        if not question.given_up and question.answered.wait(max(0.0, until - time.monotonic())):
             return True, question.answer
         silent = time.monotonic() - question.since
         if silent < LONGEST:
             return False, None
+        question.given_up = True
         return True, Answer("failed", f"its condition has not answered for {silent:.0f} s")

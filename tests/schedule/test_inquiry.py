@@ -1,0 +1,43 @@
+"""Promises of asking conditions: an answer belongs to the due time that it was asked for, and silence is no yes."""
+
+import threading
+
+import pytest
+from timetables import new_task
+
+from forecourt.schedule import inquiry
+from forecourt.schedule.inquiry import Answer, Inquiry
+
+
+def test_an_answer_that_came_too_late_is_not_the_next_due_time_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inquiry, "LONGEST", 0.0)
+    monkeypatch.setattr(inquiry, "PATIENCE", 0.0)
+    asked: list[threading.Thread] = []
+    go = threading.Event()
+
+    def open_at_first() -> bool:
+        asked.append(threading.current_thread())
+        first = len(asked) == 1
+        return go.wait(30) and first
+
+    task, questions = new_task().hourly().when(open_at_first), Inquiry()
+    given_up = questions.answers([task])
+    assert [answer.status for answer in given_up.values() if answer] == ["failed"]
+    questions.use_up(given_up)
+    go.set()
+    asked[0].join(30)
+    monkeypatch.setattr(inquiry, "PATIENCE", 30.0)
+    [answer] = questions.answers([task]).values()
+    assert answer is not None
+    assert answer.status == "skipped"
+    assert len(asked) == 2
+
+
+def test_whatever_a_condition_raises_is_no_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inquiry, "PATIENCE", 30.0)
+
+    def interrupted() -> bool:
+        raise KeyboardInterrupt
+
+    task = new_task().hourly().when(interrupted)
+    assert Inquiry().answers([task]) == {task.name: Answer("failed", "its condition raised KeyboardInterrupt: ")}

@@ -1,6 +1,6 @@
 # Everything a fresh machine needs: make demo, make test. Each target makes its own .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test faults lint bench clean
+.PHONY: help demo up test days faults lint bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -27,6 +27,9 @@ up: .venv/ready  ## Run everything in this terminal: database, clock, worker, we
 
 test: .venv/ready  ## All tests, on a private PostgreSQL
 	@$(BIN)/pytest -n 2 --dist worksteal -q
+
+days: .venv/ready  ## The tests that know the time, on another day: DAY="29 February"
+	@PYTHONPATH=tests $(BIN)/python -m days $(if $(DAY),"$(DAY)")
 
 faults: .venv/ready  ## Kill, starve and cut off everything for a quarter of an hour
 	@PYTHONPATH=tests $(BIN)/python -m faults

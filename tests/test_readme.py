@@ -15,6 +15,7 @@ from forecourt.jobs.job import registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -51,9 +52,7 @@ def test_your_own_job_and_task(
 
 
 def test_every_command_that_is_named_exists() -> None:
-    named = set(re.findall(r"forecourt (\w+)(?: \w+)?`", README)) | set(
-        re.findall(r"^\$ forecourt (\w+)", README, re.MULTILINE)
-    )
+    named = {command for page in PAGES for command in re.findall(r"forecourt (\w+)(?: \w+)?`", page.read_text())}
     assert named
     assert named <= set(COMMANDS)
 

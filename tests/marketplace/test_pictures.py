@@ -109,8 +109,8 @@ BAD = {
     "truncated_image.png": "truncated: .*image file is truncated",
     "broken_data_stream.png": "broken: .*unrecognized data stream",
     "png_decompression_dos.png": "too_large: a compressed block of this PNG unpacks to more than 1 MB",
-    "decompression_bomb.gif": "unsupported_format: GIF is not accepted; send JPEG, PNG, WebP or AVIF",
-    "16bit.cropped.tif": "unsupported_format: TIFF is not accepted; send JPEG, PNG, WebP or AVIF",
+    "decompression_bomb.gif": "unsupported_format: GIF is not accepted; send JPEG, PNG, WebP, AVIF or HEIC",
+    "16bit.cropped.tif": "unsupported_format: TIFF is not accepted; send JPEG, PNG, WebP, AVIF or HEIC",
 }
 
 
@@ -540,7 +540,7 @@ def wide_webp(side: int) -> bytes:
         (b"RIFF\xff\xff\0\0WEBPVP8 ", "truncated: the WebP file is shorter than it says"),
         (b"RIFF\x08\0\0\0WEBPVP8 ", "broken: "),
         (b"\0\0\0\x18ftypavif\0\0\0\0avifmif1", "(truncated|broken): "),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "unsupported_format: HEIC is not accepted"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "broken: the HEIC file cannot be decoded"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0isommp42", "unsupported_format: video is not accepted"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported_format: SVG or HTML"),
         (b"%PDF-1.7", "unsupported_format: PDF"),

@@ -1,6 +1,6 @@
 """Pictures: an uploaded photo becomes upright sRGB WebP in three widths with nothing but pixels in it, or is refused.
 
-What is decoded is hostile until proven otherwise: format and size are settled before the first pixel, only four
+What is decoded is hostile until proven otherwise: format and size are settled before the first pixel, only five
 decoders are ever reached, and whatever they raise is a refusal for good, never a crash.
 """
 
@@ -18,6 +18,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from forecourt.marketplace import heic
 from forecourt.marketplace.storage import Storage
 from forecourt.marketplace.uploads import MAX_UPLOAD_BYTES, BadUpload
 
@@ -46,6 +47,8 @@ _DECODERS: Mapping[str, type[ImageFile]] = {
     "WebP": WebPImageFile,
     "AVIF": AvifImageFile,
 }
+INSTEAD = "send JPEG, PNG, WebP, AVIF or HEIC"
+
 _NOT_ACCEPTED = (
     (b"GIF8", "GIF"),
     (b"II*\0", "TIFF"),
@@ -58,7 +61,6 @@ _NOT_ACCEPTED = (
     (b"\0\0\0\x0cJXL ", "JPEG XL"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
 )
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -152,14 +154,16 @@ def variants(data: bytes) -> tuple[Variant, ...]:
 def _decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
     """The picture upright, in sRGB, no wider than the widest variant, without metadata; and its own full size."""
     kind = _format_of(data)
-    with _refusals(kind), _DECODERS[kind](BytesIO(data)) as source:
-        _check_size(source)
+    with _refusals(kind), _decoder_of(kind)(BytesIO(data)) as source:
+        _check_size(source, frames=1 if kind == "HEIC" else getattr(source, "n_frames", 1))
         size = source.size
         if isinstance(source, _Jpeg):
             # Decodes at 1/2, 1/4 or 1/8 in a fraction of the time. Pillow takes the smaller of both ratios, so the
             # size asked for needs the photo's own aspect.
             source.draft(None, _reduced(size, _orientation(source)))
         source.load()
+        if kind == "HEIC" and source.size != size:
+            raise BadPicture("broken", "the HEIC file has another size than it says")
         orientation = _orientation(source)  # again: a PNG may carry it behind its pixels
         profile = source.info.get("icc_profile")
         picture = _opaque(source)
@@ -191,8 +195,22 @@ def _format_of(data: bytes) -> str:
         found = {brands[at : at + 4] for at in range(0, len(brands), 4)}
         if found & {b"avif", b"avis"}:
             return "AVIF"
-        name = "HEIC" if found & _HEIC_BRANDS else "video"
-    raise BadPicture("unsupported_format", f"{name} is not accepted; send JPEG, PNG, WebP or AVIF")
+        if data[8:12] in heic.SEQUENCES:
+            raise BadPicture("animated", "a sequence of HEIC pictures; send a still one")
+        if found & heic.BRANDS:
+            return "HEIC"
+        name = "video"
+    raise BadPicture("unsupported_format", f"{name} is not accepted; {INSTEAD}")
+
+
+def _decoder_of(kind: str) -> type[ImageFile]:
+    if kind != "HEIC":
+        return _DECODERS[kind]
+    try:
+        return heic.decoder()
+    except heic.NotInstalled:
+        words = f"HEIC is not accepted here, since forecourt[heic] is not installed; {INSTEAD}"
+        raise BadPicture("unsupported_format", words) from None
 
 
 @contextmanager
@@ -212,14 +230,13 @@ def _refusals(kind: str) -> Iterator[None]:
         raise BadPicture(code, f"the {kind} file cannot be decoded ({words})") from error
 
 
-def _check_size(source: ImageFile) -> None:
+def _check_size(source: ImageFile, *, frames: int) -> None:
     width, height = source.size
     if width * height > MAX_PIXELS:
         megapixels = f"{width * height / 1e6:.0f} MP ({width} x {height})"
         raise BadPicture("too_large", f"{megapixels}; at most {MAX_PIXELS // 1_000_000} MP")
     if max(width, height) > MAX_SIDE:
         raise BadPicture("too_large", f"{width} x {height} px; at most {MAX_SIDE} px a side")
-    frames = getattr(source, "n_frames", 1)
     if frames > 1:
         raise BadPicture("animated", f"{frames} frames; send a still picture")
 
@@ -242,7 +259,7 @@ def _orientation(source: ImageFile) -> int:
 
     Reads this one number itself: a full parse warns or raises on the broken blocks that good photos carry.
     """
-    tiff = bytes(source.info.get("exif", b"")).removeprefix(b"Exif\0\0")
+    tiff = bytes(source.info.get("exif") or b"").removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
         return 1

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forecourt.database.engine import connect
+from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.storage import Storage
 from forecourt.marketplace.uploads import MAX_UPLOAD_BYTES, BadUpload, spool
 
@@ -105,3 +107,12 @@ def test_a_text_too_long_to_hold_a_photo_is_refused_before_it_is_decoded(storage
 def test_a_refusal_survives_the_way_between_processes() -> None:
     refusal = pickle.loads(pickle.dumps(BadUpload("empty", "the upload has no bytes")))
     assert (type(refusal), refusal.code, str(refusal)) == (BadUpload, "empty", "empty: the upload has no bytes")
+
+
+def test_ten_large_photos_are_spooled_before_their_size_counts(database: str) -> None:
+    """Base64 of ten photos of 5 MB is more than a call may carry, and never gets into one."""
+    photo = base64.b64encode(bytes(5_000_000)).decode()
+    call = process_car_images.dispatch(listing_id=1, images=[photo] * 10)
+    with connect() as tx:
+        rows = tx.execute("SELECT octet_length(args::text) FROM forecourt.ready WHERE id = %s", [call.id]).fetchall()
+    assert rows[0][0] < 2_000

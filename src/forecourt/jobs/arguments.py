@@ -64,6 +64,16 @@ class Arguments:
 
     def dump(self, given: Mapping[str, Any]) -> str:
         """The arguments as JSON text. Raises WrongArguments."""
+        text = self.checked(given)
+        if (size := len(text.encode())) > LARGEST:
+            raise WrongArguments(
+                f"{self._name}: {size} bytes of arguments, at most {LARGEST} are accepted; put large things into"
+                " storage and pass their key"
+            )
+        return text
+
+    def checked(self, given: Mapping[str, Any]) -> str:
+        """The same, however long: what prepares its arguments may put large ones elsewhere first. Raises WrongArguments."""
         try:
             checked = self._model.model_validate(dict(given))
             text = checked.model_dump_json(exclude_unset=True)
@@ -73,11 +83,6 @@ class Arguments:
             raise WrongArguments(f"{self._name}: arguments are not JSON: {error}") from None
         if ("NaN" in text or "Infinity" in text) and not _is_json(text):
             raise WrongArguments(f"{self._name}: arguments contain NaN or infinity, which JSON has no words for")
-        if (size := len(text.encode())) > LARGEST:
-            raise WrongArguments(
-                f"{self._name}: {size} bytes of arguments, at most {LARGEST} are accepted; put large things into"
-                " storage and pass their key"
-            )
         if "\\u0000" in text and _has_nul(orjson.loads(text)):
             raise WrongArguments(f"{self._name}: arguments contain the character NUL, which PostgreSQL does not store")
         return text

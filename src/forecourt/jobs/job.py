@@ -71,8 +71,11 @@ class Job(Generic[P, R]):
         return self.policy.limit is not None or self.policy.rate is not None
 
     def check(self, args: Mapping[str, Any]) -> None:
-        """Raise WrongArguments unless a call with these arguments could be dispatched."""
-        self.arguments.dump(args)
+        """Raise WrongArguments unless a call with these arguments could be dispatched, before they are prepared."""
+        if self.prepare is None:
+            self.arguments.dump(args)
+        else:
+            self.arguments.checked(args)
 
     def call(self, *unnamed: Any, **args: Any) -> Plan:
         """A call for a chain or a batch, which dispatches it. Raises WrongArguments."""

@@ -63,7 +63,7 @@ def test_outcomes_that_cannot_be_written_hold_up_no_others(looking: Looking) -> 
         wait_until(lambda: looking.count("done") and looking.count("failed"))
         workshop.leave_trace.dispatch(call="four")
         wait_until(lambda: looking.count("done") == 2)
-        assert "stays in running until this worker ends" in process.said()
+        assert "stays in running until its end can be written" in process.said()
         assert looking.rows("SELECT args->>'call' FROM forecourt.running") == [("two",)]
     [(call, error, message)] = looking.rows("SELECT args->>'call', error, message FROM forecourt.failed")
     assert (call, error) == ("one", "OutcomeUnwritable")

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,10 @@ from forecourt.workers.terms import TermsByJob
 from forecourt.workers.verdict import Settled, decide
 
 log = logging.getLogger("forecourt.completer")
+
+STUCK = 30.0
+"""Seconds until an end that could not be written, not even as a failure, is tried again. When the worker ends, its call goes
+back."""
 
 
 class Completion(NamedTuple):
@@ -59,6 +64,7 @@ class Completer:
         self._defaults = defaults
         self._lock = threading.Lock()
         self._round = Round()
+        self._stuck: list[tuple[float, Completion]] = []
         self.given = 0
         """How many outcomes it has been given so far."""
 
@@ -85,11 +91,15 @@ class Completer:
         """The run tokens of the calls whose outcomes wait here."""
         with self._lock:
             waiting = {completion.call.token for completion in self._round.completions}
+            waiting |= {completion.call.token for _, completion in self._stuck}
             return waiting | {token for _, token, _ in self._round.untouched}
 
     def take(self) -> Round:
         """All that is waiting."""
         with self._lock:
+            now = time.monotonic()
+            self._round.completions += [completion for due, completion in self._stuck if due <= now]
+            self._stuck = [(due, completion) for due, completion in self._stuck if due > now]
             taken, self._round = self._round, Round()
             taken.upto = self.given
             return taken
@@ -140,8 +150,9 @@ class Completer:
                 why = f"it ended, but its end cannot be written: {reason}"
                 failed = completion._replace(outcome=Raised("OutcomeUnwritable", why, "", final=True), log=())
                 if self._try_to_write(tx, worker, failed) is not None:
-                    log.error("not even that can be written; trying again", extra={"call": completion.call.id})
-                    self.add([completion])
+                    log.error("call %d stays in running until its end can be written", completion.call.id)
+                    with self._lock:
+                        self._stuck.append((time.monotonic() + STUCK, completion))
 
     def _try_to_write(self, tx: Connection[Any], worker: int, completion: Completion) -> str | None:
         """Write one outcome, or nothing of it. Returns why it cannot be written, or None."""
@@ -158,10 +169,11 @@ class Completer:
 
 def is_of_the_outcome(error: BaseException) -> bool:
     """Whether an error comes from what was to be written, which another try would not mend: a value that PostgreSQL does not take
-    (class 22), that breaks a constraint (23), that is too large (54), or that the driver cannot send. All else is the database's or
-    the connection's: it is kept, and tried again."""
+    (class 22), that breaks a constraint (23), that is too large (54), that somebody's trigger refuses (P0), or that the driver
+    cannot send. All else is the database's or the connection's: it is kept, and tried again."""
     if isinstance(error, psycopg.Error):
-        return (error.sqlstate or "")[:2] in ("22", "23", "54")
+        refused = (error.sqlstate or "")[:2] in ("22", "23", "54", "P0")
+        return refused or (error.sqlstate is None and isinstance(error, psycopg.DataError | psycopg.ProgrammingError))
     return not isinstance(error, DBAPIError | OSError)
 
 

@@ -41,3 +41,23 @@ def test_whatever_a_condition_raises_is_no_yes(monkeypatch: pytest.MonkeyPatch) 
 
     task = new_task().hourly().when(interrupted)
     assert Inquiry().answers([task]) == {task.name: Answer("failed", "its condition raised KeyboardInterrupt: ")}
+
+
+def test_an_answer_that_came_as_the_round_ended_is_still_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inquiry, "PATIENCE", 0.0)
+    go = threading.Event()
+
+    def slow() -> bool:
+        return go.wait(30)
+
+    task, questions = new_task().hourly().when(slow), Inquiry()
+    assert questions.answers([task]) == {}
+    go.set()
+    for thread in threading.enumerate():
+        if thread.name == f"condition of {task.name}":
+            thread.join(30)
+    assert questions.waits()
+    answers = questions.answers([task])
+    questions.use_up(answers)
+    assert answers == {task.name: None}
+    assert not questions.waits()

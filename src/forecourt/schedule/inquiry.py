@@ -75,8 +75,8 @@ class Inquiry:
         }
 
     def waits(self) -> bool:
-        """Whether an answer is still to come, and is still waited for."""
-        return any(not one.answered.is_set() and time.monotonic() - one.since < LONGEST for one in self._open.values())
+        """Whether a question has not been used: its answer is still to come, or came after the round had looked."""
+        return any(not one.given_up for one in self._open.values())
 
     def use_up(self, names: Iterable[str]) -> None:
         """Forget answers: the next due time asks anew, except where the last question still hangs."""

@@ -40,8 +40,8 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
     listening(host, port).close()
 
     as_json = settings().log_format == "json" or (settings().log_format == "auto" and not sys.stdout.isatty())
+    libpq_url()  # starts the private server; the children own it too, and start it again should it die
     environment = os.environ | {
-        "FORECOURT_DATABASE_URL": libpq_url(),
         "FORECOURT_LOG_FORMAT": "json" if as_json else "text",
         "FORECOURT_WEB_PORT": str(port),
         "PYTHONUNBUFFERED": "1",

@@ -5,9 +5,10 @@ SQLAlchemy is imported where it is used: a command that reads a table takes a pl
 
 import atexit
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.orm import Session
     from sqlalchemy.pool import ConnectionPoolEntry
+
+    from forecourt.database.private import PrivateServer
 
 ENCODING = {"client_encoding": "UTF8"}
 """Whatever the server or the role prefers: text arrives as text, also from a database that does not know what it keeps."""
@@ -77,11 +80,7 @@ class DatabaseUnreachable(RuntimeError):
 def libpq_url() -> str:
     """Where the database is, for psycopg and for child processes: FORECOURT_DATABASE_URL, else the private server, started if it
     does not run yet. Raises ValueError for what is no address."""
-    configured = settings().database_url
-    if configured is None:
-        from forecourt.database.private import PrivateServer
-
-        configured = PrivateServer(settings().var / "postgres").start()
+    configured = settings().database_url or _private_server(settings().var / "postgres").start()
     scheme, separator, place = configured.partition("://")
     if not separator or scheme.partition("+")[0] not in ("postgresql", "postgres"):
         instead = f", not {scheme}://" if separator else ""
@@ -90,6 +89,24 @@ def libpq_url() -> str:
         # A password with @ or / in it would be cut there, and its rest be taken for the host, and printed as such.
         raise ValueError(f"FORECOURT_DATABASE_URL {HOW_IT_LOOKS}")
     return f"postgresql://{place}"
+
+
+@lru_cache(maxsize=1)
+def _private_server(root: Path) -> "PrivateServer":
+    from forecourt.database.private import PrivateServer
+
+    return PrivateServer(root)
+
+
+def _connected(connect: Callable[[], psycopg.Connection[Any]]) -> psycopg.Connection[Any]:
+    """Connect. When the private server does not answer it is started again, by whichever process notices first."""
+    try:
+        return connect()
+    except psycopg.OperationalError:
+        if settings().database_url is not None:
+            raise
+        _private_server(settings().var / "postgres").start()
+        return connect()
 
 
 def database_url() -> "URL":
@@ -130,11 +147,17 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
         pool_reset_on_return=None if spotless else "rollback",
         **ours,
     )
+    event.listen(made, "do_connect", connect_anew)
     event.listen(made, "checkin", _note_the_time)
     event.listen(made, "checkout", partial(_ping_after_a_pause, made))
     if spotless:
         event.listen(made, "reset", _clean)
     return made
+
+
+def connect_anew(dialect: Any, _record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
+    """For an engine's event `do_connect`: a private server that died is started again."""
+    return _connected(lambda: dialect.connect(*args, **options))
 
 
 def mark_clean(connection: "Connection") -> None:
@@ -185,9 +208,9 @@ def connect(*, autocommit: bool = False, application_name: str = "forecourt") ->
     Raises DatabaseUnreachable, which names host, port and user.
     """
     try:
-        connection = psycopg.connect(
-            libpq_url(), autocommit=autocommit, application_name=application_name, **_driver_options(pinned=True)
-        )
+        address = libpq_url()
+        options: dict[str, Any] = {"application_name": application_name} | _driver_options(pinned=True)
+        connection = _connected(lambda: psycopg.connect(address, autocommit=autocommit, **options))
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return connection
     except psycopg.OperationalError as error:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from forecourt.database import database_url, in_transaction_of
+from forecourt.database.engine import connect_anew
 from forecourt.database.schema import SchemaTooOld, require_current
 from forecourt.schedule.clock import HEARTBEAT
 from forecourt.store import tasks, ticks
@@ -70,6 +71,8 @@ def _engine(url: URL) -> Engine:
     """No pool, and seconds to connect, to be heard of (milliseconds here), and for each statement."""
     patience = {"connect_timeout": 2, "tcp_user_timeout": 2000}
     engine = create_engine(url, poolclass=NullPool, connect_args={"application_name": "forecourt probe", **patience})
+
+    event.listen(engine, "do_connect", connect_anew)
 
     # For the transaction only: through PgBouncer the connection is not ours alone.
     @event.listens_for(engine, "begin")

@@ -160,3 +160,32 @@ def test_root_of_a_container_with_a_single_user_is_told_what_to_do(open_folder: 
     said = count_starts(0, open_folder / "postgres", "unshare", "--map-root-user")
     assert "here root cannot act as nobody" in said
     assert "FORECOURT_DATABASE_URL" in said
+
+
+AS_ANOTHER = """
+import os, sys
+import psycopg
+os.chdir(sys.argv[1])
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[2]))
+try:
+    psycopg.connect("host=/proc/self/cwd user=forecourt dbname=forecourt").close()
+    print("let in")
+except psycopg.OperationalError as error:
+    print(error)
+"""
+
+
+def test_other_programs_of_the_account_that_root_lends_to_are_not_let_in(tmp_path: Path) -> None:
+    """Many services run as nobody. The socket is that account's, so the database has to ask who is there."""
+    server = PrivateServer(tmp_path / "postgres", durable=False)
+    server.start()
+    try:
+        data = data_in(tmp_path / "postgres")
+        owner = data.stat().st_uid
+        assert owner != 0
+        said = subprocess.check_output([sys.executable, "-c", AS_ANOTHER, str(data), str(owner)], text=True)
+        assert "Peer authentication failed" in said
+    finally:
+        server.release()

@@ -18,12 +18,12 @@ def clerk(looking: Looking, database: str, monkeypatch: pytest.MonkeyPatch) -> I
     name = f"clerk_{make_url(database).database}"
     role = sql.Identifier(name)
     with psycopg.connect(database, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'clerk'").format(role))
         admin.execute(sql.SQL("GRANT USAGE ON SCHEMA forecourt, public TO {}").format(role))
         for of in ("ALL TABLES", "ALL SEQUENCES"):
             for schema in ("forecourt", "public"):
                 admin.execute(sql.SQL(f"GRANT ALL ON {of} IN SCHEMA {schema} TO {{}}").format(role))
-        yield make_url(database).set(username=name).render_as_string(hide_password=False)
+        yield make_url(database).set(username=name, password="clerk").render_as_string(hide_password=False)
         admin.execute(sql.SQL("DROP OWNED BY {}").format(role))
         admin.execute(sql.SQL("DROP ROLE {}").format(role))
 

@@ -59,7 +59,7 @@ class Account:
         owner = data.stat()
         if os.geteuid() not in (0, owner.st_uid):
             raise PrivateServerError(
-                f"{data} belongs to {_name_of(owner.st_uid)}, and this process runs as {_name_of(os.geteuid())}. "
+                f"{data} belongs to {name_of(owner.st_uid)}, and this process runs as {name_of(os.geteuid())}. "
                 "Run as its owner or as root, or choose another folder with FORECOURT_VAR."
             )
         return cls(owner.st_uid, owner.st_gid)
@@ -78,7 +78,7 @@ class Account:
     @property
     def name(self) -> str:
         """The user's name, for people."""
-        return _name_of(self.uid)
+        return name_of(self.uid)
 
     @property
     def is_lent(self) -> bool:
@@ -207,7 +207,8 @@ def _first_number(text: str) -> int:
     return int(found.group()) if found else 0
 
 
-def _name_of(uid: int) -> str:
+def name_of(uid: int) -> str:
+    """A user's name, or the number of one who has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

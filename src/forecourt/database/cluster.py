@@ -14,7 +14,14 @@ from urllib.parse import quote
 
 import psycopg
 
-from forecourt.database.binaries import Account, Binaries, PrivateServerError
+from forecourt.database.binaries import Account, Binaries, PrivateServerError, name_of
+
+ACCESS = """\
+# Written at each start.
+local all forecourt peer map=forecourt
+local all all scram-sha-256
+"""
+WRITE_ACCESS = 'umask 077; printf %s "$1" > "$PGDATA/pg_hba.conf" && printf %s "$2" > "$PGDATA/pg_ident.conf"'
 
 
 class Cluster:
@@ -42,8 +49,8 @@ class Cluster:
                 [
                     str(initdb),
                     "--username=forecourt",
-                    # The socket's folder decides who may connect. By TCP nobody gets in, should it ever be opened.
-                    "--auth-local=trust",
+                    # Until `guard` says otherwise. By TCP nobody gets in, should it ever be opened.
+                    "--auth-local=peer",
                     "--auth-host=reject",
                     "--encoding=UTF8",
                     "--locale=C.UTF-8",
@@ -61,6 +68,19 @@ class Cluster:
             for left_behind in data.parent.glob("pg*.unfinished.*"):
                 shutil.rmtree(left_behind, ignore_errors=True)
         return cls(data)
+
+    def guard(self) -> None:
+        """Write down who may connect: to the role `forecourt` the user that runs Forecourt, as the kernel says who it is; to other
+        roles whoever has their password. The account that root lends its server to is not among them: others run as nobody too.
+
+        Written by that account, since root must not follow what it may have put into its own folder.
+        """
+        # Whoever made the folder that the data lie in, which for a lent account is root; and root, whom nothing keeps out.
+        users = {name_of(uid) for uid in (0, os.geteuid(), self.data.parent.stat().st_uid)}
+        names = "".join(f'forecourt "{user}" forecourt\n' for user in sorted(users))
+        written = self.run(["/bin/sh", "-c", WRITE_ACCESS, "sh", ACCESS, names])
+        if written.returncode:
+            raise PrivateServerError(f"pg_hba.conf and pg_ident.conf in {self.data} cannot be written.")
 
     @property
     def major(self) -> int:

@@ -113,6 +113,7 @@ class Postmaster:
         # after all, the new one finds its shared memory in use.
         for left_behind in (cluster.data / "postmaster.pid", *cluster.socket_folder.glob(".s.PGSQL.*")):
             left_behind.unlink(missing_ok=True)
+        cluster.guard()
         settings = SETTINGS | ({} if durable else NOT_DURABLE)
         settings["unix_socket_directories"] = str(cluster.socket_folder)
         if cluster.socket_folder == cluster.data:

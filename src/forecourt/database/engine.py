@@ -44,7 +44,7 @@ PINNED = {
     "default_transaction_deferrable": "off",
     "statement_timeout": "0",
     "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "15min",  # what a host that was cut off holds is free by then
     "idle_session_timeout": "0",
     "TimeZone": "UTC",
 }

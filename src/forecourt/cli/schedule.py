@@ -3,7 +3,7 @@
 import sys
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
@@ -17,18 +17,15 @@ from forecourt.cli.console import (
     me,
     print_json,
     print_table,
-    relative,
     say,
     transaction,
 )
+from forecourt.cli.listing import described, lines
 from forecourt.cli.pausing import end_of, target, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from forecourt.schedule.clock import Clock
     from forecourt.schedule.events import Event
-    from forecourt.schedule.task import Task
 
 
 @click.group(cls=Commands)
@@ -54,7 +51,7 @@ def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
         now = tasks.now(tx)
         last = ticks.latest(tx, [task.name for task in timetable])
         halted = pauses.in_force(tx)
-    rows = [_described(task, now, upcoming, last.get(task.name), halted) for task in timetable]
+    rows = [described(task, now, upcoming, last.get(task.name), halted) for task in timetable]
     if as_json:
         print_json(rows)
         return
@@ -63,7 +60,7 @@ def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
         return
     print_table(
         ["task", "when", "cron", "zone", "next due", "", "last result"],
-        [line for row in rows for line in _lines(row, zone or ZoneInfo(row["timezone"]), now)],
+        [line for row in rows for line in lines(row, zone or ZoneInfo(row["timezone"]), now)],
         empty="",
     )
 
@@ -246,69 +243,6 @@ def _say(events: "list[Event]") -> None:
         say("No task is due.", err=True)
 
 
-def _described(
-    task: "Task", now: datetime, upcoming: int, last: Any, halted: dict[tuple[str, str], Any]
-) -> dict[str, Any]:
-    from forecourt.schedule.clock import pause_of
-    from forecourt.settings import settings
-
-    instants = []
-    at = now
-    for _ in range(upcoming):
-        at = task.next_due(at)
-        instants.append(at)
-    paused = pause_of(task, halted)
-    here = task.runs_in(settings().environment)
-    return {
-        "task": task.name,
-        "job": task.job.name,
-        "description": task.description,
-        "sentence": task.sentence,
-        "cron": str(task.cron),
-        "repeat_seconds": task.repeat_seconds,
-        "timezone": task.zone.key,
-        "environments": list(task.rules.environments),
-        "conditions": [str(condition) for condition in task.rules.conditions],
-        "next_due": instants if here else [],
-        "next_due_human": relative(instants[0], now) if here else f"not in this environment, {settings().environment}",
-        "paused": None if paused is None else str(paused),
-        "last": None
-        if last is None
-        else {
-            "due_at": last.due_at,
-            "status": last.status,
-            "why": last.why,
-            "finished_at": last.finished_at,
-            "output": last.output,
-            "call": last.call_id,
-        },
-    }
-
-
-def _lines(row: dict[str, Any], zone: ZoneInfo, now: datetime) -> "Iterator[list[str]]":
-    """A task's lines of the list: one for each due time, the first with all the rest."""
-    when = ", ".join([row["sentence"], *(f"in {name}" for name in row["environments"]), *row["conditions"]])
-    first = [row["task"], when, row["cron"], row["timezone"]]
-    if not row["next_due"]:
-        yield [*first, "–", row["next_due_human"], _last(row, now)]
-    for number, instant in enumerate(row["next_due"]):
-        yield [*first, _local(instant, zone), relative(instant, now), "" if number else _last(row, now)]
-
-
 def _next_second() -> float:
     """Seconds until just after the next second begins, so that a due time is met within milliseconds."""
     return 1.0 - time.time() % 1.0 + 0.002
-
-
-def _last(row: dict[str, Any], now: datetime) -> str:
-    if row["paused"]:
-        return str(row["paused"])
-    last = row["last"]
-    if last is None:
-        return "never ran"
-    when = relative(last["finished_at"] or last["due_at"], now)
-    return f"{last['status']} {when}" + (f": {last['why']}" if last["why"] else "")
-
-
-def _local(instant: datetime, zone: ZoneInfo) -> str:
-    return instant.astimezone(zone).strftime("%a %Y-%m-%d %H:%M:%S").removesuffix(":00")

@@ -1,9 +1,11 @@
 """Removes calls that wait: `queue clear`. A call that is running is nobody's to clear."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row
+
+from forecourt.store.cancel import Cancelled
 
 COUNT = """
 SELECT (SELECT count(*) FROM forecourt.ready WHERE queue = %(queue)s)
@@ -33,19 +35,12 @@ PORTION = 10_000
 """Calls of each table that one statement removes."""
 
 
-class Cleared(NamedTuple):
-    """A call that waited and was removed; its options say what counts on it."""
-
-    id: int
-    options: dict[str, Any]
-
-
 def count(tx: Connection[Any], queue: str) -> int:
     """How many calls wait in a queue, due or not."""
     return int(tx.execute(COUNT, {"queue": queue}).fetchall()[0][0])
 
 
-def clear(tx: Connection[Any], queue: str) -> list[Cleared]:
+def clear(tx: Connection[Any], queue: str) -> list[Cancelled]:
     """Remove a portion of them; empty when there is none left."""
-    with tx.cursor(row_factory=class_row(Cleared)) as cursor:
+    with tx.cursor(row_factory=class_row(Cancelled)) as cursor:
         return cursor.execute(CLEAR, {"queue": queue, "limit": PORTION}).fetchall()

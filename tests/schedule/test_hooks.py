@@ -10,15 +10,17 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 from psycopg import sql
-from rounds import MINUTE, NOON, begun
+from rounds import MINUTE, NOON, begun, enqueued
 from sqlalchemy import make_url
 
 import nightwatch
 import workshop
 from fleet import Looking, wait_until, worker
+from forecourt import Timetable
 from forecourt.database import forget_engine
 from forecourt.schedule.hooking import after_task
 from forecourt.settings import settings
+from forecourt.workers.ending import cancel_waiting
 
 MANY = ("failing", "hanging", "dying")
 """Those that fail twice, by raising, by their timeout, and by SIGKILL."""
@@ -183,3 +185,20 @@ def test_a_tick_ends_with_its_call_s_result_and_duration(night: Night) -> None:
 def test_the_hooks_of_a_task_that_is_no_longer_in_the_timetable_are_gone_quietly(database: str) -> None:
     args = {"due_at": NOON.isoformat(), "job": "gone", "succeeded": True, "seconds": 1.0}
     assert after_task(task="gone", **args) == {"hooks": 0}  # type: ignore[arg-type]
+
+
+def test_the_hooks_of_a_task_whose_call_still_waits_follow_its_cancellation(looking: Looking) -> None:
+    timetable = Timetable("UTC")
+    timetable.add(workshop.nothing, name="task").every_minute().after(lambda: None)
+    [(_, due)] = enqueued(begun(timetable).run_once(NOON + MINUTE))
+    tx = looking.connection
+    waits = looking.one("SELECT id FROM forecourt.ready")
+    assert cancel_waiting(tx, [waits], "operator") == {waits}
+    [(job, args)] = looking.rows("SELECT job, args FROM forecourt.ready")
+    assert (job, args["task"], args["succeeded"], args["due_at"]) == (
+        "forecourt.after_task",
+        "task",
+        None,
+        due.isoformat(),
+    )
+    assert looking.rows("SELECT status, why FROM forecourt.ticks") == [("cancelled", "cancelled by operator")]

@@ -118,3 +118,15 @@ def test_a_chain_may_have_thousands_of_links(looking: Looking, process: Process)
     wait_until(lambda: looking.count("done") >= 3, what=process.said())
     assert looking.live() == 1
     assert process.popen.poll() is None
+
+
+def test_a_connection_that_breaks_between_two_calls_is_replaced_in_silence(looking: Looking, process: Process) -> None:
+    rascals.use_a_savepoint.dispatch()
+    wait_until(lambda: looking.count("done") == 1)
+    looking.connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'forecourt slot of %'"
+    )
+    rascals.use_a_savepoint.dispatch()
+    wait_until(lambda: looking.count("done") == 2, what=process.said())
+    assert "Exception during reset" not in process.said()
+    assert looking.one("SELECT max(attempts) FROM forecourt.done") == 1

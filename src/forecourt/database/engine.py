@@ -166,6 +166,9 @@ def mark_clean(connection: "Connection") -> None:
 
 
 def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry", _state: Any) -> None:
+    if connection.info.transaction_status == TransactionStatus.UNKNOWN:
+        record.invalidate()  # it broke: there is nothing to clean, and the next one is a new one
+        return
     if connection.info.transaction_status != TransactionStatus.IDLE:
         connection.rollback()
     elif record.info.pop("clean", False):

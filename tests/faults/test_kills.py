@@ -133,8 +133,10 @@ def test_every_connection_ended_again_and_again_loses_and_doubles_nothing(lookin
     cutter = threading.Thread(target=cut)
     with worker(processes=3) as process:
         cutter.start()
-        wait_until(lambda: looking.count("done") > 25, timeout=40)
-        stop.set()
+        try:
+            wait_until(lambda: looking.count("done") > 25, timeout=40, what=process.said())
+        finally:
+            stop.set()
         cutter.join()
         wait_until(lambda: looking.live() == 0, timeout=40)
         assert process.popen.poll() is None, process.said()

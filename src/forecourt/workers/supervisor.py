@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from forecourt.database import engine, in_transaction_of
 from forecourt.database.engine import make_engine, use_engine
@@ -84,7 +84,7 @@ class Supervisor:
         self._listen_to_signals()
         try:
             _have_descriptors(DESCRIPTORS + DESCRIPTORS_OF_SLOT * self._options.processes)
-            Pruner().run_once()
+            _prune_first()
             self._floor.open(self._wakeup)
             self._dispatcher.start()
             _spare_the_garbage_collector()
@@ -256,6 +256,15 @@ class Supervisor:
             self._bell.send(b"!")
         except BlockingIOError:
             return  # it is awake already
+
+
+def _prune_first() -> None:
+    """Have today's partition before the first call ends. Without it calls end too, so a connection that breaks just now is no reason
+    to give up; the pruner's own loop comes by again."""
+    try:
+        Pruner().run_once()
+    except (DBAPIError, psycopg.Error) as error:
+        log.warning("could not prune at the start, again soon: %s", str(error).partition("\n")[0])
 
 
 def _have_descriptors(needed: int) -> None:

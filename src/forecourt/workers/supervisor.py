@@ -259,8 +259,8 @@ class Supervisor:
 
 
 def _prune_first() -> None:
-    """Have today's partition before the first call ends. Without it calls end too, so a connection that breaks just now is no reason
-    to give up; the pruner's own loop comes by again."""
+    """Have today's partition before the first call ends. Without it calls end too, so a connection that breaks just now is no
+    reason to give up; the pruner's own loop comes by again."""
     try:
         Pruner().run_once()
     except (DBAPIError, psycopg.Error) as error:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,9 +14,19 @@ from sqlalchemy.orm import Session
 import workshop
 from fleet import Looking
 from forecourt import database
+from forecourt.database.cluster import Cluster
 from forecourt.database.private import PrivateServer
 from forecourt.database.schema import upgrade
 from forecourt.settings import settings
+
+if "SKEW_FILE" in os.environ:  # another day, on PostgreSQL's clock as well, which gets nothing of our environment
+    _run = Cluster.run
+
+    def _on_another_day(self: Cluster, command: list[str], **options: Any) -> Any:
+        moved = [f"{name}={os.environ[name]}" for name in ("LD_PRELOAD", "SKEW_FILE")]
+        return _run(self, ["/usr/bin/env", *moved, *command], **options)
+
+    Cluster.run = _on_another_day  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")

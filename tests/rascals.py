@@ -109,6 +109,29 @@ def commit_by_hand(sql: str, more: bool, *, session: Session) -> None:
         write(session, "after it")
 
 
+@job(tries=3, backoff=0)
+def commit_and_raise(*, session: Session) -> None:
+    write(session, "and raise")
+    session.execute(text("COMMIT"))
+    raise ValueError("after a commit")
+
+
+@job(tries=3, backoff=0)
+def commit_more_and_raise(*, session: Session) -> None:
+    write(session, "more and raise")
+    session.execute(text("COMMIT"))
+    write(session, "rolled back")
+    raise ValueError("after a commit")
+
+
+async def never_awaited() -> None: ...
+
+
+@job(tries=1)
+def return_a_coroutine() -> object:
+    return never_awaited()
+
+
 @job(tries=2, backoff=0)
 def commit_through_the_driver(*, session: Session) -> None:
     write(session, "through the driver")

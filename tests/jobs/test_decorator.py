@@ -1,5 +1,6 @@
 """What cannot be a job is refused where it is decorated, with words."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial, wraps
 from typing import Any
@@ -20,11 +21,6 @@ def generator() -> Iterator[int]:
     yield 1
 
 
-@wraps(coroutine)
-def wrapped() -> Any:
-    return coroutine()
-
-
 class Awaited:
     __name__ = "awaited"
 
@@ -37,7 +33,6 @@ class Awaited:
         (coroutine, "an async function"),
         (stream, "a function with yield"),
         (generator, "a function with yield"),
-        (wrapped, "an async function"),
         (partial(coroutine), "an async function"),
         (Awaited(), "an async function"),
     ],
@@ -45,3 +40,11 @@ class Awaited:
 def test_a_function_that_a_call_would_not_run_is_no_job(function: Callable[[], Any], kind: str) -> None:
     with pytest.raises(TypeError, match=f"job refused: {kind} cannot be a job: .*nothing of it would run"):
         job(name="refused")(function)
+
+
+def test_a_function_that_runs_it_by_itself_is_one() -> None:
+    @wraps(coroutine)
+    def runs() -> None:
+        asyncio.run(coroutine())
+
+    assert job(name="decorator.runs")(runs).name == "decorator.runs"

@@ -33,6 +33,9 @@ ENDS: dict[str, tuple[Job[..., Any], dict[str, Any], str, str]] = {
     ),
     "ROLLBACK": (rascals.commit_by_hand, {"sql": "ROLLBACK", "more": True}, "failed", "TransactionEnded"),
     "the driver's commit": (rascals.commit_through_the_driver, {}, "failed", "TransactionEnded"),
+    "COMMIT, then raise": (rascals.commit_and_raise, {}, "failed", "TransactionEnded"),
+    "COMMIT and more, then raise": (rascals.commit_more_and_raise, {}, "failed", "TransactionEnded"),
+    "a coroutine": (rascals.return_a_coroutine, {}, "failed", "TypeError"),
     "session.begin": (rascals.begin_a_block, {}, "failed", "RuntimeError"),
     "with session": (rascals.close_the_session, {}, "failed", "TransactionEnded"),
     "session.rollback": (rascals.roll_back, {}, "failed", "TransactionEnded"),
@@ -98,8 +101,17 @@ def test_each_ends_by_itself_and_leaves_no_trace(looking: Looking, process: Proc
     attempts = looking.rows("SELECT job FROM forecourt.failed WHERE attempts <> 1")
     assert attempts == [], "what was committed by hand is not done again"
     kept = {call for (call,) in looking.rows("SELECT call FROM traces")}
-    assert kept == {"forked", "by hand", "through the driver", "before the savepoint", "together"}
+    committed = {"by hand", "through the driver", "and raise", "more and raise", "together"}
+    assert kept == committed | {"forked", "before the savepoint"}
     assert looking.traces("forked") == 1, "a forked child commits nothing"
+    assert looking.traces("%and raise") == 2, "nor is it done again when the function raises afterwards"
+
+
+def test_a_batch_that_commits_by_hand_is_not_halved_and_done_again(looking: Looking) -> None:
+    rascals.commit_together.dispatch_many([{"n": n} for n in range(8)])
+    with worker(processes=1, app="rascals:app"):
+        wait_until(lambda: looking.count("failed") == 8)
+    assert looking.traces("together") == 1
 
 
 @pytest.mark.parametrize(

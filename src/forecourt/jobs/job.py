@@ -250,7 +250,7 @@ def _unique(given: bool | str | Sequence[str]) -> tuple[str, ...] | None:
 
 def _never_runs(function: Callable[..., Any]) -> str | None:
     """What kind of function this is, if calling it runs nothing of it."""
-    inner = inspect.unwrap(function)
+    inner: Any = function
     while isinstance(inner, partial):
         inner = inner.func
     for plain in (inner, getattr(inner, "__call__", None)):  # noqa: B004 - its own, not whether it has one

@@ -6,11 +6,12 @@ Whoever runs a call, in a slot, in a test or by hand, runs it through here.
 import os
 from collections.abc import Sequence
 from itertools import count
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NoReturn
 
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy.orm import Session, SessionTransaction
 
 from forecourt.database import engine, in_transaction_of
@@ -31,6 +32,9 @@ ENDED = (
     "the transaction of the job's session was ended by hand (COMMIT, ROLLBACK, or the session's rollback or close), so its effects "
     "would no longer be exactly once; use session.begin_nested() for a part that may fail"
 )
+
+NOTHING_RAN = (CoroutineType, GeneratorType, AsyncGeneratorType)
+"""What a function returns that only made an object."""
 
 _numbers = count(1)
 
@@ -82,6 +86,18 @@ def is_within(connection: psycopg.Connection[Any], mark: str) -> bool:
     return connection.execute(STILL_WITHIN, {"mark": mark}).fetchall()[0][0] is True
 
 
+def was_ended(connection: psycopg.Connection[Any], mark: str) -> bool:
+    """Whether a job that raised had ended its transaction before: then what it did until then stays, and must not be repeated. A
+    transaction that the database has aborted, or that broke, is rolled back, whichever it was."""
+    match connection.info.transaction_status:
+        case TransactionStatus.IDLE:
+            return True
+        case TransactionStatus.INTRANS:
+            return not is_within(connection, mark)
+        case _:
+            return False
+
+
 def run(job: Job[..., Any], call: RunningCall, texts: Sequence[str], session: Session | None) -> Any:
     """Load the arguments from JSON text, one for each call that runs together, and run the function inside the middleware.
 
@@ -94,11 +110,20 @@ def run(job: Job[..., Any], call: RunningCall, texts: Sequence[str], session: Se
         args = {name: [one[name] for one in loaded] for name in args}
     if session is not None:
         args["session"] = session
-    try:
-        return surrounded(call, lambda: job.function(**args))
-    finally:
-        if os.getpid() != process:
-            os._exit(1)  # it would go on with its parent's connections, and report the call a second time
+
+    def execute() -> Any:
+        try:
+            result = job.function(**args)
+        finally:
+            if os.getpid() != process:
+                os._exit(1)  # it would go on with its parent's connections, and report the call a second time
+        if isinstance(result, NOTHING_RAN):
+            raise TypeError(
+                f"job {job.name} returned a {type(result).__name__}: nothing of it has run; call asyncio.run(...) in it"
+            )
+        return result
+
+    return surrounded(call, execute)
 
 
 def run_in_foreground(job: Job[..., Any], call: RunningCall, texts: Sequence[str]) -> Any:

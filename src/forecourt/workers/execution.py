@@ -32,7 +32,7 @@ from forecourt.jobs.outcome import (
 from forecourt.logs import doing
 from forecourt.store import ready
 from forecourt.store.running import Ended
-from forecourt.workers.attempt import ENDED, JobSession, TransactionEnded, begin, commit, is_within, run
+from forecourt.workers.attempt import ENDED, JobSession, TransactionEnded, begin, commit, is_within, run, was_ended
 from forecourt.workers.bundle import Item, Report, loaded
 from forecourt.workers.ending import Ending, end
 from forecourt.workers.tail import Tail
@@ -92,7 +92,7 @@ class Execution:
         self._tail.clear()
         outcome = self._attempt(job, items)
         share = (time.perf_counter() - begun) / len(items)
-        if isinstance(outcome, Finished | Interrupted) or len(items) == 1:
+        if isinstance(outcome, Finished | Interrupted) or len(items) == 1 or _is_of_no_half(outcome):
             log = self._tail.lines()
             return [Report(item.id, outcome, share, log if item is items[0] else ()) for item in items]
         half = len(items) // 2
@@ -120,8 +120,14 @@ class Execution:
                 return FINISHED if result is None else Finished(_result(result))
             with JobSession(self._engine()) as session:
                 mark = begin(session)
-                result = run(job, call, texts, session)
-                session.flush()
+                connection = in_transaction_of(session)
+                try:
+                    result = run(job, call, texts, session)
+                    session.flush()
+                except BaseException as error:
+                    if was_ended(connection, mark):
+                        raise TransactionEnded(f"{ENDED}; then it raised {type(error).__name__}") from error
+                    raise
                 text = _result(result)
                 self._end(session, mark, items, text, time.perf_counter() - begun)
                 commit(session)
@@ -171,6 +177,11 @@ class Execution:
         if token != item.token:
             raise _ClaimIsLost
         return Whole(item.id, item.token, args, item.attempts, loaded(options))
+
+
+def _is_of_no_half(outcome: Outcome) -> bool:
+    """Whether running a part of the batch again could repeat what is committed already."""
+    return isinstance(outcome, Raised) and outcome.error.endswith(TransactionEnded.__qualname__)
 
 
 def raised(error: BaseException, *, final: bool = False) -> Raised:

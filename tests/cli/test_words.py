@@ -23,7 +23,7 @@ def run(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
     monkeypatch.setenv("FORECOURT_APP", "workshop:app")
 
     def invoke(*arguments: str) -> Any:
-        return CliRunner().invoke(forecourt, arguments, standalone_mode=True)
+        return CliRunner().invoke(forecourt, arguments)
 
     return invoke
 

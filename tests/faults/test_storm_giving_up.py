@@ -1,5 +1,6 @@
 """Who is given up, and who is not: only the silent, only after they were watched, and never anybody else with them."""
 
+import os
 import socket
 import subprocess
 import threading
@@ -20,6 +21,7 @@ from forecourt.store.running import Ended, Lost, Postponed
 from forecourt.workers import identity, lifeline, marks
 from forecourt.workers.identity import Identity, own
 from forecourt.workers.lifeline import Lifeline
+from forecourt.workers.marks import Marks
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -185,7 +187,7 @@ def test_this_machine_knows_a_dead_process_at_once(tx: Connection, looking: Look
     assert engine().pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
-def test_a_row_deletes_no_file_but_the_marks_of_a_worker_of_this_place(
+def test_a_row_deletes_no_file_but_the_marks_of_a_worker_of_this_host(
     tx: Connection, watcher: Lifeline, tmp_path: Path
 ) -> None:
     """Whoever can write the row could otherwise have any file removed by whoever rescues."""
@@ -196,17 +198,37 @@ def test_a_row_deletes_no_file_but_the_marks_of_a_worker_of_this_place(
     other = mine / "database.conf"
     foreign = mine / "marks-2-2"
     link = mine / "marks-3-3"
-    for file in (precious, other, foreign):
-        file.write_bytes(bytes(8))
-    link.symlink_to(precious)
-    for file in (precious, other, link, mine / ".." / ".." / precious.name):
+    pipe = mine / "marks-4-4"
+    precious.write_bytes(bytes(8))
+    for file in (other, foreign):
+        file.write_bytes(marks.SIGNATURE + bytes(8))
+    link.symlink_to(foreign)
+    os.mkfifo(pipe)
+    for file in (precious, other, link, pipe, mine / ".." / ".." / precious.name):
         tx.execute(
             "UPDATE forecourt.workers SET host = %s, boot = %s, pid_started = 'never' WHERE id = %s",
             (me.host, me.boot, enter(tx, "gone", str(file))),
         )
     silence(tx, enter(tx, "elsewhere", str(foreign)))
     wait_until(lambda: watcher.run_once() or tx.execute("SELECT count(*) = 1 FROM forecourt.workers").fetchall()[0][0])
-    assert all(file.exists() for file in (precious, other, foreign, link))
+    assert all(file.exists() for file in (precious, other, foreign, link, pipe))
+
+
+def test_the_marks_of_a_worker_with_another_folder_count(
+    tx: Connection, looking: Looking, watcher: Lifeline, tmp_path: Path
+) -> None:
+    """Two workers of one host need not share a FORECOURT_VAR."""
+    me = own()
+    theirs = Marks(tmp_path / "elsewhere" / "marks-1-1", 1)
+    lost = workers.register(
+        tx, host=me.host, boot=me.boot, pid=me.pid, pid_started="before", slots=1, queues=[], version="0",
+        marks=str(theirs.path),
+    )  # fmt: skip
+    workshop.leave_trace.dispatch(call="one")
+    theirs.set(0, claim(tx, lost).id)
+    watcher.run_once()
+    assert looking.rows("SELECT attempts FROM forecourt.scheduled") == [(1,)]
+    assert not theirs.path.exists()
 
 
 def test_a_rescuer_that_does_not_know_the_job_gives_back_and_never_fails(

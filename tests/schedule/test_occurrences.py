@@ -83,6 +83,14 @@ def test_every_half_hour_is_every_real_half_hour(shift: str) -> None:
     assert due == [at - day + number * timedelta(minutes=30) for number in range(1, 97)]
 
 
+def next_three(zone: str, cron: str, after: str) -> list[str]:
+    """The next due times after an instant on the zone's wall, as its wall shows them."""
+    task = new_task(zone).cron(cron)
+    start = datetime.fromisoformat(after).replace(tzinfo=task.zone)
+    found = islice(task.occurrences(start, datetime.max.replace(tzinfo=UTC)), 3)
+    return [f"{instant.astimezone(task.zone):%d %H:%M%z}" for instant in found]
+
+
 @pytest.mark.parametrize(
     ("zone", "cron", "after", "due"),
     [
@@ -107,10 +115,7 @@ def test_every_half_hour_is_every_real_half_hour(shift: str) -> None:
     ],
 )
 def test_an_interval_is_read_off_the_wall_clock_as_it_runs(zone: str, cron: str, after: str, due: list[str]) -> None:
-    task = new_task(zone).cron(cron)
-    start = datetime.fromisoformat(after).replace(tzinfo=task.zone)
-    found = islice(task.occurrences(start, datetime.max.replace(tzinfo=UTC)), 3)
-    assert [f"{instant.astimezone(task.zone):%d %H:%M%z}" for instant in found] == due
+    assert next_three(zone, cron, after) == due
 
 
 @pytest.mark.parametrize(
@@ -125,10 +130,7 @@ def test_an_interval_is_read_off_the_wall_clock_as_it_runs(zone: str, cron: str,
     ],
 )
 def test_only_what_runs_in_every_hour_goes_by_elapsed_time(zone: str, cron: str, after: str, due: list[str]) -> None:
-    task = new_task(zone).cron(cron)
-    start = datetime.fromisoformat(after).replace(tzinfo=task.zone)
-    found = islice(task.occurrences(start, datetime.max.replace(tzinfo=UTC)), 3)
-    assert [f"{instant.astimezone(task.zone):%d %H:%M%z}" for instant in found] == due
+    assert next_three(zone, cron, after) == due
 
 
 def test_seconds_are_aligned_with_the_minute() -> None:

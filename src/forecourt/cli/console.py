@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from forecourt.durations import LONGEST
 from forecourt.visible import visible
 
 if TYPE_CHECKING:
     from psycopg import Connection
-
-LONGEST = 100 * 365.25 * 86400
-"""Seconds: a hundred years, as everywhere; what is longer no calendar can express."""
 
 CALL_ID = click.IntRange(1, 2**63 - 1)
 """The ids that calls may have."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
-Seconds: TypeAlias = float | timedelta
+from forecourt.durations import LONGEST
 
-LONGEST = 100 * 365.25 * 86400.0
-"""Seconds: a hundred years. No wait is meant to be longer, and much longer ones no calendar can express."""
+Seconds: TypeAlias = float | timedelta
 
 
 def seconds(value: Seconds, what: str = "a delay") -> float:

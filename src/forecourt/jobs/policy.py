@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from forecourt.jobs.backoff import LONGEST, Backoff, Steps
+from forecourt.durations import LONGEST
+from forecourt.jobs.backoff import Backoff, Steps
 from forecourt.jobs.limits import Limit, Rate
 
 

@@ -60,7 +60,7 @@ class Clock:
         self._engine = engine
         self._host = host or hostname()
         self._next: dict[str, datetime] = {}
-        self._seen = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+        self._seen = datetime.min.replace(tzinfo=UTC)
         self._beat_at = 0.0
         self._inquiry = Inquiry()
         self._warned = False
@@ -93,7 +93,7 @@ class Clock:
             if time.monotonic() >= self._beat_at:
                 tasks.beat(tx, self._host, heartbeat=HEARTBEAT in self._tasks)
                 self._beat_at = time.monotonic() + BEAT_EVERY
-        if now < self._seen - timedelta(seconds=GRACE):
+        if now + ON_TIME < self._seen:
             self.begin(at)
         self._seen = now
         due = [self._tasks[name] for name, instant in self._next.items() if instant <= now]

@@ -67,12 +67,12 @@ class Inquiry:
                 # A daemon: a condition that hangs must not keep the process from ending.
                 threading.Thread(target=question.ask, name=f"condition of {task.name}", daemon=True).start()
         until = time.monotonic() + PATIENCE
-        return {
-            task.name: answer
-            for task in asked
-            for known, answer in [self._answer(self._open[task.name], until)]
-            if known
-        }
+        answers: dict[str, Answer | None] = {}
+        for task in asked:
+            known, answer = self._answer(self._open[task.name], until)
+            if known:
+                answers[task.name] = answer
+        return answers
 
     def waits(self) -> bool:
         """Whether a question has not been used: its answer is still to come, or came after the round had looked."""

@@ -53,15 +53,14 @@ def sort_out(due: Iterable[datetime], now: datetime, misfire: Misfire) -> Dues:
 def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> Dues:
     if within is None:
         return Dues(tuple(due), ())
-    limit = within
     run: list[datetime] = []
     missed = Latest()
     for instant in due:
-        if now - instant <= limit:
+        if now - instant <= within:
             run.append(instant)
         else:
             missed.append(instant)
-    return Dues(tuple(run), missed.noted(f"more than {_words(limit)} late"))
+    return Dues(tuple(run), missed.noted(f"more than {_words(within)} late"))
 
 
 def _latest(due: Iterable[datetime], now: datetime, limit: timedelta, why: str) -> Dues:

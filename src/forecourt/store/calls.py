@@ -119,7 +119,7 @@ class Placement:
             "trace": self.trace,
             "batch": (self.options or {}).get("batch"),
             "unique": None if self.unique is None else json_text.dumps(self.unique),
-            "defaults": json_text.dumps(self.defaults) if self.defaults else "{}",
+            "defaults": None if self.unique is None else json_text.dumps(self.defaults),
             "unique_for": self.unique_for,
         }
 

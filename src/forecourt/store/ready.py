@@ -122,8 +122,14 @@ def claim(tx: Connection[Any], *, queue: str, limit: int, worker: int, low: LowW
 
     A paused queue yields none. Calls that another transaction is claiming are skipped, not waited for.
     """
-    parameters = {"queue": queue, "limit": limit, "worker": worker, "priority": low.priority, "low": low.id}
-    parameters["most"] = MOST
+    parameters = {
+        "queue": queue,
+        "limit": limit,
+        "worker": worker,
+        "priority": low.priority,
+        "low": low.id,
+        "most": MOST,
+    }
     rows = tx.execute(CLAIM, parameters, binary=True).fetchall()
     claimed = sorted((_bounded(Claimed._make(row)) for row in rows), key=attrgetter("priority", "id"))
     in_batches = {call.batch_id for call in claimed if call.batch_id is not None}

@@ -74,5 +74,5 @@ def _exists(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass  # there is somebody, and it is another user's
     return True

@@ -7,13 +7,18 @@ others were only claimed and lose nothing. A file mapping costs a slot one store
 import mmap
 import os
 import re
+import stat
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 from forecourt.settings import settings
 
 CELL = struct.Struct("=q")
 PATTERN = re.compile(r"marks-\d+-\d+")
+SIGNATURE = b"4court!\n"
+"""What the file begins with, so that nothing else is taken for one."""
+LARGEST = 1024 * 1024
 
 
 class Marks:
@@ -24,17 +29,18 @@ class Marks:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file:
             # Written rather than truncated to size: a store into a hole for which the disk has no room would kill the slot.
-            file.write(bytes(max(0, slots * CELL.size - file.seek(0, os.SEEK_END))))
-            file.flush()
-            self._cells = mmap.mmap(file.fileno(), slots * CELL.size)
+            if file.seek(0, os.SEEK_END) == 0:
+                file.write(SIGNATURE + bytes(slots * CELL.size))
+                file.flush()
+            self._cells = mmap.mmap(file.fileno(), len(SIGNATURE) + slots * CELL.size)
 
     def set(self, slot: int, call: int) -> None:
         """Say that a slot starts this call."""
-        CELL.pack_into(self._cells, slot * CELL.size, call)
+        CELL.pack_into(self._cells, len(SIGNATURE) + slot * CELL.size, call)
 
     def clear(self, slot: int) -> None:
         """Say that a slot runs nothing."""
-        CELL.pack_into(self._cells, slot * CELL.size, 0)
+        CELL.pack_into(self._cells, len(SIGNATURE) + slot * CELL.size, 0)
 
     def close(self) -> None:
         """Unmap, and remove the file. The worker that ends in order does this last."""
@@ -43,26 +49,34 @@ class Marks:
 
 
 def folder() -> Path:
-    """Where the workers of this host that share a FORECOURT_VAR leave their marks."""
+    """Where the workers of this FORECOURT_VAR leave their marks."""
     return (settings().var / "run").absolute()
 
 
 def of(name: str) -> Path | None:
-    """The file that a worker's row names, if it is one of this folder's marks: a row says what whoever wrote it likes."""
+    """The file that a worker's row names, wherever it lies on this host, if marks are what it is: a row says what whoever wrote it
+    likes."""
     path = Path(name)
-    return path if path.parent == folder() and PATTERN.fullmatch(path.name) and not path.is_symlink() else None
+    return path if PATTERN.fullmatch(path.name) and _content(path).startswith(SIGNATURE) else None
 
 
 def forget(path: Path | None) -> None:
-    """Remove a lost worker's file."""
-    if path is not None and path.is_file():
-        path.unlink(missing_ok=True)
+    """Remove a lost worker's file; another user's stays."""
+    if path is not None:
+        with suppress(OSError):
+            path.unlink()
 
 
 def read(path: Path | None) -> set[int]:
     """The calls that were running when the worker ended; empty when there is no such file."""
+    cells = b"" if path is None else _content(path)[len(SIGNATURE) :]
+    return {cell for (cell,) in CELL.iter_unpack(cells[: len(cells) - len(cells) % CELL.size]) if cell}
+
+
+def _content(path: Path) -> bytes:
+    """What is in a plain file; nothing if it is none."""
     try:
-        content = b"" if path is None else path.read_bytes()
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
+            return file.read(LARGEST) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except OSError:
-        return set()
-    return {cell for (cell,) in CELL.iter_unpack(content[: len(content) - len(content) % CELL.size]) if cell}
+        return b""

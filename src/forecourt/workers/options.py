@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from forecourt.jobs.backoff import LONGEST
+from forecourt.durations import LONGEST
 from forecourt.jobs.policy import Defaults
 
 

@@ -261,6 +261,15 @@ def test_a_minute_is_due_exactly_when_an_occurrence_lies_in_it(text: Text, shift
     ]
 
 
+def test_an_hour_that_comes_twice_is_due_twice_also_seen_from_a_day_before() -> None:
+    """Cairo's Thursday 29 October 2026 has 25 hours; what follows is a Sunday."""
+    task = new_task("Africa/Cairo").cron("*/2 * * * 0,4")
+    shift = datetime(2026, 10, 29, 21, tzinfo=UTC)
+    for early in range(0, 300, 10):
+        first = shift - timedelta(days=1, seconds=early)
+        assert shift in set(task.occurrences(first, shift + timedelta(minutes=3)))
+
+
 @settings(max_examples=100, deadline=None)
 @given(text=texts(), shift=st.sampled_from(sorted(SHIFTS)), ends=st.tuples(seconds, seconds, seconds).map(sorted))
 def test_splitting_an_interval_neither_loses_nor_doubles(text: Text, shift: str, ends: list[timedelta]) -> None:

@@ -121,8 +121,9 @@ def _intervals(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[da
                 yield instant
         else:
             return
-        # No later shift can move this next due time by more than a day: what lies before that is empty.
-        start = end if shifted else max(end, instant - DAY)
+        # No later shift can move this next due time by more than a day, and what one repeats was due shortly before it: unless one
+        # follows at once, what lies between is empty.
+        start = end if shifted or _offset(end + DAY, zone) != offset else max(end, instant - DAY)
 
 
 def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:

@@ -12,6 +12,9 @@ from typing import Any
 
 import psycopg
 
+from forecourt.store import ready
+from forecourt.store.ready import Claimed
+
 TESTS = Path(__file__).parent
 
 
@@ -139,3 +142,15 @@ class Looking:
                 " + (SELECT count(*) FROM forecourt.running)"
             )
         )
+
+
+def claim(
+    tx: psycopg.Connection[Any], *, worker: int = 1, limit: int = 1, queue: str = "default", **more: Any
+) -> list[Claimed]:
+    """What a slot of this worker claims; the worker enters the list, should it not be on it."""
+    tx.execute(
+        "INSERT INTO forecourt.workers (id, host, boot, pid, pid_started, slots, queues, version, marks) OVERRIDING SYSTEM VALUE"
+        " VALUES (%s, 'test', 'test', 1, '1', 1, '{default}', '0', '') ON CONFLICT (id) DO NOTHING",
+        (worker,),
+    )
+    return ready.claim(tx, queues=[queue], limit=limit, worker=worker, slot=0, low=more.get("low", {}))

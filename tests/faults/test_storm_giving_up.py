@@ -18,8 +18,9 @@ from forecourt.jobs.policy import Defaults
 from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.store.running import Ended, Lost, Postponed
-from forecourt.workers import identity, lifeline, marks
-from forecourt.workers.identity import Identity, own
+from forecourt import process as identity
+from forecourt.workers import lifeline, marks
+from forecourt.process import Identity, own
 from forecourt.workers.lifeline import Lifeline
 from forecourt.workers.marks import Marks
 
@@ -64,7 +65,7 @@ def silence(tx: Connection, worker: int, since: str = "1 minute") -> None:
 
 
 def claim(tx: Connection, worker: int) -> Claimed:
-    [call] = ready.claim(tx, queue="default", limit=1, worker=worker, low=LowWater())
+    [call] = claim(tx, limit=1, worker=worker)
     return call
 
 
@@ -150,7 +151,7 @@ def test_a_worker_that_was_cut_off_in_the_middle_of_a_claim_is_given_up_too(
     workshop.leave_trace.dispatch(call="one")
     with psycopg.connect(database, application_name=workers.dispatcher_name(lost)) as cut_off:
         workers.hold(cut_off, lost)
-        assert ready.claim(cut_off, queue="default", limit=1, worker=lost, low=LowWater())
+        assert claim(cut_off, limit=1, worker=lost)
         watcher.run_once()
         wait_until(lambda: watcher.run_once() or looking.count("workers") == 1)
         assert looking.rows("SELECT args FROM forecourt.ready FOR UPDATE SKIP LOCKED") == [({"call": "one"},)]
@@ -175,7 +176,7 @@ def test_only_the_lost_workers_own_sessions_are_ended(tx: Connection, database: 
 
 
 def test_this_machine_knows_a_dead_process_at_once(tx: Connection, looking: Looking, watcher: Lifeline) -> None:
-    from forecourt.workers.identity import own
+    from forecourt.process import own
 
     me = own()
     workers.register(

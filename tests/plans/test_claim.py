@@ -6,6 +6,7 @@ import orjson
 import psycopg
 import pytest
 
+from fleet import claim
 from forecourt.database.engine import connect
 from forecourt.store import ready, running
 from forecourt.store.arrays import bigints, floats
@@ -21,10 +22,11 @@ BATCH = 100
 
 
 @pytest.fixture
-def dispatcher(database: str) -> Any:
+def slot(database: str) -> Any:
     connection = connect(autocommit=True)
     connection.execute(PLANNER.encode())
     connection.prepare_threshold = 0
+    claim(connection)  # its worker enters the list
     yield connection
     connection.close()
 
@@ -39,87 +41,86 @@ def buffers(connection: psycopg.Connection[Any], statement: str, parameters: dic
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
-def claim(connection: psycopg.Connection[Any], low: LowWater) -> dict[str, Any]:
+def claiming(low: LowWater) -> dict[str, Any]:
     return {
-        "queue": "default",
-        "priority": low.priority,
-        "low": low.id,
+        "queues": ["high", "default", "low"],
+        "priorities": [low.priority] * 3,
+        "lows": bigints([low.id] * 3),
         "limit": BATCH,
         "worker": 1,
+        "slot": 0,
         "most": ready.MOST,
     }
 
 
 def test_a_claim_from_a_deep_backlog_touches_what_one_from_a_shallow_one_does(
-    dispatcher: psycopg.Connection[Any],
+    slot: psycopg.Connection[Any],
 ) -> None:
-    dispatcher.execute(FILL, {"rows": 1_000})
-    shallow = buffers(dispatcher, CLAIM, claim(dispatcher, LowWater()))
-    dispatcher.execute(FILL, {"rows": 100_000})
-    deep = buffers(dispatcher, CLAIM, claim(dispatcher, LowWater()))
+    slot.execute(FILL, {"rows": 1_000})
+    shallow = buffers(slot, CLAIM, claiming(LowWater()))
+    slot.execute(FILL, {"rows": 100_000})
+    deep = buffers(slot, CLAIM, claiming(LowWater()))
     assert deep <= shallow * 1.3, (shallow, deep)
     assert deep < BATCH * 30
 
 
 def test_a_plan_made_while_the_table_was_empty_still_uses_the_index_when_it_is_deep(
-    dispatcher: psycopg.Connection[Any],
+    slot: psycopg.Connection[Any],
 ) -> None:
     for _ in range(7):  # PostgreSQL settles on a generic plan after five executions
-        ready.claim(dispatcher, queue="default", limit=BATCH, worker=1, low=LowWater())
-    dispatcher.execute(FILL, {"rows": 100_000})
-    before = dispatcher.execute("SELECT pg_stat_get_xact_tuples_returned('forecourt.ready'::regclass)").fetchall()[0][0]
-    with dispatcher.transaction():
-        got = ready.claim(dispatcher, queue="default", limit=BATCH, worker=1, low=LowWater())
-        read = dispatcher.execute("SELECT pg_stat_get_xact_tuples_returned('forecourt.ready'::regclass)").fetchall()[0][
-            0
-        ]
+        claim(slot, limit=BATCH)
+    slot.execute(FILL, {"rows": 100_000})
+    before = slot.execute("SELECT pg_stat_get_xact_tuples_returned('forecourt.ready'::regclass)").fetchall()[0][0]
+    with slot.transaction():
+        got = claim(slot, limit=BATCH)
+        read = slot.execute("SELECT pg_stat_get_xact_tuples_returned('forecourt.ready'::regclass)").fetchall()[0][0]
     assert len(got) == BATCH
     assert read - before == 0, "no sequential scan returned a row"
 
 
-def test_with_the_low_water_mark_dead_entries_cost_nothing(dispatcher: psycopg.Connection[Any], database: str) -> None:
+def test_with_the_low_water_mark_dead_entries_cost_nothing(slot: psycopg.Connection[Any], database: str) -> None:
     """Another transaction sees the claimed rows, so that their index entries cannot be removed."""
-    dispatcher.execute(FILL, {"rows": 30_000})
-    dispatcher.execute("ANALYZE forecourt.ready")
+    slot.execute(FILL, {"rows": 30_000})
+    slot.execute("ANALYZE forecourt.ready")
     with psycopg.connect(database) as holder:
         holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         holder.execute("SELECT 1")
         low = LowWater()
-        fresh = buffers(dispatcher, CLAIM, claim(dispatcher, low))
+        fresh = buffers(slot, CLAIM, claiming(low))
         for _ in range(150):
-            got = ready.claim(dispatcher, queue="default", limit=BATCH, worker=1, low=low)
-            running.finish(dispatcher, [running.Ended(call.id, call.token, 0, "finished", None) for call in got])
+            got = claim(slot, limit=BATCH, low={"default": low})
+            running.finish(slot, [running.Ended(call.id, call.token, 0, "finished", None) for call in got])
             low = LowWater(got[-1].priority, got[-1].id + 1)
-        hinted = buffers(dispatcher, CLAIM, claim(dispatcher, low))
-        blind = buffers(dispatcher, CLAIM, claim(dispatcher, LowWater()))
+        hinted = buffers(slot, CLAIM, claiming(low))
+        blind = buffers(slot, CLAIM, claiming(LowWater()))
     assert hinted <= fresh * 1.5, (fresh, hinted)
     assert blind > hinted + 50, "the mark is what saves it"
 
 
-def test_an_acknowledgement_goes_by_primary_key_and_touches_its_batch(dispatcher: psycopg.Connection[Any]) -> None:
-    dispatcher.execute(FILL, {"rows": 20_000})
+def test_an_acknowledgement_goes_by_primary_key_and_touches_its_batch(slot: psycopg.Connection[Any]) -> None:
+    slot.execute(FILL, {"rows": 20_000})
     for _ in range(7):
-        running.finish(dispatcher, [running.Ended(0, 0, 0, "finished", None)])
-    got = ready.claim(dispatcher, queue="default", limit=20_000, worker=1, low=LowWater())
+        running.finish(slot, [running.Ended(0, 0, 0, "finished", None)])
+    got = claim(slot, limit=20_000)
     few = got[:BATCH]
     parameters = finished(few)
-    assert buffers(dispatcher, running.FINISH, parameters) < BATCH * 30
-    with dispatcher.transaction(force_rollback=True):
-        plan = dispatcher.execute(f"EXPLAIN (FORMAT json) {running.FINISH}".encode(), parameters).fetchall()[0][0]
+    assert buffers(slot, running.FINISH, parameters) < BATCH * 30
+    with slot.transaction(force_rollback=True):
+        plan = slot.execute(f"EXPLAIN (FORMAT json) {running.FINISH}".encode(), parameters).fetchall()[0][0]
     assert "running_pkey" in orjson.dumps(plan).decode()
 
 
-@pytest.mark.parametrize("statement", ["FINISH", "RETRY", "FAIL", "GIVE_BACK", "MARK_STARTED"])
+@pytest.mark.parametrize("statement", ["FINISH", "RETRY", "FAIL", "GIVE_BACK", "RESCUE", "MARK_STARTED"])
 def test_the_end_of_a_call_costs_the_same_when_the_planner_believes_that_running_is_empty(
-    dispatcher: psycopg.Connection[Any], statement: str
+    slot: psycopg.Connection[Any], statement: str
 ) -> None:
     """Autovacuum analyzes the table in a quiet moment; then a thousand calls run."""
-    dispatcher.execute(FILL, {"rows": 1})
-    ready.claim(dispatcher, queue="default", limit=1, worker=1, low=LowWater())
-    dispatcher.execute("ANALYZE forecourt.running")
-    dispatcher.execute(FILL, {"rows": 1_000})
-    got = ready.claim(dispatcher, queue="default", limit=1_000, worker=1, low=LowWater())
-    assert handled(dispatcher, getattr(running, statement), finished(got)) < 20 * len(got)
+    slot.execute(FILL, {"rows": 1})
+    claim(slot)
+    slot.execute("ANALYZE forecourt.running")
+    slot.execute(FILL, {"rows": 1_000})
+    got = claim(slot, limit=1_000)
+    assert handled(slot, getattr(running, statement), finished(got)) < 20 * len(got)
 
 
 def finished(calls: list[Claimed]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from forecourt.schedule.clock import Clock
 from forecourt.schedule.events import NotRun
 from forecourt.settings import settings
 from forecourt.store import pauses
-from forecourt.workers.identity import own
+from forecourt.process import own
 from hands import Hands
 
 SECOND = timedelta(seconds=1)

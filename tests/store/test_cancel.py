@@ -7,11 +7,11 @@ import psycopg
 import pytest
 
 import workshop
-from fleet import Looking, wait_until
-from forecourt.store import cancel, ready, running, scheduled
-from forecourt.store.ready import Claimed, LowWater
+from fleet import Looking, claim, wait_until
+from forecourt.database.transactions import Transactions
+from forecourt.store import cancel, running, scheduled
+from forecourt.workers.control import Control
 from forecourt.workers.ending import cancel_waiting
-from forecourt.workers.errand import Errand
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -30,11 +30,6 @@ def operator(database: str) -> Iterator[Connection]:
         connection.rollback()
 
 
-def claim(tx: Connection) -> Claimed:
-    [call] = ready.claim(tx, queue="default", limit=1, worker=1, low=LowWater())
-    return call
-
-
 def end(operator: Connection, id: int) -> tuple[set[int], set[int]]:
     """What `queue cancel` does: who lives, and who waited."""
     live = cancel.ask(operator, [id], "operator")
@@ -43,22 +38,24 @@ def end(operator: Connection, id: int) -> tuple[set[int], set[int]]:
     return live, waited
 
 
-def errand() -> None:
-    Errand(lambda: 2, lambda unwanted, restart: None).run_once()
+def control() -> None:
+    database = Transactions()
+    Control(database, lambda: 2, lambda unwanted, restart: None).run_once()
+    database.close()
 
 
 def test_a_call_that_was_asked_to_end_while_it_ran_ends_when_it_waits_again(
     tx: Connection, operator: Connection, looking: Looking
 ) -> None:
     call = workshop.nothing.dispatch(n=1)
-    claimed = claim(tx)
+    [claimed] = claim(tx)
     tx.commit()
     assert end(operator, call.id) == ({call.id}, set())
     running.give_back(tx, [(claimed.id, claimed.token)])
     tx.commit()
     assert cancel.asked_of(operator, 2) == set(), "some worker looks for its own, and forgets what is over"
     operator.commit()
-    errand()
+    control()
     assert looking.rows("SELECT outcome FROM forecourt.done") == [("cancelled",)]
     assert (looking.live(), looking.count("cancellations")) == (0, 0)
 
@@ -71,7 +68,7 @@ def test_a_call_is_found_while_it_moves(tx: Connection, operator: Connection, lo
     else:
         call = workshop.nothing.dispatch(n=1)
         if move != "claimed":
-            claimed = claim(tx)
+            [claimed] = claim(tx)
             tx.commit()
     match move:
         case "claimed":
@@ -95,7 +92,7 @@ def test_a_call_is_found_while_it_moves(tx: Connection, operator: Connection, lo
         operator.commit()
         running.give_back(tx, [(id, token)])
         tx.commit()
-    errand()
+    control()
     assert looking.rows("SELECT outcome FROM forecourt.done") == [("cancelled",)]
     assert (looking.live(), looking.count("cancellations")) == (0, 0)
 
@@ -109,11 +106,11 @@ def test_asking_twice_is_no_mistake(tx: Connection, operator: Connection) -> Non
 
 def test_a_request_is_forgotten_with_its_call(tx: Connection, operator: Connection, looking: Looking) -> None:
     call = workshop.nothing.dispatch(n=1)
-    claimed = claim(tx)
+    [claimed] = claim(tx)
     tx.commit()
     end(operator, call.id)
     running.finish(tx, [running.Ended(claimed.id, claimed.token, 0.1, "finished", None)])
     tx.commit()
-    errand()
+    control()
     assert looking.count("cancellations") == 0
     assert end(operator, call.id) == (set(), set())

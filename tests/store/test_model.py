@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from fleet import claim
 from forecourt.jobs.outcome import (
     Discarded,
     Finished,
@@ -27,15 +28,14 @@ from forecourt.jobs.outcome import (
     Released,
     SlotDied,
     TimedOut,
-    WorkerLost,
 )
 from forecourt.jobs.policy import Defaults, Policy
-from forecourt.store import calls, pauses, ready, running, scheduled, ticks
+from forecourt.store import calls, pauses, running, scheduled, ticks
 from forecourt.store.calls import Placement
-from forecourt.store.ready import Claimed, LowWater
-from forecourt.store.running import Ended, Lost, Postponed
-from forecourt.workers.ending import Ending, cancel_waiting, end
-from forecourt.workers.verdict import Verdict, decide
+from forecourt.store.ready import Claimed
+from forecourt.store.running import Ended, Lost, Postponed, Rescued
+from forecourt.workers.ending import cancel_waiting, end
+from forecourt.workers.verdict import Verdict, decide, lost_with_its_worker, over_before
 
 TRIES = 3
 DEFAULTS = Defaults(tries=TRIES)
@@ -88,7 +88,7 @@ class Night(RuleBasedStateMachine):
     @precondition(lambda self: "ready" in self.where.values())
     @rule(queue=QUEUES, limit=st.integers(1, 3), worker=st.integers(1, 3))
     def claim(self, queue: str, limit: int, worker: int) -> None:
-        got = ready.claim(self.tx, queue=queue, limit=limit, worker=worker, low=LowWater())
+        got = claim(self.tx, queue=queue, limit=limit, worker=worker)
         assert not (got and queue in self.paused)
         for call in got:
             assert call.token not in self.tokens, "a run token came twice"
@@ -96,12 +96,20 @@ class Night(RuleBasedStateMachine):
             assert call.attempts == self.attempts[call.id]
             self.tokens.add(call.token)
             self.where[call.id] = "running"
-            self.held.append(call)
+            over = over_before(call, Policy(), DEFAULTS)
+            if over is None:
+                self.held.append(call)
+                continue
+            # Its last try ended with its worker, which is decided by whoever claims it.
+            failed = verdict(call, over)
+            assert self.write([failed]) == {call.id}
+            self.where[call.id] = "failed"
+            self.stale.append(call)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def acknowledge(self, data: st.DataObject) -> None:
-        """A round of a completer: outcomes of calls that are still its own, and of some that are no longer."""
+        """A round of a slot: outcomes of calls that are still its own, and of some that are no longer."""
         ours = data.draw(some_of(self.held, at_least=1))
         late = data.draw(some_of(self.stale))
         # Few kinds, so that a statement often gets several calls at once.
@@ -127,16 +135,16 @@ class Night(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data(), had_started=st.booleans(), another=st.integers(1, 3))
     def lose_a_worker(self, data: st.DataObject, had_started: bool, another: int) -> None:
-        """What a lifeline does; the worker itself does not know yet, and acknowledges late. Unless its queue is paused, the call
+        """What a rescuer does; the worker itself does not know yet, and acknowledges late. Unless its queue is paused, the call
         runs under a newer claim by then, and nothing but the token tells the two apart."""
         victim = data.draw(st.sampled_from(self.held))
         if had_started:
             self.held.remove(victim)
             self.stale.append(victim)
-            lost = verdict(victim, WorkerLost("host", 1))
-            self.expect(lost)
-            assert self.write([lost]) == {victim.id}
-            self.promote()
+            rescued = Rescued(victim.id, victim.token, lost_with_its_worker(victim.attempts, "host", 1))
+            assert running.rescue(self.tx, [rescued]) == {victim.id}
+            self.where[victim.id] = "ready"
+            self.attempts[victim.id] += 1
         else:
             self.hand_back([victim], [])
         self.claim(queue=victim.queue, limit=len(self.where), worker=another)
@@ -192,17 +200,17 @@ class Night(RuleBasedStateMachine):
             case Ended(id=id):
                 self.where[id] = "done"
                 self.attempts[id] += 1
-            case Lost(id=id):
+            case Lost(id=id, counted=counted):
                 self.where[id] = "failed"
-                self.attempts[id] += 1
+                self.attempts[id] += counted
             case Postponed(id=id, counted=counted):
                 self.where[id] = "scheduled"
                 self.attempts[id] += counted
         assert self.attempts[verdict.id] <= TRIES
 
     def write(self, verdicts: Sequence[Verdict]) -> set[int]:
-        """As a completer writes them. Returns the ids of the calls that were still held."""
-        ends = [Ending(verdict, {}, 0.0) for verdict in verdicts if isinstance(verdict, Ended | Lost)]
+        """As a slot writes them. Returns the ids of the calls that were still held."""
+        ends = [verdict for verdict in verdicts if isinstance(verdict, Ended | Lost)]
         return end(self.tx, ends) | running.postpone(self.tx, [v for v in verdicts if isinstance(v, Postponed)])
 
     def say_too_late(self, call: Claimed) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 import workshop
 from fleet import Looking, work_until_empty
+from forecourt.database.transactions import Transactions
 from forecourt.workers.pruner import Pruner
 
 
@@ -37,7 +38,9 @@ def test_what_is_over_is_removed_and_what_lives_is_kept(looking: Looking) -> Non
         INSERT INTO forecourt.audit (at, who, action, target)
         VALUES (now() - interval '401 days', 'me', 'old', '{}'), (now(), 'me', 'new', '{}');
     """)
-    Pruner().run_once()
+    database = Transactions()
+    Pruner(database).run_once()
+    database.close()
     assert looking.rows("SELECT key FROM forecourt.uniques ORDER BY key") == [("for a time",), ("lives",)]
     assert looking.rows("SELECT name FROM forecourt.batches ORDER BY name") == [("new",), ("open",)]
     assert looking.rows("SELECT action FROM forecourt.audit") == [("new",)]

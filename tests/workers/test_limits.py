@@ -12,12 +12,11 @@ import psycopg
 import pytest
 
 import workshop
-from fleet import Looking, Process, wait_until, work_until_empty, worker
+from fleet import Looking, claim, Process, wait_until, work_until_empty, worker
 from forecourt import at_most, job, per
 from forecourt.store import limits, ready, workers
-from forecourt.store.ready import LowWater
 from forecourt.workers.admission import admit
-from forecourt.workers.identity import own
+from forecourt.process import own
 
 
 def most_at_once(looking: Looking, key: int) -> int:
@@ -101,7 +100,7 @@ def test_the_sweep_of_holds_spares_a_claim_that_is_being_committed(looking: Look
     with psycopg.connect(database) as claiming, psycopg.connect(database) as sweeping:
         limits.hold(sweeping, [("key", call.id, 0)])
         sweeping.commit()
-        [claimed] = ready.claim(claiming, queue="default", limit=1, worker=1, low=LowWater())
+        [claimed] = claim(claiming)
         limits.hold(claiming, [("key", call.id, claimed.token)])
         sweep = threading.Thread(target=lambda: limits.forget(sweeping))
         sweep.start()
@@ -133,7 +132,7 @@ def test_an_argument_that_is_left_out_counts_as_its_default(looking: Looking, da
     workshop.limited_by_default.dispatch()
     workshop.limited_by_default.dispatch(lane=0)
     with psycopg.connect(database) as tx:
-        claimed = ready.claim(tx, queue="default", limit=2, worker=1, low=LowWater())
+        claimed = claim(tx, limit=2)
         assert len(admit(tx, {"limited_by_default": workshop.limited_by_default}, claimed)) == 1
 
 
@@ -143,7 +142,7 @@ def test_what_limits_hold_off_does_not_make_a_queue_look_empty(looking: Looking,
         running = workshop.limited_by_default.dispatch()
         me = own()
         alive = workers.register(tx, **asdict(me), slots=1, queues=["default"], version="0", marks="")
-        [claimed] = ready.claim(tx, queue="default", limit=1, worker=alive, low=LowWater())
+        [claimed] = claim(tx, worker=alive)
         assert admit(tx, {"limited_by_default": workshop.limited_by_default}, [claimed])
     workshop.limited_by_default.dispatch_many([{}] * 120)
     workshop.nothing.dispatch()

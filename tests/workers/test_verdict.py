@@ -15,19 +15,18 @@ from forecourt.jobs.outcome import (
     SlotDied,
     TimedOut,
     Unknown,
-    WorkerLost,
 )
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended, Lost, Postponed
-from forecourt.workers.verdict import PARKED, UNCOUNTED, Settled, decide
+from forecourt.workers.verdict import PARKED, UNCOUNTED, Settled, decide, over_before
 
 DEFAULTS = Defaults(tries=3, timeout=60, backoff=Steps((10, 30)))
-ERRORS = [Raised("ValueError", "no", "trace"), TimedOut(5), SlotDied(9, None), SlotDied(None, 3), WorkerLost("host", 7)]
+ERRORS = [Raised("ValueError", "no", "trace"), TimedOut(5), SlotDied(9, None), SlotDied(None, 3)]
 
 
 def held(attempts: int, interruptions: int) -> Claimed:
-    return Claimed(5, 50, None, "job", "queue", 0, attempts, interruptions, "{}", "{}", 0.0, 0.0, 0, None, False)
+    return Claimed(5, 50, None, "job", "queue", 0, attempts, interruptions, "{}", "{}", 0.0, 0.0, 0)
 
 
 def judge(outcome: Outcome, attempts: int = 0, interruptions: int = 0, policy: Policy = Policy()) -> object:  # noqa: B008
@@ -55,7 +54,6 @@ def test_every_kind_of_failure_is_retried_until_its_tries_are_used_up(error: Out
 def test_delays_follow_the_jobs_backoff_then_the_workers() -> None:
     assert [judge(ERRORS[0], attempts).delay for attempts in (0, 1)] == [10, 30]  # type: ignore[attr-defined]
     assert judge(ERRORS[0], policy=Policy(backoff=Steps((7,)))).delay == 7  # type: ignore[attr-defined]
-    assert judge(WorkerLost("host", 7)).delay == 0  # type: ignore[attr-defined]
 
 
 def test_the_jobs_tries_win_over_the_workers_and_zero_means_without_end() -> None:
@@ -104,3 +102,18 @@ def test_a_call_whose_job_stays_unknown_fails_after_a_day_with_words() -> None:
     assert isinstance(last, Lost)
     assert (last.error, last.counted) == ("UnknownJob", False)
     assert "no job is named 'old', for 24 hours: deploy the job under this name again" in last.message
+
+
+@pytest.mark.parametrize(("tries", "over"), [(2, True), (3, False), (0, False)])
+def test_a_call_whose_last_try_ended_with_its_worker_fails_when_it_is_claimed(tries: int, over: bool) -> None:
+    call = held(attempts=2, interruptions=0)._replace(rescued="the worker 7 on host ended or stopped beating")
+    outcome = over_before(call, Policy(tries=tries), DEFAULTS)
+    assert (outcome is not None) is over
+    if outcome is not None:
+        failed = decide(outcome, call, 0.0, Policy(tries=tries), DEFAULTS)
+        assert isinstance(failed, Lost)
+        assert (failed.error, failed.message, failed.counted) == ("WorkerLost", call.rescued, False)
+
+
+def test_a_call_that_its_job_has_given_fewer_tries_meanwhile_runs_once_more() -> None:
+    assert over_before(held(attempts=5, interruptions=0), Policy(tries=3), DEFAULTS) is None

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
-from forecourt.workers.slot import die_with_parent
+from forecourt.process import die_with_parent
 
 PIPE_SIZE = 64 * 1024
 """Bytes that a pipe holds, so that one read empties it. A line that is longer is passed on in parts."""

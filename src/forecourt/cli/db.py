@@ -35,17 +35,19 @@ def migrate() -> None:
 @db.command()
 def status() -> None:
     """Where the database is, and whether its schema is current."""
-    from forecourt.database import database_url, engine
-    from forecourt.database.schema import needed, require_current, version
+    from forecourt.cli.console import transaction
+    from forecourt.database import database_url
+    from forecourt.database.revision import needed, require_current, version
     from forecourt.settings import settings
 
-    with engine().connect() as connection:
-        server = connection.exec_driver_sql("SHOW server_version").scalar_one()
-        found = version(connection)
+    with transaction() as tx:
+        server = tx.execute("SHOW server_version").fetchall()[0][0]
+        found = version(tx)
     say(f"{database_url().render_as_string(hide_password=True)}")
     say(f"local files in {settings().var}; FORECOURT_VAR names another folder")
     say(f"PostgreSQL {server}, schema {found or 'empty'}, this code needs {needed()}")
-    require_current(engine())
+    with transaction() as tx:
+        require_current(tx)
 
 
 @db.command()

@@ -77,7 +77,8 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
 def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.engine import DatabaseUnreachable
     from forecourt.database.private import PrivateServerError
-    from forecourt.database.schema import SchemaTooOld, WrongEncoding
+    from forecourt.database.revision import SchemaTooOld
+    from forecourt.database.schema import WrongEncoding
     from forecourt.jobs.application import NoSuchApplication
     from forecourt.jobs.arguments import WrongArguments
     from forecourt.marketplace.archive import ArchiveError

@@ -74,10 +74,10 @@ def clear(name: str, yes: bool, as_json: bool) -> None:
 @click.command()
 def restart() -> None:
     """Ask every worker of the fleet to finish what it runs and exit 0; its supervisor starts it again, with new code."""
-    from forecourt.store import audit, overview, wishes
+    from forecourt.store import audit, overview, requests
 
     with transaction() as tx:
-        wishes.utter(tx, "restart")
+        requests.ask(tx, "restart")
         audit.record(tx, me(), "queue restart", {})
         count = len(overview.workers(tx))
     say(f"{count} {'worker ends' if count == 1 else 'workers end'} in order within a few seconds.")

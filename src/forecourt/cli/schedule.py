@@ -133,7 +133,7 @@ def test(name: str, yes: bool) -> None:
     from forecourt.cli.errors import Failed, Held
     from forecourt.schedule.by_hand import run_by_hand
     from forecourt.store import ticks
-    from forecourt.workers.identity import own
+    from forecourt.process import own
 
     logs.configure()
     task = load().timetable[name]
@@ -221,12 +221,13 @@ def resume(name: str | None, group: str | None) -> None:
 def _clock() -> "Clock":
     from forecourt.app import load
     from forecourt.database import engine
-    from forecourt.database.schema import require_current
+    from forecourt.database.revision import require_current
     from forecourt.schedule.clock import Clock
     from forecourt.settings import settings
 
     app = load()
-    require_current(engine())
+    with transaction() as tx:
+        require_current(tx)
     return Clock(app.timetable, engine(), environment=settings().environment)
 
 

@@ -30,20 +30,16 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     TERM, INT or QUIT: finish what runs, give the rest back, exit 0. A second signal kills now.
     """
     from forecourt import logs
-    from forecourt.app import load
-    from forecourt.database import engine
-    from forecourt.database.schema import require_current
+    from forecourt.database.revision import require_current
     from forecourt.jobs.backoff import Steps
     from forecourt.jobs.policy import Defaults, Policy
-    from forecourt.schedule.enqueuing import own_queue
+    from forecourt.process import own, own_queue
     from forecourt.settings import settings
-    from forecourt.workers.identity import own
+    from forecourt.workers.fork_client import ForkClient
     from forecourt.workers.options import WorkOptions
     from forecourt.workers.supervisor import Supervisor
 
     logs.configure()
-    app = load()
-    require_current(engine())
     usual = Defaults()
     defaults = Defaults(
         tries=usual.tries if tries is None else tries,
@@ -51,19 +47,20 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
         backoff=usual.backoff if backoff is None else Steps(_delays(backoff)),
     )
     Policy(tries=defaults.tries, timeout=defaults.timeout)  # refuses what is out of range
-    named = tuple(name.strip() for name in queues.split(",")) if queues else app.queues
+    if given["once"]:
+        given["processes"] = 1
+    given = {name: value for name, value in given.items() if value is not None} | {"defaults": defaults}
+    named = tuple(name.strip() for name in queues.split(",")) if queues else None
+    WorkOptions(queues=named or ("default",), **given)  # refuses what is out of range, before anything is started
     with transaction() as tx:
-        app.declare(tx)
-        if queues:
+        require_current(tx)
+    forks = ForkClient(settings().app)
+    loaded = forks.start()
+    if named:
+        with transaction() as tx:
             warn_of_unknown(tx, named)
-    options = WorkOptions(
-        queues=(*named, own_queue(own().host)),
-        defaults=defaults,
-        **{name: value for name, value in given.items() if value is not None},
-    )
-    if options.once:
-        options = WorkOptions(**{**_fields(options), "processes": 1})
-    sys.exit(Supervisor(options, app.jobs, settings().app).run())
+    options = WorkOptions(queues=(*(named or loaded.queues), own_queue(own().host)), **given)
+    sys.exit(Supervisor(options, forks).run())
 
 
 def _delays(text: str) -> tuple[float, ...]:
@@ -73,7 +70,3 @@ def _delays(text: str) -> tuple[float, ...]:
         return tuple(seconds(float(part)) for part in text.split(","))
     except ValueError as error:
         raise click.UsageError(f"--backoff: expected seconds such as 10,30,60, not {text!r} ({error})") from None
-
-
-def _fields(options: Any) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in options.__slots__}

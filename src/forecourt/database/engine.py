@@ -205,16 +205,19 @@ def forget_engine() -> None:
 atexit.register(forget_engine)
 
 
-def connect(*, autocommit: bool = False, application_name: str = "forecourt") -> psycopg.Connection[tuple[Any, ...]]:
-    """A plain psycopg connection outside the pool, for the engine's own statements.
+def connect(
+    *, autocommit: bool = False, application_name: str = "forecourt", spotless: bool = False
+) -> psycopg.Connection[tuple[Any, ...]]:
+    """A plain psycopg connection outside the pool, for the engine's own statements; with `spotless`, for jobs: as the role has it.
 
     Raises DatabaseUnreachable, which names host, port and user.
     """
     try:
         address = libpq_url()
-        options: dict[str, Any] = {"application_name": application_name} | _driver_options(pinned=True)
+        options: dict[str, Any] = {"application_name": application_name} | _driver_options(pinned=not spotless)
         connection = _connected(lambda: psycopg.connect(address, autocommit=autocommit, **options))
-        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        if not spotless:
+            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return connection
     except psycopg.OperationalError as error:
         raise DatabaseUnreachable(unreachable(error)) from error
@@ -231,6 +234,11 @@ def _driver_options(*, pinned: bool) -> dict[str, Any]:
         ours = " ".join(f"-c {name}={value}" for name, value in PINNED.items())
         options["options"] = f"{said.get('options', '')} {ours}".strip()
     return options
+
+
+def async_options() -> dict[str, Any]:
+    """What the driver is told for asynchronous sessions of jobs."""
+    return _driver_options(pinned=False)
 
 
 def _address() -> dict[str, Any]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from forecourt.database import session
-from forecourt.database.schema import version
+from forecourt.database import in_transaction_of, session
+from forecourt.database.revision import version
 from forecourt.demo.events import come_late, fill
 from forecourt.demo.people import LISTINGS, PROVIDERS, arrive
 from forecourt.demo.photographs import hang
@@ -78,7 +78,7 @@ ANALYZE = text("ANALYZE users, car_providers, car_listings, car_listing_daily_st
 def require_ours() -> None:
     """Raise NotTheDemos when the database holds data of the marketplace that the demo did not make. Changes nothing."""
     with session() as reader:
-        if version(reader.connection()) is None or reader.scalars(MADE).one():
+        if version(in_transaction_of(reader)) is None or reader.scalars(MADE).one():
             return
         found = reader.execute(STRANGERS).one()
     if any(found):

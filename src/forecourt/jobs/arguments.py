@@ -12,8 +12,8 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 LARGEST = 32 * 1024 * 1024
 """Bytes of JSON that one call may carry. Larger things belong into storage, with a key in the call."""
 
-INJECTED = ("session",)
-"""Parameters that the slot fills in."""
+INJECTED = ("session", "connection")
+"""Parameters that the slot fills in, of which a function takes one at most."""
 
 JSON_TYPES: dict[Any, str] = {
     int: "integer",
@@ -37,12 +37,15 @@ class Arguments:
         self._batched = batched
         hints = typing.get_type_hints(function)
         fields: dict[str, Any] = {}
-        self.takes_session = False
+        self.takes: str | None = None
+        """Which of the parameters that the slot fills in it has."""
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
                 raise TypeError(f"job {name}: parameter {parameter} cannot be dispatched; name every parameter")
             if parameter.name in INJECTED:
-                self.takes_session = True
+                if self.takes is not None:
+                    raise TypeError(f"job {name}: takes session and connection; each would be a transaction of its own")
+                self.takes = parameter.name
                 continue
             hint = hints.get(parameter.name, Any)
             default = ... if parameter.default is parameter.empty else parameter.default

@@ -33,15 +33,20 @@ class Job(Generic[P, R]):
     ) -> None:
         self.function = function
         self.name = name or function.__name__
-        if kind := _never_runs(function):
+        if _only_yields(function):
             raise TypeError(
-                f"job {self.name}: {kind} cannot be a job: calling it only makes an object, and nothing of it would run; write a "
-                "plain function, which may call asyncio.run(...) or use up the generator"
+                f"job {self.name}: a function with yield cannot be a job: calling it only makes an object, and nothing of it would "
+                "run; write a function that uses up the generator"
             )
+        self.is_async = _is_coroutine_function(function)
+        """Whether its calls are coroutines on a slot's event loop."""
+        _check_kind(self.name, policy, self.is_async)
         self.policy = policy
         self.prepare = prepare
         self.extras: Mapping[str, Any] = extras or {}
         self.arguments = Arguments(self.name, function, batched=policy.batch is not None)
+        if policy.commit_together is not None and self.takes is None:
+            raise ValueError(f"job {self.name}: commit_together= is for jobs that take a session or a connection")
         for option, names in (
             ("unique", policy.unique),
             ("limit", policy.limit and policy.limit.by),
@@ -61,9 +66,9 @@ class Job(Generic[P, R]):
         return f"<job {self.name} on {self.policy.queue}>"
 
     @property
-    def takes_session(self) -> bool:
-        """Whether its effects in the database are exactly-once: the slot commits them together with the call's end."""
-        return self.arguments.takes_session
+    def takes(self) -> str | None:
+        """session or connection, if its effects in the database are exactly-once: the slot commits them together with the call's end."""
+        return self.arguments.takes
 
     @property
     def is_limited(self) -> bool:
@@ -157,6 +162,8 @@ def job(
     timeout: Seconds | None = None,
     batch: int | None = None,
     threads: int = 1,
+    concurrency: int = 1,
+    commit_together: int | None = None,
     fail_on: type[BaseException] | tuple[type[BaseException], ...] = (),
     retry_until: Seconds | None = None,
     max_errors: int | None = None,
@@ -179,6 +186,8 @@ def job(
     timeout: Seconds | None = None,
     batch: int | None = None,
     threads: int = 1,
+    concurrency: int = 1,
+    commit_together: int | None = None,
     fail_on: type[BaseException] | tuple[type[BaseException], ...] = (),
     retry_until: Seconds | None = None,
     max_errors: int | None = None,
@@ -191,12 +200,15 @@ def job(
 ) -> Job[P, R] | Callable[[Callable[P, R]], Job[P, R]]:
     """Make a function a job, bare or with options.
 
-    A function that takes a keyword `session` gets one, and its effects in the database are exactly-once: the slot commits them
-    together with the call's end. Without it a call runs at least once.
+    A function that takes a keyword `session` (SQLAlchemy's) or `connection` (psycopg's) gets one, and its effects in the database
+    are exactly-once: the slot commits them together with the call's end. Without it a call runs at least once. An `async def` job
+    gets an AsyncSession or an AsyncConnection.
 
     `tries`, `backoff` (seconds, a list whose last repeats, or `exponential(...)`) and `timeout` (seconds; 0 for none) left open
     take what the worker was started with. `batch`: run up to so many calls together; the function then takes lists. `threads`: a
-    slot runs up to so many calls at once, each in a thread of its own, for functions that mostly wait for others. `fail_on`:
+    slot runs up to so many calls at once, each in a thread of its own, for functions that mostly wait for others; `concurrency`: the
+    same for `async def` jobs, on one event loop. `commit_together`: up to so many calls share one commit, each behind a savepoint, for
+    jobs whose only effects are in the database: what else they do is repeated when the group has to run again. `fail_on`:
     exceptions that fail the call at once, whatever tries are left. `retry_until`: retry until so many seconds after the dispatch,
     instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the names of the arguments that make
     a call unique: dispatching a duplicate enters nothing and returns the live call; with `unique_for`, for so many seconds after
@@ -216,6 +228,8 @@ def job(
             timeout=None if timeout is None else seconds(timeout, "timeout"),
             batch=batch,
             threads=threads,
+            concurrency=concurrency,
+            commit_together=commit_together,
             fail_on=fail_on if isinstance(fail_on, tuple) else (fail_on,),
             retry_until=None if retry_until is None else seconds(retry_until, "retry_until"),
             max_errors=max_errors,
@@ -248,17 +262,27 @@ def _unique(given: bool | str | Sequence[str]) -> tuple[str, ...] | None:
             return tuple(given)
 
 
-def _never_runs(function: Callable[..., Any]) -> str | None:
-    """What kind of function this is, if calling it runs nothing of it."""
+def _check_kind(name: str, policy: Policy, is_async: bool) -> None:
+    if is_async and (policy.batch is not None or policy.threads > 1 or policy.commit_together is not None):
+        raise ValueError(f"job {name}: an async function runs beside others by concurrency=; leave out the others")
+    if not is_async and policy.concurrency > 1:
+        raise ValueError(f"job {name}: concurrency= is for `async def` functions; threads= does the same for others")
+
+
+def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+    return any(inspect.iscoroutinefunction(plain) for plain in _plain(function))
+
+
+def _only_yields(function: Callable[..., Any]) -> bool:
+    return any(inspect.isasyncgenfunction(plain) or inspect.isgeneratorfunction(plain) for plain in _plain(function))
+
+
+def _plain(function: Callable[..., Any]) -> tuple[Any, Any]:
+    """The function beneath partial objects, and what calling it calls."""
     inner: Any = function
     while isinstance(inner, partial):
         inner = inner.func
-    for plain in (inner, getattr(inner, "__call__", None)):  # noqa: B004 - its own, not whether it has one
-        if inspect.iscoroutinefunction(plain):
-            return "an async function"
-        if inspect.isasyncgenfunction(plain) or inspect.isgeneratorfunction(plain):
-            return "a function with yield"
-    return None
+    return inner, getattr(inner, "__call__", None)  # noqa: B004 - its own, not whether it has one
 
 
 def _origin(known: Job[..., Any]) -> str:

@@ -4,14 +4,15 @@ A middleware declares the options that it adds to `@job`; an option that neither
 error where the job is decorated.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from forecourt.jobs.context import RunningCall
 
 
 class Middleware:
-    """Override what you need: `before` and `after`, or `around`, which calls them.
+    """Override what you need: `before` and `after`, or `around` and `around_async`, which call them.
 
     What `before` raises is the attempt's outcome, and the function does not run. `Release` and `Discard` may be raised as in a job.
     """
@@ -30,6 +31,21 @@ class Middleware:
         self.before(call)
         try:
             result = execute()
+        except BaseException as error:
+            self.after(call, error)
+            raise
+        self.after(call, None)
+        return result
+
+    async def around_async(self, call: RunningCall, execute: Callable[[], Awaitable[Any]]) -> Any:
+        """The same around a coroutine. Raises TypeError if only `around` was overridden, which cannot wait for one."""
+        if type(self).around is not Middleware.around:
+            raise TypeError(
+                f"{type(self).__name__} has an around of its own, so it needs an around_async for async jobs"
+            )
+        self.before(call)
+        try:
+            result = await execute()
         except BaseException as error:
             self.after(call, error)
             raise
@@ -62,6 +78,13 @@ def surrounded(call: RunningCall, execute: Callable[[], Any]) -> Any:
     for middleware in reversed(_in_use):
         execute = _inside(middleware, call, execute)
     return execute()
+
+
+async def surrounded_async(call: RunningCall, execute: Callable[[], Awaitable[Any]]) -> Any:
+    """The same for a coroutine."""
+    for middleware in reversed(_in_use):
+        execute = partial(middleware.around_async, call, execute)
+    return await execute()
 
 
 def _inside(middleware: Middleware, call: RunningCall, execute: Callable[[], Any]) -> Callable[[], Any]:

@@ -72,14 +72,6 @@ class SlotDied:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerLost:
-    """The worker, or its whole machine, stopped beating while it held the call."""
-
-    host: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
 class Interrupted:
     """The attempt was cut short through no fault of the job: a shutdown, or a lost database connection that rolled it back."""
 
@@ -97,6 +89,14 @@ class Expired:
     """The call was not begun in the seconds during which it may be retried."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """The call's last try ended with its whole worker, which nobody could decide on until another worker claimed it. `message`: how
+    it ended."""
+
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +118,10 @@ Outcome: TypeAlias = (
     | Discarded
     | TimedOut
     | SlotDied
-    | WorkerLost
     | Interrupted
     | ClaimLost
     | Expired
+    | Exhausted
     | Cancelled
     | Unknown
 )
@@ -132,4 +132,4 @@ FINISHED = Finished()
 BY_NAME: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (Finished, Raised, Released, Discarded, Interrupted, ClaimLost, Unknown)
 }
-"""The outcomes that travel from a slot to its supervisor."""
+"""The outcomes that a slot may leave to its successor."""

@@ -12,8 +12,9 @@ class Policy:
     """A job's rules.
 
     `tries`: attempts before the call fails for good; 0 means without end. `timeout`: seconds that an attempt may run before its
-    process is killed; 0 means as long as it likes. `batch`: how many calls run together at most, None for one by one. `threads`:
-    how many calls a slot runs at once, for jobs that mostly wait for others. `fail_on`: exceptions that another attempt cannot
+    process is killed; 0 means as long as it likes. `batch`: how many calls run together at most, None for one by one. `threads`
+    and, for coroutines, `concurrency`: how many calls a slot runs at once, for jobs that mostly wait for others. `commit_together`: how
+    many calls share one commit at most, each behind its savepoint; None for one by one. `fail_on`: exceptions that another attempt cannot
     mend. `retry_until`: seconds after its dispatch until which a call is retried, instead of `tries`. `max_errors`: exceptions
     after which it fails, whatever tries are left. `unique`: the arguments that make a call unique, () for all of them;
     `unique_for`: for so many seconds after its dispatch, None while it lives. `limit`: how many run at once; `rate`: how many begin
@@ -28,6 +29,8 @@ class Policy:
     timeout: float | None = None
     batch: int | None = None
     threads: int = 1
+    concurrency: int = 1
+    commit_together: int | None = None
     fail_on: tuple[type[BaseException], ...] = ()
     retry_until: float | None = None
     max_errors: int | None = None
@@ -57,14 +60,32 @@ class Policy:
             raise ValueError("batch: calls that run together cannot be limited one by one; leave out limit= and rate=")
         if not 1 <= self.threads <= 100:
             raise ValueError(f"threads: expected 1 to 100, not {self.threads!r}")
+        if not 1 <= self.concurrency <= 1000:
+            raise ValueError(f"concurrency: expected 1 to 1000, not {self.concurrency!r}")
         if self.batch is not None and self.threads > 1:
             raise ValueError("batch: calls that run together have one thread; leave out threads=")
+        if self.commit_together is not None and not 2 <= self.commit_together <= 1000:
+            raise ValueError(f"commit_together: expected 2 to 1000 calls, not {self.commit_together!r}")
+        if self.commit_together is not None and (self.batch is not None or self.at_once > 1):
+            raise ValueError(
+                "commit_together: calls that share a commit run one after the other; leave out batch=, threads="
+            )
         if self.max_errors is not None and self.max_errors < 1:
             raise ValueError(f"max_errors: expected 1 or more, not {self.max_errors!r}")
         if self.unique_for is not None and self.unique is None:
             raise ValueError("unique_for: says for how long calls are unique, so unique= must say by what")
         if self.batch is not None and not 1 <= self.batch <= 10_000:
             raise ValueError(f"batch: expected 1 to 10000 calls, not {self.batch!r}")
+
+    @property
+    def at_once(self) -> int:
+        """How many calls a slot runs at the same time."""
+        return max(self.threads, self.concurrency)
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether calls run one after the other, each by itself."""
+        return self.batch is None and self.commit_together is None and self.at_once == 1
 
 
 @dataclass(frozen=True, slots=True)

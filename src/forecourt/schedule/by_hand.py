@@ -8,7 +8,7 @@ from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import Job
 from forecourt.schedule.hooking import Run, run_hooks
 from forecourt.schedule.task import Task
-from forecourt.workers.attempt import run_in_foreground
+from forecourt.jobs.attempt import run_in_foreground
 
 
 def run_by_hand(task: Task) -> Any:

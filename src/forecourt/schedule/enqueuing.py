@@ -15,12 +15,13 @@ from psycopg import Connection, OperationalError, Rollback
 
 from forecourt.jobs.dispatch import Dispatch, detours
 from forecourt.jobs.job import Job
+from forecourt.process import own_queue
 from forecourt.schedule.events import Enqueued, Event, NotRun
 from forecourt.schedule.hooking import follow_up
 from forecourt.schedule.task import Task
 from forecourt.store import calls, ticks
 from forecourt.store.ticks import Entry
-from forecourt.workers.execution import clean
+from forecourt.store.storable import storable
 
 log = logging.getLogger("forecourt.clock")
 
@@ -57,11 +58,6 @@ class Due:
         """What its call's options say of it, but for its tick."""
         due_at = {"task": self.task.name, "due_at": self.at.isoformat()}
         return due_at | follow_up(self.task, self.at, self.queue)
-
-
-def own_queue(host: str) -> str:
-    """The queue that only this host's workers serve: for tasks that run on every server."""
-    return f"@{host}"
 
 
 def enqueue(tx: Connection[Any], dues: Sequence[Due]) -> list[Event]:
@@ -125,4 +121,4 @@ def _enqueue_alone(tx: Connection[Any], due: Due) -> list[Event]:
 
 def said(error: BaseException) -> str:
     """An error in one line that the database can store."""
-    return clean(f"{type(error).__name__}: {error}")
+    return storable(f"{type(error).__name__}: {error}")

@@ -29,10 +29,10 @@ SELECT id FROM live
 CANCEL_WAITING = """
 WITH waiting AS (
     DELETE FROM forecourt.ready WHERE id = ANY (%(ids)s)
-    RETURNING id, batch_id, created_at, attempts, uuid, job, queue, args, options, history, unique_key, trace
+    RETURNING id, batch_id, created_at, attempts, job, queue, args, options, history, unique_key, trace
 ), later AS (
     DELETE FROM forecourt.scheduled WHERE id = ANY (%(ids)s)
-    RETURNING id, batch_id, created_at, attempts, uuid, job, queue, args, options, history, unique_key, trace
+    RETURNING id, batch_id, created_at, attempts, job, queue, args, options, history, unique_key, trace
 ), gone AS (
     SELECT * FROM waiting UNION ALL SELECT * FROM later
 ), freed AS (
@@ -43,8 +43,8 @@ WITH waiting AS (
     DELETE FROM forecourt.cancellations
     WHERE call_id IN (SELECT id FROM gone)
 ), entered AS (
-    INSERT INTO forecourt.done (id, batch_id, created_at, attempts, uuid, outcome, job, queue, args, history, result, trace)
-    SELECT id, batch_id, created_at, attempts, uuid, 'cancelled', job, queue, args, history,
+    INSERT INTO forecourt.done (id, batch_id, created_at, attempts, outcome, job, queue, args, history, result, trace)
+    SELECT id, batch_id, created_at, attempts, 'cancelled', job, queue, args, history,
            jsonb_build_object('why', %(why)s::text), trace
     FROM gone
 )

@@ -61,9 +61,9 @@ WITH pick AS MATERIALIZED (
     WHERE t.id = (g.options ->> 'tick')::bigint
 )
 INSERT INTO forecourt.ready (
-    id, batch_id, priority, uuid, job, queue, args, options, history, unique_key, trace
+    id, batch_id, priority, job, queue, args, options, history, unique_key, trace
 )
-SELECT id, NULL, priority, uuid, job, queue, args, options - 'batch',
+SELECT id, NULL, priority, job, queue, args, options - 'batch',
        forecourt.remember(history, jsonb_build_array(jsonb_build_object(
            'outcome', 'Retried', 'at', now(), 'message', 'by hand; dispatched first at ' || created_at
        ))),

@@ -60,10 +60,10 @@ WITH gone AS (
     RETURNING *, width_bucket(id, %(ids)s::bigint[]) AS n
 )
 INSERT INTO forecourt.scheduled (
-    id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
+    id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace,
     run_at, limit_key
 )
-SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
+SELECT id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace,
        now() + make_interval(secs => (%(delays)s::float8[])[n]), (%(keys)s::text[])[n]
 FROM gone
 """
@@ -95,9 +95,9 @@ WITH ended AS (
     RETURNING *
 ), entered AS (
     INSERT INTO forecourt.ready (
-        id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
+        id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace
     )
-    SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
+    SELECT id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace
     FROM gone
     RETURNING queue
 )

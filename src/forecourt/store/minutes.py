@@ -9,6 +9,9 @@ from psycopg import Connection
 BOUNDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600)
 """Upper bounds of the histograms, in seconds; one more bucket holds what is above."""
 
+MOST_SLOTS = 512
+"""Of a worker."""
+
 ADD = """
 INSERT INTO forecourt.minutes AS m (
     minute, worker, queue, job, finished, discarded, retried, failed, released, late, run_seconds, wait_seconds,
@@ -48,10 +51,15 @@ class Tally:
     wait_buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
 
 
-def add(tx: Connection[Any], worker: int, tallies: Mapping[tuple[str, str], Tally]) -> None:
+def writer(worker: int, slot: int) -> int:
+    """Whose rows they are: each slot has its own, so that no two wait for each other."""
+    return worker * MOST_SLOTS + slot
+
+
+def add(tx: Connection[Any], writer: int, tallies: Mapping[tuple[str, str], Tally]) -> None:
     """Add tallies by (queue, job) to the current minute of the database's clock."""
     for (queue, job), tally in tallies.items():
         tx.execute(
             ADD,
-            {"worker": worker, "queue": queue, "job": job} | {name: getattr(tally, name) for name in Tally.__slots__},
+            {"worker": writer, "queue": queue, "job": job} | {name: getattr(tally, name) for name in Tally.__slots__},
         )

@@ -65,21 +65,21 @@ ORDER BY 1
 """
 
 FIND = """
-SELECT 'ready' AS state, id, uuid, job, queue, priority, args, options, attempts, history, created_at,
+SELECT 'ready' AS state, id, job, queue, priority, args, options, attempts, history, created_at,
        NULL::timestamptz AS at, NULL::text AS error, NULL::jsonb AS result, NULL::bigint AS worker
 FROM forecourt.ready WHERE id = %(id)s
 UNION ALL
-SELECT 'scheduled', id, uuid, job, queue, priority, args, options, attempts, history, created_at, run_at, NULL, NULL, NULL
+SELECT 'scheduled', id, job, queue, priority, args, options, attempts, history, created_at, run_at, NULL, NULL, NULL
 FROM forecourt.scheduled WHERE id = %(id)s
 UNION ALL
-SELECT 'running', id, uuid, job, queue, priority, args, options, attempts, history, created_at, started_at, NULL, NULL, worker
+SELECT 'running', id, job, queue, priority, args, options, attempts, history, created_at, started_at, NULL, NULL, worker
 FROM forecourt.running WHERE id = %(id)s
 UNION ALL
-SELECT 'failed', id, uuid, job, queue, priority, args, options, attempts, history, created_at, failed_at,
+SELECT 'failed', id, job, queue, priority, args, options, attempts, history, created_at, failed_at,
        error || ': ' || message, NULL, worker
 FROM forecourt.failed WHERE id = %(id)s
 UNION ALL
-SELECT outcome, id, uuid, job, queue, NULL, args, NULL, attempts, history, created_at, finished_at, NULL, result, worker
+SELECT outcome, id, job, queue, NULL, args, NULL, attempts, history, created_at, finished_at, NULL, result, worker
 FROM forecourt.done WHERE id = %(id)s
 """
 
@@ -123,7 +123,6 @@ class Found:
 
     state: str
     id: int
-    uuid: Any
     job: str
     queue: str
     priority: int | None

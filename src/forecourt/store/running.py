@@ -31,11 +31,11 @@ WITH gone AS (
     WHERE u.key = g.unique_key AND u.call_id = g.id AND u.until = 'infinity'
 )
 INSERT INTO forecourt.done (
-    id, batch_id, worker, created_at, started_at, attempts, uuid, outcome, job, queue, args, history, result, trace
+    id, batch_id, worker, created_at, started_at, attempts, outcome, job, queue, args, history, result, trace
 )
 SELECT id, batch_id, worker, created_at,
        clock_timestamp() - make_interval(secs => (%(seconds)s::float8[])[width_bucket(id, %(ids)s::bigint[])]),
-       least(attempts + 1, 32767), uuid, coalesce(told ->> 'outcome', 'finished'), job, queue, args,
+       least(attempts + 1, 32767), coalesce(told ->> 'outcome', 'finished'), job, queue,        CASE WHEN pg_column_size(args) <= 16384 THEN args ELSE forecourt.short_of(args) END,
        CASE WHEN told -> 'incident' IS NULL THEN history ELSE forecourt.remember(history, told -> 'incident') END,
        told -> 'result', trace
 FROM gone
@@ -51,9 +51,9 @@ WITH gone AS (
     RETURNING *, width_bucket(id, %(ids)s::bigint[]) AS n
 )
 INSERT INTO forecourt.scheduled (
-    id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace, run_at
+    id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace, run_at
 )
-SELECT id, batch_id, created_at, ready_at, priority, least(attempts + (%(counted)s::boolean[])[n]::int, 32767), uuid, job, queue,
+SELECT id, batch_id, created_at, ready_at, priority, least(attempts + (%(counted)s::boolean[])[n]::int, 32767), job, queue,
        args, options, forecourt.remember(history, (%(incidents)s::text[])[n]::jsonb), unique_key, trace,
        now() + make_interval(secs => (%(delays)s::float8[])[n])
 FROM gone
@@ -72,10 +72,10 @@ WITH gone AS (
     WHERE u.key = g.unique_key AND u.call_id = g.id AND u.until = 'infinity'
 )
 INSERT INTO forecourt.failed (
-    id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace,
+    id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace,
     worker, error, message
 )
-SELECT id, batch_id, created_at, ready_at, priority, least(attempts + (%(counted)s::boolean[])[n]::int, 32767), uuid, job, queue,
+SELECT id, batch_id, created_at, ready_at, priority, least(attempts + (%(counted)s::boolean[])[n]::int, 32767), job, queue,
        args, options, forecourt.remember(history, (%(incidents)s::text[])[n]::jsonb), unique_key, trace,
        worker, (%(errors)s::text[])[n], (%(messages)s::text[])[n]
 FROM gone
@@ -114,9 +114,26 @@ WITH gone AS (
       AND r.key IN (SELECT key FROM locked)
 )
 INSERT INTO forecourt.ready (
-    id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
+    id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace
 )
-SELECT id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
+SELECT id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace
+FROM gone
+RETURNING id
+"""
+
+# Whoever rescues knows no job, so the attempt is counted here, and the slot that claims the call next decides whether it was the last.
+RESCUE = """
+WITH gone AS (
+    DELETE FROM forecourt.running
+    WHERE id = ANY (%(ids)s::bigint[])
+      AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
+    RETURNING *, width_bucket(id, %(ids)s::bigint[]) AS n
+)
+INSERT INTO forecourt.ready (
+    id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace
+)
+SELECT id, batch_id, created_at, ready_at, priority, least(attempts + 1, 32767), job, queue, args, options,
+       forecourt.remember(history, (%(incidents)s::text[])[n]::jsonb), unique_key, trace
 FROM gone
 RETURNING id
 """
@@ -130,21 +147,9 @@ WHERE id = ANY (%(ids)s::bigint[])
 """
 
 OF_WORKERS = """
-SELECT id, token, job, queue, attempts, options::text AS options,
-       CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions,
-       started_at IS NOT NULL AS started, worker, date_part('epoch', now() - created_at) AS age,
-       CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors,
-       CASE WHEN history <> '[]' THEN forecourt.unknown_for(history) END AS unknown_for
+SELECT id, token, queue, attempts, started_at IS NOT NULL AS started, worker, slot
 FROM forecourt.running
 WHERE worker = ANY (%(workers)s)
-"""
-
-
-STRAYS = """
-SELECT id, token
-FROM forecourt.running
-WHERE worker = %(worker)s
-  AND token <> ALL (%(known)s::bigint[])
 """
 
 ORPHANS = """
@@ -154,35 +159,36 @@ WHERE NOT EXISTS (SELECT FROM forecourt.workers WHERE id = r.worker)
 """
 
 
+NO_OPTIONS: dict[str, Any] = {}
+"""What most calls have."""
+
+
 class Held(NamedTuple):
-    """A call in the hands of a worker that may be gone."""
+    """A call in the hands of a worker that may be gone. `slot` is None where its worker did not say."""
 
     id: int
     token: int
-    job: str
     queue: str
     attempts: int
-    options: str
-    interruptions: int
     started: bool
     worker: int
-    age: float
-    errors: int
-    unknown_for: float | None
+    slot: int | None
 
 
 class Ended(NamedTuple):
     """A call that is over: `outcome` is the word that done keeps, `result` JSON text or None, `seconds` its running time.
 
-    `incident` is JSON text: a list of one entry for the call's history; None when there is nothing to tell.
+    `incident` is JSON text: a list of one entry for the call's history; None when there is nothing to tell. `options` are those of
+    its row: what counts on it.
     """
 
     id: int
     token: int
     seconds: float
-    outcome: str
-    result: str | None
+    outcome: str = "finished"
+    result: str | None = None
     incident: str | None = None
+    options: dict[str, Any] = NO_OPTIONS
 
 
 class Postponed(NamedTuple):
@@ -199,15 +205,25 @@ class Postponed(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """A call that failed for good. `incident` is JSON text: a list of the last entry for its history; `counted` says whether this
-    was one of its tries."""
+    """A call that failed for good. `incident` is JSON text: a list of the last entry for its history, or an empty list; `counted`
+    says whether this was one of its tries."""
 
     id: int
     token: int
+    seconds: float
     error: str
     message: str
     incident: str
     counted: bool = True
+    options: dict[str, Any] = NO_OPTIONS
+
+
+class Rescued(NamedTuple):
+    """A call whose worker is gone, with the entry for its history, as a list in JSON text."""
+
+    id: int
+    token: int
+    incident: str
 
 
 BY_ID = itemgetter(0, 1)
@@ -262,6 +278,12 @@ def give_back(tx: Connection[Any], claims: Sequence[tuple[int, int]]) -> set[int
     return _moved(tx, GIVE_BACK, sorted(claims), {})
 
 
+def rescue(tx: Connection[Any], calls: Sequence[Rescued]) -> set[int]:
+    """running → ready, with one attempt more. Returns the ids that were still with that claim."""
+    calls = sorted(calls, key=BY_ID)
+    return _moved(tx, RESCUE, calls, {"incidents": [call.incident for call in calls]})
+
+
 def mark_started(tx: Connection[Any], started: Sequence[tuple[int, int, float, float | None]]) -> None:
     """Note that these calls have been running for so many seconds and may run so long: (id, token, seconds, timeout)."""
     started = sorted(started, key=BY_ID)
@@ -280,11 +302,6 @@ def of_workers(tx: Connection[Any], workers: Sequence[int]) -> list[Held]:
     """What these workers hold. Scans running, which has no more rows than the fleet has slots and buffers."""
     with tx.cursor(row_factory=class_row(Held)) as cursor:
         return cursor.execute(OF_WORKERS, {"workers": list(workers)}).fetchall()
-
-
-def strays(tx: Connection[Any], worker: int, known: set[int]) -> list[tuple[int, int]]:
-    """(id, token) of the claims under a worker's name that it does not know of."""
-    return [(row[0], row[1]) for row in tx.execute(STRAYS, {"worker": worker, "known": list(known)})]
 
 
 def orphans(tx: Connection[Any]) -> list[int]:

@@ -18,9 +18,9 @@ WITH due AS MATERIALIZED (
     RETURNING *
 ), entered AS (
     INSERT INTO forecourt.ready (
-        id, batch_id, created_at, ready_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
+        id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace
     )
-    SELECT id, batch_id, created_at, run_at, priority, attempts, uuid, job, queue, args, options, history, unique_key, trace
+    SELECT id, batch_id, created_at, run_at, priority, attempts, job, queue, args, options, history, unique_key, trace
     FROM gone
     RETURNING queue
 )

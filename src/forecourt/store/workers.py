@@ -1,5 +1,6 @@
 """The workers' rows: one heartbeat a worker, none on calls."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,19 +22,11 @@ RETURNING id
 """
 
 SILENT = """
-SELECT id, host, boot, pid, pid_started, marks, extract(epoch FROM now() - beat_at)::float8 AS silent
+SELECT id, host, boot, pid, pid_started, marks, slots, extract(epoch FROM now() - beat_at)::float8 AS silent
 FROM forecourt.workers
 WHERE id <> %(self)s
   AND (beat_at NOT BETWEEN now() - make_interval(secs => %(grace)s) AND now() + make_interval(secs => %(grace)s)
        OR (host = %(host)s AND boot = %(boot)s))
-"""
-
-# What is claimed under a name that is on no list would be found by nobody. A beat does not conflict with it, giving up does.
-HOLD = """
-SELECT id
-FROM forecourt.workers
-WHERE id = %(worker)s
-FOR KEY SHARE
 """
 
 LOCK = """
@@ -47,7 +40,7 @@ FOR UPDATE SKIP LOCKED
 END_SESSIONS = """
 SELECT count(pg_terminate_backend(pid, 1000))
 FROM pg_stat_activity
-WHERE application_name = ANY (%(names)s)
+WHERE application_name ~ ANY (%(patterns)s)
   AND pid <> pg_backend_pid()
   AND datname = current_database()
   AND usename = current_user
@@ -60,7 +53,7 @@ SERVE = "SELECT EXISTS (SELECT FROM forecourt.workers WHERE %(queue)s = ANY (que
 @dataclass(frozen=True, slots=True)
 class Registered:
     """A worker as the others see it. `boot` and `pid_started` tell a reused process id from the same process; `marks` is the
-    file in which its slots say what they run."""
+    file in which its `slots` say what they run."""
 
     id: int
     host: str
@@ -68,6 +61,7 @@ class Registered:
     pid: int
     pid_started: str
     marks: str
+    slots: int
     silent: float
 
 
@@ -111,13 +105,8 @@ def suspects(tx: Connection[Any], *, self: int, grace: float, host: str, boot: s
         return cursor.execute(SILENT, {"self": self, "grace": grace, "host": host, "boot": boot}).fetchall()
 
 
-def hold(tx: Connection[Any], worker: int) -> bool:
-    """Keep others from giving the worker up until the transaction ends. False when they have done so already."""
-    return tx.execute(HOLD, {"worker": worker}).fetchone() is not None
-
-
 def lock(tx: Connection[Any], workers: Sequence[int]) -> list[int]:
-    """Lock these rows until the transaction ends, except those that another lifeline holds. Returns the locked ids."""
+    """Lock these rows until the transaction ends, except those that another rescuer holds. Returns the locked ids."""
     return [row[0] for row in tx.execute(LOCK, {"workers": list(workers)})]
 
 
@@ -127,9 +116,9 @@ def remove(tx: Connection[Any], workers: Sequence[int]) -> None:
 
 
 def end_sessions(tx: Connection[Any], names: Sequence[str]) -> None:
-    """End other sessions with these application names, with the locks that they hold and all that they leave undecided. A client
-    that was cut off may otherwise keep them for hours."""
-    tx.execute(END_SESSIONS, {"names": list(names)})
+    """End other sessions with these names, and those of the slots below, with the locks that they hold and all that they leave
+    undecided. A client that was cut off may otherwise keep them for hours."""
+    tx.execute(END_SESSIONS, {"patterns": [rf"^{re.escape(name)}(\.\d+)?$" for name in names]})
 
 
 def serve(tx: Connection[Any], queue: str) -> bool:
@@ -139,7 +128,7 @@ def serve(tx: Connection[Any], queue: str) -> bool:
 
 def session_names(workers: Sequence[int]) -> list[str]:
     """The application names of everything that belongs to these workers."""
-    return [name(worker) for worker in workers for name in (dispatcher_name, agents_name, slot_name)]
+    return [name(worker) for worker in workers for name in (agents_name, slot_name, jobs_name)]
 
 
 def agents_name(worker: int) -> str:
@@ -147,11 +136,11 @@ def agents_name(worker: int) -> str:
     return f"forecourt agents of {worker}"
 
 
-def dispatcher_name(worker: int) -> str:
-    """The application name of a worker's dispatcher in pg_stat_activity."""
-    return f"forecourt worker {worker}"
+def slot_name(worker: int, slot: int | None = None) -> str:
+    """The application name of the sessions in which a worker's slots, or one of them, claim and acknowledge."""
+    return f"forecourt slots of {worker}" if slot is None else f"forecourt slots of {worker}.{slot}"
 
 
-def slot_name(worker: int) -> str:
-    """The application name of a worker's slots in pg_stat_activity."""
-    return f"forecourt slot of {worker}"
+def jobs_name(worker: int, slot: int | None = None) -> str:
+    """The application name of the sessions that a worker's slots, or one of them, give to jobs."""
+    return f"forecourt jobs of {worker}" if slot is None else f"forecourt jobs of {worker}.{slot}"

@@ -1,5 +1,6 @@
 """Works off the real queue in this process, without a worker: claim, execute and complete, by the worker's own code."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,22 +12,23 @@ import psycopg
 from psycopg.rows import class_row
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.transactions import Transactions
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import registry
 from forecourt.jobs.middleware import Middleware, use
-from forecourt.jobs.outcome import Cancelled, Expired, Finished, Outcome, Raised
-from forecourt.jobs.policy import Defaults
+from forecourt.jobs.outcome import Finished, Outcome, Raised
+from forecourt.jobs.policy import Defaults, Policy
 from forecourt.settings import settings
 from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.version import __version__
-from forecourt.workers.buffer import Buffer
-from forecourt.workers.bundle import item
-from forecourt.workers.completer import Completer, Completion
-from forecourt.workers.execution import Execution
-from forecourt.workers.identity import own
+from forecourt.workers.acknowledge import Acknowledger
+from forecourt.workers.executor import Completion, Executor
+from forecourt.process import own
+from forecourt.workers.log_capture import LogCapture
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.stager import Stager
+from forecourt.workers.verdict import over_before
 
 log = logging.getLogger("forecourt.drain")
 
@@ -89,10 +91,11 @@ def drain(queues: Sequence[str] | None = None, *, until_empty: bool = True, incl
     Raises RuntimeError for a call that does not end in 100 attempts. Meant for a database at which no worker works.
     """
     chosen = None if queues is None else _checked(queues)
+    stager = Stager(Transactions())
     with _signed_on(chosen or ()) as worker:
         hand = _Hand(worker)
         while True:
-            Stager().run_once()
+            stager.run_once()
             ran = hand.work(chosen, everything=not until_empty)
             if not ran and include_scheduled and _jump(chosen):
                 continue
@@ -117,8 +120,10 @@ class _Hand:
 
     def __init__(self, worker: int) -> None:
         self._worker = worker
-        self._execution = Execution(registry, engine)
-        self._completer = Completer(registry, Defaults())
+        capture = LogCapture()
+        self._executor = Executor(registry, capture)
+        self._capture = capture
+        self._acknowledger = Acknowledger(registry, Defaults(), worker)
         self._runs: Counter[int] = Counter()
         self._last: dict[int, Outcome] = {}
         self._alarm = _Alarm()
@@ -128,37 +133,43 @@ class _Hand:
         """Execute the next call, or everything that is ready now. Returns how many calls that were."""
         with _transaction() as tx:
             line = [row[0] for row in tx.execute(QUEUES)] if queues is None else list(queues)
-            claimed: list[Claimed] = []
-            for queue in line:
-                claimed += self._claim(tx, queue, MOST_AT_ONCE if everything else 1)
-                if claimed and not everything:
-                    claimed += self._claim(tx, queue, _batch_of(claimed[0].job) - 1)
-                    break
-        buffer = Buffer(line)
-        buffer.add(claimed)
-        while bundle := buffer.next_bundle(_batch_of):
-            self._run(bundle)
+            claimed = self._claim(tx, line, MOST_AT_ONCE if everything else 1)
+            if claimed and not everything:
+                claimed += self._claim(tx, [claimed[0].queue], _policy_of(claimed[0]).batch or 0)
+        left = claimed
+        while left:
+            together = _bundle(left)
+            self._run(left[:together])
+            left = left[together:]
         return len(claimed)
 
-    def _claim(self, tx: psycopg.Connection[Any], queue: str, limit: int) -> list[Claimed]:
-        return ready.claim(tx, queue=queue, limit=limit, worker=self._worker, low=LowWater())
+    def _claim(self, tx: psycopg.Connection[Any], queues: Sequence[str], limit: int) -> list[Claimed]:
+        return ready.claim(tx, queues=queues, limit=limit, worker=self._worker, slot=None, low={}) if limit else []
 
     def _run(self, bundle: list[Claimed]) -> None:
-        begun: dict[int, Claimed] = {}
-        for call in bundle:
-            if over := _over(call):
-                self._complete(call, over, 0.0)
-            else:
-                self._count(call)
-                begun[call.id] = call
-        items = [item(call) for call in begun.values()]
-        reports = self._execution.run(bundle[0].job, items) if items else []
-        for report in reports:
-            self._complete(begun[report.id], report.outcome, report.seconds)
+        over = [(call, over_before(call, _policy_of(call), Defaults())) for call in bundle]
+        completions = [Completion(call, outcome, 0.0) for call, outcome in over if outcome is not None]
+        begun = [call for call, outcome in over if outcome is None]
+        for call in begun:
+            self._count(call)
+        if begun:
+            completions += self._execute(begun)
+        for completion in completions:
+            self._remember(completion)
         with _transaction() as tx:
-            self._completer.write(tx, self._worker, self._completer.take())
+            self._acknowledger.write(tx, completions)
         if self._alarm.rung is not None:
             raise self._alarm.rung
+
+    def _execute(self, calls: list[Claimed]) -> list[Completion]:
+        job = registry[calls[0].job] if calls[0].job in registry else None
+        if job is not None and job.is_async:
+            from forecourt.workers.async_executor import AsyncExecutor
+
+            return asyncio.run(AsyncExecutor(registry, self._capture, "forecourt").run_all(calls))
+        if job is not None and job.policy.batch is not None:
+            return self._executor.run_batch(calls)
+        return [self._executor.run(call) for call in calls]
 
     def _count(self, call: Claimed) -> None:
         self._runs[call.id] += 1
@@ -166,8 +177,8 @@ class _Hand:
             last = _told(self._last[call.id])
             raise RuntimeError(f"{call.job}, call {call.id}, is not over after {MOST_RUNS} attempts. The last: {last}")
 
-    def _complete(self, call: Claimed, outcome: Outcome, seconds: float) -> None:
-        self._completer.add([Completion(call, outcome, seconds)])
+    def _remember(self, completion: Completion) -> None:
+        call, outcome = completion.call, completion.outcome
         self._last[call.id] = outcome
         if not isinstance(outcome, Finished):
             trace = f"\n{outcome.traceback}" if isinstance(outcome, Raised) else ""
@@ -178,22 +189,20 @@ def _told(outcome: Outcome) -> str:
     return f"{outcome.error}: {outcome.message}" if isinstance(outcome, Raised) else str(outcome)
 
 
-def _over(call: Claimed) -> Outcome | None:
-    """What became of a call that must not run any more."""
-    if call.unwanted:
-        return Cancelled()
-    limit = registry[call.job].policy.retry_until if call.job in registry else None
-    return Expired(limit) if limit is not None and call.age > limit else None
-
-
 def _checked(queues: Sequence[str]) -> tuple[str, ...]:
     if isinstance(queues, str):
         raise TypeError(f"drain: expected a list of queues, such as ['high', 'low'], not {queues!r}")
     return WorkOptions(queues=tuple(queues)).queues
 
 
-def _batch_of(job: str) -> int:
-    return (registry[job].policy.batch or 1) if job in registry else 1
+def _policy_of(call: Claimed) -> Policy:
+    return registry[call.job].policy if call.job in registry else Policy()
+
+
+def _bundle(calls: Sequence[Claimed]) -> int:
+    """How many of the first calls run together."""
+    most = _policy_of(calls[0]).batch or 1
+    return next((n for n, call in enumerate(calls[:most]) if call.job != calls[0].job), min(most, len(calls)))
 
 
 def _jump(queues: Sequence[str] | None) -> int:

@@ -16,8 +16,9 @@ from forecourt.jobs.job import Job, registry
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.testing.detour import checked, detoured, new_id
 from forecourt.testing.wanted import a_job
-from forecourt.workers.attempt import JobSession, run, run_in_foreground
-from forecourt.workers.execution import raised
+from forecourt.jobs.attempt import run, run_in_foreground
+from forecourt.jobs.results import raised
+from forecourt.jobs.transaction import JobSession
 
 R = TypeVar("R")
 
@@ -95,8 +96,13 @@ def _execute(dispatch: Dispatch, texts: Sequence[str], id: int) -> Any:
     call = RunningCall(id, job.name, 1, dispatch.options or {}, job.extras)
     token = current.set(None)  # a call that is in no table has no progress to report and no batch to add to
     try:
-        if dispatch.session is None or not job.takes_session:
+        if dispatch.session is None or job.takes is None:
             return run_in_foreground(job, call, texts)
+        if job.takes == "connection" or job.is_async:
+            raise TypeError(
+                f"run_as_inline: {job.name} takes {job.takes}, and only a function that takes a session can join the caller's "
+                "transaction; use fake_queue() or drain() here"
+            )
         with _within(dispatch.session) as session:
             result = run(job, call, texts, session)
             session.flush()

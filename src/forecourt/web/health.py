@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from forecourt.database import database_url, in_transaction_of
 from forecourt.database.engine import connect_anew
-from forecourt.database.schema import SchemaTooOld, require_current
+from forecourt.database.revision import SchemaTooOld, require_current
 from forecourt.schedule.clock import HEARTBEAT
 from forecourt.store import tasks, ticks
 from forecourt.web import answers
@@ -33,7 +33,8 @@ async def live(_: Request) -> Response:
 def ready(_: Request) -> Response:
     """The database answers, and its schema is the one that this code needs."""
     try:
-        require_current(_engine(database_url()))
+        with _engine(database_url()).connect() as connection:
+            require_current(in_transaction_of(connection))
     except SchemaTooOld as error:
         return answers.error(503, str(error))
     return answers.ok()

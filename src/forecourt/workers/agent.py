@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 log = logging.getLogger("forecourt.agent")
 
@@ -13,6 +14,8 @@ class Agent(ABC):
 
     every: float
     longest_backoff = 10.0
+    poke: Callable[[], None] = staticmethod(lambda: None)
+    """Has the next round begin at once; the loop that runs the agent puts it here."""
 
     @abstractmethod
     def run_once(self) -> int:
@@ -28,12 +31,16 @@ class Loop(threading.Thread):
     def __init__(self, agent: Agent) -> None:
         super().__init__(name=type(agent).__name__.lower(), daemon=True)
         self._agent = agent
-        self._stop_asked = threading.Event()
+        self._wake = threading.Event()
+        self._stopping = False
+        agent.poke = self._wake.set
 
     def run(self) -> None:
         errors = 0
-        wait = 0.0
-        while not self._stop_asked.wait(wait):
+        while not self._stopping:
+            self._wake.clear()
+            if self._stopping:
+                return
             try:
                 self._agent.run_once()
                 errors = 0
@@ -42,10 +49,12 @@ class Loop(threading.Thread):
                 errors += 1
                 wait = min(self._agent.every * 2**errors, self._agent.longest_backoff)
                 log.warning("%s failed, again in %.1f s: %s", self.name, wait, error, exc_info=errors == 3)
+            self._wake.wait(wait)
 
     def stop(self) -> None:
         """Ask it to end after its round. May be called again."""
-        self._stop_asked.set()
+        self._stopping = True
+        self._wake.set()
 
     def await_end(self, patience: float) -> None:
         """Wait at most `patience` seconds until it has ended, if it was ever started."""

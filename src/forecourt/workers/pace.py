@@ -1,55 +1,36 @@
-"""How many calls to hold: few while they are long, so that none waits behind a slow one; more while they are short."""
+"""How many calls a round claims: about 20 ms of work, so that its transaction costs little and nothing waits long behind another."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 
-from forecourt.workers.completer import Completion
-from forecourt.workers.terms import Terms
+from forecourt.workers.executor import Completion
+from forecourt.workers.markers import MOST_CALLS
+
+AHEAD = 0.02
+"""Seconds of work in a round."""
 
 FIRST_GUESS = 0.005
-"""Seconds that a call of an unknown job is expected to take."""
+"""Seconds that a call is expected to take before any was seen."""
 
-AHEAD = 0.25
-"""Seconds of work that a worker keeps claimed."""
-
-IN_CHANNEL = 0.02
-"""Seconds of work that a slot finds waiting in its channel."""
-
-MOST_AHEAD = 500
-MOST_IN_CHANNEL = 240
+MOST = 250
+"""Calls in a round, but for batched ones: more are no cheaper."""
 
 
 class Pace:
-    """Learns how long calls take: a moving average a job, and one over all, in seconds a call."""
+    """Learns how long calls take: a call that took longer than expected counts at once, quicker ones little by little."""
 
-    def __init__(self, terms: Mapping[str, Terms]) -> None:
-        self._terms = terms
-        self._jobs: dict[str, float] = {}
-        self._overall = FIRST_GUESS
-        self._largest = 1
+    def __init__(self) -> None:
+        self._expected = FIRST_GUESS
+        self._together = 1
 
-    def learn(self, completions: Iterable[Completion]) -> None:
-        """These calls took so long; of a batch, or beside each other in threads, each its share."""
-        spent: dict[str, tuple[int, float]] = {}
-        for call, _, seconds, _ in completions:
-            count, total = spent.get(call.job, (0, 0.0))
-            spent[call.job] = count + 1, total + seconds
-        for job, (count, total) in spent.items():
-            terms = self._terms[job]
-            mean = total / count / terms.threads
-            known = self._jobs.get(job, mean)
-            self._jobs[job] = mean + 0.8**count * (known - mean)
-            self._overall = mean + 0.95**count * (self._overall - mean)
-            self._largest = max(self._largest, 2 * terms.together)
+    def learn(self, completions: Sequence[Completion]) -> None:
+        """These calls ran, one after the other or together."""
+        count = len(completions)
+        mean = sum(completion.seconds for completion in completions) / count if count > 1 else completions[0].seconds
+        weight = 0.5 if mean > self._expected else 0.1
+        self._expected += (mean - self._expected) * (1 - (1 - weight) ** min(count, 50))
+        self._together = max(self._together, count)
 
-    def capacity(self, slots: int) -> int:
-        """How many calls the worker should hold."""
-        most = max(MOST_AHEAD, self._largest)
-        return slots * max(1, min(most, int(AHEAD / max(self._overall, 1e-6))))
-
-    def depth(self, job: str) -> int:
-        """How many bundles of this job a slot may hold, the running one included."""
-        return max(1, min(MOST_IN_CHANNEL, int(IN_CHANNEL / max(self.of(job), 1e-6))))
-
-    def of(self, job: str) -> float:
-        """Seconds that a bundle of this job is expected to take."""
-        return self._jobs.get(job, FIRST_GUESS) * self._terms[job].together
+    def calls(self) -> int:
+        """How many calls to claim."""
+        most = min(MOST_CALLS, max(MOST, 2 * self._together))
+        return max(1, min(most, int(AHEAD / max(self._expected, 1e-6))))

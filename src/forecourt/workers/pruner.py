@@ -1,6 +1,6 @@
 """The pruner: history has an end, so that it never slows the night down."""
 
-from forecourt.database import engine, in_transaction_of
+from forecourt.database.transactions import Transactions
 from forecourt.store import retention
 from forecourt.workers.agent import Agent
 
@@ -26,9 +26,11 @@ class Pruner(Agent):
 
     every = 600.0
 
+    def __init__(self, database: Transactions) -> None:
+        self._database = database
+
     def run_once(self) -> int:
-        with engine().begin() as connection:
-            tx = in_transaction_of(connection)
+        with self._database.begin() as tx:
             if not retention.alone(tx):
                 return 0
             return (

@@ -1,118 +1,366 @@
-"""A slot: a process that executes one bundle after the other and does nothing else.
+"""A slot: a process that works in rounds. It claims some calls, runs them one after the other, and writes their ends with the next
+claim.
 
-It is forked from the nursery, so the application is loaded. When to stop is its supervisor's decision, who closes the channel, or
-kills; the terminal's signals never reach it.
+It is forked from the fork server, so the application is loaded. It hears little: a byte that says "look, there may be something", and
+the end of that channel, which is its supervisor's. When to stop, and what takes too long, is the supervisor's to see.
 """
 
-import ctypes
 import gc
 import logging
 import os
-import queue
-import signal
+import select
 import socket
 import sys
 import threading
-import traceback
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
-from forecourt.database import engine
 from forecourt.database.engine import make_engine, use_engine
-from forecourt.jobs.job import registry
-from forecourt.store.workers import slot_name
-from forecourt.workers.bundle import Inbox, Item, pack_reports, unpack
-from forecourt.workers.execution import Execution
+from forecourt.database.job_connection import name_job_connections
+from forecourt.jobs.job import Job
+from forecourt.jobs.outcome import FINISHED, Finished
+from forecourt.jobs.policy import Policy
+from forecourt.process import die_with_parent
+from forecourt.store.ready import Claimed
+from forecourt.store.workers import jobs_name
+from forecourt.workers import markers
+from forecourt.workers.concurrent import Concurrent
+from forecourt.workers.executor import Completion, Executor
 from forecourt.workers.footprint import Footprint
-from forecourt.workers.marks import Marks
-from forecourt.workers.tail import Tail
+from forecourt.workers.group import Groups
+from forecourt.workers.inheritance import entry, inherit
+from forecourt.workers.log_capture import LogCapture
+from forecourt.workers.markers import Markers, Page
+from forecourt.workers.messages import Birth
+from forecourt.workers.pace import Pace
+from forecourt.workers.permits import PERMIT, Permits
+from forecourt.workers.rounds import Rounds
+from forecourt.workers.verdict import over_before
 
-PR_SET_PDEATHSIG = 1
+log = logging.getLogger("forecourt.slot")
 
-_writing = threading.Lock()
-"""Lines that are longer than what the kernel writes at once must not mix."""
+LONGEST_BACKOFF = 5.0
+LAST_BACKOFF = 0.5
+"""Seconds between two tries to write the last outcomes, when the slot only waits for that to end."""
+
+BELL = b"!"
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Birth:
-    """What a slot is told when it is born: its number among the worker's slots, how many calls each may run at once, and where to
-    leave its marks."""
+class Channels:
+    """A slot's ends. `wake`: bytes from the supervisor; `errands`: bytes for the thread beside; `bell`: bytes to the supervisor."""
 
-    number: int
-    worker: int
-    slots: int
-    at_once: int
-    marks: str
+    wake: socket.socket
+    errands: socket.socket
+    bell: socket.socket
+    permits: Permits
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends. Linux only; elsewhere the closed channel ends it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+class SupervisorGone(Exception):
+    """Nobody watches any more."""
 
 
-def run_slot(birth: Birth, channel: socket.socket, reporting: int) -> None:
-    """Execute what comes through `channel`, a sequential-packet socket, until its other end is closed, and write reports to the
-    pipe `reporting`."""
+def run_slot(birth: Birth, channels: Channels, jobs: Mapping[str, Job[..., Any]]) -> None:
+    """Work until the supervisor says stop, or is gone."""
     parent = os.getppid()
     die_with_parent()
     if os.getppid() != parent:
         return
-    use_engine(make_engine(pool_size=birth.at_once, application_name=slot_name(birth.worker), spotless=True))
-    marks = Marks(Path(birth.marks), birth.slots * birth.at_once)
-    cell = birth.number * birth.at_once
-    cells = queue.SimpleQueue[int]()
-    for number in range(birth.at_once):
-        cells.put(cell + number)
-    tail = Tail()
-    logging.getLogger().addHandler(tail)
-    execution = Execution(registry, engine, tail)
-    inbox = Inbox()
-    pool = ThreadPoolExecutor(birth.at_once)
-    footprint = Footprint((channel.fileno(), reporting))
+    most = max((job.policy.at_once for job in jobs.values()), default=1)
+    name = jobs_name(birth.worker, birth.number)
+    use_engine(make_engine(pool_size=most, application_name=name, spotless=True))
+    name_job_connections(name)
+    slot = Slot(birth, channels, jobs)
     gc.freeze()
-    try:
-        while message := inbox.receive(channel, wait=True):
-            job, threads, items = unpack(message)
-            if threads > 1:
-                pool.submit(_execute, execution, job, items, reporting, marks, cells)
+    gc.set_threshold(
+        50_000
+    )  # calls come and go by the thousand without cycles: looking for some took a fifth of the time
+    with suppress(SupervisorGone):
+        slot.live()
+
+
+class Slot:
+    """One slot. `page` is where others see what it does."""
+
+    def __init__(self, birth: Birth, channels: Channels, jobs: Mapping[str, Job[..., Any]]) -> None:
+        self._death = birth.death
+        self._options = birth.options
+        self._channels = channels
+        self._permits = channels.permits
+        self.ear = channels.wake.fileno()
+        """Where a byte arrives when there may be something to claim."""
+        self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
+        self._timeouts = {name: birth.options.defaults.timeout_of(job.policy) for name, job in jobs.items()}
+        self.page: Page = Markers(Path(birth.markers), birth.options.processes).pages[birth.number]
+        self.rounds = Rounds(birth.options, jobs, birth.worker, birth.number, self._known)
+        capture = LogCapture()
+        logging.getLogger().addHandler(capture)
+        self._executor = Executor(jobs, capture)
+        self._groups = Groups(self._executor, jobs, capture)
+        self._concurrent = Concurrent(self, jobs, capture, jobs_name(birth.worker, birth.number))
+        self._pace = Pace()
+        self._footprint = Footprint((channels.permits.reading,))
+        threading.Thread(target=self._run_errands, name="errands", daemon=True).start()
+
+    def live(self) -> None:
+        """Until it is to stop and everything that it ran is written."""
+        if self._death is not None:
+            death = self._death
+            suspects = self.persist(lambda: inherit(self.rounds, self.page, death))
+            self._run(suspects or [], alone=True)
+        while True:
+            claimed = self.persist(lambda: self.exchange(self._limit()))
+            if claimed:
+                self._run(claimed)
+            elif self.is_stopping and not self.rounds.ended:
+                return
+            elif not self.rounds.found and not self.rounds.ended:
+                self._idle()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it is to claim nothing more."""
+        return bool(self.page.words[markers.STOP])
+
+    def exchange(self, limit: int) -> list[Claimed]:
+        """One round's transaction. Returns what was claimed and may begin; whatever may not is over already. Raises what the database
+        raises."""
+        claimed = self.rounds.round(limit)
+        words = self.page.words
+        words[markers.UNWRITTEN] = 0
+        words[markers.CLAIMED] += len(claimed)
+        if limit and self.rounds.found == limit and words[markers.WANTED]:
+            words[markers.CUT_OFF] += 1
+            self._ring()
+        return [call for call in claimed if not self._is_over(call)]
+
+    # -- running a round -------------------------------------------------------------------------------------------------
+
+    def _run(self, calls: Sequence[Claimed], *, alone: bool = False) -> None:
+        """Run calls in order, as far as they are not taken back. `alone`: each by itself, whatever its job says."""
+        while calls:
+            self.page.clear()
+            self.hold(list(enumerate(calls)))
+            calls = self._run_held(calls, alone=alone)
+
+    def _run_held(self, calls: Sequence[Claimed], *, alone: bool) -> Sequence[Claimed]:
+        """Returns those that were claimed on the way and are to be run next."""
+        row = 0
+        while row < len(calls):
+            policy = self._policies.get(calls[row].job, ORDINARY)
+            if policy.is_ordinary or alone:
+                if not self.take_permit(calls[row]):
+                    return ()
+                self.mark(row, 1, calls[row].job)
+                self._end(row, [self._executor.run(calls[row])])
+                row += 1
                 continue
-            # Which call of several is to blame for a crash cannot be known, so none is marked.
-            marks.set(cell, items[0].id if len(items) == 1 else 0)
-            reports = execution.run(job, items)
-            if not footprint.holds():
-                sys.exit(f"job {job} closed descriptors that are not its own, so its slot ends with it")
-            footprint.restore()
-            marks.clear(cell)
-            _write(reporting, pack_reports(reports))
-    except BrokenPipeError:
-        return  # the supervisor is gone, and whoever takes over finds out by itself
-    finally:
-        pool.shutdown()
+            stretch = _stretch(calls, row)
+            if policy.at_once > 1:
+                ran = self._concurrent.run(row, stretch, more=row + len(stretch) == len(calls))
+                self._footprint.restore()
+                if ran.later:
+                    return self._still_mine(ran.later)
+                whole = ran.whole
+            else:
+                whole = self._run_together(row, stretch, policy)
+            if not whole:
+                return ()
+            row += len(stretch)
+        return ()
+
+    def _run_together(self, row: int, stretch: Sequence[Claimed], policy: Policy) -> bool:
+        """Run neighbours of one job in batches, or in groups. False when some were taken back."""
+        done = 0
+        while done < len(stretch):
+            first, rest = row + done, stretch[done:]
+            if policy.batch is not None:
+                wanted = min(policy.batch, len(rest))
+                begun = self._begin(first, wanted, rest[0].job)
+                completions = self._executor.run_batch(rest[:begun]) if begun else []
+                cut = begun < wanted
+            else:
+                completions, cut = self._groups.run(
+                    rest,
+                    lambda n, first=first, job=rest[0].job: self._begin_beside(first, n, job),  # type: ignore[misc]
+                    lambda n, first=first, job=rest[0].job: self.mark(first + n, 1, job),  # type: ignore[misc]
+                )
+            if completions:
+                self._end(first, completions)
+            if cut:
+                return False
+            done += len(completions)
+        return True
+
+    def hold(self, calls: Sequence[tuple[int, Claimed]]) -> None:
+        """Note what was claimed, each call in its row, and permit it to begin, in this order."""
+        page = self.page
+        for row, call in calls:
+            page.open(row, call.id, call.token)
+        page.words[markers.HELD] = max([page.words[markers.HELD], *[row + 1 for row, _ in calls]])
+        self._permits.grant([(call.id, call.token) for _, call in calls])
+
+    def take_permit(self, call: Claimed) -> bool:
+        """Whether the call is still this slot's to begin."""
+        permit = self._permits.take()
+        if permit and permit != PERMIT.pack(call.id, call.token):
+            sys.exit("a call closed descriptors that are not its own, so its slot ends with it")
+        return bool(permit)
+
+    def _begin(self, row: int, count: int, job: str) -> int:
+        """Take permits for calls that begin together, and mark them. Returns how many there were."""
+        permits = len(self._permits.take(count)) // PERMIT.size
+        if permits:
+            self.mark(row, permits, job)
+        return permits
+
+    def _begin_beside(self, first: int, n: int, job: str) -> bool:
+        """Begin the next call of a group: those before it have run, and are not over."""
+        if not self._permits.take():
+            return False
+        self.mark(first + n, 1, job)
+        self.page.words[markers.LOW] = first
+        for before in range(first, first + n):
+            self.page.words[markers.HEADER + before * markers.WIDTH + markers.DEADLINE] = 0
+        return True
+
+    def mark(self, row: int, count: int, job: str) -> None:
+        """Note that calls begin."""
+        page = self.page
+        now = time.monotonic_ns()
+        timeout = self._timeouts.get(job)
+        deadline = 0 if timeout is None else now + int(timeout * 1e9)
+        for n in range(row, row + count):
+            page.begin(n, now, deadline)
+        page.words[markers.LOW] = row
+        page.words[markers.HIGH] = row + count
+
+    def _still_mine(self, calls: Sequence[Claimed]) -> Sequence[Claimed]:
+        """Those of the claimed calls that nobody took back; they get new rows, after everything that has ended is written."""
+        mine = {token for _, token in self._permits.take_back()}
+        self.persist(self.rounds.flush)
+        return [call for call in calls if call.token in mine]
+
+    def _end(self, row: int, completions: Sequence[Completion]) -> None:
+        """Calls are over: note it where it outlives this process, and put the process back as it was."""
+        if not self._footprint.holds():
+            sys.exit("a call closed descriptors that are not its own, so its slot ends with it")
+        for completion in completions:
+            self.note(row, completion)
+            row += 1
+        words = self.page.words
+        words[markers.LOW] = words[markers.HIGH]
+        self._pace.learn(completions)
+        self._footprint.restore()
+        if words[markers.WRITTEN] > markers.NEARLY_FULL:
+            self.persist(self.rounds.flush)
+            words[markers.WRITTEN] = 0
+        if self._options.rest:
+            self._wait(self._options.rest)
+
+    def note(self, row: int, completion: Completion) -> None:
+        """Keep an outcome until the next round, and on the page."""
+        outcome = completion.outcome
+        page = self.page
+        state = markers.FINISHED
+        if outcome is not FINISHED or completion.log:
+            if isinstance(outcome, Finished) and outcome.committed:
+                state = markers.COMMITTED
+            else:
+                state = markers.JOURNALED if page.write(entry(completion)) else markers.OPEN
+        page.end(row, state, int(completion.seconds * 1e9))
+        page.words[markers.ENDED] += 1
+        self.rounds.ended.append(completion)
+        page.words[markers.UNWRITTEN] = len(self.rounds.ended)
+
+    def _is_over(self, call: Claimed) -> bool:
+        """Whether a claimed call must not begin any more; then that is its end."""
+        outcome = over_before(call, self._policies.get(call.job, ORDINARY), self._options.defaults)
+        if outcome is None:
+            return False
+        self.rounds.ended.append(Completion(call, outcome, 0.0))
+        self.page.words[markers.ENDED] += 1
+        return True
+
+    def _limit(self) -> int:
+        """How many calls to claim: what is about 20 ms of work."""
+        return 0 if self.is_stopping else self.allowed(1 if self._options.rest else self._pace.calls())
+
+    def allowed(self, wanted: int) -> int:
+        """So many of the wanted calls as it may claim."""
+        words = self.page.words
+        most = words[markers.ALLOWED]
+        return wanted if most < 0 else max(0, min(wanted, most - words[markers.CLAIMED]))
+
+    def _known(self) -> set[int]:
+        return {marked.token for marked in self.page.held()} | {done.call.token for done in self.rounds.ended}
+
+    # -- waiting ---------------------------------------------------------------------------------------------------------
+
+    def _idle(self) -> None:
+        """Wait until there may be something to claim."""
+        self.page.clear()
+        self.say_idle()
+        self.hear()
+
+    def say_idle(self) -> None:
+        """Tell the supervisor that there was nothing to claim."""
+        self.page.words[markers.IDLE] += 1
+        self._ring()
+
+    def hear(self) -> None:
+        """Take what the supervisor said, or wait for it. Raises SupervisorGone."""
+        if not self._channels.wake.recv(64):
+            raise SupervisorGone
+
+    def _wait(self, seconds: float) -> None:
+        """Wait so long, or until something is to be heard."""
+        poll = select.poll()
+        poll.register(self.ear, select.POLLIN)
+        if poll.poll(seconds * 1000):
+            self.hear()
+
+    def _ring(self) -> None:
+        with suppress(BlockingIOError):  # it has heard often enough
+            self._channels.bell.send(BELL)
+
+    def persist(self, act: Callable[[], R]) -> R | None:
+        """Do what needs the database until it succeeds. None when the slot is to stop, and nothing is lost if it does."""
+        errors = 0
+        while True:
+            try:
+                return act()
+            except Exception as error:  # noqa: BLE001 - whatever it is, outcomes must not die with this process
+                errors += 1
+                wait = min(0.1 * 2**errors, LAST_BACKOFF if self.is_stopping else LONGEST_BACKOFF)
+                log.warning("round failed, again in %.1f s: %s", wait, str(error).strip() or type(error).__name__)
+                if self.is_stopping and not self.rounds.ended and not self.page.words[markers.HELD]:
+                    return None
+                self._wait(wait)
+
+    def _run_errands(self) -> None:
+        """In a thread beside: while a call takes long, what ended before it is written."""
+        while self._channels.errands.recv(64):
+            try:
+                self.rounds.flush()
+                self.page.words[markers.UNWRITTEN] = len(self.rounds.ended)
+            except Exception as error:  # noqa: BLE001 - the next round writes them
+                log.warning("not written yet: %s", str(error).strip() or type(error).__name__)
 
 
-def _execute(
-    execution: Execution, job: str, items: list[Item], reporting: int, marks: Marks, cells: queue.SimpleQueue[int]
-) -> None:
-    """One of several at once, in a thread of the pool. What goes wrong here nobody would hear of, so it ends the slot."""
-    try:
-        cell = cells.get_nowait()  # there are as many as threads
-        marks.set(cell, items[0].id)
-        lines = pack_reports(execution.run(job, items))
-        marks.clear(cell)
-        cells.put(cell)
-        with suppress(BrokenPipeError), _writing:
-            _write(reporting, lines)
-    except BaseException:  # noqa: BLE001 - see above
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
+ORDINARY = Policy()
+"""Of a job that this process does not know."""
 
 
-def _write(descriptor: int, lines: bytes) -> None:
-    """Write all of it, however long: a pipe takes what fits and makes the writer wait."""
-    written = os.write(descriptor, lines)
-    while written < len(lines):
-        written += os.write(descriptor, lines[written:])
+def _stretch(calls: Sequence[Claimed], begin: int) -> Sequence[Claimed]:
+    """The calls from there on that are of the same job."""
+    end = begin
+    while end < len(calls) and calls[end].job == calls[begin].job:
+        end += 1
+    return calls[begin:end]

@@ -1,6 +1,6 @@
 """The stager: calls whose time has come enter ready."""
 
-from forecourt.database import engine, in_transaction_of
+from forecourt.database.transactions import Transactions
 from forecourt.store import scheduled
 from forecourt.workers.agent import Agent
 
@@ -12,11 +12,14 @@ class Stager(Agent):
     longest_backoff = 3.0
     """Not more: after an outage, what it interrupted comes back through here."""
 
+    def __init__(self, database: Transactions) -> None:
+        self._database = database
+
     def run_once(self) -> int:
         total = 0
         while True:
-            with engine().begin() as connection:
-                moved = scheduled.promote(in_transaction_of(connection))
+            with self._database.begin() as tx:
+                moved = scheduled.promote(tx)
             total += moved
             if moved < scheduled.BATCH:
                 return total

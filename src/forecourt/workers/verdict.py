@@ -11,6 +11,7 @@ from forecourt.jobs.outcome import (
     Cancelled,
     ClaimLost,
     Discarded,
+    Exhausted,
     Expired,
     Finished,
     Interrupted,
@@ -20,10 +21,10 @@ from forecourt.jobs.outcome import (
     SlotDied,
     TimedOut,
     Unknown,
-    WorkerLost,
 )
 from forecourt.jobs.policy import Defaults, Policy
-from forecourt.store.running import Ended, Lost, Postponed
+from forecourt.store.ready import Claimed
+from forecourt.store.running import NO_OPTIONS, Ended, Lost, Postponed
 
 PARKED = 30.0
 """Seconds until a call that this worker does not know is tried again, by this worker or by one with newer code."""
@@ -70,9 +71,16 @@ Verdict: TypeAlias = Ended | Postponed | Lost | Settled
 
 
 def decide(
-    outcome: Outcome, call: Attempt, seconds: float, policy: Policy, defaults: Defaults, log: tuple[str, ...] = ()
+    outcome: Outcome,
+    call: Attempt,
+    seconds: float,
+    policy: Policy,
+    defaults: Defaults,
+    log: tuple[str, ...] = (),
+    options: dict[str, Any] = NO_OPTIONS,
 ) -> Verdict:
-    """The transition that an attempt of `seconds` with this outcome leads to. `log` is the tail of what it logged."""
+    """The transition that an attempt of `seconds` with this outcome leads to. `log` is the tail of what it logged, `options` what the
+    call's row notes of what counts on it."""
     final = False
     match outcome:
         case Finished(committed=True):
@@ -80,31 +88,37 @@ def decide(
         case ClaimLost():
             return Settled(call.id, late=True)
         case Finished(result=result):
-            return Ended(call.id, call.token, seconds, "finished", result, told(call.attempts, seconds, log))
+            entry = success_entry(call.attempts, seconds, log)
+            return Ended(call.id, call.token, seconds, "finished", result, entry, options)
         case Discarded(why=why):
             reason = orjson.dumps({"why": why}).decode()
-            return Ended(call.id, call.token, seconds, "discarded", reason, told(call.attempts, seconds, log))
+            entry = success_entry(call.attempts, seconds, log)
+            return Ended(call.id, call.token, seconds, "discarded", reason, entry, options)
         case Cancelled():
-            return Ended(call.id, call.token, seconds, "cancelled", None)
+            return Ended(call.id, call.token, seconds, "cancelled", options=options)
         case Expired(seconds=allowed):
             before = f"; {call.attempts} attempts before, see its history" if call.attempts else ""
             message = f"not begun within the {allowed:g} s for which it may be retried{before}"
-            incident = _incident(outcome, call, 0.0, "Expired", message)
-            return Lost(call.id, call.token, "Expired", message, incident, counted=False)
+            entry = incident(type(outcome).__name__, call.attempts, 0.0, "Expired", message)
+            return Lost(call.id, call.token, 0.0, "Expired", message, entry, counted=False, options=options)
+        case Exhausted(message=message):
+            return Lost(call.id, call.token, 0.0, "WorkerLost", message, "[]", counted=False, options=options)
         case Released(delay=delay):
             return Postponed(call.id, call.token, delay, False, "[]")
         case Unknown() if call.unknown_for is not None and call.unknown_for < LONGEST_UNKNOWN:
             return Postponed(call.id, call.token, PARKED, False, "[]")  # its history says since when
         case Unknown(why=why) if call.unknown_for is None:
-            return Postponed(call.id, call.token, PARKED, False, _incident(outcome, call, 0.0, "UnknownJob", why))
+            entry = incident(type(outcome).__name__, call.attempts, 0.0, "UnknownJob", why)
+            return Postponed(call.id, call.token, PARKED, False, entry)
         case Unknown(why=why):
             message = (
                 f"{why}, for {LONGEST_UNKNOWN / 3600:g} hours: deploy the job under this name again, and retry the call"
             )
-            incident = _incident(outcome, call, 0.0, "UnknownJob", message)
-            return Lost(call.id, call.token, "UnknownJob", message, incident, counted=False)
+            entry = incident(type(outcome).__name__, call.attempts, 0.0, "UnknownJob", message)
+            return Lost(call.id, call.token, 0.0, "UnknownJob", message, entry, counted=False, options=options)
         case Interrupted(why=why, delay=delay) if call.interruptions < UNCOUNTED:
-            return Postponed(call.id, call.token, delay, False, _incident(outcome, call, seconds, "Interrupted", why))
+            entry = incident(type(outcome).__name__, call.attempts, seconds, "Interrupted", why)
+            return Postponed(call.id, call.token, delay, False, entry)
         case Interrupted(why=why):
             error, message, trace = "Interrupted", f"{UNCOUNTED} times in a row: {why}", ""
         case Raised(error=error, message=message, traceback=trace, final=final):
@@ -113,18 +127,33 @@ def decide(
             error, message, trace = "TimedOut", f"killed after its timeout of {timeout:g} s", ""
         case SlotDied(signal=number, status=status):
             error, message, trace = "SlotDied", _death(number, status), ""
-        case WorkerLost(host=host, pid=pid):
-            error, message, trace = "WorkerLost", f"the worker {pid} on {host} ended or stopped beating", ""
     attempt = call.attempts + 1
-    incident = _incident(outcome, call, seconds, error, message, trace, log)
-    # A lost machine says nothing against the job, so its calls go on at once elsewhere.
-    delay = 0.0 if isinstance(outcome, WorkerLost) else defaults.backoff_of(policy).after(attempt)
+    entry = incident(type(outcome).__name__, call.attempts, seconds, error, message, trace, log)
+    delay = defaults.backoff_of(policy).after(attempt)
     if final or _exhausted(call, seconds + delay, attempt, policy, defaults):
-        return Lost(call.id, call.token, error, message, incident)
-    return Postponed(call.id, call.token, delay, True, incident)
+        return Lost(call.id, call.token, seconds, error, message, entry, options=options)
+    return Postponed(call.id, call.token, delay, True, entry)
 
 
-def told(attempts: int, seconds: float, log: tuple[str, ...]) -> str | None:
+def over_before(call: Claimed, policy: Policy, defaults: Defaults) -> Outcome | None:
+    """What became of a call that must not begin any more; None for one that may."""
+    if call.unwanted:
+        return Cancelled()
+    if policy.retry_until is not None:
+        return Expired(policy.retry_until) if call.age > policy.retry_until else None
+    tries = defaults.tries_of(policy)
+    if call.rescued is not None and 0 < tries <= call.attempts:
+        return Exhausted(call.rescued)
+    return None
+
+
+def lost_with_its_worker(attempts: int, host: str, pid: int) -> str:
+    """The entry in the history of a call whose worker is gone, as a list in JSON text."""
+    message = f"the worker {pid} on {host} ended or stopped beating"
+    return incident("WorkerLost", attempts, 0.0, "WorkerLost", message)
+
+
+def success_entry(attempts: int, seconds: float, log: tuple[str, ...]) -> str | None:
     """A successful attempt's entry in the history: there is one only when it logged something."""
     if not log:
         return None
@@ -150,20 +179,21 @@ def _death(number: int | None, status: int | None) -> str:
     return f"its process was killed by signal {number} ({name})"
 
 
-def _incident(
-    outcome: Outcome,
-    call: Attempt,
+def incident(
+    kind: str,
+    attempts: int,
     seconds: float,
     error: str,
     message: str,
     trace: str = "",
     log: tuple[str, ...] = (),
 ) -> str:
+    """An entry for a call's history, as a list in JSON text. `attempts` were before this one."""
     more = {"log": log} if log else {}
     return _entry(
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        attempt=call.attempts + 1,
-        outcome=type(outcome).__name__,
+        attempt=attempts + 1,
+        outcome=kind,
         error=error,
         message=message,
         seconds=round(seconds, 4),

@@ -1,11 +1,17 @@
-"""Who a worker is, so that others can tell a dead process from a reused process id."""
+"""Who a process is, so that others can tell a dead one from a reused process id, and how it dies with its parent."""
 
+import ctypes
 import os
+import signal
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from forecourt.settings import settings
+
+
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,11 @@ class Identity:
 def hostname() -> str:
     """What this machine is called: FORECOURT_HOST, or the system's own name."""
     return settings().host or socket.gethostname()
+
+
+def own_queue(host: str) -> str:
+    """The queue that only this host's workers serve: for tasks that run on every server."""
+    return f"@{host}"
 
 
 def own() -> Identity:
@@ -76,3 +87,9 @@ def _exists(pid: int) -> bool:
     except PermissionError:
         pass  # there is somebody, and it is another user's
     return True
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

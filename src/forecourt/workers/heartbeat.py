@@ -1,20 +1,23 @@
-"""The heart: one beat on the worker's row, never on calls."""
+"""The heartbeat: one beat on the worker's row, never on calls."""
 
 from collections.abc import Callable
 
-from forecourt.database import engine, in_transaction_of
+from forecourt.database.transactions import Transactions
 from forecourt.store import workers
 from forecourt.workers.agent import Agent
 
 
-class Heart(Agent):
+class Heartbeat(Agent):
     """Says that the worker lives, and notices when the others have given it up."""
 
     every = 3.0
     longest_backoff = 3.0
     """Not more: when the database is back, those who watch must hear this worker before they give it up."""
 
-    def __init__(self, worker: Callable[[], int], busy: Callable[[], int], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, database: Transactions, worker: Callable[[], int], busy: Callable[[], int], stopping: Callable[[], bool]
+    ) -> None:
+        self._database = database
         self._worker = worker
         self._busy = busy
         self._stopping = stopping
@@ -23,8 +26,7 @@ class Heart(Agent):
 
     def run_once(self) -> int:
         worker = self._worker()
-        with engine().begin() as connection:
-            tx = in_transaction_of(connection)
+        with self._database.begin() as tx:
             if not workers.beat(tx, worker, busy=self._busy(), stopping=self._stopping()):
                 self.given_up = worker
         return 1

@@ -1,22 +1,24 @@
 """What a call logs: the last lines are kept with its attempt, where whoever asks what happened will look."""
 
 import logging
-import threading
 from collections import deque
+from contextvars import ContextVar
 
 LINES = 200
 LARGEST = 16 * 1024
 
 
-class Tail(logging.Handler):
-    """Keeps the last lines that were logged since it was cleared: at most 200, and 16 kB. Calls that run beside each other have
-    lines of their own; what other threads log belongs to the call that began last."""
+_of_call: ContextVar[deque[str]] = ContextVar("lines")
+
+
+class LogCapture(logging.Handler):
+    """Keeps the last lines that were logged since the call began: at most 200, and 16 kB. Calls that run beside each other, in threads
+    or as coroutines, have lines of their own; what other threads log belongs to the call that began last."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
         self._latest: deque[str] = deque(maxlen=LINES)
-        self._of_thread = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
@@ -38,14 +40,10 @@ class Tail(logging.Handler):
             kept.append(line)
         return tuple(reversed(kept)) if kept else ()
 
-    def clear(self) -> None:
-        """Forget them: the next call of this thread begins."""
-        try:
-            self._latest = self._of_thread.lines
-            self._latest.clear()
-        except AttributeError:
-            self._latest = self._of_thread.lines = deque(maxlen=LINES)
+    def begin(self) -> None:
+        """A call begins, in this thread or coroutine."""
+        self._latest = deque(maxlen=LINES)
+        _of_call.set(self._latest)
 
     def _lines(self) -> deque[str]:
-        lines: deque[str] = getattr(self._of_thread, "lines", self._latest)
-        return lines
+        return _of_call.get(self._latest)

@@ -1,10 +1,10 @@
-"""Wishes to the whole fleet, each with the instant at which it was uttered."""
+"""Control requests to the whole fleet, each with the instant at which it was made."""
 
 from typing import Any
 
 from psycopg import Connection
 
-UTTER = """
+ASK = """
 INSERT INTO forecourt.wishes (name)
 VALUES (%(name)s)
 ON CONFLICT (name) DO UPDATE
@@ -22,11 +22,11 @@ SELECT EXISTS (
 """
 
 
-def utter(tx: Connection[Any], name: str) -> None:
-    """Wish something from now on."""
-    tx.execute(UTTER, {"name": name})
+def ask(tx: Connection[Any], name: str) -> None:
+    """Ask for something from now on."""
+    tx.execute(ASK, {"name": name})
 
 
 def newer_than_worker(tx: Connection[Any], name: str, worker: int) -> bool:
-    """Whether the wish was uttered after this worker started."""
+    """Whether it was asked for after this worker started."""
     return bool(tx.execute(NEWER, {"name": name, "worker": worker}).fetchall()[0][0])

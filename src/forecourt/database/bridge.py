@@ -1,0 +1,96 @@
+"""The way from an asynchronous connection to the store's statements: called from within `bridged`, each waits on the caller's event
+loop."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import psycopg
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+R = TypeVar("R")
+
+
+async def bridged(
+    source: "AsyncSession | AsyncConnection | psycopg.AsyncConnection[Any]",
+    function: Callable[[psycopg.Connection[Any]], R],
+) -> R:
+    """Call a function of the store in the transaction of a caller's asynchronous session or connection, and return what it returns.
+
+    Raises TypeError for what is none of these.
+    """
+    from sqlalchemy.util import greenlet_spawn
+
+    connection = await driver_of(source)
+    result: R = await greenlet_spawn(function, cast("psycopg.Connection[Any]", _Waiting(connection)))
+    return result
+
+
+async def driver_of(
+    source: "AsyncSession | AsyncConnection | psycopg.AsyncConnection[Any]",
+) -> psycopg.AsyncConnection[Any]:
+    """The psycopg connection beneath."""
+    if isinstance(source, psycopg.AsyncConnection):
+        return source
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+    if isinstance(source, AsyncSession):
+        source = await source.connection()
+    if isinstance(source, AsyncConnection):
+        if not source.in_transaction():
+            await source.begin()  # else SQLAlchemy would not know that there is something to commit
+        driver = (await source.get_raw_connection()).driver_connection
+        if isinstance(driver, psycopg.AsyncConnection):
+            return driver
+        raise TypeError(
+            f"session: it stands on the driver {source.dialect.driver!r}, expected psycopg: "
+            "create_async_engine('postgresql+psycopg://...')"
+        )
+    kind = type(source).__name__
+    raise TypeError(
+        f"session: expected a SQLAlchemy AsyncSession or AsyncConnection or a psycopg AsyncConnection, not {kind}"
+    )
+
+
+class _Waiting:
+    """What the store asks of a connection, on one that must be awaited."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    def execute(self, query: Any, parameters: Any = None, **options: Any) -> "_WaitingCursor":
+        return _WaitingCursor(self._connection.cursor()).execute(query, parameters, **options)
+
+    @contextmanager
+    def cursor(self, **options: Any) -> "Iterator[_WaitingCursor]":
+        yield _WaitingCursor(self._connection.cursor(**options))
+
+
+class _WaitingCursor:
+    def __init__(self, cursor: psycopg.AsyncCursor[Any]) -> None:
+        self._cursor = cursor
+
+    def execute(self, query: Any, parameters: Any = None, **options: Any) -> "_WaitingCursor":
+        _wait(self._cursor.execute(query, parameters, **options))
+        return self
+
+    def fetchall(self) -> list[Any]:
+        return cast("list[Any]", _wait(self._cursor.fetchall()))
+
+    def fetchone(self) -> Any:
+        return _wait(self._cursor.fetchone())
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.fetchall())
+
+    @property
+    def rowcount(self) -> int:
+        return self._cursor.rowcount
+
+
+def _wait(awaitable: Any) -> Any:
+    from sqlalchemy.util import await_only
+
+    return await_only(awaitable)

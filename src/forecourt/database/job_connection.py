@@ -1,0 +1,66 @@
+"""The connections that jobs get which write SQL themselves: one a thread, as the role has it, and spotless for each call."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from forecourt.database.engine import LEAVE_NO_TRACE, PAUSE, connect
+
+_of_thread = threading.local()
+_name = "forecourt"
+
+
+def name_job_connections(application_name: str) -> None:
+    """What those that this process opens from now on are called in pg_stat_activity."""
+    global _name
+    _name = application_name
+
+
+@contextmanager
+def job_connection() -> Iterator[psycopg.Connection[Any]]:
+    """A connection on which no transaction is open; what the block leaves open is rolled back, and what it leaves on the connection
+    is removed unless it was committed with that. Statements outside of a transaction are each their own."""
+    connection = _living()
+    _of_thread.spotless = False
+    try:
+        yield connection
+    finally:
+        _of_thread.used_at = time.monotonic()
+        if not _of_thread.spotless:
+            _clean(connection)
+
+
+def mark_spotless() -> None:
+    """Say that nothing is left on this thread's connection."""
+    _of_thread.spotless = True
+
+
+def close_job_connection() -> None:
+    """Close this thread's."""
+    connection: psycopg.Connection[Any] | None = getattr(_of_thread, "connection", None)
+    if connection is not None:
+        connection.close()
+
+
+def _living() -> psycopg.Connection[Any]:
+    connection: psycopg.Connection[Any] | None = getattr(_of_thread, "connection", None)
+    if connection is not None and not connection.broken and not connection.closed:
+        if time.monotonic() - _of_thread.used_at < PAUSE:
+            return connection
+        with suppress(psycopg.Error):  # it may have broken while nobody used it
+            connection.execute("SELECT 1")
+            return connection
+    if connection is not None:
+        connection.close()
+    _of_thread.connection = connect(autocommit=True, application_name=_name, spotless=True)
+    return _of_thread.connection  # type: ignore[no-any-return]
+
+
+def _clean(connection: psycopg.Connection[Any]) -> None:
+    with suppress(psycopg.Error):  # broken: the next call gets another
+        connection.rollback()
+        connection.execute(LEAVE_NO_TRACE.encode())

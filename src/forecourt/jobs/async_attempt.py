@@ -1,0 +1,47 @@
+"""One attempt at a call of an `async def` job."""
+
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
+from forecourt.jobs.attempt import arguments
+from forecourt.jobs.context import RunningCall
+from forecourt.jobs.job import Job
+from forecourt.jobs.middleware import surrounded_async
+from forecourt.jobs.transaction import ENDED, TransactionEnded
+
+
+async def run_async(job: Job[..., Any], call: RunningCall, texts: Sequence[str], given: Any) -> Any:
+    """Load the arguments from JSON text, and await the function inside the middleware. What it raises goes through."""
+    args = arguments(job, texts, given)
+    return await surrounded_async(call, lambda: job.function(**args))
+
+
+async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Await what writes into the transaction, and send what it left to be sent. Raises TransactionEnded when it ended the transaction
+    and then raised."""
+    try:
+        result = await coroutine
+        await opened.flush()
+        return result
+    except BaseException as error:
+        if await opened.was_ended():
+            raise TransactionEnded(f"{ENDED}; then it raised {type(error).__name__}") from error
+        raise
+
+
+async def run_async_in_foreground(job: Job[..., Any], call: RunningCall, texts: Sequence[str]) -> Any:
+    """Run a call that is in no table, and commit its transaction. Raises what it raises, and TransactionEnded."""
+    if job.takes is None:
+        return await run_async(job, call, texts, None)
+    transactions = AsyncTransactions(1, "forecourt")
+    try:
+        async with transactions.begin(job) as opened:
+            assert opened is not None
+            result = await run_within(opened, run_async(job, call, texts, opened.given))
+            if not await opened.is_whole():
+                raise TransactionEnded(ENDED)
+            await opened.commit()
+            return result
+    finally:
+        await transactions.close()

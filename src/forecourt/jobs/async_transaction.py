@@ -1,0 +1,93 @@
+"""The transaction in which an `async def` job runs that takes a session or a connection: as for functions, but awaited."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from forecourt.database.bridge import driver_of
+from forecourt.database.engine import LEAVE_NO_TRACE, async_options, database_url
+from forecourt.jobs.job import Job
+from forecourt.jobs.transaction import COMMIT, STILL_WITHIN, JobSession
+
+_numbers = count(1)
+
+
+class AsyncTransaction:
+    """A transaction that was begun for a job. `given` is what the job's function gets, `tx` the connection beneath."""
+
+    def __init__(
+        self, given: AsyncSession | psycopg.AsyncConnection[Any], tx: psycopg.AsyncConnection[Any], mark: str
+    ) -> None:
+        self.given = given
+        self.tx = tx
+        self.mark = mark
+
+    async def flush(self) -> None:
+        """Send what the function left to be sent."""
+        if isinstance(self.given, AsyncSession):
+            await self.given.flush()
+
+    async def is_whole(self) -> bool:
+        """Whether the connection is still in it."""
+        cursor = await self.tx.execute(STILL_WITHIN, {"mark": self.mark})
+        return (await cursor.fetchall())[0][0] is True
+
+    async def was_ended(self) -> bool:
+        """Whether a job that raised had ended it before."""
+        match self.tx.info.transaction_status:
+            case TransactionStatus.IDLE:
+                return True
+            case TransactionStatus.INTRANS:
+                return not await self.is_whole()
+            case _:
+                return False
+
+    async def commit(self) -> None:
+        """Commit it, and remove what was left on its connection."""
+        await self.tx.execute(COMMIT.encode())
+
+
+class AsyncTransactions:
+    """The connections of one event loop."""
+
+    def __init__(self, size: int, application_name: str) -> None:
+        self._engine: AsyncEngine = create_async_engine(
+            database_url(),
+            pool_size=size,
+            pool_pre_ping=True,
+            connect_args={"application_name": application_name} | async_options(),
+        )
+
+    @asynccontextmanager
+    async def begin(self, job: Job[..., Any]) -> AsyncIterator[AsyncTransaction | None]:
+        """What the job's effects go into, rolled back unless it is committed in the block; None for a job that takes neither a session
+        nor a connection."""
+        if job.takes is None:
+            yield None
+            return
+        async with self._engine.connect() as connection:
+            tx = await driver_of(connection)
+            mark = f"async {next(_numbers)}"
+            try:
+                await tx.execute(f"SET LOCAL forecourt.attempt = '{mark}'".encode())
+                if job.takes == "connection":
+                    yield AsyncTransaction(tx, tx, mark)
+                else:
+                    async with AsyncSession(connection, sync_session_class=JobSession) as session:
+                        yield AsyncTransaction(session, tx, mark)
+            finally:
+                with suppress(psycopg.Error, DBAPIError):  # it broke: the pool replaces it
+                    if tx.info.transaction_status != TransactionStatus.IDLE:
+                        await tx.rollback()
+                        await tx.execute(LEAVE_NO_TRACE.encode())
+                        await tx.commit()
+
+    async def close(self) -> None:
+        """Close all of them."""
+        await self._engine.dispose()

@@ -1,0 +1,122 @@
+"""The transaction in which a job runs that takes a session or a connection: begun for it, bearing a mark, and committed after it.
+
+The mark is how its end is known to be in the very transaction that was begun: whoever ended that by hand, through whichever layer,
+has lost it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, NoReturn
+
+import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, TransactionStatus
+from sqlalchemy.orm import Session, SessionTransaction
+
+from forecourt.database import engine, in_transaction_of
+from forecourt.database.engine import LEAVE_NO_TRACE, mark_clean
+from forecourt.database.job_connection import job_connection, mark_spotless
+from forecourt.jobs.job import Job
+
+BEGIN = b"BEGIN; SET LOCAL forecourt.attempt = '%d'"
+"""In one message. What is set for a transaction is gone with it, whoever ends it and however."""
+
+COMMIT = f"COMMIT; {LEAVE_NO_TRACE}"
+"""In one message too, which costs no round trip: what the job has left on the connection is no business of the next."""
+
+STILL_WITHIN = "SELECT current_setting('forecourt.attempt', true) = %(mark)s"
+
+ENDED = (
+    "the transaction of the job was ended by hand (COMMIT, ROLLBACK, or the session's rollback or close), so its effects would no "
+    "longer be exactly once; use session.begin_nested() or connection.transaction() for a part that may fail"
+)
+
+_numbers = count(1)
+
+
+class TransactionEnded(RuntimeError):
+    """A job ended the transaction that it was given."""
+
+
+class JobSession(Session):
+    """The session that a job gets. Its transaction begins before the job and is committed after it, together with the end of the
+    call."""
+
+    def commit(self) -> NoReturn:
+        """Raises: a commit inside the function would tear its effects from the end of its call."""
+        raise RuntimeError(
+            "a job must not commit the session that it was given: the slot commits it when the job returns"
+        )
+
+    def begin(self, nested: bool = False) -> SessionTransaction:
+        """A savepoint with `nested`. Raises without: the end of that block would be a commit."""
+        if not nested:
+            raise RuntimeError(
+                "a job must not begin a transaction on the session that it was given: it is in one, which the slot commits when "
+                "the job returns; use session.begin_nested() for a part that may fail"
+            )
+        return super().begin(nested=True)
+
+
+class Transaction:
+    """A transaction that was begun for a job. `given` is what the job's function gets, `tx` the connection beneath."""
+
+    def __init__(self, given: Session | psycopg.Connection[Any], tx: psycopg.Connection[Any]) -> None:
+        self.given = given
+        self.tx = tx
+        number = next(_numbers)
+        self.mark = str(number)
+        _send(tx, BEGIN % number)
+
+    def flush(self) -> None:
+        """Send what the function left to be sent."""
+        if isinstance(self.given, Session):
+            self.given.flush()
+
+    def is_whole(self) -> bool:
+        """Whether the connection is still in it."""
+        return self.tx.execute(STILL_WITHIN, {"mark": self.mark}).fetchall()[0][0] is True
+
+    def was_ended(self) -> bool:
+        """Whether a job that raised had ended it before: then what it did until then stays, and must not be repeated. One that the
+        database has aborted, or that broke, is rolled back, whichever it was."""
+        match self.tx.info.transaction_status:
+            case TransactionStatus.IDLE:
+                return True
+            case TransactionStatus.INTRANS:
+                return not self.is_whole()
+            case _:
+                return False
+
+    def commit(self) -> None:
+        """Commit it, and remove what was left on its connection."""
+        if isinstance(self.given, Session):
+            connection = self.given.connection()
+            connection.exec_driver_sql(COMMIT)
+            mark_clean(connection)
+            Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know
+        else:
+            _send(self.tx, COMMIT.encode())
+            mark_spotless()
+
+
+@contextmanager
+def transaction(job: Job[..., Any]) -> Iterator[Transaction | None]:
+    """What the job's effects go into, rolled back unless it is committed in the block; None for a job that takes neither a session
+    nor a connection."""
+    match job.takes:
+        case None:
+            yield None
+        case "connection":
+            with job_connection() as connection:
+                yield Transaction(connection, connection)
+        case _:
+            with JobSession(engine()) as session:
+                yield Transaction(session, in_transaction_of(session))
+
+
+def _send(connection: psycopg.Connection[Any], message: bytes) -> None:
+    result = connection.pgconn.exec_(message)
+    if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        raise error_from_result(result)

@@ -1,0 +1,164 @@
+"""Runs several calls of one job at once: in threads, or as coroutines on one event loop.
+
+While some run, the slot goes on claiming for the places that become free, as long as what it gets are calls of the same job. They are
+begun at once, so nothing waits behind them.
+"""
+
+import logging
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from forecourt.jobs.job import Job
+from forecourt.store.ready import Claimed
+from forecourt.workers import markers
+from forecourt.workers.executor import Completion, Executor
+from forecourt.workers.log_capture import LogCapture
+
+if TYPE_CHECKING:
+    from forecourt.workers.event_loop import EventLoop
+    from forecourt.workers.slot import Slot
+
+log = logging.getLogger("forecourt.slot")
+
+SELDOM = 0.01
+"""Seconds between two rounds, unless a quarter of the places is free."""
+
+LONGEST_WAIT = 1.0
+"""Seconds after which the event loop should have answered."""
+
+
+class Ran(NamedTuple):
+    """How a stretch went: whether all of its calls could begin, and what was claimed on the way and waits for its permits."""
+
+    whole: bool
+    later: list[Claimed]
+
+
+class Concurrent:
+    """The places in which a slot runs calls at once."""
+
+    def __init__(self, slot: "Slot", jobs: Mapping[str, Job[..., Any]], capture: LogCapture, name: str) -> None:
+        self._slot = slot
+        self._jobs = jobs
+        self._capture = capture
+        self._name = name
+        self._over: deque[tuple[int, Completion]] = deque()
+        self._woken, self._waking = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._waking, False)
+        self._threads: ThreadPoolExecutor | None = None
+        self._loop: EventLoop | None = None
+        self._running = 0
+        self._free: deque[int] = deque()
+        self._noted: list[int] = []
+
+    def run(self, row: int, calls: Sequence[Claimed], *, more: bool) -> Ran:
+        """Run these calls, which are the slot's from that row on, and with `more` those of the same job that it claims meanwhile."""
+        job = self._jobs[calls[0].job]
+        places = job.policy.at_once
+        pending = deque(enumerate(calls, row))
+        self._free = deque(range(row + len(calls), markers.MOST_CALLS)) if more else deque()
+        later: list[Claimed] = []
+        whole, may_find = True, True
+        turn = 0.0
+        while True:
+            while pending and self._running < places:
+                if not self._begin(job, *pending.popleft()):
+                    whole = False
+                    pending.clear()
+            if not self._running:
+                return Ran(whole, later)
+            free = places - self._running
+            claiming = more and may_find and not pending and not later and not self._slot.is_stopping
+            room = min(free, len(self._free)) if claiming else 0
+            wait = 0.0 if free * 4 >= places else turn - time.monotonic()
+            if (room or self._slot.rounds.ended) and wait <= 0:
+                turn = time.monotonic() + SELDOM
+                mine, later = self._round(job.name, room)
+                pending.extend(mine)
+                may_find = self._slot.rounds.found > 0
+                if room and not may_find:
+                    self._slot.say_idle()
+                if mine:
+                    continue
+                wait = LONGEST_WAIT
+            elif not room and not self._slot.rounds.ended:
+                wait = LONGEST_WAIT
+            may_find = self._wait(max(wait, 0.0)) or may_find
+
+    def over(self, row: int, completion: Completion) -> None:
+        """A call has ended; called from wherever it ran."""
+        self._slot.page.words[markers.HEADER + row * markers.WIDTH + markers.DEADLINE] = 0
+        self._over.append((row, completion))
+        try:
+            os.write(self._waking, b"!")
+        except BlockingIOError:
+            return  # it is awake already
+
+    def _begin(self, job: Job[..., Any], row: int, call: Claimed) -> bool:
+        if not self._slot.take_permit(call):
+            return False
+        words = self._slot.page.words
+        low, high = words[markers.LOW], words[markers.HIGH]
+        self._slot.mark(row, 1, call.job)
+        if self._running:  # what runs already lies between the same bounds
+            words[markers.LOW], words[markers.HIGH] = min(low, row), max(high, row + 1)
+        self._running += 1
+        if job.is_async:
+            if self._loop is None:
+                self._loop = self._new_loop()
+            self._loop.start(row, call)
+        else:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(max(known.policy.threads for known in self._jobs.values()))
+            self._threads.submit(self._run_in_thread, row, call)
+        return True
+
+    def _new_loop(self) -> "EventLoop":
+        from forecourt.workers.async_executor import AsyncExecutor
+        from forecourt.workers.event_loop import EventLoop
+
+        return EventLoop(AsyncExecutor(self._jobs, self._capture, self._name), self.over)
+
+    def _run_in_thread(self, row: int, call: Claimed) -> None:
+        try:
+            self.over(row, Executor(self._jobs, self._capture).run(call))
+        except BaseException:
+            log.critical("what runs calls in threads is broken, so the slot ends", exc_info=True)
+            os._exit(1)
+
+    def _round(self, job: str, room: int) -> tuple[list[tuple[int, Claimed]], list[Claimed]]:
+        """Write what has ended, and claim for free places: calls of this job with their rows, and those from the first other one on."""
+        claimed = self._slot.persist(lambda: self._slot.exchange(self._slot.allowed(room))) or []
+        self._free.extend(self._noted)
+        self._noted.clear()
+        if not self._slot.rounds.ended:
+            self._slot.page.words[markers.WRITTEN] = 0
+        rows = [self._free.popleft() for _ in claimed]
+        self._slot.hold(list(zip(rows, claimed, strict=True)))
+        count = next((n for n, call in enumerate(claimed) if call.job != job), len(claimed))
+        return list(zip(rows[:count], claimed[:count], strict=True)), claimed[count:]
+
+    def _wait(self, longest: float) -> bool:
+        """Wait until calls are over, and take note of them. True when there may be something to claim."""
+        poll = select.poll()
+        poll.register(self._woken, select.POLLIN)
+        poll.register(self._slot.ear, select.POLLIN)
+        ready = dict(poll.poll(longest * 1000))
+        if self._woken in ready:
+            os.read(self._woken, 65536)
+        while self._over:
+            row, completion = self._over.popleft()
+            self._running -= 1
+            self._slot.note(row, completion)
+            self._noted.append(row)
+        if self._slot.ear in ready:
+            self._slot.hear()
+        if self._loop is not None and not ready and longest >= LONGEST_WAIT:
+            self._loop.look_after()
+        return bool(ready)

@@ -1,0 +1,58 @@
+"""The event loop on which a slot's `async def` jobs run, in a thread of its own."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from forecourt.store.ready import Claimed
+from forecourt.workers.async_executor import AsyncExecutor
+from forecourt.workers.executor import Completion
+
+log = logging.getLogger("forecourt.slot")
+
+
+class EventLoop:
+    """Runs coroutines; `over` is called in the loop's thread with each one's row and completion."""
+
+    def __init__(self, executor: AsyncExecutor, over: Callable[[int, Completion], None]) -> None:
+        self._executor = executor
+        self._over = over
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._answered = True
+        threading.Thread(target=self._live, name="event loop", daemon=True).start()
+
+    def start(self, row: int, call: Claimed) -> None:
+        """Begin a call."""
+        self._loop.call_soon_threadsafe(self._begin, row, call)
+
+    def look_after(self) -> None:
+        """To be called now and then: if the loop has not answered since the last time, whoever blocks it is named in the log."""
+        if not self._answered:
+            task = asyncio.current_task(self._loop)
+            log.warning("a coroutine blocks the event loop: %s", "unknown" if task is None else task.get_name())
+        self._answered = False
+        self._loop.call_soon_threadsafe(self._answer)
+
+    def _answer(self) -> None:
+        self._answered = True
+
+    def _live(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def _begin(self, row: int, call: Claimed) -> None:
+        task = self._loop.create_task(self._run(row, call), name=f"{call.job}, call {call.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, row: int, call: Claimed) -> None:
+        try:
+            completion = await self._executor.run(call)
+        except BaseException:
+            log.critical("what runs coroutines is broken, so the slot ends", exc_info=True)
+            os._exit(1)
+        self._over(row, completion)

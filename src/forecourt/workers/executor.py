@@ -1,0 +1,204 @@
+"""Executes calls: runs the function, and for a job with a session or a connection commits its effects together with the call's end."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from forecourt.database import engine, in_transaction_of
+from forecourt.jobs.arguments import WrongArguments
+from forecourt.jobs.attempt import run
+from forecourt.jobs.context import RunningCall, current
+from forecourt.jobs.job import Job
+from forecourt.jobs.outcome import (
+    FINISHED,
+    ClaimLost,
+    Discard,
+    Discarded,
+    Finished,
+    Interrupted,
+    Outcome,
+    Raised,
+    Release,
+    Released,
+    Unknown,
+)
+from forecourt.jobs.results import circumstances, raised, result_text, words
+from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
+from forecourt.logs import doing
+from forecourt.store import json_text, ready
+from forecourt.store.ready import Claimed
+from forecourt.store.running import NO_OPTIONS, Ended
+from forecourt.workers.ending import end
+from forecourt.workers.log_capture import LogCapture
+from forecourt.workers.verdict import success_entry
+
+AFTER_INTERRUPTION = 1.0
+
+
+class Completion(NamedTuple):
+    """A claimed call and what became of its attempt, after `seconds` of running; `log` is the tail of what it logged."""
+
+    call: Claimed
+    outcome: Outcome
+    seconds: float
+    log: tuple[str, ...] = ()
+
+
+class Whole(NamedTuple):
+    """A call with all that its attempt needs; `args` is JSON text."""
+
+    id: int
+    token: int
+    args: str
+    attempts: int
+    options: dict[str, Any]
+
+
+class ClaimIsLost(Exception):
+    """A call is no longer this slot's."""
+
+
+class Executor:
+    """Executes calls in this process. What it raises nobody need catch: whatever happens is in the completions."""
+
+    def __init__(self, jobs: Mapping[str, Job[..., Any]], capture: LogCapture | None = None) -> None:
+        self._jobs = jobs
+        self._capture = capture or LogCapture()
+
+    def run(self, call: Claimed) -> Completion:
+        """Execute one call."""
+        begun = time.perf_counter()
+        job = self._jobs.get(call.job)
+        if job is None:
+            return Completion(call, unknown(call.job), 0.0)
+        self._capture.begin()
+        outcome = self._attempt(job, [call])
+        return Completion(call, outcome, time.perf_counter() - begun, self._capture.lines())
+
+    def run_batch(self, calls: Sequence[Claimed]) -> list[Completion]:
+        """Execute calls of one batched job together; if that raises they are halved until the guilty call stands alone."""
+        begun = time.perf_counter()
+        self._capture.begin()
+        outcome = self._attempt(self._jobs[calls[0].job], calls)
+        share = (time.perf_counter() - begun) / len(calls)
+        if isinstance(outcome, Finished | Interrupted) or len(calls) == 1 or _is_of_no_half(outcome):
+            log = self._capture.lines()
+            return [Completion(call, outcome, share, log if call is calls[0] else ()) for call in calls]
+        half = len(calls) // 2
+        return self.run_batch(calls[:half]) + self.run_batch(calls[half:])
+
+    def _attempt(self, job: Job[..., Any], calls: Sequence[Claimed]) -> Outcome:
+        try:
+            return self._execute(job, [whole(call) for call in calls])
+        except ClaimIsLost:
+            return ClaimLost()
+        except (DBAPIError, psycopg.Error) as error:
+            return Interrupted(f"its arguments could not be read: {words(error)}", AFTER_INTERRUPTION)
+
+    def _execute(self, job: Job[..., Any], calls: Sequence[Whole]) -> Outcome:
+        with attempting(job, calls[0]) as call:
+            begun = time.perf_counter()
+            texts = [one.args for one in calls]
+            try:
+                if job.takes is None:
+                    result = run(job, call, texts, None)
+                    return FINISHED if result is None else Finished(result_text(result))
+                with transaction(job) as opened:
+                    assert opened is not None
+                    text = result_text(run_within(opened, lambda: run(job, call, texts, opened.given)))
+                    self._end(opened, calls, text, time.perf_counter() - begun)
+                    return Finished(text, committed=True)
+            except BaseException as error:  # noqa: BLE001 - any end of the function is an outcome
+                return outcome_of(error, job)
+
+    def _end(self, opened: Transaction, calls: Sequence[Whole], result: str | None, seconds: float) -> None:
+        """End the calls in the job's transaction, and commit it. Raises TransactionEnded unless it is the one that was begun for
+        them, and ClaimIsLost unless all of them are still ours."""
+        log = success_entry(calls[0].attempts, seconds, self._capture.lines())
+        ends = [
+            Ended(call.id, call.token, seconds, "finished", result, None if n else log, call.options)
+            for n, call in enumerate(calls)
+        ]
+        if len(end(opened.tx, ends, within=opened.mark)) < len(calls):
+            raise ClaimIsLost if opened.is_whole() else TransactionEnded(ENDED)
+        opened.commit()
+
+
+class attempting:  # noqa: N801 - a context manager, and half the time of a generator
+    """While the block runs, this is the call that runs."""
+
+    __slots__ = ("_call", "_in_call", "_in_log")
+
+    def __init__(self, job: Job[..., Any], call: Whole) -> None:
+        self._call = RunningCall(call.id, job.name, call.attempts + 1, call.options, job.extras)
+
+    def __enter__(self) -> RunningCall:
+        call = self._call
+        self._in_call = current.set(call)
+        self._in_log = doing.set({"job": call.job, "call": call.id, "attempt": call.attempt})
+        return call
+
+    def __exit__(self, *_: object) -> None:
+        doing.reset(self._in_log)
+        current.reset(self._in_call)
+
+
+def run_within(opened: Transaction, function: Callable[[], Any]) -> Any:
+    """Run what writes into the transaction, and send what it left to be sent. Raises TransactionEnded when it ended the transaction
+    and then raised."""
+    try:
+        result = function()
+        opened.flush()
+        return result
+    except BaseException as error:
+        if opened.was_ended():
+            raise TransactionEnded(f"{ENDED}; then it raised {type(error).__name__}") from error
+        raise
+
+
+def outcome_of(error: BaseException, job: Job[..., Any]) -> Outcome:
+    """What an attempt that raised ended as."""
+    match error:
+        case WrongArguments() | TransactionEnded():
+            return raised(error, final=True)
+        case ClaimIsLost():
+            return ClaimLost()
+        case Release():
+            return Released(error.delay, words(error.why))
+        case Discard():
+            return Discarded(words(error.why))
+        case DBAPIError() | psycopg.OperationalError() if job.takes is not None:
+            why = circumstances(error)
+            if why is not None:
+                return Interrupted(why, AFTER_INTERRUPTION)
+    return raised(error, final=isinstance(error, job.policy.fail_on))
+
+
+def unknown(job: str) -> Unknown:
+    """The outcome of a call whose job this process does not have."""
+    return Unknown(f"no job is named {job!r} here")
+
+
+def whole(call: Claimed) -> Whole:
+    """The call with what was too long to come with its claim. Raises ClaimIsLost."""
+    if call.args is not None and call.options is not None:
+        return Whole(call.id, call.token, call.args, call.attempts, loaded(call.options))
+    with engine().connect() as connection:
+        found = ready.whole(in_transaction_of(connection), [call.id])
+    args, options, token = found.get(call.id, ("", "", None))
+    if token != call.token:
+        raise ClaimIsLost
+    return Whole(call.id, call.token, args, call.attempts, loaded(options))
+
+
+def loaded(options: str) -> dict[str, Any]:
+    """A call's options from their JSON text; most have none."""
+    return NO_OPTIONS if options == "{}" else dict(json_text.loads(options))
+
+
+def _is_of_no_half(outcome: Outcome) -> bool:
+    """Whether running a part of the batch again could repeat what is committed already."""
+    return isinstance(outcome, Raised) and outcome.error.endswith(TransactionEnded.__qualname__)

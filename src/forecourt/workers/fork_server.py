@@ -1,0 +1,152 @@
+"""The fork server: a process with one thread that has the application loaded and forks slots from it.
+
+A supervisor has threads and connections, which no fork may inherit, and loads no application; and a fork starts in a millisecond and
+shares its parent's memory. The fork server lives in a session of its own, so the terminal's Ctrl-C reaches only the supervisor. When
+the supervisor ends, however it ends, the fork server kills its slots and goes; when the fork server ends, the kernel kills the slots.
+"""
+
+import gc
+import os
+import pickle
+import selectors
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from forecourt.database.engine import connect
+from forecourt.jobs.application import load
+from forecourt.jobs.job import Job
+from forecourt.logs import configure
+from forecourt.process import die_with_parent
+from forecourt.workers.messages import Birth, Event, Loaded
+from forecourt.workers.permits import Permits
+from forecourt.workers.slot import Channels, run_slot
+
+LARGEST = 64 * 1024
+"""Bytes of an order or an event."""
+
+
+class ForkServer:
+    """Serves one supervisor over a sequential-packet socket: it asks for births and deaths, and is told of both."""
+
+    def __init__(self, orders: socket.socket, jobs: Mapping[str, Job[..., Any]]) -> None:
+        self._orders = orders
+        self._jobs = jobs
+        self._slots: dict[int, Birth] = {}
+
+    def serve(self) -> None:
+        """Until the supervisor closes its end."""
+        wakeup, rung = socket.socketpair()
+        rung.setblocking(False)
+        signal.set_wakeup_fd(rung.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        selector = selectors.DefaultSelector()
+        selector.register(self._orders, selectors.EVENT_READ)
+        selector.register(wakeup, selectors.EVENT_READ)
+        try:
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is wakeup:
+                        wakeup.recv(4096)
+                        self._bury()
+                    elif not self._obey():
+                        return
+        except (ConnectionResetError, BrokenPipeError):
+            return  # the supervisor went without reading what it had been told
+        finally:
+            signal.set_wakeup_fd(-1)
+            for pid in self._slots:
+                os.kill(pid, signal.SIGKILL)
+
+    def _obey(self) -> bool:
+        message, descriptors, _, _ = socket.recv_fds(self._orders, LARGEST, 5)
+        if not message:
+            return False
+        order = pickle.loads(message)  # noqa: S301 - from our own supervisor
+        if isinstance(order, Birth):
+            self._bear(order, descriptors)
+        # Not yet reaped, so the process id is still that slot's.
+        elif order in self._slots:
+            os.kill(order, signal.SIGKILL)
+        return True
+
+    def _bear(self, birth: Birth, descriptors: list[int]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._live(birth, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._slots[pid] = birth
+        self._tell(Event(birth.worker, birth.number, pid, None))
+
+    def _live(self, birth: Birth, descriptors: list[int]) -> NoReturn:
+        """In the child: be a slot, then end without the parent's clean-up."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._orders.close()
+            wake, errands, bell, reading, writing = descriptors
+            channels = Channels(
+                socket.socket(fileno=wake),
+                socket.socket(fileno=errands),
+                socket.socket(fileno=bell),
+                Permits(reading, writing),
+            )
+            run_slot(birth, channels, self._jobs)
+            status = 0
+        except BaseException:  # noqa: BLE001 - the last frame of this process: nothing above could print it
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _bury(self) -> None:
+        while self._slots:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            birth = self._slots.pop(pid, None)
+            if birth is not None:
+                self._tell(Event(birth.worker, birth.number, pid, os.waitstatus_to_exitcode(status)))
+
+    def _tell(self, event: Event) -> None:
+        self._orders.sendall(pickle.dumps(event))
+
+
+def main() -> None:
+    """`python -m forecourt.workers.fork_server DESCRIPTOR APP`, started by a supervisor."""
+    die_with_parent()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+        # Handled by doing nothing rather than ignored: programs that a job starts then get the default back.
+        signal.signal(number, lambda *_: None)
+    configure()
+    orders = socket.socket(fileno=int(sys.argv[1]))
+    try:
+        app = load(sys.argv[2])
+        with connect() as connection:
+            app.declare(connection)  # closed before anything is forked
+    except Exception as error:
+        orders.sendall(_told(error))
+        raise SystemExit(1) from None
+    gc.collect()
+    gc.freeze()  # what is loaded stays where it is, so that the slots share it
+    orders.sendall(pickle.dumps(Loaded(tuple(app.queues))))
+    ForkServer(orders, app.jobs).serve()
+
+
+def _told(error: Exception) -> bytes:
+    """An error for the supervisor; one that cannot travel is printed here."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        return pickle.dumps(error)
+    except Exception:  # noqa: BLE001 - whatever it holds
+        traceback.print_exception(error)
+        return pickle.dumps(RuntimeError("the application could not be loaded; see the error above"))
+
+
+if __name__ == "__main__":
+    main()

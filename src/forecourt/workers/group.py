@@ -1,0 +1,184 @@
+"""Group commit: calls of a job that share one transaction, each behind a savepoint of its own.
+
+One that raises is rolled back alone. When the transaction as a whole comes to nothing (a deadlock, a lock waited for too long, a commit
+that fails, a claim that was lost), its calls run one by one, and the next groups are smaller.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from forecourt.database import engine, in_transaction_of
+from forecourt.jobs.attempt import run
+from forecourt.jobs.job import Job
+from forecourt.jobs.outcome import FINISHED, Finished
+from forecourt.jobs.results import circumstances, raised, result_text
+from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
+from forecourt.store.ready import Claimed
+from forecourt.store.running import Ended
+from forecourt.workers.ending import end
+from forecourt.workers.executor import Completion, Executor, attempting, outcome_of, whole
+from forecourt.workers.log_capture import LogCapture
+from forecourt.workers.verdict import success_entry
+
+LONGEST = 0.02
+"""Seconds after which a group is committed: what it has locked, others wait for."""
+
+PATIENCE = "SET LOCAL lock_timeout = '50ms'"
+"""What somebody else has locked is not worth waiting for with so many calls."""
+
+FIRST_SIZE = 8.0
+
+STATUS = "SELECT pg_xact_status(%(xid)s::text::xid8)"
+
+
+class Grouped(NamedTuple):
+    """What became of the calls that began, in their order; and whether the next one was taken back."""
+
+    completions: list[Completion]
+    cut: bool
+
+
+class Groups:
+    """Runs groups, and learns how large they may be: half as large after one that came to nothing, a little larger after each other."""
+
+    def __init__(self, executor: Executor, jobs: Mapping[str, Job[..., Any]], capture: LogCapture) -> None:
+        self._executor = executor
+        self._jobs = jobs
+        self._capture = capture
+        self._sizes: dict[str, float] = {}
+
+    def run(self, calls: Sequence[Claimed], begin: Callable[[int], bool], again: Callable[[int], None]) -> Grouped:
+        """Run as many of these calls of one job as fit into a group, the first at least. `begin` is asked before each begins, and
+        `again` told of each that begins anew."""
+        job = self._jobs[calls[0].job]
+        most = float(job.policy.commit_together or 1)
+        size = min(self._sizes.get(job.name, FIRST_SIZE), most)
+        if not begin(0):
+            return Grouped([], True)
+        if int(size) == 1 or len(calls) == 1:
+            self._sizes[job.name] = min(size + 0.1, most)
+            return Grouped([self._executor.run(calls[0])], False)
+        group = _Group(job, self._capture)
+        cut = group.run(calls[: int(size)], begin)
+        self._sizes[job.name] = max(1.0, size / 2) if group.failed else min(size + 0.5, most)
+        return Grouped([known or self._once_more(call, n, again) for n, (call, known) in enumerate(group.calls)], cut)
+
+    def _once_more(self, call: Claimed, n: int, again: Callable[[int], None]) -> Completion:
+        again(n)
+        return self._executor.run(call)
+
+
+class _Group:
+    """One group. `calls` are those that began, each with what became of it; None for those that have to run once more."""
+
+    def __init__(self, job: Job[..., Any], capture: LogCapture) -> None:
+        self.calls: list[tuple[Claimed, Completion | None]] = []
+        self.failed = False
+        self._job = job
+        self._capture = capture
+        self._ends: list[Ended] = []
+        self._done: list[Completion] = []
+        self._guilty: Claimed | None = None
+        self._xid = ""
+
+    def run(self, calls: Sequence[Claimed], begin: Callable[[int], bool]) -> bool:
+        """Run them, the first of which has begun. Returns whether one of them was taken back."""
+        begun: list[Claimed] = []
+        cut = False
+        until = time.perf_counter() + LONGEST
+        try:
+            with transaction(self._job) as opened:
+                assert opened is not None
+                opened.tx.execute(PATIENCE)
+                self._xid = opened.tx.execute("SELECT pg_current_xact_id()::text").fetchall()[0][0]
+                for n, call in enumerate(calls):
+                    if n:
+                        if time.perf_counter() > until:
+                            break
+                        if not begin(n):
+                            cut = True
+                            break
+                    begun.append(call)
+                    self._attempt(opened, call)
+                self._guilty = None
+                if len(end(opened.tx, self._ends, within=opened.mark)) == len(self._ends):
+                    opened.commit()
+                    self.calls = list(zip(begun, self._done, strict=True))
+                    return cut
+        except (DBAPIError, psycopg.Error, _Apart):
+            pass
+        self.failed = True
+        self._tell_apart(begun)
+        return cut
+
+    def _attempt(self, opened: Transaction, call: Claimed) -> None:
+        self._capture.begin()
+        self._guilty = call
+        began = time.perf_counter()
+        all_of_it = whole(call)
+        with attempting(self._job, all_of_it) as running:
+            try:
+                with _savepoint(opened):
+                    text = result_text(run(self._job, running, [all_of_it.args], opened.given))
+                    opened.flush()
+            except BaseException as error:
+                if opened.was_ended() or _is_of_all(error):
+                    raise _Apart from error
+                seconds = time.perf_counter() - began
+                self._done.append(Completion(call, outcome_of(error, self._job), seconds, self._capture.lines()))
+                return
+        seconds = time.perf_counter() - began
+        log = success_entry(call.attempts, seconds, self._capture.lines())
+        self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, all_of_it.options))
+        self._done.append(Completion(call, Finished(text, committed=True), seconds))
+
+    def _tell_apart(self, begun: Sequence[Claimed]) -> None:
+        """What became of each, when the transaction came to nothing, unless a call had committed it by hand: then those before it have
+        had their effects, and it is to blame."""
+        if self._guilty is None or not self._was_committed():
+            self.calls = [(call, None) for call in begun]
+            return
+        blame = raised(TransactionEnded(ENDED), final=True)
+        self.calls = [(done.call, done._replace(outcome=_uncommitted(done.outcome))) for done in self._done]
+        self.calls.append((self._guilty, Completion(self._guilty, blame, 0.0, self._capture.lines())))
+
+    def _was_committed(self) -> bool:
+        with suppress(DBAPIError, psycopg.Error), engine().connect() as connection:
+            found = in_transaction_of(connection).execute(STATUS, {"xid": self._xid}).fetchall()
+            return bool(found[0][0] == "committed")
+        return False
+
+
+class _Apart(Exception):
+    """The group comes to nothing as a whole."""
+
+
+@contextmanager
+def _savepoint(opened: Transaction) -> Iterator[None]:
+    if isinstance(opened.given, Session):
+        with opened.given.begin_nested():
+            yield
+        opened.given.expunge_all()  # what one call has loaded, the next must not find
+    else:
+        with opened.given.transaction():
+            yield
+
+
+def _is_of_all(error: BaseException) -> bool:
+    """Whether an error is a reason to run every call of the group by itself."""
+    if not isinstance(error, DBAPIError | psycopg.Error):
+        return isinstance(error, TransactionEnded)
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(origin, "sqlstate", None) in ("55P03", "3B001", "25P01") or circumstances(error) is not None
+
+
+def _uncommitted(outcome: Any) -> Any:
+    if isinstance(outcome, Finished):
+        return FINISHED if outcome.result is None else Finished(outcome.result)
+    return outcome

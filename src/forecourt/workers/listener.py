@@ -1,0 +1,136 @@
+"""The listener: wakes idle slots within milliseconds of a dispatch. An optimization only: polling is the truth, and its doing too."""
+
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+
+from forecourt.database.engine import connect
+from forecourt.settings import settings
+from forecourt.store.workers import agents_name
+
+log = logging.getLogger("forecourt.worker")
+
+# The class of advisory locks that forecourt.wake() tries.
+REST = "SELECT bool_and(pg_try_advisory_lock_shared(1718579829, hashtext(queue))) FROM unnest(%(queues)s::text[]) AS q(queue)"
+RISE = "SELECT pg_advisory_unlock_all()"
+
+FIRST_IMPATIENCE = 0.005
+"""Seconds until another look, while somebody is dispatching at the moment of each; twice as many after each."""
+
+LINGER = 0.02
+"""Seconds for which no slot must be idle until notifications are not wanted any more."""
+
+LONGEST_BACKOFF = 5.0
+
+
+class Listener(threading.Thread):
+    """While a slot is idle it holds the queues' advisory locks in shared mode, which tells those who dispatch that a notification is
+    wanted; busy slots find new calls anyway, and spare them the cost.
+
+    `is_wanted` says whether a slot is idle, `wake` wakes one of them. Every `sleep` seconds one is woken whatever was heard. Behind a
+    pooler in transaction mode, where no connection stays one's own to listen on, that alone is left.
+    """
+
+    def __init__(
+        self,
+        queues: Sequence[str],
+        sleep: float,
+        worker: Callable[[], int],
+        is_wanted: Callable[[], bool],
+        wake: Callable[[], None],
+    ) -> None:
+        super().__init__(name="listener", daemon=True)
+        self._queues = list(queues)
+        self._sleep = sleep
+        self._worker = worker
+        self._is_wanted = is_wanted
+        self._wake = wake
+        self._cord, self._pull = socket.socketpair()
+        self._pull.setblocking(False)
+        self._poll_at = 0.0
+        self._resting = False
+        self._stopping = False
+
+    def ring(self) -> None:
+        """A slot became idle, or the last idle one did not stay so."""
+        with suppress(BlockingIOError):  # it has been rung often enough
+            self._pull.send(b"!")
+
+    def stop(self) -> None:
+        """End soon. May be called again, or before it was started."""
+        self._stopping = True
+        self.ring()
+
+    def await_end(self, patience: float) -> None:
+        """Wait at most `patience` seconds until it has ended, if it was ever started."""
+        if self.is_alive():
+            self.join(patience)
+
+    def run(self) -> None:
+        errors = 0
+        while not self._stopping:
+            if settings().pooled:
+                self._poll([], self._sleep)
+                continue
+            worker = self._worker()
+            try:
+                with connect(autocommit=True, application_name=agents_name(worker)) as connection:
+                    connection.execute("LISTEN forecourt_ready")
+                    self._resting = False
+                    while not self._stopping and self._worker() == worker:
+                        self.run_once(connection)
+                        errors = 0
+            except Exception as error:  # noqa: BLE001 - whatever it is, polling goes on
+                errors += 1
+                log.warning("not listening, again soon: %s", str(error).strip() or type(error).__name__)
+                self._poll([], min(0.1 * 2**errors, LONGEST_BACKOFF))
+
+    def run_once(self, connection: psycopg.Connection[Any]) -> None:
+        """Wait until there is something to do, and do it."""
+        patience = self._sleep
+        if not self._resting and self._is_wanted():
+            patience = self._rest(connection)
+        elif self._resting and not self._is_wanted():
+            patience = LINGER
+        self._poll([connection.fileno()], patience)
+        heard = [notification.payload for notification in connection.notifies(timeout=0)]
+        for _ in range(sum(queue in self._queues for queue in heard)):
+            self._wake()
+        if patience == LINGER and not self._is_wanted():
+            connection.execute(RISE)
+            self._resting = False
+
+    def _rest(self, connection: psycopg.Connection[Any]) -> float:
+        """Say that notifications are wanted. Returns how long to wait then: not long if somebody is dispatching at this moment."""
+        impatience = FIRST_IMPATIENCE
+        while not self._stopping and self._is_wanted():
+            row = connection.execute(REST, {"queues": self._queues}).fetchone()
+            self._resting = row is not None and bool(row[0])
+            # One more look: a call may have entered between the slot's claim and the lock, or is entering.
+            self._wake()
+            if self._resting:
+                break
+            connection.execute(RISE)
+            self._poll([], impatience)
+            impatience = min(impatience * 2, self._sleep)
+        return self._sleep
+
+    def _poll(self, descriptors: Sequence[int], patience: float) -> None:
+        """Wait until one of them can be read, the cord is pulled, or patience ends. Poll, since select knows no descriptor above 1023."""
+        now = time.monotonic()
+        if now >= self._poll_at:
+            self._poll_at = now + self._sleep
+            self._wake()
+        poll = select.poll()
+        for descriptor in (*descriptors, self._cord.fileno()):
+            poll.register(descriptor, select.POLLIN)
+        ready = dict(poll.poll(1000 * max(0.0, min(patience, self._poll_at - now))))
+        if self._cord.fileno() in ready:
+            self._cord.recv(4096)

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from forecourt.database.transactions import Transactions
 from forecourt.store import calls, running
@@ -18,8 +18,9 @@ class Housekeeper(Agent):
     every = 60.0
     longest_backoff = 2.0
 
-    def __init__(self, database: Transactions, queues: Sequence[str]) -> None:
+    def __init__(self, database: Transactions, queues: Sequence[str], wake: Callable[[], None]) -> None:
         self._database = database
+        self._wake = wake
         self._queues = queues
         self._lock = threading.Lock()
         self._taken_back: list[tuple[int, int]] = []
@@ -49,6 +50,8 @@ class Housekeeper(Agent):
             if taken_back:
                 running.give_back(tx, taken_back)
                 calls.wake(tx, self._queues)
+        if taken_back:
+            self._wake()  # before it counts as done, so that nobody takes the queues for empty
         with self._lock:
             del self._taken_back[: len(taken_back)]
             del self._started[: len(started)]

@@ -94,21 +94,26 @@ class Listener(threading.Thread):
 
     def run_once(self, connection: psycopg.Connection[Any]) -> None:
         """Wait until there is something to do, and do it."""
-        patience = self._sleep
         if not self._resting and self._is_wanted():
-            patience = self._rest(connection)
-        elif self._resting and not self._is_wanted():
-            patience = LINGER
-        self._poll([connection.fileno()], patience)
-        heard = [notification.payload for notification in connection.notifies(timeout=0)]
-        for _ in range(sum(queue in self._queues for queue in heard)):
-            self._wake()
-        if patience == LINGER and not self._is_wanted():
+            self._rest(connection)
+        lingering = self._resting and not self._is_wanted()
+        # What came in while a statement was running lies in the driver already, and no socket tells of it.
+        if not self._hear(connection):
+            self._poll([connection.fileno()], LINGER if lingering else self._sleep)
+            self._hear(connection)
+        if lingering and not self._is_wanted():
             connection.execute(RISE)
             self._resting = False
 
-    def _rest(self, connection: psycopg.Connection[Any]) -> float:
-        """Say that notifications are wanted. Returns how long to wait then: not long if somebody is dispatching at this moment."""
+    def _hear(self, connection: psycopg.Connection[Any]) -> int:
+        """Wake a slot for each notification that came for one of the queues."""
+        heard = sum(notification.payload in self._queues for notification in connection.notifies(timeout=0))
+        for _ in range(heard):
+            self._wake()
+        return heard
+
+    def _rest(self, connection: psycopg.Connection[Any]) -> None:
+        """Say that notifications are wanted, which must wait while somebody is dispatching at this very moment."""
         impatience = FIRST_IMPATIENCE
         while not self._stopping and self._is_wanted():
             row = connection.execute(REST, {"queues": self._queues}).fetchone()
@@ -120,7 +125,6 @@ class Listener(threading.Thread):
             connection.execute(RISE)
             self._poll([], impatience)
             impatience = min(impatience * 2, self._sleep)
-        return self._sleep
 
     def _poll(self, descriptors: Sequence[int], patience: float) -> None:
         """Wait until one of them can be read, the cord is pulled, or patience ends. Poll, since select knows no descriptor above 1023."""

@@ -81,7 +81,7 @@ class SlotPool:
 
     def is_empty(self) -> bool:
         """Whether every slot found nothing to claim after everything that any of them ran had ended, and was written."""
-        return not self._owed and all(slot.is_idle and not slot.is_busy for slot in self._slots)
+        return self._housekeeper.is_done() and not self._owed and all(slot.is_idle and not slot.is_busy for slot in self._slots)
 
     def has_left(self) -> bool:
         """Whether every slot has ended in order."""

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from forecourt.jobs.outcome import Cancelled, Outcome, SlotDied, TimedOut
 from forecourt.workers import markers
@@ -105,8 +106,9 @@ class SlotProcess:
             return found
         overdue = [marked for marked in running if 0 < marked.deadline <= now]
         if overdue:
-            first = overdue[0]
-            tokens = frozenset(marked.token for marked in overdue)
+            first = min(overdue, key=attrgetter("deadline"))
+            # Of calls that run beside each other one is enough; those of a batch are one.
+            tokens = frozenset(marked.token for marked in overdue if marked.began == first.began)
             self.condemn(Death(TimedOut((first.deadline - first.began) / 1e9), tokens))
         oldest = min(marked.began for marked in running)
         if now - oldest > SLOW * 1e9:

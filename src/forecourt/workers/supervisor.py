@@ -60,7 +60,7 @@ class Supervisor:
         self._bell.setblocking(False)
         self._database = Transactions()
         self._register()
-        self._housekeeper = Housekeeper(self._database, options.queues)
+        self._housekeeper = Housekeeper(self._database, options.queues, lambda: self._pool.wake_one())
         self._pool = SlotPool(options, forks, self._markers, self._housekeeper, self._birth)
         self._listener = Listener(
             options.queues, options.sleep, lambda: self._worker, self._pool.has_idle, self._pool.wake_one

@@ -315,8 +315,8 @@ def meet_a_sleeper(call: str, folder: str) -> None:
 
 @job(threads=4, tries=2)
 def kill_the_supervisor() -> None:
-    nursery = os.getppid()
-    os.kill(int(Path(f"/proc/{nursery}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    fork_server = os.getppid()
+    os.kill(int(Path(f"/proc/{fork_server}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
     time.sleep(60)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from forecourt.settings import settings
 
-
 PR_SET_PDEATHSIG = 1
 
 

@@ -75,7 +75,7 @@ def test_up_runs_a_schedule_restarts_what_dies_and_ends_in_order(
     wait_until(lambda: worker_pids(database) - {first}, what="another worker")
     assert "up      | worker was killed by SIGKILL after " in up.said()
 
-    wait_until(lambda: len(descendants(up.pid)) >= 5, what="clock, web, worker, its nursery and its slot")
+    wait_until(lambda: len(descendants(up.pid)) >= 5, what="clock, web, worker, its fork server and its slot")
     family = descendants(up.pid)
     up.signal(signal.SIGTERM)
     assert up.wait() == 0, up.said()

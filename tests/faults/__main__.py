@@ -55,7 +55,7 @@ def killed_and_frozen(folder: Path, measure: Measure, stack: ExitStack) -> Itera
     storm = stack.enter_context(raging(Storm(ground.url, hosts)))
     for fault, rounds, seconds in (
         (kills.kill_9_of_a_slot, 50, 60),
-        (kills.kill_9_of_a_nursery, 30, 100),
+        (kills.kill_9_of_a_fork_server, 30, 100),
         (kills.kill_9_of_a_supervisor, 50, 150),
         (kills.kill_9_of_a_clock, 30, 60),
         (kills.kill_9_of_all_at_once, 40, 190),

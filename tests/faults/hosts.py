@@ -104,14 +104,14 @@ class Host:
         for program in self.programs:
             program.start()
 
-    def nursery(self) -> int | None:
+    def fork_server(self) -> int | None:
         """The process that forks the worker's slots; None while there is none."""
         return next(iter(children(self.worker.pid)), None) if self.worker.alive() else None
 
     def slots(self) -> list[int]:
         """The processes of the worker's slots."""
-        nursery = self.nursery()
-        return [] if nursery is None else children(nursery)
+        fork_server = self.fork_server()
+        return [] if fork_server is None else children(fork_server)
 
     def await_slots(self) -> list[int]:
         """The same, once there are any."""
@@ -119,9 +119,9 @@ class Host:
         return found
 
     def processes(self) -> list[int]:
-        """The worker's processes: supervisor, nursery, slots."""
-        nursery = self.nursery()
-        return [self.worker.pid, *([] if nursery is None else [nursery, *children(nursery)])]
+        """The worker's processes: supervisor, fork_server, slots."""
+        fork_server = self.fork_server()
+        return [self.worker.pid, *([] if fork_server is None else [fork_server, *children(fork_server)])]
 
 
 def children(pid: int) -> list[int]:

@@ -15,11 +15,11 @@ def kill_9_of_a_slot(storm: Storm, host: Host) -> None:
         os.kill(storm.chance.choice(slots), signal.SIGKILL)
 
 
-def kill_9_of_a_nursery(storm: Storm, host: Host) -> None:
+def kill_9_of_a_fork_server(storm: Storm, host: Host) -> None:
     """All slots of a worker die with it; the supervisor starts another."""
-    nursery = host.nursery()
-    if nursery is not None:
-        os.kill(nursery, signal.SIGKILL)
+    fork_server = host.fork_server()
+    if fork_server is not None:
+        os.kill(fork_server, signal.SIGKILL)
 
 
 def kill_9_of_a_supervisor(storm: Storm, host: Host) -> None:
@@ -59,7 +59,7 @@ def sigstop_past_the_grace(storm: Storm, host: Host) -> None:
 
 KILLS: tuple[Fault, ...] = (
     kill_9_of_a_slot,
-    kill_9_of_a_nursery,
+    kill_9_of_a_fork_server,
     kill_9_of_a_supervisor,
     kill_9_of_a_clock,
     kill_9_of_all_at_once,

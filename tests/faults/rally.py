@@ -9,9 +9,8 @@ import uuid
 from sqlalchemy import Connection, text
 
 from forecourt import Forecourt, Session, Timetable, job
-from forecourt.database import engine, in_transaction_of
+from forecourt.database import engine
 from forecourt.jobs.context import current
-from forecourt.store import workers
 
 TABLES = """
 CREATE TABLE effects (call text NOT NULL);
@@ -22,6 +21,8 @@ CREATE INDEX ON runs (call);
 EFFECT = text("INSERT INTO effects (call) VALUES (:call)")
 BEGIN = text("INSERT INTO runs (run, call, listed) VALUES (:run, :call, :listed)")
 END = text("UPDATE runs SET over = true WHERE run = :run")
+
+HOLD = text("SELECT id FROM forecourt.workers WHERE id = :worker FOR KEY SHARE")
 
 POISON_TRIES = 3
 
@@ -44,7 +45,8 @@ def worker_is_listed(connection: Connection) -> bool:
     """Whether the worker of this slot has not been given up, nor can be while the transaction lasts. If it is given up later, then
     after this call was marked as begun; if it has been, the call is another worker's by now."""
     slot = connection.execute(text("SHOW application_name")).scalar_one()
-    return workers.hold(in_transaction_of(connection), int(slot.rpartition(" ")[2]))
+    worker = int(slot.rpartition(" ")[2].partition(".")[0])
+    return connection.execute(HOLD, {"worker": worker}).one_or_none() is not None
 
 
 @job(tries=0, backoff=0)

@@ -82,12 +82,12 @@ def test_slots_never_outlive_their_supervisor(looking: Looking, tmp_path: Path) 
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in slots), timeout=5)
 
 
-def test_the_nursery_killed_is_replaced_and_its_calls_run_again(looking: Looking, tmp_path: Path) -> None:
+def test_the_fork_server_killed_is_replaced_and_its_calls_run_again(looking: Looking, tmp_path: Path) -> None:
     workshop.hold_and_wait.dispatch(call="one", folder=str(tmp_path))
     with worker(processes=1):
         [slot] = wait_until(lambda: started(tmp_path, "one"))
-        nursery = int(Path(f"/proc/{slot}/stat").read_text().rpartition(")")[2].split()[1])
-        os.kill(nursery, signal.SIGKILL)
+        fork_server = int(Path(f"/proc/{slot}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(fork_server, signal.SIGKILL)
         (tmp_path / "one.go").touch()
         wait_until(lambda: looking.count("done"))
     assert looking.traces("one") == 1
@@ -98,8 +98,8 @@ def test_a_frozen_worker_that_wakes_up_late_changes_nothing(looking: Looking, tm
     workshop.hold_and_wait.dispatch(call="one", folder=str(tmp_path))
     with worker(processes=1) as frozen:
         [slot] = wait_until(lambda: started(tmp_path, "one"))
-        nursery = int(Path(f"/proc/{slot}/stat").read_text().rpartition(")")[2].split()[1])
-        for pid in (frozen.pid, nursery, slot):
+        fork_server = int(Path(f"/proc/{slot}/stat").read_text().rpartition(")")[2].split()[1])
+        for pid in (frozen.pid, fork_server, slot):
             os.kill(pid, signal.SIGSTOP)
         # The grace goes by the database's clock; make the last beat that old instead of waiting.
         looking.connection.execute("UPDATE forecourt.workers SET beat_at = now() - interval '1 minute'")
@@ -107,7 +107,7 @@ def test_a_frozen_worker_that_wakes_up_late_changes_nothing(looking: Looking, tm
             wait_until(lambda: len(started(tmp_path, "one")) == 2)
             (tmp_path / "one.go").touch()
             wait_until(lambda: looking.count("done"))
-            for pid in (slot, nursery, frozen.pid):
+            for pid in (slot, fork_server, frozen.pid):
                 os.kill(pid, signal.SIGCONT)
             wait_until(lambda: "beginning anew" in frozen.said())
         workshop.transact.dispatch(call="two")
@@ -152,19 +152,21 @@ def test_two_workers_share_a_queue_and_no_call_runs_twice(looking: Looking) -> N
     assert looking.rows("SELECT count(*), count(DISTINCT call) FROM traces") == [(400, 400)]
 
 
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'forecourt slots of %%'"
+
 CLAIMED_BY = """
-INSERT INTO forecourt.running (job, queue, args, token, worker)
-VALUES ('leave_trace', 'default', '{"call": "stray"}', nextval('forecourt.run_tokens'), %s)
+INSERT INTO forecourt.running (job, queue, args, token, worker, slot)
+VALUES ('leave_trace', 'default', '{"call": "stray"}', nextval('forecourt.run_tokens'), %s, 0)
 """
 
 
 def test_a_claim_whose_commit_was_never_answered_goes_back(looking: Looking) -> None:
     """The row is in running under this worker's name, but the worker never saw it: as after a connection lost at the commit."""
     with worker() as process:
-        wait_until(lambda: "worker started" in process.said())
+        wait_until(lambda: "worker started" in process.said() and looking.one(SESSIONS) == 2)
         looking.connection.execute(CLAIMED_BY, [looking.one("SELECT id FROM forecourt.workers")])
         looking.connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'forecourt worker %'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'forecourt slots of %'"
         )
         wait_until(lambda: looking.count("done"))
     assert looking.rows("SELECT attempts FROM forecourt.done") == [(1,)]
@@ -212,7 +214,7 @@ def test_a_read_only_database_drops_no_outcome(looking: Looking, database: str, 
     assert looking.rows("SELECT outcome, attempts FROM forecourt.done") == [("finished", 1)]
 
 
-def test_a_worker_whose_nursery_is_killed_without_pause_ends_with_words(looking: Looking, tmp_path: Path) -> None:
+def test_a_worker_whose_fork_server_is_killed_without_pause_ends_with_words(looking: Looking, tmp_path: Path) -> None:
     workshop.hold_and_wait.dispatch(call="one", folder=str(tmp_path))
     process = Process(
         "queue", "work", "--queue", "default", "--processes", "1", app="doomed:app", DOOM=str(tmp_path / "doom")
@@ -221,6 +223,6 @@ def test_a_worker_whose_nursery_is_killed_without_pause_ends_with_words(looking:
     (tmp_path / "doom").touch()
     os.kill(int(Path(f"/proc/{slot}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
     assert process.wait() == 1
-    assert "the nursery was killed 5 times before it was ready" in process.said()
+    assert "the fork server was killed 5 times before it was ready" in process.said()
     assert looking.count("running") == 0
     assert looking.live() == 1

@@ -9,7 +9,7 @@ from forecourt.store import workers
 SESSIONS = """
 SELECT application_name
 FROM pg_stat_activity
-WHERE application_name LIKE 'forecourt worker %%'
+WHERE application_name LIKE 'forecourt slots of %%'
   AND datname = current_database()
 """
 
@@ -26,5 +26,5 @@ def test_a_worker_that_begins_anew_claims_in_a_session_of_its_new_number(looking
         wait_until(lambda: not looking.rows("SELECT 1 FROM forecourt.workers WHERE id = %s", old))
         os.kill(frozen.pid, signal.SIGCONT)
         [(new,)] = wait_until(lambda: looking.rows("SELECT id FROM forecourt.workers WHERE pid = %s", frozen.pid))
-        wait_until(lambda: (workers.dispatcher_name(new),) in looking.rows(SESSIONS), 5)
-        assert (workers.dispatcher_name(old),) not in looking.rows(SESSIONS)
+        wait_until(lambda: (workers.slot_name(new, 0),) in looking.rows(SESSIONS), 5)
+        assert (workers.slot_name(old, 0),) not in looking.rows(SESSIONS)

@@ -87,7 +87,7 @@ def test_a_run_records_whether_its_worker_had_been_given_up(storm: Looking) -> N
     worker = workers.register(
         storm.connection, host="", boot="", pid=1, pid_started="", slots=1, queues=[], version="", marks=""
     )
-    use_engine(make_engine(application_name=workers.slot_name(worker)))
+    use_engine(make_engine(application_name=workers.jobs_name(worker, 0)))
     rally.drive.function(call="before")
     workers.remove(storm.connection, [worker])
     rally.drive.function(call="after")

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 import workshop
 from fleet import Looking, Process, wait_until, worker
-from forecourt.database import engine, schema
+from forecourt.database import engine, revision, schema
 from forecourt.database.schema import upgrade
 from forecourt.jobs.dispatch import Call
 
@@ -62,8 +62,8 @@ def test_a_migration_under_load_waits_for_nobody_long_and_loses_nothing(
     looking: Looking, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tomorrow = tmp_path / "migrations"
-    shutil.copytree(schema.MIGRATIONS, tomorrow)
-    (tomorrow / "versions" / "9999_note.py").write_text(NEXT.format(before=schema.needed()))
+    shutil.copytree(revision.MIGRATIONS, tomorrow)
+    (tomorrow / "versions" / "9999_note.py").write_text(NEXT.format(before=revision.needed()))
     monkeypatch.setattr(schema, "MIGRATIONS", tomorrow)
     with worker(processes=2) as process, feeding(database) as entered:
         wait_until(lambda: looking.count("done") > 50)
@@ -123,6 +123,6 @@ def test_a_schema_older_than_the_code_is_refused_with_words(server_url: str, emp
     for process in refused:
         assert process.wait() == 1
         assert (
-            f"the database's schema is at nothing, this code needs {schema.needed()}: run `forecourt db migrate`"
+            f"the database's schema is at nothing, this code needs {revision.needed()}: run `forecourt db migrate`"
             in (process.said())
         )

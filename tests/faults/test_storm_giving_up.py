@@ -13,16 +13,15 @@ from psycopg import sql
 
 import workshop
 from fleet import Looking, wait_until
-from forecourt.database import engine
-from forecourt.jobs.policy import Defaults
-from forecourt.store import ready, running, workers
-from forecourt.store.ready import Claimed, LowWater
-from forecourt.store.running import Ended, Lost, Postponed
 from forecourt import process as identity
-from forecourt.workers import lifeline, marks
+from forecourt.database.transactions import Transactions
 from forecourt.process import Identity, own
-from forecourt.workers.lifeline import Lifeline
-from forecourt.workers.marks import Marks
+from forecourt.store import ready, running, workers
+from forecourt.store.ready import Claimed
+from forecourt.store.running import Ended, Lost, Postponed
+from forecourt.workers import markers, rescuer
+from forecourt.workers.markers import Markers
+from forecourt.workers.rescuer import Rescuer
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -34,7 +33,7 @@ TABLES = (
 ACKNOWLEDGEMENTS: dict[str, Callable[[Connection, Claimed], set[int]]] = {
     "finish": lambda tx, call: running.finish(tx, [Ended(call.id, call.token, 1.0, "finished", None)]),
     "postpone": lambda tx, call: running.postpone(tx, [Postponed(call.id, call.token, 0.0, True, "[]")]),
-    "fail": lambda tx, call: running.fail(tx, [Lost(call.id, call.token, "Error", "words", "[]")]),
+    "fail": lambda tx, call: running.fail(tx, [Lost(call.id, call.token, 1.0, "Error", "words", "[]")]),
     "give_back": lambda tx, call: running.give_back(tx, [(call.id, call.token)]),
 }
 
@@ -46,11 +45,13 @@ def tx(looking: Looking, database: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def watcher(tx: Connection, monkeypatch: pytest.MonkeyPatch) -> Lifeline:
-    """Another worker's lifeline, which need not watch for long."""
-    monkeypatch.setattr(lifeline, "WATCH", 0.3)
+def watcher(tx: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rescuer]:
+    """Another worker's rescuer, which need not watch for long."""
+    monkeypatch.setattr(rescuer, "WATCH", 0.3)
     me = enter(tx, "watcher")
-    return Lifeline(lambda: me, {}, Defaults())
+    transactions = Transactions()
+    yield Rescuer(transactions, lambda: me)
+    transactions.close()
 
 
 def enter(tx: Connection, host: str, marks: str = "") -> int:
@@ -64,8 +65,12 @@ def silence(tx: Connection, worker: int, since: str = "1 minute") -> None:
     tx.execute("UPDATE forecourt.workers SET beat_at = now() - %s::interval WHERE id = %s", (since, worker))
 
 
+def take(tx: Connection, worker: int) -> list[Claimed]:
+    return ready.claim(tx, queues=["default"], limit=1, worker=worker, slot=0, low={})
+
+
 def claim(tx: Connection, worker: int) -> Claimed:
-    [call] = claim(tx, limit=1, worker=worker)
+    [call] = take(tx, worker)
     return call
 
 
@@ -78,7 +83,7 @@ def everything(tx: Connection) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("since", ["1 minute", "-1 hour"])
 def test_a_worker_is_given_up_when_it_stays_silent_while_it_is_watched(
-    tx: Connection, looking: Looking, watcher: Lifeline, since: str
+    tx: Connection, looking: Looking, watcher: Rescuer, since: str
 ) -> None:
     """A last beat in the future, as after the database's clock was set back, is no sign of life either."""
     lost = enter(tx, "lost")
@@ -97,7 +102,7 @@ def test_a_worker_is_given_up_when_it_stays_silent_while_it_is_watched(
 
 
 def test_after_an_outage_everybody_may_say_first_that_they_live(
-    tx: Connection, looking: Looking, watcher: Lifeline, monkeypatch: pytest.MonkeyPatch
+    tx: Connection, looking: Looking, watcher: Rescuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database was away, so nobody could beat: all last beats are old, and those who come back first must not judge."""
     living = enter(tx, "living")
@@ -115,10 +120,11 @@ def test_a_worker_on_no_list_claims_nothing_and_one_that_claims_is_not_taken_off
 ) -> None:
     """Between a claim and giving its worker up there is no moment in which the claim would be nobody's."""
     claiming, gone = enter(tx, "claiming"), enter(tx, "gone")
+    workshop.nothing.dispatch_many([{"n": 1}, {"n": 2}])
     workers.remove(tx, [gone])
     with tx.transaction():
-        assert workers.hold(tx, claiming)
-        assert not workers.hold(tx, gone)
+        assert take(tx, claiming)
+        assert not take(tx, gone), "and there is one more call"
         with psycopg.connect(database) as other:
             assert workers.lock(other, [claiming]) == []
             assert workers.beat(other, claiming, busy=1, stopping=False), "a beat does not wait for a claim"
@@ -143,15 +149,14 @@ def test_an_acknowledgement_of_an_earlier_claim_changes_nothing_while_another_wo
 
 
 def test_a_worker_that_was_cut_off_in_the_middle_of_a_claim_is_given_up_too(
-    tx: Connection, looking: Looking, watcher: Lifeline, database: str
+    tx: Connection, looking: Looking, watcher: Rescuer, database: str
 ) -> None:
     """Its session waits for the commit that never comes, and holds the worker's row and the calls that it was claiming."""
     lost = enter(tx, "lost")
     silence(tx, lost)
     workshop.leave_trace.dispatch(call="one")
-    with psycopg.connect(database, application_name=workers.dispatcher_name(lost)) as cut_off:
-        workers.hold(cut_off, lost)
-        assert claim(cut_off, limit=1, worker=lost)
+    with psycopg.connect(database, application_name=workers.slot_name(lost, 3)) as cut_off:
+        assert take(cut_off, lost)
         watcher.run_once()
         wait_until(lambda: watcher.run_once() or looking.count("workers") == 1)
         assert looking.rows("SELECT args FROM forecourt.ready FOR UPDATE SKIP LOCKED") == [({"call": "one"},)]
@@ -162,21 +167,20 @@ def test_a_worker_that_was_cut_off_in_the_middle_of_a_claim_is_given_up_too(
 def test_only_the_lost_workers_own_sessions_are_ended(tx: Connection, database: str, server_url: str) -> None:
     """Other databases of the same server have workers with the same numbers."""
     lost = enter(tx, "lost")
-    slot, dispatcher = workers.slot_name(lost), workers.dispatcher_name(lost)
+    slot, jobs = workers.slot_name(lost, 0), workers.jobs_name(lost, 11)
     with (
         psycopg.connect(database, autocommit=True, application_name=slot) as its_slot,
-        psycopg.connect(database, autocommit=True, application_name=dispatcher) as its_dispatcher,
+        psycopg.connect(database, autocommit=True, application_name=jobs) as its_jobs,
         psycopg.connect(server_url, autocommit=True, application_name=slot) as somebody_elses,
     ):
         workers.end_sessions(tx, workers.session_names([lost]))
-        for ended in (its_slot, its_dispatcher):
+        for ended in (its_slot, its_jobs):
             with pytest.raises(psycopg.OperationalError):
                 ended.execute("SELECT pg_sleep(5)")
         assert somebody_elses.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_this_machine_knows_a_dead_process_at_once(tx: Connection, looking: Looking, watcher: Lifeline) -> None:
-    from forecourt.process import own
+def test_this_machine_knows_a_dead_process_at_once(tx: Connection, looking: Looking, watcher: Rescuer) -> None:
 
     me = own()
     workers.register(
@@ -185,14 +189,13 @@ def test_this_machine_knows_a_dead_process_at_once(tx: Connection, looking: Look
     watcher.run_once()
     assert looking.rows("SELECT host FROM forecourt.workers") == [("watcher",)]
     assert me.host == socket.gethostname()
-    assert engine().pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 def test_a_row_deletes_no_file_but_the_marks_of_a_worker_of_this_host(
-    tx: Connection, watcher: Lifeline, tmp_path: Path
+    tx: Connection, watcher: Rescuer, tmp_path: Path
 ) -> None:
     """Whoever can write the row could otherwise have any file removed by whoever rescues."""
-    mine = marks.folder()
+    mine = markers.folder()
     mine.mkdir(parents=True)
     me = own()
     precious = tmp_path / "marks-1-1"
@@ -202,7 +205,7 @@ def test_a_row_deletes_no_file_but_the_marks_of_a_worker_of_this_host(
     pipe = mine / "marks-4-4"
     precious.write_bytes(bytes(8))
     for file in (other, foreign):
-        file.write_bytes(marks.SIGNATURE + bytes(8))
+        file.write_bytes(markers.SIGNATURE + bytes(8))
     link.symlink_to(foreign)
     os.mkfifo(pipe)
     for file in (precious, other, link, pipe, mine / ".." / ".." / precious.name):
@@ -216,24 +219,28 @@ def test_a_row_deletes_no_file_but_the_marks_of_a_worker_of_this_host(
 
 
 def test_the_marks_of_a_worker_with_another_folder_count(
-    tx: Connection, looking: Looking, watcher: Lifeline, tmp_path: Path
+    tx: Connection, looking: Looking, watcher: Rescuer, tmp_path: Path
 ) -> None:
     """Two workers of one host need not share a FORECOURT_VAR."""
     me = own()
-    theirs = Marks(tmp_path / "elsewhere" / "marks-1-1", 1)
+    theirs = Markers(tmp_path / "elsewhere" / "marks-1-1", 1)
     lost = workers.register(
         tx, host=me.host, boot=me.boot, pid=me.pid, pid_started="before", slots=1, queues=[], version="0",
         marks=str(theirs.path),
     )  # fmt: skip
     workshop.leave_trace.dispatch(call="one")
-    theirs.set(0, claim(tx, lost).id)
+    call = claim(tx, lost)
+    page = theirs.pages[0]
+    page.open(0, call.id, call.token)
+    page.begin(0, 1, 0)
+    page.words[markers.HELD] = 1
     watcher.run_once()
-    assert looking.rows("SELECT attempts FROM forecourt.scheduled") == [(1,)]
+    assert looking.rows("SELECT attempts, history -> 0 ->> 'outcome' FROM forecourt.ready") == [(1, "WorkerLost")]
     assert not theirs.path.exists()
 
 
 def test_a_rescuer_that_does_not_know_the_job_gives_back_and_never_fails(
-    tx: Connection, looking: Looking, watcher: Lifeline
+    tx: Connection, looking: Looking, watcher: Rescuer
 ) -> None:
     lost = enter(tx, "lost")
     silence(tx, lost)
@@ -241,7 +248,7 @@ def test_a_rescuer_that_does_not_know_the_job_gives_back_and_never_fails(
     claim(tx, lost)
     tx.execute("UPDATE forecourt.running SET attempts = 99, started_at = now()")
     wait_until(lambda: watcher.run_once() or looking.count("running") == 0)
-    assert looking.rows("SELECT attempts FROM forecourt.scheduled") == [(100,)]
+    assert looking.rows("SELECT attempts FROM forecourt.ready") == [(100,)]
 
 
 def test_a_process_that_proc_hides_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from faults.site import site
 from faults.storm import Storm, raging
 from faults.wire import wire
 from fleet import Process
-from forecourt.workers.marks import Marks
+from forecourt.workers import markers
+from forecourt.workers.markers import Markers
 
 
 def test_postgresql_in_trouble_loses_and_doubles_nothing(empty_var: Path, tmp_path: Path) -> None:
@@ -28,8 +29,7 @@ def test_postgresql_in_trouble_loses_and_doubles_nothing(empty_var: Path, tmp_pa
     assert "too many clients already" in refused.said()
 
 
-def test_the_marks_have_their_room_before_a_slot_writes_them(tmp_path: Path) -> None:
+def test_the_markers_have_their_room_before_a_slot_writes_them(tmp_path: Path) -> None:
     """A store into a file's hole, when the disk has become full meanwhile, would kill the slot."""
-    marks = Marks(tmp_path / "marks", 2000)
-    assert (tmp_path / "marks").stat().st_blocks * 512 >= 2000 * 8
-    marks.close()
+    Markers(tmp_path / "marks", 8)
+    assert (tmp_path / "marks").stat().st_blocks * 512 >= 8 * markers.SIZE

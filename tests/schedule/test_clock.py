@@ -16,12 +16,12 @@ from fleet import Looking, wait_until
 from forecourt import Timetable, job
 from forecourt.database import database_url, engine, session
 from forecourt.database.engine import in_transaction_of
+from forecourt.process import own
 from forecourt.schedule import inquiry
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.events import NotRun
 from forecourt.settings import settings
 from forecourt.store import pauses
-from forecourt.process import own
 from hands import Hands
 
 SECOND = timedelta(seconds=1)

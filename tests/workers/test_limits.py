@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 import workshop
-from fleet import Looking, claim, Process, wait_until, work_until_empty, worker
+from fleet import Looking, Process, claim, wait_until, work_until_empty, worker
 from forecourt import at_most, job, per
-from forecourt.store import limits, ready, workers
-from forecourt.workers.admission import admit
 from forecourt.process import own
+from forecourt.store import limits, workers
+from forecourt.workers.admission import admit
 
 
 def most_at_once(looking: Looking, key: int) -> int:

@@ -131,9 +131,9 @@ def test(name: str, yes: bool) -> None:
     from forecourt import logs
     from forecourt.app import load
     from forecourt.cli.errors import Failed, Held
+    from forecourt.process import own
     from forecourt.schedule.by_hand import run_by_hand
     from forecourt.store import ticks
-    from forecourt.process import own
 
     logs.configure()
     task = load().timetable[name]

@@ -111,7 +111,7 @@ def _watch(night: Night, worker: int, processes: Processes, display: Display) ->
 
 
 def _is_slot(pid: int, *, of: int) -> bool:
-    """Whether the process is a slot of that worker: a child of its nursery. True where the system does not tell."""
+    """Whether the process is a slot of that worker: a child of its fork server. True where the system does not tell."""
     if not Path("/proc/self/stat").exists():
         return True
     return _parent(_parent(pid)) == of

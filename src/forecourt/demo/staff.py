@@ -12,8 +12,8 @@ from forecourt.database import engine, session
 from forecourt.database.engine import libpq_url
 from forecourt.demo.processes import ProcessEnded, Processes
 from forecourt.demo.timetable import tonight
-from forecourt.settings import settings
 from forecourt.process import boot_id, own, pid_started
+from forecourt.settings import settings
 
 LEAD = timedelta(seconds=8)
 """So long before the minute at which all is due the clock is started, at least."""

@@ -4,11 +4,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from forecourt.jobs.attempt import run_in_foreground
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import Job
 from forecourt.schedule.hooking import Run, run_hooks
 from forecourt.schedule.task import Task
-from forecourt.jobs.attempt import run_in_foreground
 
 
 def run_by_hand(task: Task) -> Any:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
+from forecourt.process import hostname, own_queue
 from forecourt.schedule.enqueuing import Due, enqueue
 from forecourt.schedule.events import Enqueued, Event, NotRun, tell
 from forecourt.schedule.inquiry import Answer, Inquiry
@@ -24,7 +25,6 @@ from forecourt.store import pauses, tasks, ticks, workers
 from forecourt.store.pauses import Pause
 from forecourt.store.tasks import Version
 from forecourt.store.ticks import Holder, Note
-from forecourt.process import hostname, own_queue
 
 log = logging.getLogger("forecourt.clock")
 

@@ -20,8 +20,8 @@ from forecourt.schedule.events import Enqueued, Event, NotRun
 from forecourt.schedule.hooking import follow_up
 from forecourt.schedule.task import Task
 from forecourt.store import calls, ticks
-from forecourt.store.ticks import Entry
 from forecourt.store.storable import storable
+from forecourt.store.ticks import Entry
 
 log = logging.getLogger("forecourt.clock")
 

@@ -18,13 +18,13 @@ from forecourt.jobs.job import registry
 from forecourt.jobs.middleware import Middleware, use
 from forecourt.jobs.outcome import Finished, Outcome, Raised
 from forecourt.jobs.policy import Defaults, Policy
+from forecourt.process import own
 from forecourt.settings import settings
 from forecourt.store import ready, running, workers
-from forecourt.store.ready import Claimed, LowWater
+from forecourt.store.ready import Claimed
 from forecourt.version import __version__
 from forecourt.workers.acknowledge import Acknowledger
 from forecourt.workers.executor import Completion, Executor
-from forecourt.process import own
 from forecourt.workers.log_capture import LogCapture
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.stager import Stager

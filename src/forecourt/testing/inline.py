@@ -10,15 +10,15 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from forecourt.database import in_transaction_of
+from forecourt.jobs.attempt import run, run_in_foreground
 from forecourt.jobs.context import RunningCall, current
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.job import Job, registry
 from forecourt.jobs.outcome import Discard, Release
-from forecourt.testing.detour import checked, detoured, new_id
-from forecourt.testing.wanted import a_job
-from forecourt.jobs.attempt import run, run_in_foreground
 from forecourt.jobs.results import raised
 from forecourt.jobs.transaction import JobSession
+from forecourt.testing.detour import checked, detoured, new_id
+from forecourt.testing.wanted import a_job
 
 R = TypeVar("R")
 

@@ -15,7 +15,6 @@ from forecourt.store.batches import Standing
 from forecourt.store.calls import Placement
 from forecourt.store.running import Ended, Lost
 
-
 End: TypeAlias = Ended | Lost
 
 

@@ -11,7 +11,6 @@ from contextlib import suppress
 from forecourt.database.engine import libpq_url
 from forecourt.workers.messages import Birth, Event, Loaded
 
-
 LARGEST = 64 * 1024
 """Bytes of what it says at once."""
 

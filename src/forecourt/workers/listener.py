@@ -55,11 +55,12 @@ class Listener(threading.Thread):
         self._cord, self._pull = socket.socketpair()
         self._pull.setblocking(False)
         self._poll_at = 0.0
-        self._resting = False
+        self.is_resting = False
+        """Whether those who dispatch are told that notifications are wanted."""
         self._stopping = False
 
     def ring(self) -> None:
-        """A slot became idle, or the last idle one did not stay so."""
+        """A slot became idle."""
         with suppress(BlockingIOError):  # it has been rung often enough
             self._pull.send(b"!")
 
@@ -83,7 +84,7 @@ class Listener(threading.Thread):
             try:
                 with connect(autocommit=True, application_name=agents_name(worker)) as connection:
                     connection.execute("LISTEN forecourt_ready")
-                    self._resting = False
+                    self.is_resting = False
                     while not self._stopping and self._worker() == worker:
                         self.run_once(connection)
                         errors = 0
@@ -94,16 +95,16 @@ class Listener(threading.Thread):
 
     def run_once(self, connection: psycopg.Connection[Any]) -> None:
         """Wait until there is something to do, and do it."""
-        if not self._resting and self._is_wanted():
+        if not self.is_resting and self._is_wanted():
             self._rest(connection)
-        lingering = self._resting and not self._is_wanted()
+        lingering = self.is_resting and not self._is_wanted()
         # What came in while a statement was running lies in the driver already, and no socket tells of it.
         if not self._hear(connection):
             self._poll([connection.fileno()], LINGER if lingering else self._sleep)
             self._hear(connection)
         if lingering and not self._is_wanted():
             connection.execute(RISE)
-            self._resting = False
+            self.is_resting = False
 
     def _hear(self, connection: psycopg.Connection[Any]) -> int:
         """Wake a slot for each notification that came for one of the queues."""
@@ -117,10 +118,10 @@ class Listener(threading.Thread):
         impatience = FIRST_IMPATIENCE
         while not self._stopping and self._is_wanted():
             row = connection.execute(REST, {"queues": self._queues}).fetchone()
-            self._resting = row is not None and bool(row[0])
+            self.is_resting = row is not None and bool(row[0])
             # One more look: a call may have entered between the slot's claim and the lock, or is entering.
             self._wake()
-            if self._resting:
+            if self.is_resting:
                 break
             connection.execute(RISE)
             self._poll([], impatience)

@@ -178,7 +178,7 @@ def begun(path: Path | None, slots: int) -> dict[int, list[Marked]]:
     if path is None:
         return {}
     try:
-        with open(_plain(path), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:  # noqa: PTH123
+        with open(_plain(path), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             most = min(slots, (len(mapped) - len(SIGNATURE)) // SIZE)
             return {number: _begun_of(mapped, number) for number in range(most)}
     except (OSError, ValueError):
@@ -197,7 +197,7 @@ def _begun_of(mapped: mmap.mmap, number: int) -> list[Marked]:
 def _begins(path: Path) -> bool:
     """Whether a plain file begins as markers do."""
     try:
-        with open(_plain(path), "rb") as file:  # noqa: PTH123 - a descriptor
+        with open(_plain(path), "rb") as file:
             return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(len(SIGNATURE)) == SIGNATURE
     except OSError:
         return False

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from forecourt.store.ready import Claimed, LowWater
 from forecourt.workers.acknowledge import Acknowledger, is_of_the_outcome
 from forecourt.workers.admission import admit
 from forecourt.workers.executor import Completion
+from forecourt.workers.markers import MOST_CALLS
 from forecourt.workers.options import WorkOptions
 
 log = logging.getLogger("forecourt.slot")
@@ -62,23 +64,23 @@ class Rounds:
         self._low: dict[str, LowWater] = {}
         self._hint_until = 0.0
 
-    def round(self, limit: int) -> list[Claimed]:
-        """Write what has ended, and claim up to `limit` calls. Raises what the database raises; nothing is lost then."""
+    def round(self, limit: int, *, fill: bool = False) -> list[Claimed]:
+        """Write what has ended, and claim up to `limit` calls; with `fill`, more of a batched job's if it is the last of them. Raises
+        what the database raises; nothing is lost then."""
         with self._lock:
-            return self._round(limit)
+            return self._round(limit, fill)
 
     def flush(self) -> None:
         """Write what has ended, while a call is running. Called from another thread."""
         with self._lock:
             if self.ended:
-                self._round(0)
+                self._round(0, False)
 
     def settle(self, completions: Sequence[Completion], untouched: Sequence[Claimed]) -> None:
         """Write these ends, and give back what was never begun."""
-        with self._lock, self._connected() as connection:
-            with connection.transaction():
-                self._acknowledger.write(connection, completions)
-                _give_back(connection, untouched)
+        with self._lock, self._connected() as connection, connection.transaction():
+            self._acknowledger.write(connection, completions)
+            _give_back(connection, untouched)
 
     def take_over(self) -> list[Claimed]:
         """What the database holds under the slot's name, after every earlier session of that name was ended."""
@@ -94,7 +96,7 @@ class Rounds:
         if self._connection is not None:
             self._connection.close()
 
-    def _round(self, limit: int) -> list[Claimed]:
+    def _round(self, limit: int, fill: bool) -> list[Claimed]:
         done = self._take()
         try:
             with self._connected() as connection, connection.transaction():
@@ -104,7 +106,7 @@ class Rounds:
                     self._put_aside(self._acknowledger.write_one_by_one(connection, done))
                 elif done:
                     self._acknowledger.write(connection, done)
-                claimed = self._claim(connection, limit) if limit else []
+                claimed = self._claim(connection, limit, fill) if limit else []
         except BaseException as error:
             self.ended.extendleft(reversed(done))
             # An end that cannot be written must not keep the others from it for ever.
@@ -113,21 +115,35 @@ class Rounds:
         self._one_by_one = False
         return claimed
 
-    def _claim(self, connection: psycopg.Connection[Any], limit: int) -> list[Claimed]:
+    def _claim(self, connection: psycopg.Connection[Any], limit: int, fill: bool) -> list[Claimed]:
         now = time.monotonic()
         if now >= self._hint_until:
             self._low.clear()
             self._hint_until = now + HINT_LIFE
-        claimed = ready.claim(
-            connection, queues=self._queues, limit=limit, worker=self._worker, slot=self._slot, low=self._low
-        )
+        claimed = self._take_ready(connection, self._queues, limit)
+        if fill and len(claimed) == limit and (more := self._missing(claimed)):
+            claimed += self._take_ready(connection, [claimed[-1].queue], more)
         self.found = len(claimed)
-        if self.found == limit:
+        return admit(connection, self._jobs, claimed)
+
+    def _take_ready(self, connection: psycopg.Connection[Any], queues: Sequence[str], limit: int) -> list[Claimed]:
+        claimed = ready.claim(
+            connection, queues=queues, limit=limit, worker=self._worker, slot=self._slot, low=self._low
+        )
+        if len(claimed) == limit:
             last = claimed[-1]
             self._low[last.queue] = LowWater(last.priority, last.id + 1)
         else:
             self._low.clear()
-        return admit(connection, self._jobs, claimed)
+        return claimed
+
+    def _missing(self, claimed: Sequence[Claimed]) -> int:
+        """How many calls the last of these, if it is a batched job's, may run together with beside those of its job before it."""
+        name = claimed[-1].job
+        if name not in self._jobs:
+            return 0
+        together = sum(1 for _ in takewhile(lambda call: call.job == name, reversed(claimed)))
+        return max(0, min(self._jobs[name].policy.batch or 1, MOST_CALLS) - together)
 
     def _take(self) -> list[Completion]:
         now = time.monotonic()

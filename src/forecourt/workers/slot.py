@@ -119,6 +119,7 @@ class Slot:
             if claimed:
                 self._run(claimed)
             elif self.is_stopping and not self.rounds.ended:
+                self.page.clear()
                 return
             elif not self.rounds.found and not self.rounds.ended:
                 self._idle()
@@ -131,11 +132,11 @@ class Slot:
     def exchange(self, limit: int) -> list[Claimed]:
         """One round's transaction. Returns what was claimed and may begin; whatever may not is over already. Raises what the database
         raises."""
-        claimed = self.rounds.round(limit)
         words = self.page.words
+        claimed = self.rounds.round(limit, fill=words[markers.ALLOWED] < 0)
         words[markers.UNWRITTEN] = 0
         words[markers.CLAIMED] += len(claimed)
-        if limit and self.rounds.found == limit and words[markers.WANTED]:
+        if limit and self.rounds.found >= limit and words[markers.WANTED]:
             words[markers.CUT_OFF] += 1
             self._ring()
         return [call for call in claimed if not self._is_over(call)]

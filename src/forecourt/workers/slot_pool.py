@@ -50,7 +50,6 @@ class SlotPool:
         self._bell.setblocking(False)
         self._bell_rope.setblocking(False)
         self._due: list[tuple[float, SlotProcess]] = []
-        self._was_idle = False
         self._ended_before = 0
         self.is_stopping = False
         self._limit = 1 if options.once else options.max_jobs
@@ -81,7 +80,11 @@ class SlotPool:
 
     def is_empty(self) -> bool:
         """Whether every slot found nothing to claim after everything that any of them ran had ended, and was written."""
-        return self._housekeeper.is_done() and not self._owed and all(slot.is_idle and not slot.is_busy for slot in self._slots)
+        return (
+            self._housekeeper.is_done()
+            and not self._owed
+            and all(slot.is_idle and not slot.is_busy for slot in self._slots)
+        )
 
     def has_left(self) -> bool:
         """Whether every slot has ended in order."""
@@ -127,8 +130,7 @@ class SlotPool:
             self._hear()
 
     def watch(self) -> bool:
-        """Enforce deadlines, take back what waits behind slow calls, and see who is idle. Returns whether that has changed: that any
-        slot is."""
+        """Enforce deadlines, take back what waits behind slow calls, and see who is idle. Returns whether any slot has become so."""
         now = time.monotonic_ns()
         for slot in self._slots:
             if slot.pid is None:
@@ -147,8 +149,7 @@ class SlotPool:
             self.wake_one()
         for slot in self._slots:
             slot.page.words[markers.WANTED] = is_idle
-        before, self._was_idle = self._was_idle, is_idle
-        return is_idle != before
+        return any([slot.became_idle() for slot in self._slots])
 
     def cancel(self, ids: set[int]) -> None:
         """End calls that an operator does not want any more: those that wait here go back, to be ended there."""

@@ -53,6 +53,7 @@ class SlotProcess:
         self._settled = page.words[markers.SETTLED]
         self._woken = page.words[markers.IDLE]
         self._cut_off = page.words[markers.CUT_OFF]
+        self._idle = page.words[markers.IDLE]
         self._noted: set[int] = set()
         self._taken_behind = self._flushed_behind = 0
 
@@ -91,6 +92,12 @@ class SlotProcess:
         """Whether it claimed as much as it may since the last time, so that there may be more for others."""
         count = self.page.words[markers.CUT_OFF]
         before, self._cut_off = self._cut_off, count
+        return count > before
+
+    def became_idle(self) -> bool:
+        """Whether it found nothing to claim since the last time that this was asked."""
+        count = self.page.words[markers.IDLE]
+        before, self._idle = self._idle, count
         return count > before
 
     def wake(self) -> None:

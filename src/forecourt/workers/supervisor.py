@@ -66,15 +66,15 @@ class Supervisor:
             options.queues, options.sleep, lambda: self._worker, self._pool.has_idle, self._pool.wake_one
         )
         self._heartbeat = Heartbeat(self._database, lambda: self._worker, self._pool.busy, lambda: self._stopping)
+        self._staging = Loop(Stager(self._database))
         agents = (
             self._heartbeat,
-            Stager(self._database),
             Rescuer(self._database, lambda: self._worker),
             Control(self._database, lambda: self._worker, self._on_request),
             Pruner(self._database),
             self._housekeeper,
         )
-        self._loops = [Loop(agent) for agent in agents]
+        self._loops = [self._staging, *(Loop(agent) for agent in agents)]
         self._unwanted: set[int] = set()
         self._restart = False
         self._stopping = False
@@ -109,13 +109,14 @@ class Supervisor:
         self._pool.wait(self._wakeup, LONGEST_WAIT)
         if self._heartbeat.given_up == self._worker:
             self._begin_anew()
-        if self._pool.watch():
+        if self._pool.watch() and not self._listener.is_resting:
             self._listener.ring()
         if self._unwanted:
             unwanted, self._unwanted = self._unwanted, set()
             self._pool.cancel(unwanted)
         self._consider_stopping()
         if self._stopping:
+            self._staging.stop()  # what is interrupted now is somebody else's to go on with
             self._pool.stop()
             if time.monotonic() >= self._stop_by:
                 self._pool.interrupt("the worker was shut down")
@@ -138,7 +139,7 @@ class Supervisor:
             self._sign_off()
         except (DatabaseUnreachable, psycopg.Error) as error:
             if owing:
-                log.error("the database is away: the ends of calls were not written, they run again: %s", error)
+                log.error("the database is away: outcomes not written, those calls run again: %s", error)
                 return EXIT_FAILED
             log.warning("could not sign off, another worker will notice: %s", error)
             return self._exit_code

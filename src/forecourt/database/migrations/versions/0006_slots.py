@@ -29,19 +29,10 @@ SELECT jsonb_object_agg(key, CASE
        END)
 FROM jsonb_each(args)
 $$;
-
--- Ends the transaction that it is called in: what is to be committed together is not ours any more.
-CREATE FUNCTION forecourt.refuse() RETURNS boolean
-LANGUAGE plpgsql
-AS $$
-BEGIN
-    RAISE EXCEPTION 'the claim was lost' USING ERRCODE = 'FC001';
-END
-$$;
 """
 
 DOWN = """
-DROP FUNCTION forecourt.refuse, forecourt.short_of;
+DROP FUNCTION forecourt.short_of;
 UPDATE forecourt.ready SET uuid = gen_random_uuid() WHERE uuid IS NULL;
 UPDATE forecourt.scheduled SET uuid = gen_random_uuid() WHERE uuid IS NULL;
 UPDATE forecourt.running SET uuid = gen_random_uuid() WHERE uuid IS NULL;

@@ -61,7 +61,7 @@ def test_part_7_every_task_is_due_when_the_table_says(line: str) -> None:
 def test_part_7_every_task_does_its_duty_on_an_empty_marketplace(line: str, session: Session) -> None:
     """The duty itself is tested beside its module; here: it runs as the timetable calls it, and says what it did in numbers."""
     task: Any = app.timetable[PART_7[line][0]]
-    args = task.args | ({"session": session} if task.job.takes_session else {})
+    args = task.args | ({"session": session} if task.job.takes else {})
     result = task.job(**args)
     assert result
     assert all(isinstance(number, int) for number in result.values())

@@ -1,12 +1,16 @@
 """An application for tests: jobs that leave traces in a table, fail, hang, or kill their own process."""
 
+import asyncio
 import logging
 import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecourt import Discard, Forecourt, Release, Session, Timetable, add_to_batch, at_most, job, per, report
 from forecourt.database import engine
@@ -329,6 +333,101 @@ def wait_for_go(folder: str) -> None:
 @job(threads=4)
 def transact_beside_others(call: str, *, session: Session) -> None:
     session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+
+
+@job(tries=5, backoff=0)
+def write_row(call: str, seconds: float = 0, *, connection: psycopg.Connection[Any]) -> int:
+    """Exactly once, without SQLAlchemy."""
+    connection.execute("INSERT INTO traces (call, pid) VALUES (%s, pg_backend_pid())", (call,))
+    time.sleep(seconds)
+    return len(call)
+
+
+@job(tries=2, backoff=0)
+def write_row_and_fail(call: str, *, connection: psycopg.Connection[Any]) -> None:
+    connection.execute("INSERT INTO traces (call, pid) VALUES (%s, pg_backend_pid())", (call,))
+    raise ValueError("after it")
+
+
+@job(tries=2, backoff=0)
+def write_row_and_commit(call: str, *, connection: psycopg.Connection[Any]) -> None:
+    connection.execute("INSERT INTO traces (call, pid) VALUES (%s, pg_backend_pid())", (call,))
+    connection.commit()
+
+
+@job(tries=2, backoff=0, commit_together=50)
+def transact_in_groups(call: str, fail: bool = False, *, session: Session) -> None:
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+    if fail:
+        raise ValueError(call)
+
+
+@job(tries=2, backoff=0, commit_together=50)
+def write_in_groups(call: str, fail: bool = False, *, connection: psycopg.Connection[Any]) -> None:
+    connection.execute("INSERT INTO traces (call, pid) VALUES (%s, pg_backend_pid())", (call,))
+    if fail:
+        raise ValueError(call)
+
+
+@job(tries=3, backoff=0, commit_together=50)
+def write_in_groups_or_die(call: str, *, session: Session) -> None:
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+    if call == "killer":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@job(tries=2, backoff=0, commit_together=50)
+def commit_in_a_group(call: str, sql: str = "", *, session: Session) -> None:
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+    if sql:
+        session.execute(text(sql))
+
+
+@job(commit_together=50)
+def touch_hot_row(key: int, *, session: Session) -> None:
+    session.execute(text("UPDATE hot SET n = n + 1 WHERE key = :key"), {"key": key})
+
+
+@job(concurrency=100)
+async def rest_a_while(call: str, seconds: float) -> str:
+    log.info("resting %s", call)
+    await asyncio.sleep(seconds)
+    return call
+
+
+@job(concurrency=20, tries=2, backoff=0)
+async def transact_async(call: str, fail: bool = False, *, session: AsyncSession) -> None:
+    await session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+    await asyncio.sleep(0.01)
+    if fail:
+        raise ValueError(call)
+
+
+@job(concurrency=20, tries=2, backoff=0)
+async def write_row_async(call: str, *, connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.execute("INSERT INTO traces (call, pid) VALUES (%s, pg_backend_pid())", (call,))
+
+
+@job(concurrency=20, tries=2, backoff=0)
+async def commit_async(call: str, *, session: AsyncSession) -> None:
+    await session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+    await session.execute(text("COMMIT"))
+
+
+@job(concurrency=4, tries=1, timeout=1)
+async def hang_async(call: str) -> None:
+    await asyncio.sleep(60 if call == "sleeper" else 1.5)
+
+
+@job(concurrency=4)
+async def block_the_loop(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@job(tries=3, backoff=0)
+async def hand_on(call: str, *, session: AsyncSession) -> None:
+    """Dispatches in its own transaction."""
+    await leave_trace.using(session=session).adispatch(call=call)
 
 
 app = Forecourt(Timetable("UTC"), queues=("high", "default", "low"))

@@ -30,16 +30,50 @@ class Awaited:
 @pytest.mark.parametrize(
     ("function", "kind"),
     [
-        (coroutine, "an async function"),
         (stream, "a function with yield"),
         (generator, "a function with yield"),
-        (partial(coroutine), "an async function"),
-        (Awaited(), "an async function"),
     ],
 )
 def test_a_function_that_a_call_would_not_run_is_no_job(function: Callable[[], Any], kind: str) -> None:
     with pytest.raises(TypeError, match=f"job refused: {kind} cannot be a job: .*nothing of it would run"):
         job(name="refused")(function)
+
+
+@pytest.mark.parametrize(
+    "thing", [partial(coroutine), partial(print), Awaited(), print], ids=["coroutine", "partial", "object", "builtin"]
+)
+def test_what_is_no_function_is_no_job(thing: Callable[[], Any]) -> None:
+    with pytest.raises(TypeError, match=r"job refused: expected a function defined by def, not .*wrap it in one"):
+        job(name="refused")(thing)
+
+
+def test_an_async_function_is_one_that_knows_so() -> None:
+    made = job(name="decorator.coroutine", concurrency=5)(coroutine)
+    assert (made.is_async, made.policy.at_once) == (True, 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"threads": 2}, "beside others by concurrency="),
+        ({"batch": 2}, "beside others by concurrency="),
+        ({"concurrency": 0}, "expected 1 to 1000"),
+    ],
+)
+def test_what_makes_no_sense_for_an_async_function_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        job(name="refused", **options)(coroutine)
+
+
+def test_what_makes_no_sense_for_a_function_is_refused() -> None:
+    with pytest.raises(ValueError, match="concurrency= is for `async def` functions"):
+        job(name="refused", concurrency=2)(lambda: None)
+    with pytest.raises(ValueError, match="commit_together= is for jobs that take a session or a connection"):
+        job(name="refused", commit_together=20)(lambda: None)
+    with pytest.raises(ValueError, match="commit_together: expected 2 to 1000 calls"):
+        job(name="refused", commit_together=1)(lambda: None)
+    with pytest.raises(TypeError, match="takes session and connection"):
+        job(name="refused")(lambda *, session, connection: None)
 
 
 def test_a_function_that_runs_it_by_itself_is_one() -> None:

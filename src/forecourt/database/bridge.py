@@ -3,7 +3,7 @@ loop."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, TypeVar, cast
 
 import psycopg
 
@@ -12,9 +12,21 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+AsyncSource: TypeAlias = "AsyncSession | AsyncConnection | psycopg.AsyncConnection[Any]"
+"""Where a caller's asynchronous transaction may be."""
+
+
+def is_async(source: object) -> "TypeGuard[AsyncSource]":
+    """Whether a caller's session or connection must be awaited."""
+    if source is None or isinstance(source, psycopg.Connection):
+        return False
+    if isinstance(source, psycopg.AsyncConnection):
+        return True
+    return any(kind.__module__.startswith("sqlalchemy.ext.asyncio") for kind in type(source).__mro__)
+
 
 async def bridged(
-    source: "AsyncSession | AsyncConnection | psycopg.AsyncConnection[Any]",
+    source: AsyncSource,
     function: Callable[[psycopg.Connection[Any]], R],
 ) -> R:
     """Call a function of the store in the transaction of a caller's asynchronous session or connection, and return what it returns.
@@ -28,9 +40,7 @@ async def bridged(
     return result
 
 
-async def driver_of(
-    source: "AsyncSession | AsyncConnection | psycopg.AsyncConnection[Any]",
-) -> psycopg.AsyncConnection[Any]:
+async def driver_of(source: AsyncSource) -> psycopg.AsyncConnection[Any]:
     """The psycopg connection beneath."""
     if isinstance(source, psycopg.AsyncConnection):
         return source

@@ -275,8 +275,9 @@ def session() -> "Iterator[Session]":
         yield opened
 
 
-def in_transaction_of(source: "Session | Connection | psycopg.Connection[Any]") -> psycopg.Connection[Any]:
-    """The psycopg connection beneath a caller's session or connection, so that we write in the caller's transaction."""
+def in_transaction_of(source: object) -> psycopg.Connection[Any]:
+    """The psycopg connection beneath a caller's SQLAlchemy session or connection, or psycopg connection, so that we write in the
+    caller's transaction. Raises TypeError for anything else."""
     if isinstance(source, psycopg.Connection):
         return source
     from sqlalchemy import Connection
@@ -289,7 +290,8 @@ def in_transaction_of(source: "Session | Connection | psycopg.Connection[Any]") 
             source.begin()  # else SQLAlchemy would not know that there is something to commit
         return _driver_of(source)
     kind = type(source).__name__
-    raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}")
+    instead = "; from a coroutine, await adispatch(...) instead of dispatch(...)" if kind.startswith("Async") else ""
+    raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}{instead}")
 
 
 def _driver_of(connection: "Connection") -> psycopg.Connection[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from forecourt.database import each_by_itself, engine, in_transaction_of
+from forecourt.database.bridge import AsyncSource, bridged, is_async
 from forecourt.store import calls
 from forecourt.store.calls import Placement
 
@@ -52,7 +54,7 @@ class Dispatch:
     """A job with the circumstances of its next dispatch, as `job.using(...)` gives it."""
 
     job: Job[..., Any]
-    session: Transaction | None = None
+    session: Transaction | AsyncSource | None = None
     delay: float | None = None
     at: datetime | None = None
     queue: str | None = None
@@ -72,6 +74,28 @@ class Dispatch:
         with each_by_itself() if self.session is None else nullcontext(in_transaction_of(self.session)) as tx:
             id, is_new = calls.enter(tx, self.placement(), text)
             return Call(id, self.job.name, duplicate=not is_new)
+
+    async def adispatch(self, *unnamed: Any, **args: Any) -> Call:
+        """The same from a coroutine. `session` may be an AsyncSession, an AsyncConnection, or psycopg's AsyncConnection, and enters the
+        call in its transaction. Raises WrongArguments."""
+        if not is_async(self.session):
+            return await asyncio.to_thread(self.dispatch, *unnamed, **args)
+        self.job.arguments.refuse_unnamed("adispatch", unnamed)
+        if detours and (taken := self._detoured([args])) is not None:
+            return taken[0]
+        text, placement = self.text(args), self.placement()
+        id, is_new = await bridged(self.session, lambda tx: calls.enter(tx, placement, text))
+        return Call(id, self.job.name, duplicate=not is_new)
+
+    async def adispatch_many(self, many: Iterable[Mapping[str, Any]]) -> list[Call]:
+        """The same for many. Raises WrongArguments before anything is entered."""
+        if not is_async(self.session):
+            return await asyncio.to_thread(self.dispatch_many, many)
+        if detours and (taken := self._detoured(many := list(many))) is not None:
+            return taken
+        texts, placement = [self.text(args) for args in many], self.placement()
+        entered = await bridged(self.session, lambda tx: calls.enter_many(tx, placement, texts))
+        return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
     def dispatch_many(self, many: Iterable[Mapping[str, Any]]) -> list[Call]:
         """Enter many calls in one statement. Raises WrongArguments before anything is entered."""

@@ -3,9 +3,10 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial, update_wrapper
+from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from forecourt.database.bridge import AsyncSource
 from forecourt.jobs.arguments import Arguments
 from forecourt.jobs.backoff import Backoff, Seconds, seconds
 from forecourt.jobs.backoff import backoff as as_backoff
@@ -32,13 +33,15 @@ class Job(Generic[P, R]):
         extras: Mapping[str, Any] | None = None,
     ) -> None:
         self.function = function
-        self.name = name or function.__name__
-        if _only_yields(function):
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
+        if not inspect.isfunction(function):
+            raise TypeError(f"job {self.name}: expected a function defined by def, not {function!r}; wrap it in one")
+        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             raise TypeError(
                 f"job {self.name}: a function with yield cannot be a job: calling it only makes an object, and nothing of it would "
                 "run; write a function that uses up the generator"
             )
-        self.is_async = _is_coroutine_function(function)
+        self.is_async = inspect.iscoroutinefunction(function)
         """Whether its calls are coroutines on a slot's event loop."""
         _check_kind(self.name, policy, self.is_async)
         self.policy = policy
@@ -90,7 +93,7 @@ class Job(Generic[P, R]):
     def using(
         self,
         *,
-        session: Transaction | None = None,
+        session: Transaction | AsyncSource | None = None,
         delay: Seconds | None = None,
         at: datetime | None = None,
         queue: str | None = None,
@@ -98,7 +101,8 @@ class Job(Generic[P, R]):
     ) -> Dispatch:
         """How the next dispatch differs from the policy.
 
-        `session`: enter the calls in this transaction, so that its commit makes them visible and its rollback forgets them.
+        `session`: enter the calls in this transaction, so that its commit makes them visible and its rollback forgets them; an
+        asynchronous one is for `adispatch`.
         `delay` (seconds or timedelta) or `at` (an aware instant): not before then, by the database's clock.
         """
         if delay is not None and at is not None:
@@ -117,6 +121,10 @@ class Job(Generic[P, R]):
     def dispatch(self, *unnamed: Any, **args: Any) -> Call:
         """Enter one call in a transaction of its own, committed when this returns. Raises WrongArguments."""
         return self.using().dispatch(*unnamed, **args)
+
+    async def adispatch(self, *unnamed: Any, **args: Any) -> Call:
+        """The same from a coroutine."""
+        return await self.using().adispatch(*unnamed, **args)
 
     def dispatch_many(self, calls: Iterable[Mapping[str, Any]]) -> list[Call]:
         """Enter many calls in one transaction: all of them, or none when one has wrong arguments."""
@@ -267,22 +275,6 @@ def _check_kind(name: str, policy: Policy, is_async: bool) -> None:
         raise ValueError(f"job {name}: an async function runs beside others by concurrency=; leave out the others")
     if not is_async and policy.concurrency > 1:
         raise ValueError(f"job {name}: concurrency= is for `async def` functions; threads= does the same for others")
-
-
-def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    return any(inspect.iscoroutinefunction(plain) for plain in _plain(function))
-
-
-def _only_yields(function: Callable[..., Any]) -> bool:
-    return any(inspect.isasyncgenfunction(plain) or inspect.isgeneratorfunction(plain) for plain in _plain(function))
-
-
-def _plain(function: Callable[..., Any]) -> tuple[Any, Any]:
-    """The function beneath partial objects, and what calling it calls."""
-    inner: Any = function
-    while isinstance(inner, partial):
-        inner = inner.func
-    return inner, getattr(inner, "__call__", None)  # noqa: B004 - its own, not whether it has one
 
 
 def _origin(known: Job[..., Any]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,8 +91,9 @@ def drain(queues: Sequence[str] | None = None, *, until_empty: bool = True, incl
     Raises RuntimeError for a call that does not end in 100 attempts. Meant for a database at which no worker works.
     """
     chosen = None if queues is None else _checked(queues)
-    stager = Stager(Transactions())
-    with _signed_on(chosen or ()) as worker:
+    database = Transactions()
+    stager = Stager(database)
+    with closing(database), _signed_on(chosen or ()) as worker:
         hand = _Hand(worker)
         while True:
             stager.run_once()

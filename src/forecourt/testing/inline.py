@@ -112,7 +112,7 @@ def _execute(dispatch: Dispatch, texts: Sequence[str], id: int) -> Any:
         current.reset(token)
 
 
-def _within(caller: Transaction) -> JobSession:
+def _within(caller: object) -> JobSession:
     """A session as a slot gives it, in a savepoint of the caller's transaction."""
     if isinstance(caller, Session):
         caller.flush()  # by the time a worker ran the call, this would have been committed

@@ -29,7 +29,7 @@ SELDOM = 0.01
 """Seconds between two rounds, unless a quarter of the places is free."""
 
 LONGEST_WAIT = 1.0
-"""Seconds after which the event loop should have answered."""
+"""Seconds between two looks at what runs when nothing else happens."""
 
 
 class Ran(NamedTuple):
@@ -159,6 +159,6 @@ class Concurrent:
             self._noted.append(row)
         if self._slot.ear in ready:
             self._slot.hear()
-        if self._loop is not None and not ready and longest >= LONGEST_WAIT:
+        if self._loop is not None:
             self._loop.look_after()
         return bool(ready)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,10 @@ from forecourt.workers.async_executor import AsyncExecutor
 from forecourt.workers.executor import Completion
 
 log = logging.getLogger("forecourt.slot")
+
+
+LONGEST_SILENCE = 1.0
+"""Seconds after which the loop should have answered."""
 
 
 class EventLoop:
@@ -23,6 +28,7 @@ class EventLoop:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._answered = True
+        self._asked_at = 0.0
         threading.Thread(target=self._live, name="event loop", daemon=True).start()
 
     def start(self, row: int, call: Claimed) -> None:
@@ -30,11 +36,14 @@ class EventLoop:
         self._loop.call_soon_threadsafe(self._begin, row, call)
 
     def look_after(self) -> None:
-        """To be called now and then: if the loop has not answered since the last time, whoever blocks it is named in the log."""
+        """To be called now and then: if the loop has not answered for a second, whoever blocks it is named in the log."""
+        now = time.monotonic()
+        if now - self._asked_at < LONGEST_SILENCE:
+            return
         if not self._answered:
             task = asyncio.current_task(self._loop)
             log.warning("a coroutine blocks the event loop: %s", "unknown" if task is None else task.get_name())
-        self._answered = False
+        self._answered, self._asked_at = False, now
         self._loop.call_soon_threadsafe(self._answer)
 
     def _answer(self) -> None:

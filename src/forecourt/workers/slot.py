@@ -96,6 +96,7 @@ class Slot:
         self.ear = channels.wake.fileno()
         """Where a byte arrives when there may be something to claim."""
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
+        self._concurrent_jobs = {name for name, job in jobs.items() if job.is_async or job.policy.at_once > 1}
         self._timeouts = {name: birth.options.defaults.timeout_of(job.policy) for name, job in jobs.items()}
         self.page: Page = Markers(Path(birth.markers), birth.options.processes).pages[birth.number]
         self.rounds = Rounds(birth.options, jobs, birth.worker, birth.number, self._known)
@@ -154,17 +155,19 @@ class Slot:
         """Returns those that were claimed on the way and are to be run next."""
         row = 0
         while row < len(calls):
-            policy = self._policies.get(calls[row].job, ORDINARY)
-            if policy.is_ordinary or alone:
+            job = calls[row].job
+            policy = self._policies.get(job, ORDINARY)
+            beside = job in self._concurrent_jobs
+            if not beside and (policy.is_ordinary or alone):
                 if not self.take_permit(calls[row]):
                     return ()
-                self.mark(row, 1, calls[row].job)
+                self.mark(row, 1, job)
                 self._end(row, [self._executor.run(calls[row])])
                 row += 1
                 continue
-            stretch = _stretch(calls, row)
-            if policy.at_once > 1:
-                ran = self._concurrent.run(row, stretch, more=row + len(stretch) == len(calls))
+            stretch = calls[row : row + 1] if alone else _stretch(calls, row)
+            if beside:
+                ran = self._concurrent.run(row, stretch, more=not alone and row + len(stretch) == len(calls))
                 self._footprint.restore()
                 if ran.later:
                     return self._still_mine(ran.later)

@@ -1,0 +1,86 @@
+"""Jobs that write SQL on a psycopg connection: exactly once, as with a session."""
+
+import os
+import signal
+
+import psycopg
+import pytest
+from psycopg.pq import TransactionStatus
+
+import workshop
+from fleet import Looking, wait_until, work_until_empty, worker
+from forecourt import Discard, job
+from forecourt.testing import run_now
+
+HELD = "SELECT count(*) FROM forecourt.running WHERE job = 'write_row' AND started_at IS NOT NULL"
+
+
+def test_effects_are_committed_with_the_end_of_the_call(looking: Looking) -> None:
+    workshop.write_row.dispatch(call="one")
+    work_until_empty()
+    assert looking.rows("SELECT outcome, result FROM forecourt.done") == [("finished", 3)]
+    assert looking.one("SELECT d.xmin = t.xmin FROM forecourt.done d, traces t") is True
+
+
+def test_what_a_failed_attempt_wrote_is_rolled_back(looking: Looking) -> None:
+    workshop.write_row_and_fail.dispatch(call="one")
+    with worker():
+        wait_until(lambda: looking.count("failed"))
+    assert looking.rows("SELECT error, attempts FROM forecourt.failed") == [("ValueError", 2)]
+    assert looking.traces() == 0
+
+
+def test_a_commit_by_hand_fails_the_call_at_once(looking: Looking) -> None:
+    workshop.write_row_and_commit.dispatch(call="one")
+    work_until_empty()
+    [(error, attempts)] = looking.rows("SELECT error, attempts FROM forecourt.failed")
+    assert error.endswith("TransactionEnded")
+    assert (attempts, looking.traces()) == (1, 1)
+
+
+def test_a_killed_slot_leaves_its_effect_exactly_once(looking: Looking) -> None:
+    workshop.write_row.dispatch(call="one", seconds=2)
+    with worker(processes=1) as process:
+        wait_until(lambda: looking.one(HELD))
+        looking.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'forecourt jobs of %'"
+        )
+        wait_until(lambda: looking.count("done"), what=process.said())
+    assert looking.traces("one") == 1
+    assert looking.rows("SELECT attempts, history -> 0 ->> 'outcome' FROM forecourt.done") == [(1, "Interrupted")]
+
+
+def test_one_call_leaves_nothing_on_the_connection_of_the_next(looking: Looking) -> None:
+    seen: list[object] = []
+
+    @job(name="connections.leave")
+    def leave(n: int, *, connection: psycopg.Connection[object]) -> None:
+        seen.append(connection.execute("SHOW work_mem").fetchone())
+        assert connection.info.transaction_status == TransactionStatus.INTRANS
+        connection.execute("SET work_mem = '65kB'")
+        if n == 1:
+            raise Discard("and nobody cleans up")
+
+    run_now(leave, n=0)
+    with pytest.raises(Discard):
+        run_now(leave, n=1)
+    run_now(leave, n=2)
+    assert seen[0] == seen[1] == seen[2] != ("65kB",)
+
+
+def test_a_slot_that_dies_in_the_middle_runs_the_call_again(looking: Looking) -> None:
+    workshop.write_row.dispatch(call="one", seconds=1.5)
+    with worker(processes=1) as process:
+        wait_until(lambda: looking.one(HELD))
+        [fork_server] = [int(child) for child in _children(process.pid)]
+        [slot] = [int(child) for child in _children(fork_server)]
+        os.kill(slot, signal.SIGKILL)
+        wait_until(lambda: looking.count("done"), what=process.said())
+    assert looking.traces("one") == 1
+    assert looking.rows("SELECT attempts FROM forecourt.done") == [(2,)]
+
+
+def _children(pid: int) -> list[str]:
+    from faults.hosts import children
+
+    return [str(child) for child in children(pid)]

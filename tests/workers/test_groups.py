@@ -1,0 +1,94 @@
+"""Group commit: calls share a transaction, and each is still a call of its own, exactly once."""
+
+import threading
+from collections import Counter
+
+import psycopg
+import pytest
+
+import workshop
+from fleet import Looking, wait_until, work_until_empty, worker
+from forecourt.jobs.job import Job
+
+TRANSACTIONS = "SELECT count(DISTINCT xmin::text) FROM forecourt.done"
+JOBS = [workshop.transact_in_groups, workshop.write_in_groups]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=str)
+def test_calls_share_commits(looking: Looking, job: Job[..., None]) -> None:
+    job.dispatch_many([{"call": f"call {n}"} for n in range(400)])
+    work_until_empty(processes=1)
+    assert looking.rows("SELECT count(*), count(DISTINCT call) FROM traces") == [(400, 400)]
+    assert looking.count("done") == 400
+    assert looking.one(TRANSACTIONS) < 100
+    assert looking.one("SELECT sum(finished)::int FROM forecourt.minutes") == 400
+
+
+@pytest.mark.parametrize("job", JOBS, ids=str)
+def test_one_that_raises_is_rolled_back_alone(looking: Looking, job: Job[..., None]) -> None:
+    job.dispatch_many([{"call": f"call {n}", "fail": n % 10 == 3} for n in range(100)])
+    with worker(processes=1):
+        wait_until(lambda: looking.live() == 0)
+    assert looking.rows("SELECT count(*), count(DISTINCT call) FROM traces") == [(90, 90)]
+    assert looking.rows("SELECT count(*), min(attempts), max(attempts) FROM forecourt.failed") == [(10, 2, 2)]
+    assert looking.rows("SELECT count(*), max(attempts) FROM forecourt.done") == [(90, 1)]
+
+
+def test_of_a_group_that_dies_only_the_guilty_call_pays(looking: Looking) -> None:
+    workshop.write_in_groups_or_die.dispatch_many([{"call": f"call {n}"} for n in range(5)])
+    workshop.write_in_groups_or_die.dispatch(call="killer")
+    workshop.write_in_groups_or_die.dispatch_many([{"call": f"call {n}"} for n in range(5, 10)])
+    with worker(processes=1):
+        wait_until(lambda: looking.live() == 0)
+    assert looking.rows("SELECT args ->> 'call', error, attempts FROM forecourt.failed") == [("killer", "SlotDied", 3)]
+    assert looking.rows("SELECT count(*), max(attempts) FROM forecourt.done") == [(10, 1)]
+    assert looking.rows("SELECT count(*), count(DISTINCT call) FROM traces") == [(10, 10)]
+
+
+@pytest.mark.parametrize("sql", ["COMMIT", "COMMIT AND CHAIN", "ROLLBACK"])
+def test_a_call_that_ends_the_transaction_by_hand_fails_and_doubles_nobody_else_s_effects(
+    looking: Looking, sql: str
+) -> None:
+    workshop.commit_in_a_group.dispatch_many([{"call": "before"}, {"call": "guilty", "sql": sql}, {"call": "after"}])
+    with worker(processes=1):
+        wait_until(lambda: looking.live() == 0)
+    [(call, error, attempts)] = looking.rows("SELECT args ->> 'call', error, attempts FROM forecourt.failed")
+    assert (call, error.rpartition(".")[2], attempts) == ("guilty", "TransactionEnded", 1)
+    traces = Counter(call for (call,) in looking.rows("SELECT call FROM traces"))
+    assert (traces["before"], traces["after"]) == (1, 1)
+    assert traces["guilty"] == (0 if sql == "ROLLBACK" else 1)
+
+
+def test_what_somebody_else_has_locked_is_waited_for_one_by_one(looking: Looking, database: str) -> None:
+    looking.connection.execute(
+        "CREATE TABLE hot (key int PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO hot (key) SELECT generate_series(1, 5)"
+    )
+    with psycopg.connect(database) as holder:
+        holder.execute("UPDATE hot SET n = 0 WHERE key = 3")
+        workshop.touch_hot_row.dispatch_many([{"key": n % 5 + 1} for n in range(50)])
+        with worker(processes=2):
+            wait_until(lambda: looking.one("SELECT sum(n)::int FROM hot"), what="what is free to go on")
+            holder.commit()
+            wait_until(lambda: looking.live() == 0)
+    assert looking.rows("SELECT DISTINCT n FROM hot") == [(10,)]
+    assert looking.rows("SELECT count(*), max(attempts) FROM forecourt.done") == [(50, 1)]
+
+
+def test_groups_that_lock_crosswise_lose_and_double_nothing(looking: Looking) -> None:
+    looking.connection.execute(
+        "CREATE TABLE hot (key int PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO hot (key) SELECT generate_series(0, 9)"
+    )
+
+    def feed(step: int) -> None:
+        for first in range(0, 300, 50):
+            workshop.touch_hot_row.dispatch_many([{"key": (first + n) * step % 10} for n in range(50)])
+
+    feeding = [threading.Thread(target=feed, args=(step,)) for step in (3, 7)]
+    with worker(processes=4):
+        for thread in feeding:
+            thread.start()
+        for thread in feeding:
+            thread.join()
+        wait_until(lambda: looking.live() == 0)
+    assert looking.one("SELECT sum(n)::int FROM hot") == 600
+    assert looking.count("failed") == 0

@@ -17,6 +17,9 @@ from forecourt.jobs.transaction import COMMIT, STILL_WITHIN, JobSession
 
 _numbers = count(1)
 
+LONGEST_WAIT = 86_400.0
+"""Seconds that a coroutine waits for a connection. Its call's timeout, which goes on meanwhile, is the one that counts."""
+
 
 class AsyncTransaction:
     """A transaction that was begun for a job. `given` is what the job's function gets, `tx` the connection beneath."""
@@ -60,6 +63,8 @@ class AsyncTransactions:
         self._engine: AsyncEngine = create_async_engine(
             database_url(),
             pool_size=size,
+            max_overflow=0,
+            pool_timeout=LONGEST_WAIT,
             pool_pre_ping=True,
             connect_args={"application_name": application_name} | async_options(),
         )

@@ -68,25 +68,27 @@ class Concurrent:
         turn = 0.0
         while True:
             while pending and self._running < places:
-                if not self._begin(job, *pending.popleft()):
+                at, call = pending.popleft()
+                if not self._slot.take_permit(call):
                     whole = False
                     pending.clear()
+                    break
+                self._begin(job, at, call)
             if not self._running:
                 return Ran(whole, later)
+            if later and not self._slot.has_permits():
+                later = []  # they were taken back, since what runs here takes long
             free = places - self._running
             claiming = more and may_find and not pending and not later and not self._slot.is_stopping
             room = min(free, len(self._free)) if claiming else 0
             wait = 0.0 if free * 4 >= places else turn - time.monotonic()
             if (room or self._slot.rounds.ended) and wait <= 0:
                 turn = time.monotonic() + SELDOM
-                mine, later = self._round(job.name, room)
-                pending.extend(mine)
+                later = self._round(job, room) or later
                 may_find = self._slot.rounds.found > 0
                 if room and not may_find:
                     self._slot.say_idle()
-                if mine:
-                    continue
-                wait = LONGEST_WAIT
+                wait = 0.0 if may_find else LONGEST_WAIT
             elif not room and not self._slot.rounds.ended:
                 wait = LONGEST_WAIT
             may_find = self._wait(max(wait, 0.0)) or may_find
@@ -100,9 +102,7 @@ class Concurrent:
         except BlockingIOError:
             return  # it is awake already
 
-    def _begin(self, job: Job[..., Any], row: int, call: Claimed) -> bool:
-        if not self._slot.take_permit(call):
-            return False
+    def _begin(self, job: Job[..., Any], row: int, call: Claimed) -> None:
         words = self._slot.page.words
         low, high = words[markers.LOW], words[markers.HIGH]
         self._slot.mark(row, 1, call.job)
@@ -117,7 +117,6 @@ class Concurrent:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(max(known.policy.threads for known in self._jobs.values()))
             self._threads.submit(self._run_in_thread, row, call)
-        return True
 
     def _new_loop(self) -> "EventLoop":
         from forecourt.workers.async_executor import AsyncExecutor
@@ -132,17 +131,20 @@ class Concurrent:
             log.critical("what runs calls in threads is broken, so the slot ends", exc_info=True)
             os._exit(1)
 
-    def _round(self, job: str, room: int) -> tuple[list[tuple[int, Claimed]], list[Claimed]]:
-        """Write what has ended, and claim for free places: calls of this job with their rows, and those from the first other one on."""
+    def _round(self, job: Job[..., Any], room: int) -> list[Claimed]:
+        """Write what has ended, and claim for free places. Calls of this job begin; returned are those from the first other one on."""
         claimed = self._slot.persist(lambda: self._slot.exchange(self._slot.allowed(room))) or []
         self._free.extend(self._noted)
         self._noted.clear()
         if not self._slot.rounds.ended:
             self._slot.page.words[markers.WRITTEN] = 0
-        rows = [self._free.popleft() for _ in claimed]
-        self._slot.hold(list(zip(rows, claimed, strict=True)))
-        count = next((n for n, call in enumerate(claimed) if call.job != job), len(claimed))
-        return list(zip(rows[:count], claimed[:count], strict=True)), claimed[count:]
+        rows = [(self._free.popleft(), call) for call in claimed]
+        count = next((n for n, (_, call) in enumerate(rows) if call.job != job.name), len(rows))
+        self._slot.note_held(rows)
+        for row, call in rows[:count]:
+            self._begin(job, row, call)  # at once, so there is nothing to permit
+        self._slot.permit(claimed[count:])
+        return claimed[count:]
 
     def _wait(self, longest: float) -> bool:
         """Wait until calls are over, and take note of them. True when there may be something to claim."""

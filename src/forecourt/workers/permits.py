@@ -7,6 +7,7 @@ be taken back exactly.
 """
 
 import os
+import select
 import struct
 
 PERMIT = struct.Struct("=qq")
@@ -46,6 +47,12 @@ class Permits:
         while permits := self.take(MOST):
             taken += unpacked(permits)
         return taken
+
+    def are_left(self) -> bool:
+        """Whether any is left."""
+        poll = select.poll()
+        poll.register(self.reading, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Close both ends."""

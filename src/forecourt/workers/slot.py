@@ -203,12 +203,25 @@ class Slot:
         return True
 
     def hold(self, calls: Sequence[tuple[int, Claimed]]) -> None:
-        """Note what was claimed, each call in its row, and permit it to begin, in this order."""
+        """Note what was claimed, and permit it to begin, in this order."""
+        self.note_held(calls)
+        self.permit([call for _, call in calls])
+
+    def note_held(self, calls: Sequence[tuple[int, Claimed]]) -> None:
+        """Note what was claimed, each call in its row."""
         page = self.page
         for row, call in calls:
             page.open(row, call.id, call.token)
         page.words[markers.HELD] = max([page.words[markers.HELD], *[row + 1 for row, _ in calls]])
-        self._permits.grant([(call.id, call.token) for _, call in calls])
+
+    def permit(self, calls: Sequence[Claimed]) -> None:
+        """Permit calls to begin, in this order."""
+        if calls:
+            self._permits.grant([(call.id, call.token) for call in calls])
+
+    def has_permits(self) -> bool:
+        """Whether any call that was permitted has neither begun nor been taken back."""
+        return self._permits.are_left()
 
     def take_permit(self, call: Claimed) -> bool:
         """Whether the call is still this slot's to begin."""

@@ -59,6 +59,7 @@ def killed_and_frozen(folder: Path, measure: Measure, stack: ExitStack) -> Itera
         (kills.kill_9_of_a_supervisor, 50, 150),
         (kills.kill_9_of_a_clock, 30, 60),
         (kills.kill_9_of_all_at_once, 40, 190),
+        (kills.sigstop_of_a_slot, 30, 30),
         (kills.sigstop_past_the_grace, 3, 60),
     ):
         yield _endured(storm, fault, measure.of(rounds, seconds))

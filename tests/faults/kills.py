@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from contextlib import suppress
 
 from faults.hosts import Host
@@ -57,10 +58,22 @@ def sigstop_past_the_grace(storm: Storm, host: Host) -> None:
                 os.kill(pid, signal.SIGCONT)
 
 
+def sigstop_of_a_slot(storm: Storm, host: Host) -> None:
+    """It stands still for a moment, whatever it was doing; its supervisor goes on."""
+    slots = host.slots()
+    if slots:
+        frozen = storm.chance.choice(slots)
+        with suppress(ProcessLookupError):
+            os.kill(frozen, signal.SIGSTOP)
+            time.sleep(storm.chance.uniform(0.05, 0.5))
+            os.kill(frozen, signal.SIGCONT)
+
+
 KILLS: tuple[Fault, ...] = (
     kill_9_of_a_slot,
     kill_9_of_a_fork_server,
     kill_9_of_a_supervisor,
     kill_9_of_a_clock,
     kill_9_of_all_at_once,
+    sigstop_of_a_slot,
 )

@@ -15,7 +15,8 @@ BACKLOG = 60
 MIX: tuple[tuple[Job, int], ...] = (  # type: ignore[type-arg]
     (rally.take_effect, 40),
     (rally.take_effect_together, 30),
-    (rally.drive, 29),
+    (rally.drive, 14),
+    (rally.stall, 15),
     (rally.crash, 1),
 )
 ONCE = (rally.take_effect.name, rally.take_effect_together.name)

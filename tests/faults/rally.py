@@ -50,14 +50,24 @@ def worker_is_listed(connection: Connection) -> bool:
 
 
 @job(tries=0, backoff=0)
-def drive(call: str) -> None:
+def drive(call: str, longest: float = 0.05) -> None:
     """At least once: says in transactions of its own that it began, and that it came to its end."""
     run = uuid.uuid4()
     with engine().begin() as connection:
         connection.execute(BEGIN, {"run": run, "call": call, "listed": worker_is_listed(connection)})
-    time.sleep(random.uniform(0, 0.05))
+    time.sleep(random.uniform(0, longest))
     with engine().begin() as connection:
         connection.execute(END, {"run": run})
+
+
+@job(tries=0, backoff=0)
+def stall(call: str) -> None:
+    """As `drive`, but now and then it takes so long that what waits behind it is taken back."""
+    if random.random() < 0.2:
+        drive.function(call)
+        time.sleep(random.uniform(0.06, 0.3))
+    else:
+        drive.function(call, longest=0.002)
 
 
 @job(tries=POISON_TRIES, backoff=0)

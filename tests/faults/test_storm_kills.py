@@ -25,7 +25,7 @@ def test_kills_lose_and_double_nothing_and_every_crash_is_counted(database: str,
         for name, environment in zip(("north", "south"), environments, strict=True)
     ]
     with raging(Storm(database, hosts, hurried=True)) as storm:
-        killed = storm.endure("kill -9", KILLS, 6)
+        killed = storm.endure("kill -9", KILLS, len(KILLS))
         frozen = storm.endure("SIGSTOP past the grace", [sigstop_past_the_grace], 1)
     assert killed.survived, killed
     assert frozen.survived, frozen

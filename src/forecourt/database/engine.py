@@ -291,7 +291,9 @@ def in_transaction_of(source: object) -> psycopg.Connection[Any]:
         return _driver_of(source)
     kind = type(source).__name__
     instead = "; from a coroutine, await adispatch(...) instead of dispatch(...)" if kind.startswith("Async") else ""
-    raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}{instead}")
+    raise TypeError(
+        f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}{instead}"
+    )
 
 
 def _driver_of(connection: "Connection") -> psycopg.Connection[Any]:

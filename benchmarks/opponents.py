@@ -27,6 +27,16 @@ ROWS = "INSERT INTO car_listings (id) SELECT generate_series(1, %s)"
 COUNTED = "SELECT sum(views_count) FROM car_listings"
 
 
+INTERPRETERS = {"Python": str(environment.PYTHON), "PHP": "php", "JavaScript": "node"}
+
+# Where an interpreter is missing.
+NEEDED = {
+    "Python": "not installed: python -m benchmarks.peers",
+    "PHP": "no php: apt-get install php-cli php-pgsql php-laravel-framework",
+    "JavaScript": "no node: apt-get install nodejs npm",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """A queue to compare with. `nothings` and `updates`: calls that take two of its processes a second or two."""
@@ -40,9 +50,14 @@ class Peer:
     @property
     def producer(self) -> list[str]:
         """The command that takes orders."""
-        if self.module.endswith(".php"):
-            return [shutil.which("php") or "php", self.module, "produce"]
-        return [str(environment.PYTHON), "producer.py", self.module]
+        if self.language == "Python":
+            return [str(environment.PYTHON), "producer.py", self.module]
+        return [INTERPRETERS[self.language], self.module, "produce"]
+
+    @property
+    def language(self) -> str:
+        """What its jobs are written in."""
+        return {".php": "PHP", ".js": "JavaScript"}.get(Path(self.module).suffix, "Python")
 
 
 PEERS = (
@@ -54,8 +69,11 @@ PEERS = (
     Peer("Procrastinate", "procrastinate_tasks", True, nothings=1_000, updates=800),
     Peer("PgQueuer", "pgqueuer_tasks", True, nothings=30_000, updates=8_000),
     Peer("Awa", "awa_tasks", True, nothings=10_000, updates=4_000),
+    Peer("Graphile Worker", "graphile_worker.js", True, nothings=80_000, updates=8_000),
     Peer("Laravel", "laravel_queue.php", True, nothings=600, updates=600),
 )
+
+ONE_OF_EACH_KIND = ("Huey", "PgQueuer", "Graphile Worker")
 
 
 @cache
@@ -68,14 +86,12 @@ def present(scale: Scale, *, on_postgres: bool = False) -> list[Peer]:
     """The peers that can run here; only those whose queue is in PostgreSQL, if asked. Of a run that is far too small to
     measure anything, one peer of each kind."""
     found = [peer for peer in PEERS if peer.name not in absent() and (peer.on_postgres or not on_postgres)]
-    return [peer for peer in found if peer.name in ("Huey", "PgQueuer")] if scale.part < 0.01 else found
+    return [peer for peer in found if peer.name in ONE_OF_EACH_KIND] if scale.part < 0.01 else found
 
 
 def _reason(peer: Peer) -> str:
-    if not peer.module.endswith(".php") and not environment.PYTHON.exists():
-        return "not installed: python -m benchmarks.peers"
-    if peer.module.endswith(".php") and not shutil.which("php"):
-        return "no php: apt-get install php-cli php-pgsql php-laravel-framework"
+    if not shutil.which(INTERPRETERS[peer.language]):
+        return NEEDED[peer.language]
     # A producer that is given no orders only loads its libraries.
     surroundings = os.environ | {"BENCHMARK_DATABASE": "postgresql://", "BENCHMARK_VALKEY": "redis://127.0.0.1:1/0"}
     tried = subprocess.run(

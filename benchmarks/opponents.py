@@ -39,13 +39,15 @@ NEEDED = {
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A queue to compare with. `nothings` and `updates`: calls that take two of its processes a second or two."""
+    """A queue to compare with. `nothings` and `updates`: calls that take two of its processes a second or two. `waits`: one
+    process runs a hundred coroutines at once."""
 
     name: str
     module: str
     on_postgres: bool
     nothings: int
     updates: int
+    waits: bool = False
 
     @property
     def producer(self) -> list[str]:
@@ -65,11 +67,11 @@ PEERS = (
     Peer("RQ", "rq_tasks", False, nothings=250, updates=200),
     Peer("Dramatiq", "dramatiq_tasks", False, nothings=6_000, updates=5_000),
     Peer("Huey", "huey_tasks", False, nothings=7_000, updates=3_000),
-    Peer("Taskiq", "taskiq_tasks", False, nothings=6_000, updates=3_000),
+    Peer("Taskiq", "taskiq_tasks", False, nothings=6_000, updates=3_000, waits=True),
     Peer("Procrastinate", "procrastinate_tasks", True, nothings=1_000, updates=800),
-    Peer("PgQueuer", "pgqueuer_tasks", True, nothings=30_000, updates=8_000),
+    Peer("PgQueuer", "pgqueuer_tasks", True, nothings=30_000, updates=8_000, waits=True),
     Peer("Awa", "awa_tasks", True, nothings=10_000, updates=4_000),
-    Peer("Graphile Worker", "graphile_worker.js", True, nothings=80_000, updates=8_000),
+    Peer("Graphile Worker", "graphile_worker.js", True, nothings=80_000, updates=8_000, waits=True),
     Peer("Laravel", "laravel_queue.php", True, nothings=600, updates=600),
 )
 
@@ -168,8 +170,8 @@ class Producer:
 
 
 @contextmanager
-def opponent(ground: Ground, peer: Peer, *, connections: int = 8) -> Iterator[Opponent]:
-    """The peer on a database, and on a Valkey if it wants one, with fifty listings and nothing else in them.
+def opponent(ground: Ground, peer: Peer, *, connections: int = 8, listings: int = LISTINGS) -> Iterator[Opponent]:
+    """The peer on a database, and on a Valkey if it wants one, with so many listings and nothing else in them.
 
     `connections`: how many a process whose jobs are coroutines may use for their updates.
     """
@@ -179,13 +181,14 @@ def opponent(ground: Ground, peer: Peer, *, connections: int = 8) -> Iterator[Op
         env = os.environ | {
             "BENCHMARK_CONNECTIONS": str(connections),
             "BENCHMARK_DATABASE": url,
+            "BENCHMARK_LISTINGS": str(listings),
             "BENCHMARK_MARKS": str(fresh_marks(folder)),
         }
         if not peer.on_postgres:
             env["BENCHMARK_VALKEY"] = stack.enter_context(environment.valkey(folder))
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(TABLE)
-            connection.execute(ROWS, (LISTINGS,))
+            connection.execute(ROWS, (listings,))
             connection.execute("CHECKPOINT")
         producer = Producer(peer.producer, env, folder / "producer.log")
         stack.callback(producer.close)

@@ -79,7 +79,7 @@ async function work() {
 }
 
 function argument(job, n) {
-    return job === 'increment_views' ? 1 + (n % 50) : n;
+    return job === 'increment_views' ? 1 + (n % Number(process.env.BENCHMARK_LISTINGS)) : n;
 }
 
 function orders() {

@@ -37,10 +37,10 @@ class Way:
 SESSION = Way("Forecourt, session", "a job with a session", "update", CALLS, {2: 0.75, 8: 1.2})
 CONNECTION = Way("Forecourt, connection", "a job with a connection", "update_by_connection", CALLS, {2: 0.95, 8: 1.4})
 SESSIONS_TOGETHER = Way(
-    "Forecourt, session, in groups", "jobs with a session in groups", "update_together", 4 * CALLS, {2: 3, 8: 3}
+    "Forecourt, session ×50", "jobs with a session in groups", "update_together", 4 * CALLS, {2: 3, 8: 3}
 )
 CONNECTIONS_TOGETHER = Way(
-    "Forecourt, connection, in groups",
+    "Forecourt, connection ×50",
     "jobs with a connection in groups",
     "update_by_connection_together",
     4 * CALLS,

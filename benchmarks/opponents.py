@@ -71,7 +71,7 @@ PEERS = (
     Peer("Procrastinate", "procrastinate_tasks", True, nothings=1_000, updates=800),
     Peer("PgQueuer", "pgqueuer_tasks", True, nothings=30_000, updates=8_000, waits=True),
     Peer("Awa", "awa_tasks", True, nothings=10_000, updates=4_000),
-    Peer("Graphile Worker", "graphile_worker.js", True, nothings=80_000, updates=8_000, waits=True),
+    Peer("Graphile Worker", "graphile_worker.js", True, nothings=60_000, updates=8_000, waits=True),
     Peer("Laravel", "laravel_queue.php", True, nothings=600, updates=600),
 )
 

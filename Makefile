@@ -40,7 +40,7 @@ lint: .venv/ready  ## Formatting, linting, types, and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: .venv/ready  ## Benchmarks beside their peers, as ratios: forty minutes, or ONLY="noop memory"; MINUTES=10 for a long run
+bench: .venv/ready  ## Benchmarks beside their peers, as ratios: fifty minutes (ONLY="noop memory", MINUTES=10)
 	@$(BIN)/python -m benchmarks.peers
 	@$(BIN)/python -m benchmarks --write $(if $(MINUTES),--minutes $(MINUTES)) $(ONLY)
 

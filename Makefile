@@ -40,9 +40,9 @@ lint: .venv/ready  ## Formatting, linting, types, and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: .venv/ready  ## Benchmarks beside their peers, as ratios: twenty minutes
+bench: .venv/ready  ## Benchmarks beside their peers, as ratios: fifty minutes (ONLY="noop memory", MINUTES=10)
 	@$(BIN)/python -m benchmarks.peers
-	@$(BIN)/python -m benchmarks --write
+	@$(BIN)/python -m benchmarks --write $(if $(MINUTES),--minutes $(MINUTES)) $(ONLY)
 
 clean:  ## Remove the virtual environment and everything local
 	@if [ -x $(BIN)/forecourt ]; then $(BIN)/forecourt db stop || true; fi

@@ -8,8 +8,6 @@ import time
 
 import psycopg
 
-from benchmarks.queues import LISTINGS
-
 MAKE = """
 DROP TABLE IF EXISTS bare_running, bare_done;
 CREATE TABLE bare_running (id bigint PRIMARY KEY, job text NOT NULL, args jsonb NOT NULL);
@@ -44,7 +42,7 @@ FROM gone
 """
 
 
-def rate(url: str, calls: int, processes: int) -> float:
+def rate(url: str, calls: int, processes: int, listings: int) -> float:
     """Transactions a second of so many processes, all at once, on the listings of this database."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(MAKE.encode())
@@ -53,7 +51,10 @@ def rate(url: str, calls: int, processes: int) -> float:
         connection.execute("CHECKPOINT")
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(processes + 1)
-    workers = [context.Process(target=_work, args=(url, n, calls, processes, start)) for n in range(processes)]
+    workers = [
+        context.Process(target=_work, args=(url, range(1 + n, calls + 1, processes), listings, start))
+        for n in range(processes)
+    ]
     for worker in workers:
         worker.start()
     start.wait(60)
@@ -66,12 +67,12 @@ def rate(url: str, calls: int, processes: int) -> float:
     return float(calls / max(ended - begun, 1e-3))
 
 
-def _work(url: str, number: int, calls: int, processes: int, start: "multiprocessing.synchronize.Barrier") -> None:
+def _work(url: str, ids: range, listings: int, start: "multiprocessing.synchronize.Barrier") -> None:
     with psycopg.connect(url) as connection:
         connection.execute("SELECT 1")
         connection.commit()
         start.wait(60)
-        for id in range(1 + number, calls + 1, processes):
-            connection.execute(UPDATE, (1 + id % LISTINGS,))
+        for id in ids:
+            connection.execute(UPDATE, (1 + id % listings,))
             connection.execute(FINISH, (id,))
             connection.commit()

@@ -1,8 +1,8 @@
 """What a benchmark returns: figures with their spread, and rows that set what was reached beside the goal."""
 
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from benchmarks.ground import Ground
 
@@ -27,21 +27,24 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `met` is None where nothing could be compared; `detail` names both sides, with their figures."""
+    """One line of the table. `met` is None where nothing could be compared; `detail` names both sides, with their figures.
+    `sides` has the figures again, by name, for a picture."""
 
     work: str
     goal: str
     reached: str
     met: bool | None
     detail: str
+    sides: Mapping[str, Figures] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured: so many rounds, and so much of the full size."""
+    """How much is measured: so many rounds, and so much of the full size. `minutes`: how long the run without a pause takes."""
 
     rounds: int = 5
     part: float = 1.0
+    minutes: float = 1.0
 
     def of(self, full: int) -> int:
         """This part of the full size, at least one."""
@@ -70,9 +73,10 @@ def at_least(work: str, goal: float, ratio: Figures, detail: str, than: str) -> 
     return Row(work, f"≥ {goal:g} × {than}", str(ratio), ratio.median >= goal, detail)
 
 
-def at_most(work: str, goal: float, figures: Figures, detail: str) -> Row:
-    """A row whose goal is a figure that must not be exceeded."""
-    return Row(work, f"≤ {goal:g}{figures.unit}", str(figures), figures.median <= goal, detail)
+def at_most(work: str, goal: float, figures: Figures, detail: str, than: str = "") -> Row:
+    """A row whose goal is a figure that must not be exceeded, or a ratio to what `than` names."""
+    limit = f"≤ {goal:g} × {than}" if than else f"≤ {goal:g}{figures.unit}"
+    return Row(work, limit, str(figures), figures.median <= goal, detail)
 
 
 def _written(figure: float) -> str:

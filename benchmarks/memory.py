@@ -4,22 +4,21 @@ Proportional set size: a page that processes share counts once among them. All h
 left to be loaded. The servers (PostgreSQL, Valkey) are not counted.
 """
 
-import time
+from dataclasses import replace
 from functools import partial
 
-from benchmarks.contest import contest
+from benchmarks.contest import Contest, contest
 from benchmarks.ground import Ground
-from benchmarks.measure import Figures, Row, Scale, at_most, ratios
+from benchmarks.measure import Figures, Row, Scale, at_most
 from benchmarks.opponents import Peer, opponent, present
 from benchmarks.ourselves import Ourselves, ourselves
-from benchmarks.queues import Queue, marked
-from benchmarks.worker import Workers
+from benchmarks.queues import Queue, warmed
 
 PROCESSES = 4
 WARM = 60
 CALLS = 100_000
-REST = 1.0
-"""Seconds after which a worker is idle."""
+MOST = 95
+BELOW = ("Dramatiq", "RQ", "Procrastinate", "Celery", "PgQueuer", "Taskiq")
 
 
 def measure(ground: Ground, scale: Scale) -> list[Row]:
@@ -33,35 +32,43 @@ def measure(ground: Ground, scale: Scale) -> list[Row]:
         with opponent(ground, peer) as queue:
             return _idle(queue)
 
-    work = f"memory of an idle worker, {PROCESSES} processes"
-    found = contest(scale, ours, {peer.name: partial(theirs, peer) for peer in present(scale)}, least=True)
-    if found.best is None:
-        idle = Row(work, "≤ 1 × the leanest peer", "no peer", None, found.listed(" MB"))
-    else:
-        ratio = ratios(found.ours, found.theirs[found.best])
-        idle = Row(work, f"≤ 1 × {found.best}", str(ratio), ratio.median <= 1, found.listed(" MB"))
+    work = f"memory of an idle worker, {PROCESSES} slots"
+    peers = {peer.name: partial(theirs, peer) for peer in present(scale)}
+    found = contest(scale, {"Forecourt": ours}, peers, " MB", least=True)
+    detail = f"{found.listed()}; PSS, a page that is shared counts once"
+    idle = replace(at_most(work, MOST, found.ours["Forecourt"], detail), sides=found.sides())
     with ourselves(ground) as queue:
         growth, detail = _growth(queue, scale.of(CALLS))
-    return [idle, at_most(f"memory after {scale.of(CALLS):,} calls", 1.1, Figures((growth,), "×"), detail)]
+    return [
+        idle,
+        _below(work, found),
+        at_most(f"memory after {scale.of(CALLS):,} calls", 1.1, Figures((growth,), "×"), detail),
+    ]
+
+
+def _below(work: str, found: Contest) -> Row:
+    """How many of these peers need more."""
+    ours = found.ours["Forecourt"].median
+    named = {name: found.peers[name] for name in BELOW if name in found.peers}
+    above = [name for name, theirs in named.items() if theirs.median > ours]
+    met = len(above) == len(named) if named else None
+    detail = (
+        ", ".join(f"{name} {ours / theirs.median:.2f}×" for name, theirs in named.items()) or "no peer is installed"
+    )
+    return Row(f"{work}, beside peers", f"below {', '.join(BELOW)}", f"{len(above)} of {len(named)}", met, detail)
 
 
 def _idle(queue: Queue) -> float:
     with queue.workers(PROCESSES) as workers:
-        return _after(queue, workers, WARM)
+        warmed(queue, workers, WARM)
+        return workers.memory()
 
 
 def _growth(queue: Ourselves, calls: int) -> tuple[float, str]:
     """Of a worker that has done a tenth of the calls, while it did the others."""
     with queue.workers(PROCESSES) as workers:
-        before = _after(queue, workers, max(calls // 10, WARM))
-        after = _after(queue, workers, calls)
+        warmed(queue, workers, max(calls // 10, WARM))
+        before = workers.memory()
+        warmed(queue, workers, calls)
+        after = workers.memory()
     return after / before, f"{before:.1f} MB after a tenth of them, {after:.1f} MB after all"
-
-
-def _after(queue: Queue, workers: Workers, calls: int) -> float:
-    """MB when so many more calls are done and the worker has rested."""
-    already = marked(queue)
-    queue.fill("nothing", calls)
-    workers.until(lambda: marked(queue) >= already + calls, within=120, every=0.02)
-    time.sleep(REST)
-    return workers.memory()

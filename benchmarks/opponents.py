@@ -27,22 +27,39 @@ ROWS = "INSERT INTO car_listings (id) SELECT generate_series(1, %s)"
 COUNTED = "SELECT sum(views_count) FROM car_listings"
 
 
+INTERPRETERS = {"Python": str(environment.PYTHON), "PHP": "php", "JavaScript": "node"}
+
+# Where an interpreter is missing.
+NEEDED = {
+    "Python": "not installed: python -m benchmarks.peers",
+    "PHP": "no php: apt-get install php-cli php-pgsql php-laravel-framework",
+    "JavaScript": "no node: apt-get install nodejs npm",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A queue to compare with. `nothings` and `updates`: calls that take two of its processes a second or two."""
+    """A queue to compare with. `nothings` and `updates`: calls that take two of its processes a second or two. `waits`: one
+    process runs a hundred coroutines at once."""
 
     name: str
     module: str
     on_postgres: bool
     nothings: int
     updates: int
+    waits: bool = False
 
     @property
     def producer(self) -> list[str]:
         """The command that takes orders."""
-        if self.module.endswith(".php"):
-            return [shutil.which("php") or "php", self.module, "produce"]
-        return [str(environment.PYTHON), "producer.py", self.module]
+        if self.language == "Python":
+            return [str(environment.PYTHON), "producer.py", self.module]
+        return [INTERPRETERS[self.language], self.module, "produce"]
+
+    @property
+    def language(self) -> str:
+        """What its jobs are written in."""
+        return {".php": "PHP", ".js": "JavaScript"}.get(Path(self.module).suffix, "Python")
 
 
 PEERS = (
@@ -50,12 +67,15 @@ PEERS = (
     Peer("RQ", "rq_tasks", False, nothings=250, updates=200),
     Peer("Dramatiq", "dramatiq_tasks", False, nothings=6_000, updates=5_000),
     Peer("Huey", "huey_tasks", False, nothings=7_000, updates=3_000),
-    Peer("Taskiq", "taskiq_tasks", False, nothings=6_000, updates=3_000),
+    Peer("Taskiq", "taskiq_tasks", False, nothings=6_000, updates=3_000, waits=True),
     Peer("Procrastinate", "procrastinate_tasks", True, nothings=1_000, updates=800),
-    Peer("PgQueuer", "pgqueuer_tasks", True, nothings=30_000, updates=8_000),
+    Peer("PgQueuer", "pgqueuer_tasks", True, nothings=30_000, updates=8_000, waits=True),
     Peer("Awa", "awa_tasks", True, nothings=10_000, updates=4_000),
+    Peer("Graphile Worker", "graphile_worker.js", True, nothings=60_000, updates=8_000, waits=True),
     Peer("Laravel", "laravel_queue.php", True, nothings=600, updates=600),
 )
+
+ONE_OF_EACH_KIND = ("Huey", "PgQueuer", "Graphile Worker")
 
 
 @cache
@@ -68,14 +88,12 @@ def present(scale: Scale, *, on_postgres: bool = False) -> list[Peer]:
     """The peers that can run here; only those whose queue is in PostgreSQL, if asked. Of a run that is far too small to
     measure anything, one peer of each kind."""
     found = [peer for peer in PEERS if peer.name not in absent() and (peer.on_postgres or not on_postgres)]
-    return [peer for peer in found if peer.name in ("Huey", "PgQueuer")] if scale.part < 0.01 else found
+    return [peer for peer in found if peer.name in ONE_OF_EACH_KIND] if scale.part < 0.01 else found
 
 
 def _reason(peer: Peer) -> str:
-    if not peer.module.endswith(".php") and not environment.PYTHON.exists():
-        return "not installed: python -m benchmarks.peers"
-    if peer.module.endswith(".php") and not shutil.which("php"):
-        return "no php: apt-get install php-cli php-pgsql php-laravel-framework"
+    if not shutil.which(INTERPRETERS[peer.language]):
+        return NEEDED[peer.language]
     # A producer that is given no orders only loads its libraries.
     surroundings = os.environ | {"BENCHMARK_DATABASE": "postgresql://", "BENCHMARK_VALKEY": "redis://127.0.0.1:1/0"}
     tried = subprocess.run(
@@ -152,8 +170,8 @@ class Producer:
 
 
 @contextmanager
-def opponent(ground: Ground, peer: Peer, *, connections: int = 8) -> Iterator[Opponent]:
-    """The peer on a database, and on a Valkey if it wants one, with fifty listings and nothing else in them.
+def opponent(ground: Ground, peer: Peer, *, connections: int = 8, listings: int = LISTINGS) -> Iterator[Opponent]:
+    """The peer on a database, and on a Valkey if it wants one, with so many listings and nothing else in them.
 
     `connections`: how many a process whose jobs are coroutines may use for their updates.
     """
@@ -163,13 +181,14 @@ def opponent(ground: Ground, peer: Peer, *, connections: int = 8) -> Iterator[Op
         env = os.environ | {
             "BENCHMARK_CONNECTIONS": str(connections),
             "BENCHMARK_DATABASE": url,
+            "BENCHMARK_LISTINGS": str(listings),
             "BENCHMARK_MARKS": str(fresh_marks(folder)),
         }
         if not peer.on_postgres:
             env["BENCHMARK_VALKEY"] = stack.enter_context(environment.valkey(folder))
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(TABLE)
-            connection.execute(ROWS, (LISTINGS,))
+            connection.execute(ROWS, (listings,))
             connection.execute("CHECKPOINT")
         producer = Producer(peer.producer, env, folder / "producer.log")
         stack.callback(producer.close)

@@ -23,9 +23,13 @@ JOBS: dict[str, tuple[Job[..., Any], str]] = {
     "nothing": (jobs.nothing, "n"),
     "increment_views": (jobs.increment_views_count, "listing_id"),
     "update": (jobs.update, "listing_id"),
+    "update_together": (jobs.update_together, "listing_id"),
+    "update_by_connection": (jobs.update_by_connection, "listing_id"),
+    "update_by_connection_together": (jobs.update_by_connection_together, "listing_id"),
     "stamp": (jobs.stamp, "sent_ns"),
     "wait": (jobs.wait, "n"),
     "wait_in_threads": (jobs.wait_in_threads, "n"),
+    "wait_async": (jobs.wait_async, "n"),
 }
 
 LISTINGS_MADE = """
@@ -54,8 +58,9 @@ class Ourselves:
 
     name = "Forecourt"
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, listings: int) -> None:
         self.url = url
+        self.listings = listings
         self.marks = fresh_marks(folder)
         self._log = folder / "worker.log"
 
@@ -63,15 +68,16 @@ class Ourselves:
         """In transactions of ten thousand calls."""
         entered, argument = JOBS[job]
         for start in range(0, count, AT_ONCE):
-            entered.dispatch_many({argument: _value(job, n)} for n in range(start, min(start + AT_ONCE, count)))
+            numbers = range(start, min(start + AT_ONCE, count))
+            entered.dispatch_many({argument: self._value(argument, n)} for n in numbers)
 
     def one_by_one(self, job: str, count: int) -> float:
         """Calls a second, each in a transaction of its own."""
         entered, argument = JOBS[job]
-        entered.dispatch(**{argument: _value(job, 0)})
+        entered.dispatch(**{argument: self._value(argument, 0)})
         begun = time.perf_counter()
         for n in range(count):
-            entered.dispatch(**{argument: _value(job, n)})
+            entered.dispatch(**{argument: self._value(argument, n)})
         return count / (time.perf_counter() - begun)
 
     def send_stamps(self, pauses: list[float]) -> None:
@@ -81,8 +87,8 @@ class Ourselves:
             jobs.stamp.dispatch(sent_ns=time.monotonic_ns())
 
     @contextmanager
-    def workers(self, processes: int, *options: str) -> Iterator[Workers]:
-        """One supervisor with so many slots."""
+    def workers(self, processes: int, *options: str, workers: int = 1) -> Iterator[Workers]:
+        """One worker with so many slots, or several of them."""
         command = forecourt("queue", "work", "--queue", "default,medium", "--processes", str(processes), *options)
         env = os.environ | {
             "BENCHMARK_MARKS": str(self.marks),
@@ -90,28 +96,28 @@ class Ourselves:
             "FORECOURT_DATABASE_URL": self.url,
             "PYTHONPATH": str(ROOT),
         }
-        with working([command], env=env, cwd=ROOT, log=self._log) as workers:
-            yield workers
+        with working([command] * workers, env=env, cwd=ROOT, log=self._log) as started:
+            yield started
 
-    def drained(self, job: str, count: int, processes: int) -> float:
+    def drained(self, job: str, count: int, processes: int, *, workers: int = 1) -> float:
         """Calls a second: fill, and `worked_off`. Raises unless each call ended well, once."""
         self.fill(job, count)
-        done, seconds = self.worked_off(processes, "--stop-when-empty")
+        done, seconds = self.worked_off(processes, "--stop-when-empty", workers=workers)
         assert done == count, f"{done} of {count} calls are done"
         return count / seconds
 
-    def worked_off(self, processes: int, *options: str) -> tuple[int, float]:
-        """How many calls ended well under a worker that ends by itself, and in how many seconds: from the first claim, which is
-        before the first execution, until the last call's row is in done."""
+    def worked_off(self, processes: int, *options: str, workers: int = 1, within: float = 180) -> tuple[int, float]:
+        """How many calls ended well under workers that end by themselves, and in how many seconds: from the first claim, which
+        is before the first execution, until the last call's row is in done."""
         with psycopg.connect(self.url, autocommit=True) as looking:
             looking.execute("TRUNCATE forecourt.done")
             looking.execute("CHECKPOINT")
-            with self.workers(processes, *options) as workers:
-                workers.until(lambda: bool(looking.execute(BEGUN).fetchall()[0][0]), within=30)
+            with self.workers(processes, *options, workers=workers) as started:
+                started.until(lambda: bool(looking.execute(BEGUN).fetchall()[0][0]), within=30)
                 begun = time.time()
-                workers.to_their_end(within=180)
+                started.to_their_end(within=within)
             done, ended = looking.execute(ENDED).fetchall()[0]
-        assert done, f"nothing is done: {workers.last_words()}"
+        assert done, f"nothing is done: {started.last_words()}"
         return done, max(ended - begun, 1e-3)
 
     def views(self) -> int:
@@ -119,15 +125,14 @@ class Ourselves:
         with psycopg.connect(self.url) as connection:
             return int(connection.execute("SELECT sum(views_count) FROM car_listings").fetchall()[0][0])
 
+    def _value(self, argument: str, n: int) -> int:
+        return 1 + n % self.listings if argument == "listing_id" else n
+
 
 @contextmanager
-def ourselves(ground: Ground) -> Iterator[Ourselves]:
-    """The queue on a fresh database with fifty listings, which this process dispatches to meanwhile."""
+def ourselves(ground: Ground, *, listings: int = LISTINGS) -> Iterator[Ourselves]:
+    """The queue on a fresh database with so many listings, which this process dispatches to meanwhile."""
     with ground.fresh() as url, tempfile.TemporaryDirectory(dir=ground.folder) as folder:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(LISTINGS_MADE, (LISTINGS,))
-        yield Ourselves(url, Path(folder))
-
-
-def _value(job: str, n: int) -> int:
-    return 1 + n % LISTINGS if job in ("increment_views", "update") else n
+            connection.execute(LISTINGS_MADE, (listings,))
+        yield Ourselves(url, Path(folder), listings)

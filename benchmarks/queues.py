@@ -16,24 +16,32 @@ LISTINGS = 50
 """How many listings are counted in turn, so that no two workers wait for one row all the time."""
 
 
-class Queue(Protocol):
-    """A queue that is up, with nothing in it. Its jobs are known by the same names everywhere: nothing, increment_views and
-    stamp."""
+REST = 1.0
+"""Seconds after which a worker is idle."""
+
+
+class Begun(Protocol):
+    """Something that begins what is sent to it, and says when."""
 
     name: str
     marks: Path
-
-    def fill(self, job: str, count: int) -> None:
-        """Enter so many calls, in the quickest way that the queue has."""
-
-    def one_by_one(self, job: str, count: int) -> float:
-        """Enter so many calls, each by itself. Returns calls a second."""
 
     def send_stamps(self, pauses: list[float]) -> None:
         """Enter a call that says how long it was under way, after each of these pauses."""
 
     def workers(self, processes: int) -> AbstractContextManager[Workers]:
         """So many worker processes for the duration of a block."""
+
+
+class Queue(Begun, Protocol):
+    """A queue that is up, with nothing in it. Its jobs are known by the same names everywhere: nothing, increment_views, stamp,
+    and wait where a process runs a hundred at once."""
+
+    def fill(self, job: str, count: int) -> None:
+        """Enter so many calls, in the quickest way that the queue has."""
+
+    def one_by_one(self, job: str, count: int) -> float:
+        """Enter so many calls, each by itself. Returns calls a second."""
 
 
 def drained(queue: Queue, job: str, count: int, processes: int) -> float:
@@ -49,7 +57,15 @@ def drained(queue: Queue, job: str, count: int, processes: int) -> float:
     return max(count - first, 1) / max(seconds, 1e-3)
 
 
-def delays(queue: Queue, count: int, processes: int) -> list[float]:
+def warmed(queue: Queue, workers: Workers, calls: int) -> None:
+    """Wait until so many more calls are done, which takes every slot, and the workers have rested: nothing is left to be loaded."""
+    already = marked(queue)
+    queue.fill("nothing", calls)
+    workers.until(lambda: marked(queue) >= already + calls, within=120, every=0.02)
+    time.sleep(REST)
+
+
+def delays(queue: Begun, count: int, processes: int) -> list[float]:
     """Milliseconds from before the dispatch to the first line of the function, one call at a time, by idle workers."""
     chance = random.Random(count)
     with queue.workers(processes) as workers:
@@ -62,7 +78,7 @@ def delays(queue: Queue, count: int, processes: int) -> list[float]:
     return [nanoseconds / 1e6 for (nanoseconds,) in struct.iter_unpack("q", stamps)]
 
 
-def marked(queue: Queue) -> int:
+def marked(queue: Begun) -> int:
     """How many bytes its jobs have left."""
     return queue.marks.stat().st_size
 

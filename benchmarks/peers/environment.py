@@ -1,6 +1,7 @@
-"""Where the peers live: a virtual environment of their own at `.bench`, and a Valkey started from it."""
+"""Where the peers live: an environment of their own at `.bench`, for Python and for Node, and a Valkey started from it."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,26 +16,46 @@ HERE = Path(__file__).parent
 HOME = HERE.parents[1] / ".bench"
 PYTHON = HOME / "bin" / "python"
 REQUIREMENTS = HERE / "requirements.txt"
+PACKAGE = HERE / "package.json"
 VALKEY = "append-only file with appendfsync everysec"
 
 
 def install() -> None:
     """Make the environment, unless it is there and nothing that it needs has changed.
 
-    All packages at once; if that fails, one by one, those that do not install are named, and the next time tries again.
+    What cannot be installed is named, and the next time tries again.
     """
-    done = HOME / "installed"
-    wanted = REQUIREMENTS.read_text()
-    if done.exists() and done.read_text() == wanted:
-        return
+    for part, wanted, put in (("installed", REQUIREMENTS, _python), ("installed-node", PACKAGE, _node)):
+        done = HOME / part
+        if done.exists() and done.read_text() == wanted.read_text():
+            continue
+        if put():
+            done.write_text(wanted.read_text())
+
+
+def _python() -> bool:
+    """All packages at once; if that fails, one by one."""
     print(f"Preparing {HOME} for the peers (once, about half a minute) ...", flush=True)
     venv.create(HOME, with_pip=True)
     if _pip("-r", str(REQUIREMENTS)):
-        done.write_text(wanted)
-        return
-    for line in wanted.splitlines():
+        return True
+    for line in REQUIREMENTS.read_text().splitlines():
         if line and not line.startswith("#") and not _pip(line):
             print(f"{line} does not install: its peer is left out", file=sys.stderr)
+    return False
+
+
+def _node() -> bool:
+    npm = shutil.which("npm")
+    if not npm or not shutil.which("node"):
+        print("There is no node and npm: Graphile Worker is left out", file=sys.stderr)
+        return False
+    shutil.copy(PACKAGE, HOME)
+    quietly = ["--silent", "--no-audit", "--no-fund"]
+    if subprocess.run([npm, "install", *quietly, "--prefix", str(HOME)], check=False).returncode == 0:
+        return True
+    print(f"{PACKAGE.name} does not install: Graphile Worker is left out", file=sys.stderr)
+    return False
 
 
 def _pip(*packages: str) -> bool:

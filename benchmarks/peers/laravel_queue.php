@@ -144,7 +144,7 @@ function prepare(): array
 
 function argument(string $job, int $n): int
 {
-    return $job === 'increment_views' ? 1 + $n % 50 : $n;
+    return $job === 'increment_views' ? 1 + $n % (int) getenv('BENCHMARK_LISTINGS') : $n;
 }
 
 function job(string $name, int $argument): Job

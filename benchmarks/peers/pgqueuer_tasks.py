@@ -39,6 +39,10 @@ async def main() -> AsyncIterator[PgQueuer]:
         async def increment_views(job: Job) -> None:
             await duties.increment_views_async(int(job.payload or b""))
 
+        @queue.entrypoint("wait", concurrency_limit=100)
+        async def wait(job: Job) -> None:
+            await duties.wait_async()
+
         @queue.entrypoint("stamp")
         async def stamp(job: Job) -> None:
             duties.stamp(int(job.payload or b""))

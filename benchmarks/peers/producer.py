@@ -4,6 +4,7 @@ It stays up while its peer is measured, so that what is timed here is the dispat
 """
 
 import json
+import os
 import sys
 import time
 from importlib import import_module
@@ -55,8 +56,8 @@ def stamps(peer: Any, pauses: list[float]) -> None:
 
 
 def argument(job: str, n: int) -> int:
-    """Each job has one: fifty listings are counted in turn."""
-    return 1 + n % 50 if job == "increment_views" else n
+    """Each job has one: the listings are counted in turn."""
+    return 1 + n % int(os.environ["BENCHMARK_LISTINGS"]) if job == "increment_views" else n
 
 
 ORDERS = {"prepare": prepare, "commands": commands, "fill": fill, "one_by_one": one_by_one, "stamps": stamps}

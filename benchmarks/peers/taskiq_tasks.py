@@ -29,7 +29,12 @@ async def stamp(sent_ns: int) -> None:
     duties.stamp(sent_ns)
 
 
-TASKS = {"nothing": nothing, "increment_views": increment_views, "stamp": stamp}
+@broker.task
+async def wait(n: int) -> None:
+    await duties.wait_async()
+
+
+TASKS = {"nothing": nothing, "increment_views": increment_views, "stamp": stamp, "wait": wait}
 _loop = asyncio.new_event_loop()
 
 

@@ -5,11 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.__main__ import BENCHMARKS
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if "\ndef measure(" in path.read_text())
 
 
+def test_every_benchmark_is_part_of_the_whole_run() -> None:
+    assert sorted(BENCHMARKS) == [path.stem for path in MODULES]
+
+
+@pytest.mark.timeout(300)  # each starts many workers, and peers where they are installed
 @pytest.mark.parametrize("name", [path.stem for path in MODULES])
 def test_the_benchmark_runs_to_its_end(name: str) -> None:
     done = subprocess.run(

@@ -168,6 +168,17 @@ def _zone(text: str) -> str:
 def _absolute_url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError(f"{text!r} must start with http:// or https://")
+    from urllib.parse import urlsplit  # here: most processes set no such address, and every command reads the settings
+
+    try:
+        parts = urlsplit(text)
+        complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or the brackets of an IPv6 address are not closed
+        complete = False
+    if not complete or parts.query or parts.fragment or any(letter.isspace() for letter in text):
+        raise ValueError(
+            f"{text!r} is not an address such as https://cars.example, with no ?, # or space behind the host"
+        )
     return text.rstrip("/")
 
 

@@ -6,6 +6,7 @@ aggregate what its days are still owed, write the file, read it back and compare
 changed nothing but the file, which `analytics_archives` named before it was made, and which the next run removes.
 """
 
+import logging
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -25,6 +26,8 @@ from forecourt.marketplace.durable import make_folder, publish
 from forecourt.marketplace.paging import pages
 from forecourt.marketplace.partitions import Partition, partitions
 from forecourt.settings import settings
+
+log = logging.getLogger(__name__)
 
 LONGEST = 36_500
 """Days; a hundred years."""
@@ -129,6 +132,7 @@ def archive_old_analytics(days: int = 180) -> dict[str, int]:
         counts["events"] += events
         counts["files"] += events > 0
         counts["bytes"] += size
+    log.info("Archived old analytics", extra={"cutoff_date": cutoff, "records_deleted": counts["events"]})
     return counts
 
 

@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
 from hashlib import blake2b
+from pathlib import Path
 
 from forecourt.marketplace.smtp import SmtpServer
 from forecourt.marketplace.storage import Storage
@@ -60,8 +61,9 @@ def compose(mail: Mail) -> EmailMessage:
     return message
 
 
-def hand_over(message: EmailMessage) -> None:
-    """Returns when the SMTP server has accepted the message, or when it lies in the outbox, under its Message-ID.
+def hand_over(message: EmailMessage) -> Path | None:
+    """Returns None when the SMTP server has accepted the message. Without a server the message lies in the outbox, under its
+    Message-ID, and its file is returned.
 
     Raises MailRefused when the server refuses this recipient or this message for good (5xx). Raises MailDelayed for all
     that can pass (4xx, no connection) or that an operator can repair (login, sender, certificate).
@@ -70,11 +72,12 @@ def hand_over(message: EmailMessage) -> None:
     if not url:
         identity = message["Message-ID"].strip("<>").partition("@")[0]
         Storage(settings().outbox).put(f"{identity}.eml", bytes(message))
-        return
+        return settings().outbox / f"{identity}.eml"
     server = SmtpServer.of(url)
     try:
         with server.connection() as connection:
             connection.send_message(message)
+        return None
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
         raise _verdict(code, reason, server) from error

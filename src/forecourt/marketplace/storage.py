@@ -6,6 +6,7 @@ holds can be cached forever.
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from uuid import uuid4
 _PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"
 _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 _LONGEST_KEY = 255
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
 class StorageError(Exception):
@@ -62,6 +64,13 @@ class Storage:
         """Whether `read` would find something."""
         return self._path(key).is_file()
 
+    def age(self, key: str) -> float:
+        """Seconds since `key` was first stored; 0 when it is gone meanwhile."""
+        try:
+            return max(0.0, time.time() - self._path(key).stat().st_mtime)
+        except (FileNotFoundError, NotADirectoryError):
+            return 0.0
+
     def delete(self, key: str) -> None:
         """Removes `key` and the folders that this empties. A key that is not there is a success: deletes may repeat."""
         with self.deleting() as delete:
@@ -94,6 +103,18 @@ class Storage:
                 key = Path(where, name).relative_to(self.root).as_posix()
                 if key.startswith(prefix) and _KEY.fullmatch(key):
                     yield key
+
+    def remove_unfinished(self, older_than: float) -> int:
+        """Removes what writers that were killed left half-written, so many seconds ago or earlier. Returns how many."""
+        removed = 0
+        for where, _, names in os.walk(self.root):
+            for name in names:
+                path = Path(where, name)
+                with suppress(FileNotFoundError):
+                    if _TEMPORARY.fullmatch(name) and time.time() - path.stat().st_mtime >= older_than:
+                        path.unlink()
+                        removed += 1
+        return removed
 
     def _path(self, key: str) -> Path:
         if len(key) > _LONGEST_KEY or not _KEY.fullmatch(key):

@@ -7,16 +7,20 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
-from forecourt import Session, job
+from forecourt import Release, Session, job
 from forecourt.database import session as transaction
 from forecourt.jobs.context import current
 from forecourt.marketplace.kinds import PhotosRefused, RefusedPhoto
 from forecourt.marketplace.notices import tell
 from forecourt.marketplace.pictures import BadPhotos, Refusal, StoredPhoto, process
+from forecourt.marketplace.shared import lies_elsewhere, require_shared
 from forecourt.marketplace.storage import NotStoredError, Storage
 from forecourt.marketplace.trash import give_up, hold
 from forecourt.marketplace.uploads import INCOMING, BadUpload, spool
 from forecourt.settings import settings
+
+ELSEWHERE_SECONDS = 30
+"""Until an upload that is not on this host is looked for again, by whichever worker claims the call then."""
 
 EXISTS = text("SELECT EXISTS (SELECT FROM car_listings WHERE id = :listing_id)")
 LOCK = text("SELECT photo_keys(photos) AS keys FROM car_listings WHERE id = :listing_id FOR NO KEY UPDATE")
@@ -34,9 +38,11 @@ OWNER = text("SELECT owner_id, title, slug FROM car_listings WHERE id = :listing
 def spool_images(args: dict[str, Any]) -> dict[str, Any]:
     """Move the pictures out of a call's arguments into storage, so that its row carries keys instead of megabytes.
 
-    Raises BadPhotos, which names the bad ones by their position; then nothing stays in storage.
+    Raises BadPhotos, which names the bad ones by their position, and then nothing stays in storage; and NotShared where the workers
+    would look for them elsewhere.
     """
     storage = Storage(settings().storage)
+    require_shared(storage.root)
     keys, refused = _spooled(storage, args["images"])
     if refused:
         with storage.deleting() as delete:
@@ -53,9 +59,12 @@ def process_car_images(images: list[str], listing_id: int, *, session: Session) 
     `images` are base64 texts, or keys of spooled uploads. One picture that cannot be accepted fails the call at once with the
     reason and changes nothing; the owner gets a notice that names it. Photos that the listing had before, and the uploads,
     refused ones as well, go to the reaper. A listing that is gone is a no-op. Its row is locked at the end only: while
-    pictures are decoded, views are counted and prices changed as ever.
+    pictures are decoded, views are counted and prices changed as ever. On a host that does not share the folder in which the
+    uploads lie it is put back for another.
     """
     storage = Storage(settings().storage)
+    if elsewhere := lies_elsewhere(storage, [image for image in images if image.startswith(INCOMING)]):
+        raise Release(ELSEWHERE_SECONDS, elsewhere)
     uploads, refused = _spooled(storage, images)
     if not session.scalars(EXISTS, {"listing_id": listing_id}).one():
         give_up(session, uploads)

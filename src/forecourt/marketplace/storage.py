@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 # Lower case only, so that two keys never meet on a file system that ignores case. No part starts with a dot: there is
 # no way up, and a temporary file is never a key. A part leaves room in the 255 bytes of a file name.
 _PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"
 _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 _LONGEST_KEY = 255
+_MARK = ".forecourt-storage"
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
@@ -63,6 +64,22 @@ class Storage:
     def exists(self, key: str) -> bool:
         """Whether `read` would find something."""
         return self._path(key).is_file()
+
+    def mark(self) -> UUID:
+        """What tells this folder from every other, made at the first call: hosts that share the folder find the same."""
+        path = self.root / _MARK
+        with suppress(FileNotFoundError):
+            return UUID(path.read_text().strip())
+        temporary, file = _temporary_beside(path)
+        with os.fdopen(file, "w") as out:
+            out.write(f"{uuid4()}\n")
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):  # another process was first, and its mark counts
+            os.link(temporary, path)
+        temporary.unlink()
+        self._flush_folders_of(path)
+        return UUID(path.read_text().strip())
 
     def age(self, key: str) -> float:
         """Seconds since `key` was first stored; 0 when it is gone meanwhile."""

@@ -66,18 +66,17 @@ SELECT CASE
 END
 $$;
 
--- Which folder holds what several hosts must share: the mark that lies in it, and who put it there.
-CREATE TABLE public.shared_folders (
-    name  text        PRIMARY KEY,
-    mark  uuid        NOT NULL,
-    host  text        NOT NULL,
-    path  text        NOT NULL,
-    since timestamptz NOT NULL DEFAULT now()
+-- Which folder each host keeps the uploads and photos in: hosts that share one find the same mark in it.
+CREATE TABLE public.storage_folders (
+    host    text        PRIMARY KEY,
+    path    text        NOT NULL,
+    mark    uuid        NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT now()
 );
 """
 
 DOWN = """
-DROP TABLE public.shared_folders;
+DROP TABLE public.storage_folders;
 DROP FUNCTION public.seen_by;
 DROP TRIGGER note_emptied_wallet ON public.car_providers;
 DROP FUNCTION public.note_emptied_wallet;

@@ -81,7 +81,9 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.jobs.application import NoSuchApplication
     from forecourt.jobs.arguments import WrongArguments
     from forecourt.marketplace.archive import ArchiveError
+    from forecourt.marketplace.placed import NotPlaced
     from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
+    from forecourt.marketplace.trashed import NotInTrash
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
 
     match error:
@@ -89,7 +91,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return UNREACHABLE, f"cannot reach {error}"
         case PrivateServerError():
             return UNREACHABLE, str(error)
-        case UnknownTaskError():
+        case UnknownTaskError() | NotInTrash() | NotPlaced():
             return NOT_FOUND, str(error)
         case SitemapShrankError():
             return REFUSED, str(error)

@@ -117,6 +117,13 @@ def plan(days: int = 180) -> int:
         return count
 
 
+def cutoff_of(days: int = 180) -> datetime:
+    """Before which instant `archive_old_analytics(days)` would take events now. Raises ValueError."""
+    with session() as reader:
+        found: datetime = reader.scalars(CUTOFF, {"days": _checked(days)}).one()
+        return found
+
+
 @job(queue="low", timeout=6 * 3600)
 def archive_old_analytics(days: int = 180) -> dict[str, int]:
     """Move raw events older than `days` times 24 hours to Parquet files under `settings().archive`, then drop them.
@@ -124,8 +131,7 @@ def archive_old_analytics(days: int = 180) -> dict[str, int]:
     Returns how many events, files and bytes. Runs at the same time share the work. Raises ValueError for `days` below
     1, ArchiveError when a file does not read back as the database has it.
     """
-    with session() as reader:
-        cutoff: datetime = reader.scalars(CUTOFF, {"days": _checked(days)}).one()
+    cutoff = cutoff_of(days)
     counts = {"events": 0, "files": 0, "bytes": 0}
     while (moved := _archive_next(cutoff)) is not None:
         events, size = moved

@@ -31,6 +31,7 @@ DOOMED = text(
     SELECT id
     FROM car_listings
     WHERE deleted_at <= now() - :days * interval '24 hours'
+      AND (CAST(:ids AS bigint[]) IS NULL OR id = ANY (CAST(:ids AS bigint[])))
     ORDER BY id
     FOR UPDATE
     """
@@ -151,23 +152,28 @@ def cleanup_soft_deleted(days: int = 30, *, session: Session) -> dict[str, int]:
     With a listing go its stats and its raw events. One to which rows of other tables refer stays, and is named in the log.
     Returns how many of each, how many files may follow, and how many listings were kept. Raises ValueError for negative `days`.
     """
-    emptied = empty(session, days)
-    if session.scalars(ANY_LEFT).one():
-        reap_blobs.using(session=session).dispatch()
+    emptied = purge(session, days)
     for kept in emptied.kept:
         log.warning("listing %d stays in the trash: %s", kept.listing_id, kept.why)
     log.info("Permanently deleted %d old soft-deleted listings", emptied.gone["deleted"])
     return emptied.gone | {"kept": len(emptied.kept)}
 
 
-def empty(session: Session, days: int) -> Emptied:
-    """Delete, in the caller's transaction, what was trashed so long ago. Raises ValueError for negative `days`."""
+def purge(session: Session, days: int, ids: Sequence[int] | None = None) -> Emptied:
+    """Delete, in the caller's transaction, what was trashed so long ago, of `ids` or of all; its files follow after the commit.
+
+    Rolled back it has changed nothing, and said what would go. Raises ValueError for negative `days`.
+    """
     if not 0 <= days <= LONGEST:
         raise ValueError(f"days: expected 0 to {LONGEST}, not {days}")
     session.execute(ANALYTICS_LOCK)  # stats of a deleted listing must not be computed meanwhile
     session.execute(AT_ONCE)
     emptied = Emptied({"deleted": 0, "stats": 0, "events": 0, "files": 0}, [])
-    _delete_rows(session, session.scalars(DOOMED, {"days": days}).all(), emptied)
+    doomed = session.scalars(DOOMED, {"days": days, "ids": None if ids is None else list(ids)}).all()
+    if doomed:
+        _delete_rows(session, doomed, emptied)
+    if session.scalars(ANY_LEFT).one():
+        reap_blobs.using(session=session).dispatch()
     return emptied
 
 

@@ -43,16 +43,16 @@ def test_what_we_publish_is_valid(session: Session) -> None:
 
 
 def test_each_file_of_an_index_is_checked(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MAX_URLS",):
-        monkeypatch.setattr(sitemap, name, 3)
-        monkeypatch.setattr(urlset, name, 3)
-    for _ in range(7):
+    monkeypatch.setattr(urlset, "MAX_URLS", 20)
+    for name, figure in {"MAX_URLS": 20, "ENOUGH": 10, "CUT": 4, "PAGE": 7}.items():
+        monkeypatch.setattr(sitemap, name, figure)
+    for _ in range(30):
         listing(session)
     session.commit()
     generate_sitemap()
     index, *files = checked(settings().public / "sitemap.xml")
-    assert len(files) == index.urls == 2
-    assert not any(found.findings for found in (index, *files))
+    assert len(files) == index.urls > 2
+    assert [found.findings for found in (index, *files)] == [[]] * (1 + len(files))
     (settings().public / "sitemap-listings-0001.xml").unlink()
     broken = [found for found in checked(settings().public / "sitemap.xml") if found.findings]
     assert [Path(found.name).name for found in broken] == ["sitemap-listings-0001.xml"]

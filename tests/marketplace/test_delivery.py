@@ -21,7 +21,7 @@ from forecourt.database import engine
 from forecourt.jobs.context import RunningCall, current
 from forecourt.marketplace.address import NoPublicAddress
 from forecourt.marketplace.analytics import aggregate_daily_analytics
-from forecourt.marketplace.delivery import AT_ONCE, deliver_mail, fail_lost_mails
+from forecourt.marketplace.delivery import deliver_mail, fail_lost_mails
 from forecourt.marketplace.mail import MailDelayed
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
@@ -292,20 +292,40 @@ def test_a_mail_whose_call_is_gone_is_failed_within_the_hour_and_one_that_waits_
     assert "resend it" in str(found[lost].mail_reason)
 
 
-def test_a_mail_server_that_hangs_does_not_hold_up_the_night(
+def test_a_mail_server_that_hangs_holds_up_each_slot_once_and_not_the_night(
     session: Session, looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(12):
-        told(session)
+    for number in range(40):
+        told(session, owner=user(session, f"owner-{number}"))
     with create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("FORECOURT_SMTP_URL", f"smtp://127.0.0.1:{silent.getsockname()[1]}")
-        hanging = "SELECT count(*) FROM notifications WHERE mail_status = 'sending'"
         with running("queue", "work", "--queue", "low", "--processes", "4", app="forecourt.marketplace.app:app"):
-            wait_until(lambda: looking.one(hanging) == AT_ONCE, 20, "mails that hang")
+            wait_until(lambda: looking.one("SELECT count(*) FROM notifications WHERE mail_status = 'sending'"), 20)
             call = aggregate_daily_analytics.dispatch()
-            done = f"SELECT count(*) FROM forecourt.done WHERE id = {call.id}"
-            wait_until(lambda: looking.one(done), 4, "the roll-up")
-            assert looking.one(hanging) <= AT_ONCE
+            wait_until(
+                lambda: looking.one(f"SELECT count(*) FROM forecourt.done WHERE id = {call.id}"), 12, "the roll-up"
+            )
+            wait_until(lambda: looking.one("SELECT count(*) FROM forecourt.scheduled") >= 40, 12, "mails put off")
+            assert looking.one("SELECT count(*) FROM notifications WHERE mail_attempted_at IS NOT NULL") <= 4
+
+
+def test_mails_wait_uncounted_while_their_server_is_known_to_be_away_and_go_when_it_is_back(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = told(session), told(session)
+    with SmtpSink() as server:
+        url = server.url
+    monkeypatch.setenv("FORECOURT_SMTP_URL", url)
+    settings.cache_clear()
+    with pytest.raises(MailDelayed):
+        deliver(str(first.id))
+    with pytest.raises(Release, match="Connection refused") as put_off:
+        deliver(str(second.id))
+    assert 0 < put_off.value.delay <= 30
+    session.execute(text("UPDATE mail_outages SET until = now() - interval '1 second'"))
+    session.commit()
+    with pytest.raises(MailDelayed):
+        deliver(str(second.id))
 
 
 def test_a_low_wallet_mail_tells_the_balance_of_its_sending(session: Session, sink: SmtpSink) -> None:

@@ -20,19 +20,21 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from forecourt import Release, at_most, exponential, job
+from forecourt import Release, exponential, job
 from forecourt.database import in_transaction_of
 from forecourt.database import session as transaction
 from forecourt.jobs.context import current
 from forecourt.marketplace import letters
 from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.kinds import STORED, Notice
-from forecourt.marketplace.mail import Mail, MailDelayed, MailRefused, compose, hand_over
+from forecourt.marketplace.mail import Mail, MailDelayed, MailRefused, ServerAway, compose, hand_over
+from forecourt.marketplace.smtp import SmtpServer
 from forecourt.settings import settings
 from forecourt.store.mentions import mentioned
 
-AT_ONCE = 2
-"""Mails on their way at one time, in the whole fleet: a server that hangs holds up two slots and no more."""
+OUTAGE_SECONDS = 30.0
+"""So long nobody asks a server again that did not answer. Each slot that meets it in the same moment waits for its timeout once;
+all other mails go back at once, uncounted. Without that each of a night's mails would hold a slot for its timeout."""
 
 BEHIND = 10
 """The priority of mails in their queue: behind the duties of the night."""
@@ -67,6 +69,16 @@ NOTE = text(
     WHERE id = (SELECT id FROM notifications WHERE id = :id FOR NO KEY UPDATE SKIP LOCKED)
     """
 )
+OUTAGE = text(
+    """
+    INSERT INTO mail_outages (server, until, why)
+    VALUES (:server, now() + :seconds * interval '1 second', :why)
+    ON CONFLICT (server) DO UPDATE
+    SET until = excluded.until,
+        why = excluded.why
+    """
+)
+AWAY = text("SELECT until - now() AS left, why FROM mail_outages WHERE server = :server AND until > now()")
 LOST = text(
     """
     UPDATE notifications
@@ -80,14 +92,7 @@ LOST = text(
 A_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
-@job(
-    queue="low",
-    priority=BEHIND,
-    tries=8,
-    backoff=exponential(60, maximum=timedelta(hours=2)),
-    timeout=60,
-    limit=at_most(AT_ONCE),
-)
+@job(queue="low", priority=BEHIND, tries=8, backoff=exponential(60, maximum=timedelta(hours=2)), timeout=60)
 def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
     """Hand over a notification's mail, unless it was already, or is no longer true.
 
@@ -108,6 +113,7 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
         return _settle(session, notification, "suppressed", "the user has no e-mail address")
     if not session.scalar(text(notice.still_true), asdict(notice)):
         return _settle(session, notification, "suppressed", notice.moot)
+    _put_off_while_away(session)
     _note(notification, "sending", None)
     reader = letters.Reader.of(row.name, row.locale, row.timezone)
     try:
@@ -127,6 +133,9 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
     except MailRefused as refused:
         return _settle(session, notification, "failed", str(refused))
     except (MailDelayed, NoPublicAddress) as delayed:
+        if isinstance(delayed, ServerAway):
+            with transaction() as tx:
+                tx.execute(OUTAGE, {"server": delayed.server, "seconds": OUTAGE_SECONDS, "why": str(delayed)})
         _note(notification, "failed" if _is_last_try() else "pending", str(delayed))
         raise
     if filed is not None:
@@ -141,6 +150,14 @@ def fail_lost_mails(*, session: Session) -> dict[str, int]:
     waiting = mentioned(in_transaction_of(session), f"(?i)({A_UUID})", failed=False)
     lost = session.execute(LOST, {"waiting": [uuid.lower() for uuid in waiting]})
     return {"failed": lost.rowcount}  # type: ignore[attr-defined]
+
+
+def _put_off_while_away(session: Session) -> None:
+    """Raise Release while the mail server is known not to answer."""
+    url = settings().smtp_url
+    away = session.execute(AWAY, {"server": str(SmtpServer.of(url))}).one_or_none() if url else None
+    if away is not None:
+        raise Release(away.left, away.why)
 
 
 def _facts_now(session: Session, notice: Notice) -> dict[str, Any]:

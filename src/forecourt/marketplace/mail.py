@@ -28,6 +28,14 @@ class MailDelayed(Exception):
     """This mail could not be handed over now: try again later."""
 
 
+class ServerAway(MailDelayed):
+    """The server does not answer, or takes no mail at all: the next one would fare no better now."""
+
+    def __init__(self, server: SmtpServer, words: str) -> None:
+        super().__init__(f"{server}: {words}; the mail is tried again")
+        self.server = str(server)
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One mail to one person. `key` says which mail it is, whatever its text; `at` becomes its Date."""
@@ -66,7 +74,8 @@ def hand_over(message: EmailMessage) -> Path | None:
     Message-ID, and its file is returned.
 
     Raises MailRefused when the server refuses this recipient or this message for good (5xx). Raises MailDelayed for all
-    that can pass (4xx, no connection) or that an operator can repair (login, sender, certificate).
+    that can pass (4xx), and ServerAway when it has to do with the server (no connection, no answer) or an operator can repair it
+    (login, sender, certificate).
     """
     url = settings().smtp_url
     if not url:
@@ -84,7 +93,7 @@ def hand_over(message: EmailMessage) -> Path | None:
     except smtplib.SMTPDataError as error:
         raise _verdict(error.smtp_code, error.smtp_error, server) from error
     except (smtplib.SMTPException, OSError) as error:
-        raise MailDelayed(f"{server}: {str(error) or type(error).__name__}; the mail is tried again") from error
+        raise ServerAway(server, str(error) or type(error).__name__) from error
 
 
 def _verdict(code: int, reason: bytes | str, server: SmtpServer) -> MailRefused | MailDelayed:

@@ -15,6 +15,13 @@ ALTER TABLE public.notifications
         CHECK (mail_status IN ('pending', 'sending', 'sent', 'filed', 'suppressed', 'failed'));
 CREATE INDEX notifications_unsettled ON public.notifications (created_at) WHERE mail_status IN ('pending', 'sending');
 
+-- A mail server that did not answer, and until when nobody asks it again.
+CREATE TABLE public.mail_outages (
+    server text        PRIMARY KEY,
+    until  timestamptz NOT NULL,
+    why    text        NOT NULL
+);
+
 -- Below which balance a wallet is low, by its currency: round figures near 50 US dollars, to be changed at will. A currency that is
 -- not here has 50; a provider may have its own.
 CREATE TABLE public.wallet_limits (
@@ -87,6 +94,7 @@ ALTER TABLE public.car_providers
 CREATE INDEX car_providers_low_wallet ON public.car_providers (id) WHERE wallet_balance > 0 AND wallet_balance < 50;
 DROP FUNCTION public.wallet_limit;
 DROP TABLE public.wallet_limits;
+DROP TABLE public.mail_outages;
 DROP INDEX public.notifications_unsettled;
 UPDATE public.notifications SET mail_status = 'sent' WHERE mail_status = 'filed';
 ALTER TABLE public.notifications

@@ -76,6 +76,7 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
 
 def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.engine import DatabaseUnreachable
+    from forecourt.database.joining import TablesInTheWay
     from forecourt.database.private import PrivateServerError
     from forecourt.database.schema import SchemaTooOld, WrongEncoding
     from forecourt.jobs.application import NoSuchApplication
@@ -93,7 +94,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return UNREACHABLE, str(error)
         case UnknownTaskError() | NotInTrash() | NotPlaced():
             return NOT_FOUND, str(error)
-        case SitemapShrankError():
+        case SitemapShrankError() | TablesInTheWay():
             return REFUSED, str(error)
         case SitemapError():
             return HELD, str(error)

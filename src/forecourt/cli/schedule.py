@@ -226,7 +226,7 @@ def _clock() -> "Clock":
     from forecourt.settings import settings
 
     app = load()
-    require_current(engine())
+    require_current(engine(), marketplace=app.has_marketplace)
     return Clock(app.timetable, engine(), environment=settings().environment)
 
 

@@ -43,7 +43,7 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
 
     logs.configure()
     app = load()
-    require_current(engine())
+    require_current(engine(), marketplace=app.has_marketplace)
     usual = Defaults()
     defaults = Defaults(
         tries=usual.tries if tries is None else tries,

@@ -1,11 +1,12 @@
 """Mails that became files, wallets by currency, visits that nobody made, and which folder the photos lie in."""
 
-from forecourt.database.schema import run
+from forecourt.database.schema import run_marketplace, undo_marketplace
 
 revision = "0007"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
+MARKETPLACE = True
 
 UP = r"""
 -- `filed`: there is no mail server, so the mail lies in the outbox.
@@ -105,8 +106,8 @@ ALTER TABLE public.notifications
 
 
 def upgrade() -> None:
-    run(UP)
+    run_marketplace(revision, UP)
 
 
 def downgrade() -> None:
-    run(DOWN)
+    undo_marketplace(revision, DOWN)

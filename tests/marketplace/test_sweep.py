@@ -13,7 +13,7 @@ from test_photos import picture, storage, stored
 from forecourt.database import engine
 from forecourt.database.engine import connect
 from forecourt.marketplace.photos import process_car_images
-from forecourt.marketplace.sweep import sweep_storage
+from forecourt.marketplace.sweep import TooManyOrphans, sweep_storage
 from forecourt.marketplace.trash import hold
 from forecourt.marketplace.uploads import spool
 from forecourt.settings import settings
@@ -89,11 +89,17 @@ def test_variants_that_a_crash_left_without_a_listing_go(session: Session) -> No
     assert stored("photos/") == [photo["key"] for photo in kept.photos]
 
 
+def photo_key(number: int) -> str:
+    """As the photo job makes them."""
+    return f"photos/aa/bb/{number:032x}-400.webp"
+
+
 def test_variants_of_a_transaction_that_is_still_open_stay(session: Session) -> None:
-    storage().put("photos/aa/bb/old-400.webp", b"stored long ago, and wanted again")
+    key = photo_key(1)
+    storage().put(key, b"stored long ago, and wanted again")
     make_old()
     with Session(engine()) as own:
-        hold(own, ["photos/aa/bb/old-400.webp"])
+        hold(own, [key])
         assert sweep_storage()["photos"] == 0
         own.rollback()
     assert sweep_storage()["photos"] == 1
@@ -109,16 +115,31 @@ def test_what_a_killed_writer_left_half_written_goes(session: Session) -> None:
 
 
 def test_other_files_below_the_folder_are_left_alone(session: Session) -> None:
-    storage().put("logos/dealer.png", b64encode(b"not ours"))
+    for key in ("logos/dealer.png", "photos/of-somebody-else.webp"):
+        storage().put(key, b64encode(b"not ours"))
     make_old()
     assert sweep_storage() == {"uploads": 0, "photos": 0, "unfinished": 0}
-    assert stored() == ["logos/dealer.png"]
+    assert stored() == ["logos/dealer.png", "photos/of-somebody-else.webp"]
+
+
+def test_when_most_photos_have_no_listing_the_database_is_doubted_and_nothing_goes(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forecourt.marketplace.sweep.FEW", 3)
+    for number in range(4):
+        storage().put(photo_key(number), b"x")
+    upload()
+    make_old()
+    with pytest.raises(TooManyOrphans, match="no listing has 4 of the 4 photo files"):
+        sweep_storage()
+    assert len(stored()) == 5
+    assert sweep_storage(force=True) == {"uploads": 1, "photos": 4, "unfinished": 0}
 
 
 def test_many_files_go_in_several_transactions(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forecourt.marketplace.sweep.BATCH", 2)
     for number in range(5):
-        storage().put(f"photos/{number}.webp", b"x")
+        storage().put(photo_key(number), b"x")
     make_old()
     assert sweep_storage()["photos"] == 5
     assert session.scalar(text("SELECT count(*) FROM photo_holders")) == 0

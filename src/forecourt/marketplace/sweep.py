@@ -4,10 +4,12 @@ An upload whose call was killed, cancelled, cleared or forgotten; the variants t
 spooled that was then rolled back. The reaper of the trash takes what was given up in order; this takes the rest.
 
 It is safe against work in flight: a file is left alone for a day, whatever else is known of it; an upload as long as any call
-that waits, runs or may be retried names it; a photo as long as a transaction holds its key, and when a listing has it.
+that waits, runs or may be retried names it; a photo as long as a transaction holds its key, and when a listing has it. Files of
+other names than ours are never touched, and when most photos have no listing it is the database that is the wrong one.
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -29,18 +31,29 @@ before it writes the row, is over by then."""
 BATCH = 1_000
 """Files in one transaction: each costs a lock until it ends."""
 
+FEW = 100
+"""So many photo files without a listing are believed, whatever part of all they are."""
+
+OURS = re.compile(r"photos/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}-\d+\.webp")
 AN_UPLOAD = f"({INCOMING}[a-z0-9_-][a-z0-9._-]*)"
 
 log = logging.getLogger(__name__)
 
 
-@job(queue="low", timeout=3600)
-def sweep_storage() -> dict[str, int]:
+class TooManyOrphans(RuntimeError):
+    """More than half of the photos would go, so none went."""
+
+
+@job(queue="low", timeout=3600, fail_on=TooManyOrphans)
+def sweep_storage(force: bool = False) -> dict[str, int]:
     """Delete uploads that no call names and photos that no listing has, if they are older than a day.
 
-    Returns how many of each, and how many half-written files went. Running it again, or twice at once, does no harm.
+    Returns how many of each, and how many half-written files went. Running it again, or twice at once, does no harm. Raises
+    TooManyOrphans, and deletes nothing, when no listing has more than half of the photos, unless `force`.
     """
     storage = Storage(settings().storage)
+    if not force:
+        _require_sense(storage)
     counts = {
         "uploads": sum(_swept_uploads(storage)),
         "photos": sum(_swept_photos(storage)),
@@ -59,10 +72,30 @@ def _swept_uploads(storage: Storage) -> Iterator[int]:
 
 
 def _swept_photos(storage: Storage) -> Iterator[int]:
-    old = (key for key in storage.keys("photos/") if storage.age(key) >= DAY)
-    while keys := list(islice(old, BATCH)):
+    for keys in _old_photos(storage):
         with transaction() as tx:
             yield _delete(storage, _without_holders(tx, keys))
+
+
+def _require_sense(storage: Storage) -> None:
+    total = orphans = 0
+    for keys in _old_photos(storage):
+        total += len(keys)
+        with transaction() as tx:
+            orphans += len(_without_holders(tx, keys))
+            tx.rollback()
+    if orphans > FEW and orphans * 2 > total:
+        raise TooManyOrphans(
+            f"no listing has {orphans} of the {total} photo files in {storage.root}, so nothing was deleted: is this the folder of "
+            "this database? If it is, run `forecourt queue dispatch sweep_storage '{\"force\": true}'`"
+        )
+
+
+def _old_photos(storage: Storage) -> Iterator[list[str]]:
+    """The photo files that were stored a day ago or earlier, so many at a time."""
+    old = (key for key in storage.keys("photos/") if OURS.fullmatch(key) and storage.age(key) >= DAY)
+    while keys := list(islice(old, BATCH)):
+        yield keys
 
 
 def _without_holders(tx: Session, keys: list[str]) -> list[str]:

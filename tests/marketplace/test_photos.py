@@ -13,6 +13,7 @@ from showroom import ago, calls, listing, notifications
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from fleet import Looking, Process
 from forecourt.database import engine
 from forecourt.marketplace import photos
 from forecourt.marketplace.models import CarListing
@@ -185,3 +186,19 @@ def test_bad_base64_that_was_dispatched_from_sql_is_refused_like_a_bad_photo(ses
     reap()
     assert stored() == []
     assert notifications(session)[0].data["refused"] == [{"position": 2, "code": "not_base64"}]
+
+
+def test_a_worker_tells_the_owner_of_what_it_refuses_and_fails_the_call_at_once(
+    session: Session, looking: Looking
+) -> None:
+    made = car(session)
+    process_car_images.dispatch(listing_id=made.id, images=[picture(), DAMAGED])
+    worker = Process("queue", "work", "--queue", "high", "--stop-when-empty", app="forecourt.marketplace.app:app")
+    assert worker.wait() == 0, worker.said()
+    [(call, error, attempts)] = looking.rows("SELECT id, error, attempts FROM forecourt.failed")
+    assert (error, attempts) == ("forecourt.marketplace.pictures.BadPhotos", 1)
+    [notice] = notifications(session)
+    assert notice.dedupe_key == f"photos_refused:{made.id}:{call}"
+    session.rollback()
+    reap()
+    assert stored() == []

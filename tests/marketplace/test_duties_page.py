@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs" / "duties" / "README.md").read_text()
 def test_every_pitfall_is_on_the_page_with_a_test_that_exists() -> None:
     rows = re.findall(r"^\| (\d+) \| [^|]+ \| ([^|]+) \|$", PAGE, re.MULTILINE)
     assert sorted(int(number) for number, _ in rows) == list(range(1, 28))
-    assert [number for number, test in rows if "::" not in test] == ["25"], "quiet hours are not built"
+    assert [number for number, test in rows if "::" not in test] == []
     for path, name in re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", PAGE):
         assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
 

@@ -13,7 +13,7 @@ that are lost without a trace.
 """
 
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from forecourt.marketplace import letters
 from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.kinds import STORED, Notice
 from forecourt.marketplace.mail import Mail, MailDelayed, MailRefused, ServerAway, compose, hand_over
+from forecourt.marketplace.quiet import quiet_until
 from forecourt.marketplace.smtp import SmtpServer
 from forecourt.settings import settings
 from forecourt.store.mentions import mentioned
@@ -113,9 +114,10 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
         return _settle(session, notification, "suppressed", "the user has no e-mail address")
     if not session.scalar(text(notice.still_true), asdict(notice)):
         return _settle(session, notification, "suppressed", notice.moot)
+    reader = letters.Reader.of(row.name, row.locale, row.timezone)
+    _put_off_while_quiet(session, reader)
     _put_off_while_away(session)
     _note(notification, "sending", None)
-    reader = letters.Reader.of(row.name, row.locale, row.timezone)
     try:
         letter = letters.write(notice.kind, reader, _facts_now(session, notice), link=public_address() + notice.path)
         message = compose(
@@ -150,6 +152,15 @@ def fail_lost_mails(*, session: Session) -> dict[str, int]:
     waiting = mentioned(in_transaction_of(session), f"(?i)({A_UUID})", failed=False)
     lost = session.execute(LOST, {"waiting": [uuid.lower() for uuid in waiting]})
     return {"failed": lost.rowcount}  # type: ignore[attr-defined]
+
+
+def _put_off_while_quiet(session: Session, reader: letters.Reader) -> None:
+    """Raise Release in the reader's quiet hours."""
+    now: datetime = session.scalars(text("SELECT clock_timestamp()")).one()
+    if (end := quiet_until(now, reader.zone, settings().quiet_hours)) is not None:
+        raise Release(
+            end - now, f"quiet hours of the reader, until {end.astimezone(reader.zone):%H:%M} ({reader.zone.key})"
+        )
 
 
 def _put_off_while_away(session: Session) -> None:

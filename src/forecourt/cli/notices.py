@@ -56,8 +56,10 @@ def preview(kind: str | None, language: Literal["en", "ar"] | None, folder: Path
 
     for each, spoken, letter in previews(kind, language):
         if folder is None:
-            say(f"{each} ({spoken}): {letter.subject}", bold=True)
-            say(letter.text)
+            click.secho(
+                f"{each} ({spoken}): {letter.subject}", bold=True
+            )  # with its marks of direction: the words are ours
+            click.echo(letter.text)
             continue
         folder.mkdir(parents=True, exist_ok=True)
         page = folder / f"{each}.{spoken}.html"

@@ -117,7 +117,8 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
     reader = letters.Reader.of(row.name, row.locale, row.timezone)
     _put_off_while_quiet(session, reader)
     _put_off_while_away(session)
-    _note(notification, "sending", None)
+    if settings().smtp_url:  # a file is there or not: there is no way on which it could be
+        _note(notification, "sending", None)
     try:
         letter = letters.write(notice.kind, reader, _facts_now(session, notice), link=public_address() + notice.path)
         message = compose(

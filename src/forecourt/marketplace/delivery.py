@@ -84,7 +84,7 @@ LOST = text(
     """
     UPDATE notifications
     SET mail_status = 'failed',
-        mail_reason = 'its last attempt was killed, or its call was removed; resend it'
+        mail_reason = 'its call failed, was killed at its last try, or was removed; resend it'
     WHERE mail_status IN ('pending', 'sending')
       AND coalesce(mail_attempted_at, created_at) < now() - interval '1 hour'
       AND NOT id::text = ANY (CAST(:waiting AS text[]))

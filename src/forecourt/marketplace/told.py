@@ -15,8 +15,6 @@ from forecourt.marketplace.delivery import deliver_mail
 from forecourt.marketplace.kinds import LowWalletBalance, Notice, PhotosRefused, RefusedPhoto, SponsorshipExpired
 from forecourt.settings import settings
 
-STATUSES = ("pending", "sending", "sent", "filed", "suppressed", "failed")
-
 LISTED = text(
     """
     SELECT id, user_id, kind, created_at, read_at, mail_status, mail_reason, mail_attempted_at, sent_at
@@ -60,7 +58,7 @@ SAMPLES: tuple[Notice, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One notice, and the state of its mail: one of STATUSES, and why in words where there is a why."""
+    """One notice, and the state of its mail, with the reason in words where there is one."""
 
     id: UUID
     user_id: int

@@ -13,6 +13,9 @@ from forecourt.settings import settings
 from forecourt.store.definitions import declare
 from forecourt.workers.options import WorkOptions
 
+MARKETPLACE = "forecourt.marketplace."
+"""What the modules of its jobs begin with. By name: the engine stands without it."""
+
 
 class Forecourt:
     """An application: jobs and tasks. FORECOURT_APP names the module attribute that holds it.
@@ -31,6 +34,11 @@ class Forecourt:
     def jobs(self) -> Mapping[str, Job[..., Any]]:
         """Every job that this process has imported, by name."""
         return registry
+
+    @property
+    def has_marketplace(self) -> bool:
+        """Whether it has jobs of the marketplace's, and so needs its tables."""
+        return any(job.function.__module__.startswith(MARKETPLACE) for job in self.jobs.values())
 
     def declare(self, tx: Any) -> int:
         """Tell the database of the jobs, so that they can be dispatched from SQL. Returns how many were new or changed."""

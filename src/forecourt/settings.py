@@ -6,6 +6,7 @@ They are read by hand because every command reads them: the libraries for that t
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +60,9 @@ class Settings:
 
     mail_from: str = "Forecourt <no-reply@localhost>"
     """The sender of every mail."""
+
+    quiet_hours: tuple[time, time] | None = None
+    """From and until when no mail is sent, by the clocks of its reader: 22:00-08:00. What was due then is sent at the end."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -168,7 +172,28 @@ def _zone(text: str) -> str:
 def _absolute_url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError(f"{text!r} must start with http:// or https://")
+    from urllib.parse import urlsplit  # here: most processes set no such address, and every command reads the settings
+
+    try:
+        parts = urlsplit(text)
+        complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or the brackets of an IPv6 address are not closed
+        complete = False
+    if not complete or parts.query or parts.fragment or any(letter.isspace() for letter in text):
+        raise ValueError(
+            f"{text!r} is not an address such as https://cars.example, with no ?, # or space behind the host"
+        )
     return text.rstrip("/")
+
+
+def _hours(text: str) -> tuple[time, time]:
+    try:
+        begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
+    except ValueError:
+        begin = end = time()
+    if begin == end or begin.tzinfo or end.tzinfo:
+        raise ValueError(f"expected two times of the day such as 22:00-08:00, not {text!r}")
+    return begin, end
 
 
 def _port(text: str) -> int:
@@ -191,6 +216,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "var": Path,
     "timezone": _zone,
     "base_url": _absolute_url,
+    "quiet_hours": _hours,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,

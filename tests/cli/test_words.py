@@ -42,7 +42,17 @@ def test_a_misspelled_command_is_guessed(typed: list[str], words: str) -> None:
 
 
 def test_help_says_what_it_has_to_say_to_the_end() -> None:
-    for group in ([], ["queue"], ["schedule"], ["analytics"], ["db"], ["sitemap"]):
+    for group in (
+        [],
+        ["queue"],
+        ["schedule"],
+        ["analytics"],
+        ["db"],
+        ["sitemap"],
+        ["trash"],
+        ["placements"],
+        ["notices"],
+    ):
         assert CliRunner().invoke(forecourt, [*group, "--help"]).stdout.count("...") == 1, "in the line of usage"
 
 

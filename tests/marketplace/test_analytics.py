@@ -316,3 +316,14 @@ def test_a_day_is_aggregated_in_one_statement_that_reads_its_own_partition_alone
     ).all()
     scanned = {word for line in plan for word in line.split() if word.startswith("car_listing_analytics_2")}
     assert {word.split("_")[3] for word in scanned} == {f"{day:%Y%m%d}"}
+
+
+def test_what_programs_saw_is_kept_and_in_no_stats(session: Session) -> None:
+    car = listing(session)
+    at = midday(session, 1)
+    event(session, car.id, at, ip="203.0.113.7")
+    event(session, car.id, at, kind="bot", ip="198.51.100.9")
+    aggregate_daily_analytics(session=session)
+    [row] = stats(session)
+    assert (row.total_views, row.unique_visitors, row.total_events) == (1, 1, 1)
+    assert session.scalar(text("SELECT count(*) FROM car_listing_analytics")) == 2

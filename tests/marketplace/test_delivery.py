@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from socket import create_server
 
 import pytest
 from showroom import notifications, provider, told, user
@@ -14,10 +15,14 @@ from smtp_sink import Gate, SmtpSink
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from fleet import Looking, running, wait_until
 from forecourt import Release
 from forecourt.database import engine
+from forecourt.jobs.context import RunningCall, current
+from forecourt.marketplace.address import NoPublicAddress
+from forecourt.marketplace.analytics import aggregate_daily_analytics
+from forecourt.marketplace.delivery import deliver_mail, fail_lost_mails
 from forecourt.marketplace.mail import MailDelayed
-from forecourt.marketplace.notices import deliver_mail
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
 
@@ -168,7 +173,7 @@ def test_a_process_killed_between_the_acceptance_and_the_commit_sends_the_same_m
     gate = Gate(sink)
     code = (
         "import sys; from sqlalchemy.orm import Session; from forecourt.database import engine\n"
-        "from forecourt.marketplace.notices import deliver_mail\n"
+        "from forecourt.marketplace.delivery import deliver_mail\n"
         "with Session(engine()) as own, own.begin(): deliver_mail(sys.argv[1], session=own)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(notice.id)])
@@ -178,7 +183,7 @@ def test_a_process_killed_between_the_acceptance_and_the_commit_sends_the_same_m
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         gate.opened.set()
-    assert notifications(session)[0].mail_status == "pending"
+    assert notifications(session)[0].mail_status == "sending"
     _until_unlocked(session)
     assert deliver(str(notice.id)) == {"sent": 1}
     first, second = sink.messages
@@ -218,6 +223,149 @@ def test_without_a_server_mails_lie_in_the_outbox_once(session: Session) -> None
     deliver(str(notice.id))
     deliver(str(notice.id))
     assert len(list(settings().outbox.iterdir())) == 1
+
+
+def test_without_a_server_a_notice_says_that_its_mail_is_a_file_and_not_that_it_was_sent(session: Session) -> None:
+    notice = told(session)
+    assert deliver(str(notice.id)) == {"filed": 1}
+    [notice] = notifications(session)
+    assert (notice.mail_status, notice.sent_at) == ("filed", None)
+    [file] = settings().outbox.iterdir()
+    assert notice.mail_reason == f"FORECOURT_SMTP_URL names no mail server, so the mail is the file {file}"
+
+
+def test_a_mail_that_is_a_file_is_sent_when_it_is_dispatched_again_and_there_is_a_server(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice = told(session)
+    deliver(str(notice.id))
+    with SmtpSink() as started:
+        monkeypatch.setenv("FORECOURT_SMTP_URL", started.url)
+        settings.cache_clear()
+        assert deliver(str(notice.id)) == {"sent": 1}
+        assert len(started.messages) == 1
+
+
+def test_a_mail_that_was_put_off_says_why_and_when_and_after_its_last_try_it_is_failed(
+    session: Session, sink: SmtpSink
+) -> None:
+    notice = told(session)
+    for attempt, status in ((1, "pending"), (7, "pending"), (8, "failed")):
+        sink.answers["RCPT"].append(f"451 greylisted {attempt}")
+        token = current.set(RunningCall(1, "deliver_mail", attempt, {}))
+        with pytest.raises(MailDelayed):
+            deliver(str(notice.id))
+        current.reset(token)
+        [notice] = notifications(session)
+        assert (notice.mail_status, f"451 greylisted {attempt}" in str(notice.mail_reason)) == (status, True)
+        assert notice.mail_attempted_at is not None
+        session.commit()
+
+
+def test_a_mail_on_its_way_is_sending(session: Session, sink: SmtpSink) -> None:
+    notice = told(session)
+    gate = Gate(sink)
+    with ThreadPoolExecutor(1) as pool:
+        delivery = pool.submit(deliver, str(notice.id))
+        assert gate.reached.wait(30)
+        assert notifications(session)[0].mail_status == "sending"
+        session.commit()
+        gate.opened.set()
+        assert delivery.result(30) == {"sent": 1}
+
+
+def test_a_mail_whose_call_is_gone_is_failed_within_the_hour_and_one_that_waits_is_not(session: Session) -> None:
+    lost, waits, young = (told(session).id for _ in range(3))
+    session.execute(
+        text("UPDATE notifications SET created_at = now() - interval '2 hours' WHERE id <> :young"), {"young": young}
+    )
+    session.execute(
+        text("DELETE FROM forecourt.ready WHERE args ->> 'notification_id' <> :waits"), {"waits": str(waits)}
+    )
+    assert fail_lost_mails(session=session) == {"failed": 1}
+    found = {notice.id: notice for notice in notifications(session)}
+    assert {id: notice.mail_status for id, notice in found.items()} == {
+        lost: "failed",
+        waits: "pending",
+        young: "pending",
+    }
+    assert "resend it" in str(found[lost].mail_reason)
+
+
+def test_a_mail_server_that_hangs_holds_up_each_slot_once_and_not_the_night(
+    session: Session, looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        told(session, owner=user(session, f"owner-{number}"))
+    with create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("FORECOURT_SMTP_URL", f"smtp://127.0.0.1:{silent.getsockname()[1]}")
+        with running("queue", "work", "--queue", "low", "--processes", "4", app="forecourt.marketplace.app:app"):
+            wait_until(lambda: looking.one("SELECT count(*) FROM notifications WHERE mail_status = 'sending'"), 20)
+            call = aggregate_daily_analytics.dispatch()
+            wait_until(
+                lambda: looking.one(f"SELECT count(*) FROM forecourt.done WHERE id = {call.id}"), 12, "the roll-up"
+            )
+            wait_until(lambda: looking.one("SELECT count(*) FROM forecourt.scheduled") >= 40, 12, "mails put off")
+            assert looking.one("SELECT count(*) FROM notifications WHERE mail_attempted_at IS NOT NULL") <= 4
+
+
+def test_mails_wait_uncounted_while_their_server_is_known_to_be_away_and_go_when_it_is_back(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = told(session), told(session)
+    with SmtpSink() as server:
+        url = server.url
+    monkeypatch.setenv("FORECOURT_SMTP_URL", url)
+    settings.cache_clear()
+    with pytest.raises(MailDelayed):
+        deliver(str(first.id))
+    with pytest.raises(Release, match="Connection refused") as put_off:
+        deliver(str(second.id))
+    assert 0 < put_off.value.delay <= 30
+    session.execute(text("UPDATE mail_outages SET until = now() - interval '1 second'"))
+    session.commit()
+    with pytest.raises(MailDelayed):
+        deliver(str(second.id))
+
+
+def test_a_low_wallet_mail_tells_the_balance_of_its_sending(session: Session, sink: SmtpSink) -> None:
+    poor = provider(session, "12.50", user=user(session))
+    notify_low_wallet_balance(session=session)
+    poor.wallet_balance = Decimal("3.20")
+    session.commit()
+    deliver(str(notifications(session)[0].id))
+    assert sink.messages[0]["Subject"] == "Your wallet balance is low: \u2068$3.20\u2069"
+    assert notifications(session)[0].data["balance"] == "12.50"  # what was told in the app
+
+
+def test_a_wallet_that_emptied_before_its_mail_was_sent_is_told_empty(session: Session, sink: SmtpSink) -> None:
+    poor = provider(session, "12.50", user=user(session))
+    notify_low_wallet_balance(session=session)
+    poor.wallet_balance = Decimal(0)
+    session.commit()
+    deliver(str(notifications(session)[0].id))
+    assert sink.messages[0]["Subject"] == "Your wallet is empty: \u2068$0.00\u2069"
+
+
+@pytest.mark.parametrize(
+    "address", ["http://localhost:8000", "https://127.0.0.1", "http://[::1]/", "http://x.localhost"]
+)
+def test_in_production_no_mail_carries_an_address_that_only_this_machine_understands(
+    session: Session, sink: SmtpSink, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    notice = told(session)
+    monkeypatch.setenv("FORECOURT_ENVIRONMENT", "production")
+    monkeypatch.setenv("FORECOURT_BASE_URL", address)
+    settings.cache_clear()
+    with pytest.raises(NoPublicAddress, match="FORECOURT_BASE_URL is"):
+        deliver(str(notice.id))
+    [notice] = notifications(session)
+    assert notice.mail_status == "pending"
+    assert "FORECOURT_BASE_URL" in str(notice.mail_reason)
+    session.commit()
+    monkeypatch.setenv("FORECOURT_BASE_URL", "https://cars.example")
+    settings.cache_clear()
+    assert deliver(str(notice.id)) == {"sent": 1}
 
 
 def _until_unlocked(session: Session) -> None:

@@ -4,7 +4,7 @@ from alembic import command
 from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
-from forecourt.database import engine, schema
+from forecourt.database import engine, revision, schema
 from forecourt.marketplace.models import Base
 
 
@@ -33,4 +33,4 @@ def test_the_marketplace_can_be_taken_down_and_made_again(session: Session) -> N
         functions = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
         assert connection.scalar(text(functions)) == 0
         connection.rollback()
-    assert schema.upgrade(engine()) == ("0001", schema.needed())
+    assert schema.upgrade(engine()) == ("0001", revision.needed())

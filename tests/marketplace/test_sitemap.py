@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from forecourt.database import engine
 from forecourt.marketplace import sitemap, urlset
+from forecourt.marketplace.address import NoPublicAddress
 from forecourt.marketplace.models import CarListing
 from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError, generate_sitemap
 from forecourt.settings import settings
@@ -375,3 +376,13 @@ def test_a_full_disk_half_way_is_an_error_and_the_next_run_publishes(
         with pytest.raises(OSError, match="No space left"):
             generate_sitemap()
     assert generate_sitemap()["urls"] == 20_003
+
+
+def test_in_production_an_address_that_only_this_machine_understands_is_not_published(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_ENVIRONMENT", "production")
+    settings.cache_clear()
+    with pytest.raises(NoPublicAddress, match="FORECOURT_BASE_URL is http://localhost:8000"):
+        generate_sitemap()
+    assert not settings().public.exists()

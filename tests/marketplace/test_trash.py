@@ -57,7 +57,7 @@ def test_a_listing_that_was_trashed_over_30_days_ago_goes_and_a_younger_one_stay
     trashed(session, "30 days")
     young, live = trashed(session, "29 days 23 hours"), listing(session)
     counts = cleanup_soft_deleted(session=session)
-    assert counts == {"deleted": 1, "stats": 0, "events": 0, "files": 0}
+    assert counts == {"deleted": 1, "stats": 0, "events": 0, "files": 0, "kept": 0}
     left = session.query(CarListing.id).order_by(CarListing.id).all()
     assert [id_ for (id_,) in left] == [young.id, live.id]
 
@@ -68,7 +68,7 @@ def test_its_stats_and_raw_events_go_with_it_and_come_back_no_night(session: Ses
         event(session, car.id, midday(session, 1))
         event(session, car.id, midday(session, 100))
     aggregate_daily_analytics(session=session)
-    assert cleanup_soft_deleted(session=session) == {"deleted": 1, "stats": 2, "events": 2, "files": 0}
+    assert cleanup_soft_deleted(session=session) == {"deleted": 1, "stats": 2, "events": 2, "files": 0, "kept": 0}
     aggregate_daily_analytics(session=session)
     assert {row.car_listing_id for row in stats(session)} == {live.id}
 
@@ -256,3 +256,37 @@ def test_files_left_over_from_an_earlier_night_are_tried_again(session: Session)
 def test_negative_days_are_refused_with_words(session: Session) -> None:
     with pytest.raises(ValueError, match="days: expected 0 to 36500, not -1"):
         cleanup_soft_deleted(days=-1, session=session)
+
+
+def test_a_listing_to_which_a_foreign_row_refers_stays_and_the_others_go(
+    session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    doomed = [trashed(session) for _ in range(5)]
+    session.execute(text("CREATE TABLE favorites (car_listing_id bigint REFERENCES car_listings)"))
+    session.execute(text("INSERT INTO favorites VALUES (:id)"), {"id": doomed[2].id})
+    counts = cleanup_soft_deleted(session=session)
+    assert (counts["deleted"], counts["kept"]) == (4, 1)
+    assert session.scalars(text("SELECT id FROM car_listings")).all() == [doomed[2].id]
+    assert f"listing {doomed[2].id} stays in the trash" in caplog.text
+    assert 'still referenced from table "favorites"' in caplog.text
+
+
+def test_a_constraint_that_waits_for_the_commit_is_asked_at_once(session: Session) -> None:
+    kept = trashed(session).id
+    trashed(session)
+    session.execute(text("CREATE TABLE favorites (id bigint REFERENCES car_listings DEFERRABLE INITIALLY DEFERRED)"))
+    session.execute(text("INSERT INTO favorites VALUES (:id)"), {"id": kept})
+    session.commit()
+    assert cleanup_soft_deleted(session=session)["kept"] == 1
+    session.commit()
+    assert session.scalars(text("SELECT id FROM car_listings")).all() == [kept]
+
+
+def test_of_a_listing_that_stays_stats_events_and_photos_stay(session: Session) -> None:
+    kept = trashed(session, photos=[photo("kept")])
+    event(session, kept.id, midday(session, 1))
+    session.execute(text("CREATE TABLE favorites (id bigint REFERENCES car_listings)"))
+    session.execute(text("INSERT INTO favorites VALUES (:id)"), {"id": kept.id})
+    assert cleanup_soft_deleted(session=session) == {"deleted": 0, "stats": 0, "events": 0, "files": 0, "kept": 1}
+    assert outbox(session) == []
+    assert session.scalar(text("SELECT count(*) FROM car_listing_analytics")) == 1

@@ -123,3 +123,85 @@ def _told(session: Session, told: CarProvider, *, days_ago: int, at: str) -> Non
 def _notify() -> dict[str, int]:
     with Session(engine()) as own, own.begin():
         return notify_low_wallet_balance(session=own)
+
+
+@pytest.mark.parametrize(
+    ("balance", "currency", "low"),
+    [
+        ("45", "KWD", 0),
+        ("14.99", "KWD", 1),
+        ("5000", "SYP", 1),
+        ("500000", "SYP", 0),
+        ("49", "XXX", 1),
+        ("50", "XXX", 0),
+    ],
+)
+def test_low_is_what_is_little_in_the_wallet_s_own_currency(
+    session: Session, balance: str, currency: str, low: int
+) -> None:
+    provider(session, balance, wallet_currency=currency)
+    assert notify_low_wallet_balance(session=session)["low"] == low
+
+
+def test_a_provider_s_own_limit_goes_before_its_currency_s(session: Session) -> None:
+    provider(session, "300", low_wallet_limit=Decimal(500))
+    provider(session, "30", low_wallet_limit=Decimal(20))
+    assert notify_low_wallet_balance(session=session)["notified"] == 1
+    assert notifications(session)[0].data["threshold"] == "500.00"
+
+
+def test_another_limit_of_a_currency_holds_from_the_next_run_on(session: Session) -> None:
+    provider(session, "60")
+    assert notify_low_wallet_balance(session=session)["low"] == 0
+    session.execute(text("UPDATE wallet_limits SET amount = 100 WHERE currency = 'USD'"))
+    assert notify_low_wallet_balance(session=session)["low"] == 1
+
+
+@pytest.mark.parametrize("left", ["0", "-3"])
+def test_a_wallet_that_empties_between_two_mondays_is_told_once(session: Session, left: str) -> None:
+    poor = provider(session, "60")
+    assert notify_low_wallet_balance(session=session)["notified"] == 0
+    _set(session, poor, left)
+    assert notify_low_wallet_balance(session=session)["notified"] == 1
+    assert notifications(session)[0].data["balance"] == f"{Decimal(left):.2f}"
+    _told(session, poor, days_ago=7, at="12:00")
+    session.execute(text("UPDATE car_providers SET wallet_emptied_at = now() - interval '8 days'"))
+    assert notify_low_wallet_balance(session=session) == {"low": 0, "notified": 0, "already_told": 0}
+
+
+def test_a_wallet_that_never_held_money_is_not_empty_but_unused(session: Session) -> None:
+    unused = provider(session, "0")
+    session.execute(text("UPDATE car_providers SET wallet_balance = 0"))
+    assert notify_low_wallet_balance(session=session)["low"] == 0
+    assert unused.wallet_emptied_at is None
+
+
+def test_a_wallet_told_low_and_empty_within_a_week_is_told_of_the_second_a_week_later(session: Session) -> None:
+    poor = provider(session, "20")
+    assert notify_low_wallet_balance(session=session)["notified"] == 1
+    _set(session, poor, "0")
+    session.execute(text("UPDATE car_providers SET low_wallet_notified_at = now() - interval '3 days'"))
+    assert notify_low_wallet_balance(session=session)["notified"] == 0
+    _told(session, poor, days_ago=7, at="00:00")
+    session.execute(text("DELETE FROM notifications"))  # as if it had been told a week ago under that day's key
+    assert notify_low_wallet_balance(session=session)["notified"] == 1
+
+
+def test_an_episode_lasts_until_the_balance_is_well_above_its_limit(session: Session) -> None:
+    poor = provider(session, "49")
+    notify_low_wallet_balance(session=session)
+    session.refresh(poor)
+    began = poor.low_wallet_since
+    assert began is not None
+    for balance, lasts in (("51", True), ("59.99", True), ("48", True), ("60", False)):
+        _set(session, poor, balance)
+        notify_low_wallet_balance(session=session)
+        session.refresh(poor)
+        assert (poor.low_wallet_since == began) is lasts
+    assert len(notifications(session)) == 1
+    assert notifications(session)[0].data["since"] is not None
+
+
+def _set(session: Session, poor: CarProvider, balance: str) -> None:
+    poor.wallet_balance = Decimal(balance)
+    session.flush()

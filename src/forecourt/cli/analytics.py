@@ -4,6 +4,7 @@ from datetime import datetime
 
 import click
 
+from forecourt.cli.archives import list_, restore, verify
 from forecourt.cli.console import Commands, confirm, json_option, print_json, say, yes_option
 
 
@@ -12,17 +13,28 @@ def analytics() -> None:
     """The marketplace's events."""
 
 
-@analytics.command()
+@analytics.group(cls=Commands, invoke_without_command=True, subcommand_metavar="[COMMAND]")
 @click.option(
     "--days", type=click.IntRange(min=1, max=36_500), default=180, show_default=True, help="Older than so many days."
 )
+@click.option("--dry-run", is_flag=True, help="Only say how many would go.")
 @yes_option
 @json_option
-def archive(days: int, yes: bool, as_json: bool) -> None:
+@click.pass_context
+def archive(ctx: click.Context, days: int, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Move old events to Parquet, and delete them once the files were read back and compared."""
-    from forecourt.marketplace.archive import archive_old_analytics, plan
+    if ctx.invoked_subcommand is not None:
+        return
+    from forecourt.marketplace.archive import archive_old_analytics, cutoff_of, plan
 
+    say(f"Archiving analytics older than {cutoff_of(days):%Y-%m-%d}", err=True)
     count = plan(days)
+    if dry_run:
+        if as_json:
+            print_json({"events": count, "dry_run": True})
+        else:
+            say(f"{count} analytics records would be archived and deleted.")
+        return
     if not count:
         say("No old analytics to archive.", err=True)
         if as_json:
@@ -34,6 +46,10 @@ def archive(days: int, yes: bool, as_json: bool) -> None:
         print_json(done)
         return
     say(f"Successfully archived and deleted {done['events']} analytics records.")
+
+
+for command in (list_, verify, restore):
+    archive.add_command(command)
 
 
 @analytics.command()

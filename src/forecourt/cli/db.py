@@ -25,9 +25,10 @@ def migrate() -> None:
             "a migration holds a lock for longer than a transaction, which a pooler cannot keep. Give it PostgreSQL's own address: "
             "FORECOURT_POOLED=false FORECOURT_DATABASE_URL=postgresql://user:password@host:port/name forecourt db migrate"
         )
-    before, after = upgrade(engine())
+    app = load()
+    before, after = upgrade(engine(), marketplace=app.has_marketplace)
     with transaction() as tx:
-        declared = load().declare(tx)
+        declared = app.declare(tx)
     words = f"Schema {after}" if before == after else f"Schema {before or 'empty'} → {after}"
     say(f"{words}; {declared} job definitions new or changed.")
 

@@ -76,13 +76,16 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
 
 def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.engine import DatabaseUnreachable
+    from forecourt.database.joining import TablesInTheWay
     from forecourt.database.private import PrivateServerError
     from forecourt.database.revision import SchemaTooOld
     from forecourt.database.schema import WrongEncoding
     from forecourt.jobs.application import NoSuchApplication
     from forecourt.jobs.arguments import WrongArguments
     from forecourt.marketplace.archive import ArchiveError
+    from forecourt.marketplace.placed import NotPlaced
     from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
+    from forecourt.marketplace.trashed import NotInTrash
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
 
     match error:
@@ -90,9 +93,9 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return UNREACHABLE, f"cannot reach {error}"
         case PrivateServerError():
             return UNREACHABLE, str(error)
-        case UnknownTaskError():
+        case UnknownTaskError() | NotInTrash() | NotPlaced():
             return NOT_FOUND, str(error)
-        case SitemapShrankError():
+        case SitemapShrankError() | TablesInTheWay():
             return REFUSED, str(error)
         case SitemapError():
             return HELD, str(error)

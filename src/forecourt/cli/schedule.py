@@ -227,7 +227,7 @@ def _clock() -> "Clock":
 
     app = load()
     with transaction() as tx:
-        require_current(tx)
+        require_current(tx, marketplace=app.has_marketplace)
     return Clock(app.timetable, engine(), environment=settings().environment)
 
 

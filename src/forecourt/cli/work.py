@@ -30,7 +30,6 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     TERM, INT or QUIT: finish what runs, give the rest back, exit 0. A second signal kills now.
     """
     from forecourt import logs
-    from forecourt.database.revision import require_current
     from forecourt.jobs.backoff import Steps
     from forecourt.jobs.policy import Defaults, Policy
     from forecourt.process import own, own_queue
@@ -52,8 +51,6 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     given = {name: value for name, value in given.items() if value is not None} | {"defaults": defaults}
     named = tuple(name.strip() for name in queues.split(",")) if queues else None
     WorkOptions(queues=named or ("default",), **given)  # refuses what is out of range, before anything is started
-    with transaction() as tx:
-        require_current(tx)
     forks = ForkClient(settings().app)
     loaded = forks.start()
     if named:

@@ -5,6 +5,8 @@ from typing import Any
 
 from psycopg import Connection
 
+WITHOUT_MARKETPLACE = "SELECT to_regclass('public.car_listing_daily_stats') IS NULL"
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -30,8 +32,9 @@ def needed() -> str:
     return revisions()[-1]
 
 
-def require_current(tx: Connection[Any]) -> None:
-    """Raise SchemaTooOld unless the database is at least at the revision that this code needs.
+def require_current(tx: Connection[Any], *, marketplace: bool = False) -> None:
+    """Raise SchemaTooOld unless the database is at least at the revision that this code needs, and has the marketplace's tables if
+    these are needed.
 
     A newer database is fine: during a deploy old code runs beside the new schema, which only ever adds.
     """
@@ -39,4 +42,8 @@ def require_current(tx: Connection[Any]) -> None:
     if found is None or (found in revisions() and found != needed()):
         raise SchemaTooOld(
             f"the database's schema is at {found or 'nothing'}, this code needs {needed()}: run `forecourt db migrate`"
+        )
+    if marketplace and tx.execute(WITHOUT_MARKETPLACE).fetchall()[0][0]:
+        raise SchemaTooOld(
+            "the database has no marketplace yet, and this application needs it: run `forecourt db migrate`"
         )

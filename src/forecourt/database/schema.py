@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
 
-from forecourt.database import in_transaction_of
-from forecourt.database.revision import MIGRATIONS, version
+from forecourt.database import in_transaction_of, joining
+from forecourt.database.revision import MIGRATIONS, revisions, version
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -25,8 +25,26 @@ def run(sql: str) -> None:
     op.get_bind().connection.driver_connection.execute(sql.encode())  # type: ignore[union-attr]
 
 
-def upgrade(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
-    """Migrate to `to`, and return the versions before and after. Servers that start together wait for each other."""
+def run_marketplace(revision: str, sql: str) -> None:
+    """Run a step of the marketplace's, where it is wanted; else it is left for later. Raises TablesInTheWay."""
+    from alembic import context, op
+
+    if context.config.attributes.get("marketplace", True):
+        joining.make(op.get_bind(), revision, sql)
+
+
+def undo_marketplace(revision: str, sql: str) -> None:
+    """Take a step of the marketplace's back, if the database has it."""
+    from alembic import op
+
+    joining.undo(op.get_bind(), revision, sql)
+
+
+def upgrade(engine: Engine, to: str = "head", *, marketplace: bool = True) -> tuple[str | None, str | None]:
+    """Migrate to `to`, and return the versions before and after. Servers that start together wait for each other.
+
+    Without `marketplace` its tables are left out, unless the database has them. Raises TablesInTheWay.
+    """
     from alembic import command
 
     with engine.connect() as connection:
@@ -37,15 +55,35 @@ def upgrade(engine: Engine, to: str = "head") -> tuple[str | None, str | None]:
             connection.execute(text("SET lock_timeout = '5s'"))
             connection.commit()
             before = version(in_transaction_of(connection))
+            joining.note_history(connection, before)
+            wanted = marketplace or bool(joining.made(connection))
+            connection.commit()
             config = _config()
             config.attributes["connection"] = connection
+            config.attributes["marketplace"] = wanted
             command.upgrade(config, to)
             connection.commit()
+            if wanted:
+                _make_up(connection, config)
             return before, version(in_transaction_of(connection))
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": UPGRADE_LOCK})
             connection.execute(text("RESET lock_timeout"))
+            connection.commit()
+
+
+def _make_up(connection: Connection, config: "Config") -> None:
+    """Make the steps of the marketplace's that were left out when this database was migrated for an application without it."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(config)
+    reached = version(in_transaction_of(connection))
+    if reached not in revisions():
+        return  # newer than this code
+    for script in reversed(list(scripts.iterate_revisions(reached, "base"))):
+        if getattr(script.module, "MARKETPLACE", False):
+            joining.make(connection, script.revision, script.module.UP)
             connection.commit()
 
 

@@ -17,7 +17,7 @@ from forecourt.marketplace.uploads import spool
 from forecourt.settings import settings
 
 FOLDER = files("forecourt.demo") / "photos"
-NAMES = ("flower.jpg", "sugarshack.mpo", "hopper_orientation_5.jpg", "flower2.jpg", "exif_gps.jpg")
+NAMES = ("flower.jpg", "sugarshack.mpo", "hopper_orientation_5.jpg", "flower2.jpg")
 
 HANG = text(
     """

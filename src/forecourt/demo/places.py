@@ -38,9 +38,9 @@ PHOTOS = text(
 MAILS = text(
     """
     SELECT count(*) AS notices,
-           coalesce(array_agg(message_id) FILTER (WHERE mail_status = 'sent'), '{}') AS sent,
+           coalesce(array_agg(message_id) FILTER (WHERE mail_status IN ('sent', 'filed')), '{}') AS sent,
            count(*) FILTER (WHERE mail_status = 'suppressed') AS suppressed,
-           count(*) FILTER (WHERE mail_status NOT IN ('sent', 'suppressed')) AS unsent
+           count(*) FILTER (WHERE mail_status NOT IN ('sent', 'filed', 'suppressed')) AS unsent
     FROM notifications
     WHERE created_at >= :began
     """

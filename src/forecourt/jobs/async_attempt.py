@@ -18,8 +18,8 @@ async def run_async(job: Job[..., Any], call: RunningCall, texts: Sequence[str],
 
 
 async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Await what writes into the transaction, and send what it left to be sent. Raises TransactionEnded when it ended the transaction
-    and then raised."""
+    """Await what writes into the transaction, and send what it left to be sent. Raises TransactionEnded when it ended the
+    transaction and then raised."""
     try:
         result = await coroutine
         await opened.flush()

@@ -71,8 +71,8 @@ class AsyncTransactions:
 
     @asynccontextmanager
     async def begin(self, job: Job[..., Any]) -> AsyncIterator[AsyncTransaction | None]:
-        """What the job's effects go into, rolled back unless it is committed in the block; None for a job that takes neither a session
-        nor a connection."""
+        """What the job's effects go into, rolled back unless it is committed in the block; None for a job that takes neither a
+        session nor a connection."""
         if job.takes is None:
             yield None
             return

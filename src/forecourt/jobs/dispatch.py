@@ -76,8 +76,8 @@ class Dispatch:
             return Call(id, self.job.name, duplicate=not is_new)
 
     async def adispatch(self, *unnamed: Any, **args: Any) -> Call:
-        """The same from a coroutine. `session` may be an AsyncSession, an AsyncConnection, or psycopg's AsyncConnection, and enters the
-        call in its transaction. Raises WrongArguments."""
+        """The same from a coroutine. `session` may be an AsyncSession, an AsyncConnection, or psycopg's AsyncConnection, and
+        enters the call in its transaction. Raises WrongArguments."""
         if not is_async(self.session):
             return await asyncio.to_thread(self.dispatch, *unnamed, **args)
         self.job.arguments.refuse_unnamed("adispatch", unnamed)

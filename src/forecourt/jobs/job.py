@@ -70,7 +70,8 @@ class Job(Generic[P, R]):
 
     @property
     def takes(self) -> str | None:
-        """session or connection, if its effects in the database are exactly-once: the slot commits them together with the call's end."""
+        """session or connection, if its effects in the database are exactly-once: the slot commits them together with the
+        call's end."""
         return self.arguments.takes
 
     @property
@@ -214,15 +215,15 @@ def job(
 
     `tries`, `backoff` (seconds, a list whose last repeats, or `exponential(...)`) and `timeout` (seconds; 0 for none) left open
     take what the worker was started with. `batch`: run up to so many calls together; the function then takes lists. `threads`: a
-    slot runs up to so many calls at once, each in a thread of its own, for functions that mostly wait for others; `concurrency`: the
-    same for `async def` jobs, on one event loop. `commit_together`: up to so many calls share one commit, each behind a savepoint, for
-    jobs whose only effects are in the database: what else they do is repeated when the group has to run again. `fail_on`:
-    exceptions that fail the call at once, whatever tries are left. `retry_until`: retry until so many seconds after the dispatch,
-    instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the names of the arguments that make
-    a call unique: dispatching a duplicate enters nothing and returns the live call; with `unique_for`, for so many seconds after
-    the dispatch instead of while the call lives. `limit`: a number, or `at_most(3, by="provider_id")`: how many calls run at
-    once. `rate`: `per(60, 10)`: how many begin in a time. Both hold across the fleet; a call that they stop waits, which costs it
-    nothing. `prepare` changes the arguments in the dispatching
+    slot runs up to so many calls at once, each in a thread of its own, for functions that mostly wait for others;
+    `concurrency`: the same for `async def` jobs, on one event loop. `commit_together`: up to so many calls share one commit,
+    each behind a savepoint, for jobs whose only effects are in the database: what else they do is repeated when the group has
+    to run again. `fail_on`: exceptions that fail the call at once, whatever tries are left. `retry_until`: retry until so many
+    seconds after the dispatch, instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the
+    names of the arguments that make a call unique: dispatching a duplicate enters nothing and returns the live call; with
+    `unique_for`, for so many seconds after the dispatch instead of while the call lives. `limit`: a number, or `at_most(3,
+    by="provider_id")`: how many calls run at once. `rate`: `per(60, 10)`: how many begin in a time. Both hold across the fleet;
+    a call that they stop waits, which costs it nothing. `prepare` changes the arguments in the dispatching
     process, before they are stored. Further options are those that middleware declares. Raises ValueError for an option out of
     range, TypeError for an unknown one.
     """

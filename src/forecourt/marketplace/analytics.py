@@ -53,6 +53,7 @@ AGGREGATE = text(
         FROM car_listing_analytics
         WHERE created_at >= :lower
           AND created_at < :upper
+          AND event_type <> 'bot'
         GROUP BY car_listing_id
     ),
     -- An upsert that changes nothing still locks and logs each row, so what is the same already goes first.
@@ -119,6 +120,7 @@ def aggregate_daily_analytics(day: str | None = None, *, session: Session) -> di
         days = {_checked(day, today, _first_open(session, zone))}
     counts = _aggregate(session, zone, days)
     _make_partitions(session)
+    log.info("Aggregated daily stats for %d listings", counts["listings"])
     return counts
 
 

@@ -6,6 +6,7 @@ aggregate what its days are still owed, write the file, read it back and compare
 changed nothing but the file, which `analytics_archives` named before it was made, and which the next run removes.
 """
 
+import logging
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -25,6 +26,8 @@ from forecourt.marketplace.durable import make_folder, publish
 from forecourt.marketplace.paging import pages
 from forecourt.marketplace.partitions import Partition, partitions
 from forecourt.settings import settings
+
+log = logging.getLogger(__name__)
 
 LONGEST = 36_500
 """Days; a hundred years."""
@@ -114,6 +117,13 @@ def plan(days: int = 180) -> int:
         return count
 
 
+def cutoff_of(days: int = 180) -> datetime:
+    """Before which instant `archive_old_analytics(days)` would take events now. Raises ValueError."""
+    with session() as reader:
+        found: datetime = reader.scalars(CUTOFF, {"days": _checked(days)}).one()
+        return found
+
+
 @job(queue="low", timeout=6 * 3600)
 def archive_old_analytics(days: int = 180) -> dict[str, int]:
     """Move raw events older than `days` times 24 hours to Parquet files under `settings().archive`, then drop them.
@@ -121,14 +131,14 @@ def archive_old_analytics(days: int = 180) -> dict[str, int]:
     Returns how many events, files and bytes. Runs at the same time share the work. Raises ValueError for `days` below
     1, ArchiveError when a file does not read back as the database has it.
     """
-    with session() as reader:
-        cutoff: datetime = reader.scalars(CUTOFF, {"days": _checked(days)}).one()
+    cutoff = cutoff_of(days)
     counts = {"events": 0, "files": 0, "bytes": 0}
     while (moved := _archive_next(cutoff)) is not None:
         events, size = moved
         counts["events"] += events
         counts["files"] += events > 0
         counts["bytes"] += size
+    log.info("Archived old analytics", extra={"cutoff_date": cutoff, "records_deleted": counts["events"]})
     return counts
 
 

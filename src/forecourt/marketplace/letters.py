@@ -5,26 +5,30 @@ breaks and no directional overrides. Templates still isolate each such value, be
 would otherwise reorder the words around it.
 """
 
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from email.utils import parseaddr
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone_location
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, get_currency_name
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from forecourt.settings import settings
 
-Fact = str | int | Decimal | datetime
-"""What a notice is about: a text, a count, an amount of money or an aware moment."""
+Fact = str | int | Decimal | datetime | Sequence[Any]
+"""What a notice is about: a text, a count, an amount of money, an aware moment, or a list of such."""
+
+CENTS = "#,##0.00"
+LETTERS_AND_NUMBER = re.compile(r"([A-Z]{3})(\d)")
 
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 DIRECTIONAL_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -72,8 +76,15 @@ class Reader:
         return f"{day}{comma} {time} ({place})"
 
     def amount(self, value: Decimal, currency: str) -> str:
-        """An amount of money with its cents, whatever the currency's habit: a balance is told exactly."""
-        return format_currency(value, currency, locale=self.locale, currency_digits=False)
+        """An amount of money with its cents, whatever the currency's habit: a balance is told exactly.
+
+        In Arabic the currency is a word: a sign made of Latin letters would change places with its number. In English one made of
+        letters keeps its distance: SYP 49.99.
+        """
+        if self.language == "ar":
+            return f"{format_decimal(value, CENTS, self.locale)}\u00a0{get_currency_name(currency, value, self.locale)}"
+        written = format_currency(value, currency, locale=self.locale, currency_digits=False)
+        return LETTERS_AND_NUMBER.sub("\\1\u00a0\\2", written)
 
     def number(self, value: int) -> str:
         return format_decimal(value, locale=self.locale)
@@ -81,9 +92,11 @@ class Reader:
     def counted(self, count: int, **forms: str) -> str:
         """The form that the language's grammar wants for this count, with `{}` replaced by the number.
 
-        English has `one` and `other`; Arabic has `zero`, `one`, `two`, `few`, `many` and `other`.
+        English has `one` and `other`; Arabic has `zero`, `one`, `two`, `few`, `many` and `other`. A form `zero` is taken for none
+        in every language.
         """
-        return forms[self.locale.plural_form(count)].replace("{}", self.number(count))
+        form = "zero" if count == 0 and "zero" in forms else self.locale.plural_form(count)
+        return forms[form].replace("{}", self.number(count))
 
 
 @dataclass(frozen=True, slots=True)

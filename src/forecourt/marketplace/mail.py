@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import parseaddr
 from hashlib import blake2b
+from pathlib import Path
 
 from forecourt.marketplace.smtp import SmtpServer
 from forecourt.marketplace.storage import Storage
@@ -25,6 +26,14 @@ class MailRefused(Exception):
 
 class MailDelayed(Exception):
     """This mail could not be handed over now: try again later."""
+
+
+class ServerAway(MailDelayed):
+    """The server does not answer, or takes no mail at all: the next one would fare no better now."""
+
+    def __init__(self, server: SmtpServer, words: str) -> None:
+        super().__init__(f"{server}: {words}; the mail is tried again")
+        self.server = str(server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +69,31 @@ def compose(mail: Mail) -> EmailMessage:
     return message
 
 
-def hand_over(message: EmailMessage) -> None:
-    """Returns when the SMTP server has accepted the message, or when it lies in the outbox, under its Message-ID.
+def hand_over(message: EmailMessage) -> Path | None:
+    """Returns None when the SMTP server has accepted the message. Without a server the message lies in the outbox, under its
+    Message-ID, and its file is returned.
 
     Raises MailRefused when the server refuses this recipient or this message for good (5xx). Raises MailDelayed for all
-    that can pass (4xx, no connection) or that an operator can repair (login, sender, certificate).
+    that can pass (4xx), and ServerAway when it has to do with the server (no connection, no answer) or an operator can repair it
+    (login, sender, certificate).
     """
     url = settings().smtp_url
     if not url:
         identity = message["Message-ID"].strip("<>").partition("@")[0]
         Storage(settings().outbox).put(f"{identity}.eml", bytes(message))
-        return
+        return settings().outbox / f"{identity}.eml"
     server = SmtpServer.of(url)
     try:
         with server.connection() as connection:
             connection.send_message(message)
+        return None
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
         raise _verdict(code, reason, server) from error
     except smtplib.SMTPDataError as error:
         raise _verdict(error.smtp_code, error.smtp_error, server) from error
     except (smtplib.SMTPException, OSError) as error:
-        raise MailDelayed(f"{server}: {str(error) or type(error).__name__}; the mail is tried again") from error
+        raise ServerAway(server, str(error) or type(error).__name__) from error
 
 
 def _verdict(code: int, reason: bytes | str, server: SmtpServer) -> MailRefused | MailDelayed:

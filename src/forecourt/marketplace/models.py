@@ -57,6 +57,12 @@ class CarProvider(Base):
     """ISO 4217, three capital letters."""
     low_wallet_notified_at: Mapped[datetime | None]
     """When the last low-balance notice was made, so that the next one keeps its distance."""
+    low_wallet_limit: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    """Below which balance it is low; None: what its currency has in `wallet_limits`."""
+    low_wallet_since: Mapped[datetime | None]
+    """When the wallet was found low; None again when it was found well above."""
+    wallet_emptied_at: Mapped[datetime | None]
+    """Since when a wallet that held money holds none. The database sets it."""
     is_verified: Mapped[bool] = mapped_column(server_default=text("false"))
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
@@ -123,9 +129,9 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     read_at: Mapped[datetime | None]
     mail_status: Mapped[str] = mapped_column(server_default="pending")
-    """pending, sending, sent, suppressed or failed."""
+    """pending, sending, sent, filed (there is no mail server), suppressed or failed."""
     mail_reason: Mapped[str | None]
-    """Why it was suppressed or failed, in words."""
+    """Why it was put off, filed, suppressed or failed, in words."""
     mail_attempted_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     message_id: Mapped[str | None]

@@ -1,20 +1,29 @@
 """A listing's photos: uploaded as base64, spooled to storage when dispatched, published as upright, clean WebP in three widths."""
 
+import hashlib
 from dataclasses import asdict
 from typing import Any
 
 import orjson
 from sqlalchemy import text
 
-from forecourt import Session, job
-from forecourt.marketplace.pictures import StoredPhoto, process
+from forecourt import Release, Session, job
+from forecourt.database import session as transaction
+from forecourt.jobs.context import current
+from forecourt.marketplace.kinds import PhotosRefused, RefusedPhoto
+from forecourt.marketplace.notices import tell
+from forecourt.marketplace.pictures import BadPhotos, Refusal, StoredPhoto, process
+from forecourt.marketplace.shared import lies_elsewhere, require_shared
 from forecourt.marketplace.storage import NotStoredError, Storage
 from forecourt.marketplace.trash import give_up, hold
 from forecourt.marketplace.uploads import INCOMING, BadUpload, spool
 from forecourt.settings import settings
 
-LOCK = text("SELECT photo_keys(photos) AS keys FROM car_listings WHERE id = :listing_id FOR NO KEY UPDATE")
+ELSEWHERE_SECONDS = 30
+"""Until an upload that is not on this host is looked for again, by whichever worker claims the call then."""
 
+EXISTS = text("SELECT EXISTS (SELECT FROM car_listings WHERE id = :listing_id)")
+LOCK = text("SELECT photo_keys(photos) AS keys FROM car_listings WHERE id = :listing_id FOR NO KEY UPDATE")
 PUBLISH = text(
     """
     UPDATE car_listings
@@ -23,12 +32,24 @@ PUBLISH = text(
     WHERE id = :listing_id
     """
 )
+OWNER = text("SELECT owner_id, title, slug FROM car_listings WHERE id = :listing_id AND deleted_at IS NULL")
 
 
 def spool_images(args: dict[str, Any]) -> dict[str, Any]:
-    """Move the pictures out of a call's arguments into storage, so that its row carries keys instead of megabytes."""
+    """Move the pictures out of a call's arguments into storage, so that its row carries keys instead of megabytes.
+
+    Raises BadPhotos, which names the bad ones by their position, and then nothing stays in storage; and NotShared where the workers
+    would look for them elsewhere.
+    """
     storage = Storage(settings().storage)
-    return args | {"images": [_spooled(storage, image) for image in args["images"]]}
+    require_shared(storage.root)
+    keys, refused = _spooled(storage, args["images"])
+    if refused:
+        with storage.deleting() as delete:
+            for key in set(keys) - set(args["images"]):
+                delete(key)
+        raise BadPhotos(refused, len(args["images"]))
+    return args | {"images": keys}
 
 
 @job(queue="high", tries=2, timeout=120, fail_on=(BadUpload, NotStoredError), prepare=spool_images)
@@ -36,25 +57,60 @@ def process_car_images(images: list[str], listing_id: int, *, session: Session) 
     """Resize and compress a listing's pictures, strip every metadata block, and make them its photos, in this order.
 
     `images` are base64 texts, or keys of spooled uploads. One picture that cannot be accepted fails the call at once with the
-    reason, and changes nothing. Photos that the listing had before, and the uploads, go to the reaper. A listing that is gone is a
-    no-op.
+    reason and changes nothing; the owner gets a notice that names it. Photos that the listing had before, and the uploads,
+    refused ones as well, go to the reaper. A listing that is gone is a no-op. Its row is locked at the end only: while
+    pictures are decoded, views are counted and prices changed as ever. On a host that does not share the folder in which the
+    uploads lie it is put back for another.
     """
     storage = Storage(settings().storage)
-    uploads = [_spooled(storage, image) for image in images]
-    before = session.execute(LOCK, {"listing_id": listing_id}).scalar_one_or_none()
-    if before is None:
+    if elsewhere := lies_elsewhere(storage, [image for image in images if image.startswith(INCOMING)]):
+        raise Release(ELSEWHERE_SECONDS, elsewhere)
+    uploads, refused = _spooled(storage, images)
+    if not session.scalars(EXISTS, {"listing_id": listing_id}).one():
         give_up(session, uploads)
         return {"photos": 0}
-    photos = process(storage, uploads, lambda keys: hold(session, keys))
+    hold(session, uploads)  # a call that is tried again may find them given up
+    try:
+        if refused:
+            raise BadPhotos(refused, len(images))
+        photos = process(storage, uploads, lambda keys: hold(session, keys))
+    except BadPhotos as bad:
+        _refuse(listing_id, uploads, bad)
+        raise
+    sizes = [variant.bytes for photo in photos for variant in photo.variants]
     after = {variant.key for photo in photos for variant in photo.variants}
+    before = session.execute(LOCK, {"listing_id": listing_id}).scalar_one_or_none()
+    if before is None:  # it went while the pictures were decoded
+        give_up(session, [*uploads, *after])
+        return {"photos": 0}
     session.execute(PUBLISH, {"listing_id": listing_id, "photos": _json(photos)})
     give_up(session, [*uploads, *(key for key in before if key not in after)])
-    sizes = [variant.bytes for photo in photos for variant in photo.variants]
     return {"photos": len(photos), "files": len(sizes), "bytes": sum(sizes)}
 
 
-def _spooled(storage: Storage, image: str) -> str:
-    return image if image.startswith(INCOMING) else spool(storage, image)
+def _refuse(listing_id: int, uploads: list[str], bad: BadPhotos) -> None:
+    """Give the uploads up and tell the owner. In a transaction of its own: the call's is rolled back when it fails."""
+    call = current.get()
+    which = str(call.id) if call else hashlib.sha256("".join(uploads).encode()).hexdigest()[:16]
+    with transaction() as tx:
+        give_up(tx, uploads)
+        listing = tx.execute(OWNER, {"listing_id": listing_id}).one_or_none()
+        if listing is not None:
+            refused = tuple(RefusedPhoto(each.position, each.code) for each in bad.refused)
+            notice = PhotosRefused(listing_id, listing.title, listing.slug, which, bad.total, refused)
+            tell(tx, [(listing.owner_id, notice)])
+
+
+def _spooled(storage: Storage, images: list[str]) -> tuple[list[str], list[Refusal]]:
+    """The keys of those that are, or could be, spooled, and the refusals of the others."""
+    keys: list[str] = []
+    refused: list[Refusal] = []
+    for position, image in enumerate(images, start=1):
+        try:
+            keys.append(image if image.startswith(INCOMING) else spool(storage, image))
+        except BadUpload as bad:
+            refused.append(Refusal(position, bad.code, bad.words))
+    return keys, refused
 
 
 def _json(photos: list[StoredPhoto]) -> str:

@@ -1,5 +1,6 @@
 """Ends the placements whose paid time is over: sponsored listings, and those that the editors featured."""
 
+import logging
 from datetime import UTC
 
 from sqlalchemy import text
@@ -7,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from forecourt import job
 from forecourt.marketplace.notices import send_sponsorship_expired_notification
+
+log = logging.getLogger(__name__)
 
 # Both statements lock their rows in the order of the id, as the view counter does, so that neither deadlocks with it.
 # The lock also reads each row's newest version: a placement renewed a moment ago is spared.
@@ -42,6 +45,7 @@ def expire_sponsored_listings(*, session: Session) -> dict[str, int]:
         for row in ended
         if row.deleted_at is None
     )
+    log.info("Expired %d sponsored listings", len(ended))
     return {"expired": len(ended), "notifications": len(calls)}
 
 
@@ -68,4 +72,5 @@ def expire_featured_listings(*, session: Session) -> dict[str, int]:
             RETURNING car_listings.id
         """)
     ).all()
+    log.info("Expired %d featured listings", len(expired))
     return {"expired": len(expired)}

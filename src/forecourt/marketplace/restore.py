@@ -4,9 +4,12 @@ Not among the live ones: the next archive run would archive them twice, and trun
 visitors.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from forecourt.database import in_transaction_of, session
 from forecourt.marketplace import event_files
@@ -16,10 +19,11 @@ from forecourt.settings import settings
 
 NOTED = text(
     """
-    SELECT rows, min_id, max_id, sum_id, content AS digest
+    SELECT path, lower, upper, dropped_at, rows, min_id, max_id, sum_id, content AS digest, bytes
     FROM analytics_archives
-    WHERE path = :path
-      AND dropped_at IS NOT NULL
+    WHERE dropped_at IS NOT NULL
+      AND (CAST(:path AS text) IS NULL OR path = :path)
+    ORDER BY lower, path
     """
 )
 RECEIVE = text(
@@ -43,25 +47,65 @@ ADD = text(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One file that an archive run finished: the events of [lower, upper) that left, when, and what the file must hold."""
+
+    path: str
+    lower: datetime
+    upper: datetime
+    archived_at: datetime
+    bytes: int
+    contents: Contents
+
+    @property
+    def full_path(self) -> Path:
+        return settings().archive.resolve() / self.path
+
+
+def archives() -> list[Archive]:
+    """Every archive file that the database knows, oldest events first, whether or not it still lies in its folder."""
+    with session() as tx:
+        return [_archive(row) for row in tx.execute(NOTED, {"path": None})]
+
+
+def named(path: Path) -> Archive:
+    """The archive file of this path, which may be relative to `settings().archive`. Raises LookupError for one that no archive run
+    finished."""
+    folder = settings().archive.resolve()
+    full = (folder / path).resolve()
+    name = str(full.relative_to(folder)) if full.is_relative_to(folder) else str(full)
+    with session() as tx:
+        noted = tx.execute(NOTED, {"path": name}).one_or_none()
+    if noted is None:
+        raise LookupError(f"no archive is named {name!r}; see `forecourt analytics archive list` for those in {folder}")
+    return _archive(noted)
+
+
+def verify(archive: Archive) -> Contents:
+    """Read the file whole and compare. Raises ArchiveError, or an ArrowException or OSError, when it is not what was archived."""
+    found = event_files.read(archive.full_path)
+    if found != archive.contents:
+        raise ArchiveError(f"{archive.full_path} held {archive.contents} when it was archived and holds {found} now")
+    return found
+
+
 def restore(path: Path) -> dict[str, int]:
     """Load one archive file and return how many events it holds and how many were not restored before.
 
     `path` may be relative to `settings().archive`. Raises LookupError for a file that no archive run finished, and
     ArchiveError, or an ArrowException or OSError, for one that changed since.
     """
-    folder = settings().archive.resolve()
-    full = (folder / path).resolve()
+    archive = named(path)
+    found = verify(archive)
     with session() as tx:
-        name = str(full.relative_to(folder)) if full.is_relative_to(folder) else str(full)
-        noted = tx.execute(NOTED, {"path": name}).one_or_none()
-        if noted is None:
-            raise LookupError(f"no archive is named {name!r}; `analytics_archives` names those in {folder}")
-        expected = Contents(noted.rows, noted.min_id, noted.max_id, int(noted.sum_id), noted.digest)
-        found = event_files.read(full)
-        if found != expected:
-            raise ArchiveError(f"{full} held {expected} when it was archived and holds {found} now")
         tx.execute(RECEIVE)
         with in_transaction_of(tx).cursor() as cursor, cursor.copy("COPY received FROM STDIN (FORMAT csv)") as rows:
-            for block in event_files.lines(full):
+            for block in event_files.lines(archive.full_path):
                 rows.write(block)
         return {"events": found.rows, "restored": tx.scalars(ADD).one()}
+
+
+def _archive(row: Row[Any]) -> Archive:
+    contents = Contents(row.rows, row.min_id, row.max_id, int(row.sum_id), row.digest)
+    return Archive(row.path, row.lower, row.upper, row.dropped_at, row.bytes, contents)

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, text
 
 from forecourt import job
 from forecourt.database import engine, in_transaction_of, session
+from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.durable import make_folder
 from forecourt.marketplace.paging import pages
 from forecourt.marketplace.urlset import (
@@ -101,14 +102,16 @@ SECTIONS = (
 )
 
 
-@job(queue="low", timeout=3600, fail_on=SitemapShrankError)
+@job(queue="low", timeout=3600, fail_on=(SitemapShrankError, NoPublicAddress))
 def generate_sitemap(force: bool = False) -> dict[str, int]:
     """Publish the sitemap under `settings().public`, as the database is at one instant.
 
     The same rows give the same bytes, and a file whose bytes are the same is left alone. Returns how many addresses,
     files and bytes are published and how many files had to be written. Raises SitemapError while another run publishes,
-    and SitemapShrankError when more than half of the last run's addresses are gone, unless `force`.
+    and SitemapShrankError when more than half of the last run's addresses are gone, unless `force`; and NoPublicAddress.
     """
+    log.info("Generating sitemap")
+    base_url = public_address()
     with engine().connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         if not connection.scalars(LOCK).one():
@@ -121,7 +124,7 @@ def generate_sitemap(force: bool = False) -> dict[str, int]:
                 "if that is right, run `forecourt sitemap generate --force`"
             )
         make_folder(settings().public)
-        files = _publish(connection, settings().public, expected)
+        files = _publish(connection, settings().public, base_url, expected)
         counts = {
             "urls": sum(file.urls for file in files),
             "files": len(files),
@@ -130,16 +133,17 @@ def generate_sitemap(force: bool = False) -> dict[str, int]:
         }
         with session() as other:  # ours can only read
             other.execute(RECORD, counts)
+    log.info("Sitemap generated successfully", extra=counts)
     return counts
 
 
-def _publish(connection: Connection, folder: Path, expected: int) -> list[Published]:
+def _publish(connection: Connection, folder: Path, base_url: str, expected: int) -> list[Published]:
     whole = _publish_whole(connection, folder) if expected <= MAX_URLS else None
     if whole is not None:
         files = [whole]
     else:
         shards = list(_publish_shards(connection, folder))
-        files = [*shards, publish_index(folder, "sitemap.xml", settings().base_url, shards)]
+        files = [*shards, publish_index(folder, "sitemap.xml", base_url, shards)]
     remove_others(folder, ["pages", *(section.name for section in SECTIONS)], [file.name for file in files])
     return files
 

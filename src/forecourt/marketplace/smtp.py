@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 """How long the server may take to accept the connection and to answer each command of the greeting and the login."""
 
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 15
 """How long it may take over each command of the mail itself. Giving up on the last answer, while the server still
 files the mail, is what makes mails arrive twice (RFC 1047)."""
 

@@ -6,17 +6,20 @@ holds can be cached forever.
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 # Lower case only, so that two keys never meet on a file system that ignores case. No part starts with a dot: there is
 # no way up, and a temporary file is never a key. A part leaves room in the 255 bytes of a file name.
 _PART = r"[a-z0-9_-][a-z0-9._-]{0,127}"
 _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 _LONGEST_KEY = 255
+_MARK = ".forecourt-storage"
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
 class StorageError(Exception):
@@ -62,6 +65,29 @@ class Storage:
         """Whether `read` would find something."""
         return self._path(key).is_file()
 
+    def mark(self) -> UUID:
+        """What tells this folder from every other, made at the first call: hosts that share the folder find the same."""
+        path = self.root / _MARK
+        with suppress(FileNotFoundError):
+            return UUID(path.read_text().strip())
+        temporary, file = _temporary_beside(path)
+        with os.fdopen(file, "w") as out:
+            out.write(f"{uuid4()}\n")
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):  # another process was first, and its mark counts
+            os.link(temporary, path)
+        temporary.unlink()
+        self._flush_folders_of(path)
+        return UUID(path.read_text().strip())
+
+    def age(self, key: str) -> float:
+        """Seconds since `key` was first stored; 0 when it is gone meanwhile."""
+        try:
+            return max(0.0, time.time() - self._path(key).stat().st_mtime)
+        except (FileNotFoundError, NotADirectoryError):
+            return 0.0
+
     def delete(self, key: str) -> None:
         """Removes `key` and the folders that this empties. A key that is not there is a success: deletes may repeat."""
         with self.deleting() as delete:
@@ -94,6 +120,18 @@ class Storage:
                 key = Path(where, name).relative_to(self.root).as_posix()
                 if key.startswith(prefix) and _KEY.fullmatch(key):
                     yield key
+
+    def remove_unfinished(self, older_than: float) -> int:
+        """Removes what writers that were killed left half-written, so many seconds ago or earlier. Returns how many."""
+        removed = 0
+        for where, _, names in os.walk(self.root):
+            for name in names:
+                path = Path(where, name)
+                with suppress(FileNotFoundError):
+                    if _TEMPORARY.fullmatch(name) and time.time() - path.stat().st_mtime >= older_than:
+                        path.unlink()
+                        removed += 1
+        return removed
 
     def _path(self, key: str) -> Path:
         if len(key) > _LONGEST_KEY or not _KEY.fullmatch(key):

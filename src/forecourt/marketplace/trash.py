@@ -6,9 +6,11 @@ trashed ones included, holds its key. A crash can leave a file for a while, and 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from forecourt import Session, job
 from forecourt.marketplace.analytics import LOCK as ANALYTICS_LOCK
@@ -23,20 +25,25 @@ LONGEST = 36_500
 BATCH = 1_000
 """Files after which a call of the reaper leaves the rest to the next: each costs a lock until the transaction ends."""
 
-# Under READ COMMITTED a row that was restored while we waited for its lock is looked at again, and spared. Its events
-# go too, or the next night would aggregate them for a listing that is no more.
+# Under READ COMMITTED a row that was restored while we waited for its lock is looked at again, and spared.
+DOOMED = text(
+    """
+    SELECT id
+    FROM car_listings
+    WHERE deleted_at <= now() - :days * interval '24 hours'
+      AND (CAST(:ids AS bigint[]) IS NULL OR id = ANY (CAST(:ids AS bigint[])))
+    ORDER BY id
+    FOR UPDATE
+    """
+)
+# What another table's rows still need is known when a statement ends, also where the constraint would wait for the commit.
+AT_ONCE = text("SET CONSTRAINTS ALL IMMEDIATE")
+# Its events go too, or the next night would aggregate them for a listing that is no more.
 EMPTY = text(
     """
-    WITH doomed AS (
-        SELECT id
-        FROM car_listings
-        WHERE deleted_at <= now() - :days * interval '24 hours'
-        ORDER BY id
-        FOR UPDATE
-    ),
-    gone AS (
+    WITH gone AS (
         DELETE FROM car_listings
-        WHERE id IN (SELECT id FROM doomed)
+        WHERE id = ANY (CAST(:doomed AS bigint[]))
         RETURNING id, photo_keys(photos) AS keys
     ),
     stats AS (
@@ -121,20 +128,72 @@ KEEP = text(
 FORGET = text("DELETE FROM blob_deletions WHERE id = ANY(:ids) AND NOT keys && CAST(:busy AS text[])")
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A listing that could not be deleted, since rows of `table` refer to it; `why` is the database's own sentence."""
+
+    listing_id: int
+    table: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """What went: listings, their stats, events and files, by name; and the listings that did not."""
+
+    gone: dict[str, int]
+    kept: list[Kept]
+
+
 @job(queue="low", timeout=3600)
 def cleanup_soft_deleted(days: int = 30, *, session: Session) -> dict[str, int]:
     """Delete for good what was trashed `days` times 24 hours ago or earlier, and let the reaper see to the photos.
 
-    With a listing go its stats and its raw events. Returns how many of each, and how many files may follow. Raises
-    ValueError for negative `days`.
+    With a listing go its stats and its raw events. One to which rows of other tables refer stays, and is named in the log.
+    Returns how many of each, how many files may follow, and how many listings were kept. Raises ValueError for negative `days`.
+    """
+    emptied = purge(session, days)
+    for kept in emptied.kept:
+        log.warning("listing %d stays in the trash: %s", kept.listing_id, kept.why)
+    log.info("Permanently deleted %d old soft-deleted listings", emptied.gone["deleted"])
+    return emptied.gone | {"kept": len(emptied.kept)}
+
+
+def purge(session: Session, days: int, ids: Sequence[int] | None = None) -> Emptied:
+    """Delete, in the caller's transaction, what was trashed so long ago, of `ids` or of all; its files follow after the commit.
+
+    Rolled back it has changed nothing, and said what would go. Raises ValueError for negative `days`.
     """
     if not 0 <= days <= LONGEST:
         raise ValueError(f"days: expected 0 to {LONGEST}, not {days}")
     session.execute(ANALYTICS_LOCK)  # stats of a deleted listing must not be computed meanwhile
-    counts = session.execute(EMPTY, {"days": days}).mappings().one()
+    session.execute(AT_ONCE)
+    emptied = Emptied({"deleted": 0, "stats": 0, "events": 0, "files": 0}, [])
+    doomed = session.scalars(DOOMED, {"days": days, "ids": None if ids is None else list(ids)}).all()
+    if doomed:
+        _delete_rows(session, doomed, emptied)
     if session.scalars(ANY_LEFT).one():
         reap_blobs.using(session=session).dispatch()
-    return dict(counts)
+    return emptied
+
+
+def _delete_rows(session: Session, doomed: Sequence[int], emptied: Emptied) -> None:
+    """All in one statement; if the database refuses, by halves, until those that it refuses stand alone."""
+    try:
+        with session.begin_nested():
+            counts = session.execute(EMPTY, {"doomed": list(doomed)}).mappings().one()
+    except IntegrityError as refused:
+        if len(doomed) == 1:
+            reason = refused.orig.diag  # type: ignore[union-attr]
+            why = ". ".join(part.rstrip(".") for part in (reason.message_primary, reason.message_detail) if part)
+            emptied.kept.append(Kept(doomed[0], reason.table_name or "", why))
+            return
+        half = len(doomed) // 2
+        _delete_rows(session, doomed[:half], emptied)
+        _delete_rows(session, doomed[half:], emptied)
+        return
+    for name, count in counts.items():
+        emptied.gone[name] += count
 
 
 @job(queue="low", timeout=900)

@@ -36,6 +36,12 @@ class BadUpload(Exception):
         return f"{self.code}: {self.words}"
 
 
+def beyond(value: int, limit: int, unit: str, more: str = "") -> str:
+    """ "20.000001 MB; at most 20 MB": in millions, with as many digits as it takes to see that it is more."""
+    rounded = next(text for digits in range(7) if float(text := f"{value / 1e6:.{digits}f}") * 1e6 > limit)
+    return f"{rounded} {unit}{more}; at most {limit // 1_000_000} {unit}"
+
+
 def spool(storage: Storage, base64_text: str) -> str:
     """Decodes one upload and stores it as `incoming/<sha256>-<random>`; returns that key.
 
@@ -84,4 +90,4 @@ def _without_header(text: str) -> str:
 
 
 def _too_large(size: int) -> BadUpload:
-    return BadUpload("too_large", f"{size / 1e6:.1f} MB; a photo may have {MAX_UPLOAD_BYTES // 1_000_000} MB at most")
+    return BadUpload("too_large", beyond(size, MAX_UPLOAD_BYTES, "MB"))

@@ -3,6 +3,8 @@
 from sqlalchemy import text
 
 from forecourt import Session, job
+from forecourt.jobs.dispatch import Call, Transaction
+from forecourt.marketplace.visitors import is_person
 
 COUNT = text(
     """
@@ -36,3 +38,16 @@ def increment_views_count(listing_id: list[int], *, session: Session) -> dict[st
     """
     counted = session.scalars(COUNT, {"listing_ids": listing_id}).all()
     return {"views": sum(counted), "listings": len(counted)}
+
+
+def count_view(
+    listing_id: int,
+    *,
+    user_agent: str | None,
+    purpose: str | None = None,
+    session: Transaction | None = None,
+) -> Call | None:
+    """Dispatch one view, if a person looks; None for bots, link previews and pages fetched ahead. See `visitors.is_person`."""
+    if not is_person(user_agent, purpose):
+        return None
+    return increment_views_count.using(session=session).dispatch(listing_id=listing_id)

@@ -1,67 +1,92 @@
-"""Warns providers whose prepaid wallet runs dry."""
+"""Warns providers whose prepaid wallet runs dry, or ran dry since the last time."""
 
-from decimal import Decimal
+import logging
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt import job
-from forecourt.marketplace.notices import LowWalletBalance, tell
+from forecourt.marketplace.kinds import LowWalletBalance
+from forecourt.marketplace.notices import tell
 from forecourt.settings import settings
-
-LOW_BALANCE = Decimal(50)
-"""Below this, in the wallet's own currency, a balance is low: the marketplace's figure since its first version. An
-empty wallet is not low but out of use."""
 
 DAYS_BETWEEN = 7
 """Business days, not hours, from one warning to the next: a Monday's run that came late, or a change of clocks, doesn't
 cost a provider next Monday's warning."""
 
+RECOVERED = 1.2
+"""A wallet that was low is no longer so at this many times its limit: one that flaps around the limit has one episode."""
+
+log = logging.getLogger(__name__)
+
+CLOSE = text(
+    """
+    UPDATE car_providers
+    SET low_wallet_since = NULL
+    WHERE low_wallet_since IS NOT NULL
+      AND wallet_balance >= :recovered * wallet_limit(wallet_currency, low_wallet_limit)
+    """
+)
+# An empty wallet is not low but out of use, and told once: when it emptied since the last warning.
+WARN = text(
+    """
+    WITH low AS (
+        SELECT id
+        FROM car_providers
+        WHERE is_active
+          AND wallet_balance < wallet_limit(wallet_currency, low_wallet_limit)
+          AND (wallet_balance > 0 OR wallet_emptied_at > coalesce(low_wallet_notified_at, '-infinity'))
+        ORDER BY id
+        FOR NO KEY UPDATE
+    ),
+    due AS (
+        UPDATE car_providers
+        SET low_wallet_notified_at = now(),
+            low_wallet_since = coalesce(low_wallet_since, now())
+        FROM low
+        WHERE car_providers.id = low.id
+          AND (low_wallet_notified_at IS NULL
+               OR (low_wallet_notified_at AT TIME ZONE :zone)::date + :days <= (now() AT TIME ZONE :zone)::date)
+        RETURNING car_providers.*
+    )
+    SELECT
+        due.id, user_id, name, wallet_balance, wallet_currency, low_wallet_since,
+        wallet_limit(wallet_currency, low_wallet_limit) AS threshold,
+        (now() AT TIME ZONE :zone)::date AS today
+    FROM low
+    LEFT JOIN due USING (id)
+    """
+)
+
 
 @job(queue="low", timeout=600)
 def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
-    """Tell each active provider with 0 < balance < 50, at most once in seven days however often this runs.
+    """Tell each active provider whose balance is below its limit, at most once in seven days however often this runs.
 
-    A balance that flaps around the limit within the week is told once. `updated_at` stays: a warning changes no public
-    page.
+    The limit is the provider's own, else its currency's in `wallet_limits`, else 50. A balance that flaps around it within the
+    week is told once. A wallet that emptied since the last warning is told once more. `updated_at` stays: a warning changes no
+    public page.
     """
-    low = session.execute(
-        text("""
-            WITH low AS (
-                SELECT id
-                FROM car_providers
-                WHERE wallet_balance > 0
-                  AND wallet_balance < :threshold
-                  AND is_active
-                ORDER BY id
-                FOR NO KEY UPDATE
-            ),
-            due AS (
-                UPDATE car_providers
-                SET low_wallet_notified_at = now()
-                FROM low
-                WHERE car_providers.id = low.id
-                  AND (low_wallet_notified_at IS NULL
-                       OR (low_wallet_notified_at AT TIME ZONE :zone)::date + :days <= (now() AT TIME ZONE :zone)::date)
-                RETURNING car_providers.*
-            )
-            SELECT
-                due.id, user_id, name, wallet_balance, wallet_currency,
-                (now() AT TIME ZONE :zone)::date AS today
-            FROM low
-            LEFT JOIN due USING (id)
-        """),
-        {"threshold": LOW_BALANCE, "days": DAYS_BETWEEN, "zone": settings().timezone},
-    ).all()
+    session.execute(CLOSE, {"recovered": RECOVERED})
+    low = session.execute(WARN, {"days": DAYS_BETWEEN, "zone": settings().timezone}).all()
     due = [row for row in low if row.id is not None]
     told = tell(
         session,
         [
             (
                 row.user_id,
-                LowWalletBalance(row.id, row.name, row.wallet_balance, row.wallet_currency, LOW_BALANCE, row.today),
+                LowWalletBalance(
+                    row.id,
+                    row.name,
+                    row.wallet_balance,
+                    row.wallet_currency,
+                    row.threshold,
+                    row.today,
+                    row.low_wallet_since,
+                ),
             )
             for row in due
         ],
     )
+    log.info("Sent low balance notifications to %d providers", told)
     return {"low": len(low), "notified": told, "already_told": len(low) - told}

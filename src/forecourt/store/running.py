@@ -35,8 +35,8 @@ INSERT INTO forecourt.done (
 )
 SELECT id, batch_id, worker, created_at,
        clock_timestamp() - make_interval(secs => (%(seconds)s::float8[])[width_bucket(id, %(ids)s::bigint[])]),
-       least(attempts + 1, 32767), coalesce(told ->> 'outcome', 'finished'), job, queue,        CASE WHEN pg_column_size(args) <= 16384 THEN args ELSE forecourt.short_of(args) END,
-       CASE WHEN told -> 'incident' IS NULL THEN history ELSE forecourt.remember(history, told -> 'incident') END,
+       least(attempts + 1, 32767), coalesce(told ->> 'outcome', 'finished'), job, queue,        CASE WHEN pg_column_size(args)
+       <= 16384 THEN args ELSE forecourt.short_of(args) END, CASE WHEN told -> 'incident' IS NULL THEN history ELSE forecourt.remember(history, told -> 'incident') END,
        told -> 'result', trace
 FROM gone
 CROSS JOIN LATERAL (SELECT %(told)s::jsonb -> id::text) AS of_call(told)
@@ -121,7 +121,8 @@ FROM gone
 RETURNING id
 """
 
-# Whoever rescues knows no job, so the attempt is counted here, and the slot that claims the call next decides whether it was the last.
+# Whoever rescues knows no job, so the attempt is counted here, and the slot that claims the call next decides whether it was
+# the last.
 RESCUE = """
 WITH gone AS (
     DELETE FROM forecourt.running

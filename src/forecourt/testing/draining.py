@@ -163,7 +163,7 @@ class _Hand:
             raise self._alarm.rung
 
     def _execute(self, calls: list[Claimed]) -> list[Completion]:
-        job = registry[calls[0].job] if calls[0].job in registry else None
+        job = registry.get(calls[0].job)
         if job is not None and job.is_async:
             from forecourt.workers.async_executor import AsyncExecutor
 

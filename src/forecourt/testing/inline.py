@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from forecourt.database import in_transaction_of
 from forecourt.jobs.attempt import run, run_in_foreground
 from forecourt.jobs.context import RunningCall, current
-from forecourt.jobs.dispatch import Call, Dispatch, Transaction
+from forecourt.jobs.dispatch import Call, Dispatch
 from forecourt.jobs.job import Job, registry
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.jobs.results import raised

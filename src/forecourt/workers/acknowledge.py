@@ -58,8 +58,8 @@ class Acknowledger:
         minutes.add(tx, self._writer, _tallies(verdicts, ours))
 
     def write_one_by_one(self, tx: Connection[Any], completions: Sequence[Completion]) -> list[Completion]:
-        """Write ends of which one cannot be written, one by one so that it is found. Its call fails, and says why. Returns those whose
-        failure cannot be written either."""
+        """Write ends of which one cannot be written, one by one so that it is found. Its call fails, and says why. Returns
+        those whose failure cannot be written either."""
         stuck = []
         for completion in completions:
             reason = self._try_to_write(tx, completion)

@@ -1,4 +1,5 @@
-"""Executes calls: runs the function, and for a job with a session or a connection commits its effects together with the call's end."""
+"""Executes calls: runs the function, and for a job with a session or a connection commits its effects together with the call's
+end."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -1,8 +1,9 @@
 """The fork server: a process with one thread that has the application loaded and forks slots from it.
 
-A supervisor has threads and connections, which no fork may inherit, and loads no application; and a fork starts in a millisecond and
-shares its parent's memory. The fork server lives in a session of its own, so the terminal's Ctrl-C reaches only the supervisor. When
-the supervisor ends, however it ends, the fork server kills its slots and goes; when the fork server ends, the kernel kills the slots.
+A supervisor has threads and connections, which no fork may inherit, and loads no application; and a fork starts in a
+millisecond and shares its parent's memory. The fork server lives in a session of its own, so the terminal's Ctrl-C reaches only
+the supervisor. When the supervisor ends, however it ends, the fork server kills its slots and goes; when the fork server ends,
+the kernel kills the slots.
 """
 
 import gc
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from forecourt.database.engine import connect
+from forecourt.database.revision import require_current
 from forecourt.jobs.application import load
 from forecourt.jobs.job import Job
 from forecourt.logs import configure
@@ -128,8 +130,9 @@ def main() -> None:
     try:
         app = load(sys.argv[2])
         with connect() as connection:
+            require_current(connection, marketplace=app.has_marketplace)
             app.declare(connection)  # closed before anything is forked
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor says it
         orders.sendall(_told(error))
         raise SystemExit(1) from None
     gc.collect()

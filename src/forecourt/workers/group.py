@@ -1,7 +1,7 @@
 """Group commit: calls of a job that share one transaction, each behind a savepoint of its own.
 
-One that raises is rolled back alone. When the transaction as a whole comes to nothing (a deadlock, a lock waited for too long, a commit
-that fails, a claim that was lost), its calls run one by one, and the next groups are smaller.
+One that raises is rolled back alone. When the transaction as a whole comes to nothing (a deadlock, a lock waited for too long,
+a commit that fails, a claim that was lost), its calls run one by one, and the next groups are smaller.
 """
 
 import time
@@ -45,7 +45,8 @@ class Grouped(NamedTuple):
 
 
 class Groups:
-    """Runs groups, and learns how large they may be: half as large after one that came to nothing, a little larger after each other."""
+    """Runs groups, and learns how large they may be: half as large after one that came to nothing, a little larger after each
+    other."""
 
     def __init__(self, executor: Executor, jobs: Mapping[str, Job[..., Any]], capture: LogCapture) -> None:
         self._executor = executor
@@ -139,8 +140,8 @@ class _Group:
         self._done.append(Completion(call, Finished(text, committed=True), seconds))
 
     def _tell_apart(self, begun: Sequence[Claimed]) -> None:
-        """What became of each, when the transaction came to nothing, unless a call had committed it by hand: then those before it have
-        had their effects, and it is to blame."""
+        """What became of each, when the transaction came to nothing, unless a call had committed it by hand: then those before
+        it have had their effects, and it is to blame."""
         if self._guilty is None or not self._was_committed():
             self.calls = [(call, None) for call in begun]
             return

@@ -1,5 +1,5 @@
-"""A slot's first act, where another one died: what that one had ended is written, what it had not begun goes back, and what its death
-means for the call that it was running is decided by the call's policy."""
+"""A slot's first act, where another one died: what that one had ended is written, what it had not begun goes back, and what its
+death means for the call that it was running is decided by the call's policy."""
 
 import time
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from forecourt.workers.rounds import Rounds
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """What a dead slot left: calls that are over, calls that it had not begun, and calls of which one is to blame for its death while
-    nobody knows which: they run one by one."""
+    """What a dead slot left: calls that are over, calls that it had not begun, and calls of which one is to blame for its death
+    while nobody knows which: they run one by one."""
 
     over: list[Completion]
     untouched: list[Claimed]

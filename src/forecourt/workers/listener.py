@@ -1,4 +1,5 @@
-"""The listener: wakes idle slots within milliseconds of a dispatch. An optimization only: polling is the truth, and its doing too."""
+"""The listener: wakes idle slots within milliseconds of a dispatch. An optimization only: polling is the truth, and its doing
+too."""
 
 import logging
 import select
@@ -31,11 +32,11 @@ LONGEST_BACKOFF = 5.0
 
 
 class Listener(threading.Thread):
-    """While a slot is idle it holds the queues' advisory locks in shared mode, which tells those who dispatch that a notification is
-    wanted; busy slots find new calls anyway, and spare them the cost.
+    """While a slot is idle it holds the queues' advisory locks in shared mode, which tells those who dispatch that a
+    notification is wanted; busy slots find new calls anyway, and spare them the cost.
 
-    `is_wanted` says whether a slot is idle, `wake` wakes one of them. Every `sleep` seconds one is woken whatever was heard. Behind a
-    pooler in transaction mode, where no connection stays one's own to listen on, that alone is left.
+    `is_wanted` says whether a slot is idle, `wake` wakes one of them. Every `sleep` seconds one is woken whatever was heard.
+    Behind a pooler in transaction mode, where no connection stays one's own to listen on, that alone is left.
     """
 
     def __init__(
@@ -128,7 +129,8 @@ class Listener(threading.Thread):
             impatience = min(impatience * 2, self._sleep)
 
     def _poll(self, descriptors: Sequence[int], patience: float) -> None:
-        """Wait until one of them can be read, the cord is pulled, or patience ends. Poll, since select knows no descriptor above 1023."""
+        """Wait until one of them can be read, the cord is pulled, or patience ends. Poll, since select knows no descriptor
+        above 1023."""
         now = time.monotonic()
         if now >= self._poll_at:
             self._poll_at = now + self._sleep

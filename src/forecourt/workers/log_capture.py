@@ -12,8 +12,8 @@ _of_call: ContextVar[deque[str]] = ContextVar("lines")
 
 
 class LogCapture(logging.Handler):
-    """Keeps the last lines that were logged since the call began: at most 200, and 16 kB. Calls that run beside each other, in threads
-    or as coroutines, have lines of their own; what other threads log belongs to the call that began last."""
+    """Keeps the last lines that were logged since the call began: at most 200, and 16 kB. Calls that run beside each other, in
+    threads or as coroutines, have lines of their own; what other threads log belongs to the call that began last."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)

@@ -1,8 +1,8 @@
 """Slot markers: what each slot of a worker holds, runs and has ended, on pages that outlive it.
 
 A slot writes, and everybody else reads: its supervisor, to enforce deadlines; its successor, to write the ends that it could not
-write any more and to know whom to blame; and whoever rescues the calls of a worker that was killed as a whole. A mapped page costs a
-slot a store a word, and is there after any kind of death.
+write any more and to know whom to blame; and whoever rescues the calls of a worker that was killed as a whole. A mapped page
+costs a slot a store a word, and is there after any kind of death.
 
     a slot's pages:  words, of which the first are its state
                      rows, one a call that it holds: id, token, began, deadline, state
@@ -28,7 +28,8 @@ MOST_CALLS = 2048
 JOURNAL = 192 * 1024
 """Bytes of outcomes that a slot may have unwritten."""
 NEARLY_FULL = JOURNAL - 96 * 1024
-"""From here on the next outcome may find no room: its result or traceback, and its log, are each cut to 16,384 characters before."""
+"""From here on the next outcome may find no room: its result or traceback, and its log, are each cut to 16,384 characters
+before."""
 
 HEADER = 16
 WIDTH = 5
@@ -36,9 +37,9 @@ WORD = 8
 WORDS = HEADER + MOST_CALLS * WIDTH
 SIZE = WORDS * WORD + JOURNAL
 
-# The words of the header. A slot's: how many rows are in use; between which of them calls are running; bytes of the journal; how many
-# attempts have ended, and calls been claimed, in all; ends that are not written to the database yet; how often it became idle, having
-# found nothing to claim; how often a claim was cut off by its limit; and how many estates were settled.
+# The words of the header. A slot's: how many rows are in use; between which of them calls are running; bytes of the journal;
+# how many attempts have ended, and calls been claimed, in all; ends that are not written to the database yet; how often it
+# became idle, having found nothing to claim; how often a claim was cut off by its limit; and how many estates were settled.
 HELD, LOW, HIGH, WRITTEN, ENDED, CLAIMED, UNWRITTEN, IDLE, CUT_OFF, SETTLED = range(10)
 # Its supervisor's: how many calls it may claim in all, -1 for any number; whether it is to end; and whether others are idle.
 ALLOWED, STOP, WANTED = range(10, 13)

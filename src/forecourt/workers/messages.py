@@ -1,5 +1,5 @@
-"""What a supervisor, its fork server and its slots tell each other: few words, and all of them light, since the supervisor loads nothing
-that it does not need."""
+"""What a supervisor, its fork server and its slots tell each other: few words, and all of them light, since the supervisor
+loads nothing that it does not need."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,5 @@
-"""How many calls a round claims: about 20 ms of work, so that its transaction costs little and nothing waits long behind another."""
+"""How many calls a round claims: about 20 ms of work, so that its transaction costs little and nothing waits long behind
+another."""
 
 from collections.abc import Sequence
 

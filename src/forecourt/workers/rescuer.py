@@ -34,8 +34,8 @@ class Rescuer(Agent):
     """Gives back the calls of workers that stopped beating, or whose process on this host has ended.
 
     A call is given back at most once a claim: its run token changes when another worker claims it, so a late acknowledgement
-    from the first finds nothing to change. A call that had started loses a try; one that was only claimed loses nothing. Whether that
-    was its last try is its job's to say, so whoever claims it next decides.
+    from the first finds nothing to change. A call that had started loses a try; one that was only claimed loses nothing.
+    Whether that was its last try is its job's to say, so whoever claims it next decides.
     """
 
     every = 2.0
@@ -99,8 +99,8 @@ class Rescuer(Agent):
 
 
 def give_back(tx: Connection[tuple[object, ...]], gone: list[Registered], files: dict[int, Path | None]) -> list[Held]:
-    """Move everything that these workers hold to ready; what they had begun, as their markers or the rows tell, with one attempt more.
-    Returns the calls."""
+    """Move everything that these workers hold to ready; what they had begun, as their markers or the rows tell, with one
+    attempt more. Returns the calls."""
     held = running.of_workers(tx, [worker.id for worker in gone])
     begun = {token for worker in gone for token in _to_blame(files.get(worker.id), worker.slots)}
     origins = {worker.id: worker for worker in gone}
@@ -121,8 +121,8 @@ def give_back(tx: Connection[tuple[object, ...]], gone: list[Registered], files:
 
 
 def _to_blame(file: Path | None, slots: int) -> set[int]:
-    """The tokens of the calls that were running when the worker ended. Of several that ran together in a slot nobody knows which is to
-    blame, if any is, so none is."""
+    """The tokens of the calls that were running when the worker ended. Of several that ran together in a slot nobody knows
+    which is to blame, if any is, so none is."""
     open_calls = [
         [marked.token for marked in begun if marked.state == markers.OPEN]
         for begun in markers.begun(file, slots).values()

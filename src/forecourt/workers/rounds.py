@@ -65,8 +65,8 @@ class Rounds:
         self._hint_until = 0.0
 
     def round(self, limit: int, *, fill: bool = False) -> list[Claimed]:
-        """Write what has ended, and claim up to `limit` calls; with `fill`, more of a batched job's if it is the last of them. Raises
-        what the database raises; nothing is lost then."""
+        """Write what has ended, and claim up to `limit` calls; with `fill`, more of a batched job's if it is the last of them.
+        Raises what the database raises; nothing is lost then."""
         with self._lock:
             return self._round(limit, fill)
 

@@ -1,8 +1,9 @@
 """A slot: a process that works in rounds. It claims some calls, runs them one after the other, and writes their ends with the next
 claim.
 
-It is forked from the fork server, so the application is loaded. It hears little: a byte that says "look, there may be something", and
-the end of that channel, which is its supervisor's. When to stop, and what takes too long, is the supervisor's to see.
+It is forked from the fork server, so the application is loaded. It hears little: a byte that says "look, there may be
+something", and the end of that channel, which is its supervisor's. When to stop, and what takes too long, is the supervisor's
+to see.
 """
 
 import gc
@@ -131,8 +132,8 @@ class Slot:
         return bool(self.page.words[markers.STOP])
 
     def exchange(self, limit: int) -> list[Claimed]:
-        """One round's transaction. Returns what was claimed and may begin; whatever may not is over already. Raises what the database
-        raises."""
+        """One round's transaction. Returns what was claimed and may begin; whatever may not is over already. Raises what the
+        database raises."""
         words = self.page.words
         claimed = self.rounds.round(limit, fill=words[markers.ALLOWED] < 0)
         words[markers.UNWRITTEN] = 0

@@ -23,7 +23,8 @@ DEATH_AT_BIRTH = 0.2
 """Seconds to wait before a slot that died without having run anything is replaced."""
 
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Seconds to wait after a fork server was killed at its start, until the worker gives up: what kills it will not have had enough."""
+"""Seconds to wait after a fork server was killed at its start, until the worker gives up: what kills it will not have had
+enough."""
 
 PORTION = 100
 """Into so many portions the calls of --max-jobs are divided, since what one slot may claim, another may not."""
@@ -130,7 +131,8 @@ class SlotPool:
             self._hear()
 
     def watch(self) -> bool:
-        """Enforce deadlines, take back what waits behind slow calls, and see who is idle. Returns whether any slot has become so."""
+        """Enforce deadlines, take back what waits behind slow calls, and see who is idle. Returns whether any slot has become
+        so."""
         now = time.monotonic_ns()
         for slot in self._slots:
             if slot.pid is None:
@@ -144,12 +146,13 @@ class SlotPool:
         self._bear_due(now / 1e9)
         self._grant()
         is_idle = self.has_idle()
-        if is_idle and (self._owed or any([slot.was_cut_off() for slot in self._slots])):
+        cut_off = sum(slot.was_cut_off() for slot in self._slots)
+        if is_idle and (self._owed or cut_off):
             self._owed = False
             self.wake_one()
         for slot in self._slots:
             slot.page.words[markers.WANTED] = is_idle
-        return any([slot.became_idle() for slot in self._slots])
+        return sum(slot.became_idle() for slot in self._slots) > 0
 
     def cancel(self, ids: set[int]) -> None:
         """End calls that an operator does not want any more: those that wait here go back, to be ended there."""

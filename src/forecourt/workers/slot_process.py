@@ -1,5 +1,5 @@
-"""A slot as its supervisor sees it: reads its page, wakes it, takes back what it has not begun, and has it killed. What a death means is
-its successor's to decide."""
+"""A slot as its supervisor sees it: reads its page, wakes it, takes back what it has not begun, and has it killed. What a death
+means is its successor's to decide."""
 
 import logging
 import socket
@@ -141,8 +141,8 @@ class SlotProcess:
         return max(0.0, (min(dues) - now) / 1e9) if dues else None
 
     def cancel(self, ids: set[int]) -> list[tuple[int, int]]:
-        """End these calls, if it runs one of them by itself: by its death. Returns what it had not begun, which may be among them and
-        goes back. A call that runs in a batch with others is left to finish."""
+        """End these calls, if it runs one of them by itself: by its death. Returns what it had not begun, which may be among
+        them and goes back. A call that runs in a batch with others is left to finish."""
         running = self._running()
         for marked in running:
             together = sum(other.began == marked.began for other in running)

@@ -79,8 +79,8 @@ def decide(
     log: tuple[str, ...] = (),
     options: dict[str, Any] = NO_OPTIONS,
 ) -> Verdict:
-    """The transition that an attempt of `seconds` with this outcome leads to. `log` is the tail of what it logged, `options` what the
-    call's row notes of what counts on it."""
+    """The transition that an attempt of `seconds` with this outcome leads to. `log` is the tail of what it logged, `options`
+    what the call's row notes of what counts on it."""
     final = False
     match outcome:
         case Finished(committed=True):

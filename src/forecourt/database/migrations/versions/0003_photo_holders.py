@@ -1,11 +1,12 @@
 """Which listings hold a photo, noted where it is set instead of indexed where it lies; files to delete, a row a listing."""
 
-from forecourt.database.schema import run
+from forecourt.database.schema import run_marketplace, undo_marketplace
 
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+MARKETPLACE = True
 
 UP = """
 DROP INDEX public.car_listings_photo_keys;
@@ -80,8 +81,8 @@ CREATE INDEX car_listings_photo_keys ON public.car_listings USING gin (public.ph
 
 
 def upgrade() -> None:
-    run(UP)
+    run_marketplace(revision, UP)
 
 
 def downgrade() -> None:
-    run(DOWN)
+    undo_marketplace(revision, DOWN)

@@ -1,0 +1,198 @@
+"""Hands a notice's mail over, once, and says on its row what became of it.
+
+    pending ──► sending ──► sent         the server accepted it
+       ▲           │──────► filed        there is no server: it is a file in the outbox
+       └───────────┤──────► suppressed   it is no longer true, or there is no address
+        put off    └──────► failed       refused for good, or put off until the last try; the reason is beside it
+
+A mail is handed over once. An advisory lock lasts as long as the transaction that does it. It is not a lock on the row, so
+the reader can mark the notice as read meanwhile; and it ends with the connection, so nothing has to expire after a crash.
+Only a process that dies in the instant between the server's "250 accepted" and the commit leaves the row at `sending`; the
+mail is then sent again, with the same Message-ID, by which mail systems recognise the copy. The other choice would be mails
+that are lost without a trace.
+"""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from forecourt import Release, exponential, job
+from forecourt.database import in_transaction_of
+from forecourt.database import session as transaction
+from forecourt.jobs.context import current
+from forecourt.marketplace import letters
+from forecourt.marketplace.address import NoPublicAddress, public_address
+from forecourt.marketplace.kinds import STORED, Notice
+from forecourt.marketplace.mail import Mail, MailDelayed, MailRefused, ServerAway, compose, hand_over
+from forecourt.marketplace.quiet import quiet_until
+from forecourt.marketplace.smtp import SmtpServer
+from forecourt.settings import settings
+from forecourt.store.mentions import mentioned
+
+OUTAGE_SECONDS = 30.0
+"""So long nobody asks a server again that did not answer. Each slot that meets it in the same moment waits for its timeout once;
+all other mails go back at once, uncounted. Without that each of a night's mails would hold a slot for its timeout."""
+
+BEHIND = 10
+"""The priority of mails in their queue: behind the duties of the night."""
+
+ROW = text(
+    """
+    SELECT kind, data, dedupe_key, notifications.created_at, name, email, locale, timezone
+    FROM notifications
+    JOIN users ON users.id = notifications.user_id
+    WHERE notifications.id = :id
+      AND (mail_status IN ('pending', 'sending', 'failed') OR mail_status = 'filed' AND :server)
+    """
+)
+SETTLE = text(
+    """
+    UPDATE notifications
+    SET mail_status = :status,
+        mail_reason = :reason,
+        message_id = :message_id,
+        mail_attempted_at = CASE WHEN :status = 'suppressed' THEN mail_attempted_at ELSE now() END,
+        sent_at = CASE WHEN :status = 'sent' THEN now() END
+    WHERE id = :id
+    """
+)
+# In a transaction of its own, beside the call's, which may not be waited for: it may be the one that changes the row.
+NOTE = text(
+    """
+    UPDATE notifications
+    SET mail_status = :status,
+        mail_reason = :reason,
+        mail_attempted_at = now()
+    WHERE id = (SELECT id FROM notifications WHERE id = :id FOR NO KEY UPDATE SKIP LOCKED)
+    """
+)
+OUTAGE = text(
+    """
+    INSERT INTO mail_outages (server, until, why)
+    VALUES (:server, now() + :seconds * interval '1 second', :why)
+    ON CONFLICT (server) DO UPDATE
+    SET until = excluded.until,
+        why = excluded.why
+    """
+)
+AWAY = text("SELECT until - now() AS left, why FROM mail_outages WHERE server = :server AND until > now()")
+LOST = text(
+    """
+    UPDATE notifications
+    SET mail_status = 'failed',
+        mail_reason = 'its call failed, was killed at its last try, or was removed; resend it'
+    WHERE mail_status IN ('pending', 'sending')
+      AND coalesce(mail_attempted_at, created_at) < now() - interval '1 hour'
+      AND NOT id::text = ANY (CAST(:waiting AS text[]))
+    """
+)
+A_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+
+@job(queue="low", priority=BEHIND, tries=8, backoff=exponential(60, maximum=timedelta(hours=2)), timeout=60)
+def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
+    """Hand over a notification's mail, unless it was already, or is no longer true.
+
+    Retries last about two hours, longer than a mail server's restart. A mail that its server refuses for good, or puts
+    off until the last try, becomes `failed`, with the reason; dispatching it again (after the address was corrected, say) tries
+    again.
+    """
+    notification = UUID(notification_id)
+    if not session.scalar(
+        text("SELECT pg_try_advisory_xact_lock(hashtextextended('mail:' || :id, 0))"), {"id": str(notification)}
+    ):
+        raise Release(30, "another attempt is handing this mail over")
+    row = session.execute(ROW, {"id": notification, "server": settings().smtp_url is not None}).one_or_none()
+    if row is None:
+        return {"already_settled": 1}
+    notice: Notice = STORED[row.kind].validate_python(row.data)
+    if not row.email:
+        return _settle(session, notification, "suppressed", "the user has no e-mail address")
+    if not session.scalar(text(notice.still_true), asdict(notice)):
+        return _settle(session, notification, "suppressed", notice.moot)
+    reader = letters.Reader.of(row.name, row.locale, row.timezone)
+    _put_off_while_quiet(session, reader)
+    _put_off_while_away(session)
+    if settings().smtp_url:  # a file is there or not: there is no way on which it could be
+        _note(notification, "sending", None)
+    try:
+        letter = letters.write(notice.kind, reader, _facts_now(session, notice), link=public_address() + notice.path)
+        message = compose(
+            Mail(
+                key=row.dedupe_key,
+                to=row.email,
+                language=reader.language,
+                at=row.created_at,
+                subject=letter.subject,
+                text=letter.text,
+                html=letter.html,
+            )
+        )
+        filed = hand_over(message)
+    except MailRefused as refused:
+        return _settle(session, notification, "failed", str(refused))
+    except (MailDelayed, NoPublicAddress) as delayed:
+        if isinstance(delayed, ServerAway):
+            with transaction() as tx:
+                tx.execute(OUTAGE, {"server": delayed.server, "seconds": OUTAGE_SECONDS, "why": str(delayed)})
+        _note(notification, "failed" if _is_last_try() else "pending", str(delayed))
+        raise
+    if filed is not None:
+        words = f"FORECOURT_SMTP_URL names no mail server, so the mail is the file {filed}"
+        return _settle(session, notification, "filed", words, message_id=message["Message-ID"])
+    return _settle(session, notification, "sent", message_id=message["Message-ID"])
+
+
+@job(queue="low", timeout=600)
+def fail_lost_mails(*, session: Session) -> dict[str, int]:
+    """Say so on the notices whose mail nobody will send any more: their call was killed at its last try, or removed."""
+    waiting = mentioned(in_transaction_of(session), f"(?i)({A_UUID})", failed=False)
+    lost = session.execute(LOST, {"waiting": [uuid.lower() for uuid in waiting]})
+    return {"failed": lost.rowcount}  # type: ignore[attr-defined]
+
+
+def _put_off_while_quiet(session: Session, reader: letters.Reader) -> None:
+    """Raise Release in the reader's quiet hours."""
+    now: datetime = session.scalars(text("SELECT clock_timestamp()")).one()
+    if (end := quiet_until(now, reader.zone, settings().quiet_hours)) is not None:
+        raise Release(
+            end - now, f"quiet hours of the reader, until {end.astimezone(reader.zone):%H:%M} ({reader.zone.key})"
+        )
+
+
+def _put_off_while_away(session: Session) -> None:
+    """Raise Release while the mail server is known not to answer."""
+    url = settings().smtp_url
+    away = session.execute(AWAY, {"server": str(SmtpServer.of(url))}).one_or_none() if url else None
+    if away is not None:
+        raise Release(away.left, away.why)
+
+
+def _facts_now(session: Session, notice: Notice) -> dict[str, Any]:
+    """The notice's facts, and those that may have changed since as they are."""
+    facts = asdict(notice)
+    if notice.now is not None and (found := session.execute(text(notice.now), facts).mappings().one_or_none()):
+        facts |= found
+    return facts
+
+
+def _is_last_try() -> bool:
+    call, tries = current.get(), deliver_mail.policy.tries
+    return call is not None and tries is not None and call.attempt >= tries
+
+
+def _note(notification: UUID, status: str, reason: str | None) -> None:
+    """What is true whatever becomes of the call's transaction."""
+    with transaction() as tx:
+        tx.execute(NOTE, {"id": notification, "status": status, "reason": reason})
+
+
+def _settle(
+    session: Session, notification: UUID, status: str, reason: str | None = None, *, message_id: str | None = None
+) -> dict[str, int]:
+    session.execute(SETTLE, {"id": notification, "status": status, "reason": reason, "message_id": message_id})
+    return {status: 1}

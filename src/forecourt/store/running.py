@@ -35,8 +35,9 @@ INSERT INTO forecourt.done (
 )
 SELECT id, batch_id, worker, created_at,
        clock_timestamp() - make_interval(secs => (%(seconds)s::float8[])[width_bucket(id, %(ids)s::bigint[])]),
-       least(attempts + 1, 32767), coalesce(told ->> 'outcome', 'finished'), job, queue,        CASE WHEN pg_column_size(args)
-       <= 16384 THEN args ELSE forecourt.short_of(args) END, CASE WHEN told -> 'incident' IS NULL THEN history ELSE forecourt.remember(history, told -> 'incident') END,
+       least(attempts + 1, 32767), coalesce(told ->> 'outcome', 'finished'), job, queue,
+       CASE WHEN pg_column_size(args) <= 16384 THEN args ELSE forecourt.short_of(args) END,
+       CASE WHEN told -> 'incident' IS NULL THEN history ELSE forecourt.remember(history, told -> 'incident') END,
        told -> 'result', trace
 FROM gone
 CROSS JOIN LATERAL (SELECT %(told)s::jsonb -> id::text) AS of_call(told)

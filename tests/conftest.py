@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test: one private server a run, one database a test, copied from a migrated template."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from forecourt.database.cluster import Cluster
 from forecourt.database.private import PrivateServer
 from forecourt.database.schema import upgrade
 from forecourt.settings import settings
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # so is Ctrl-C for what a shell runs in the background, and its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "SKEW_FILE" in os.environ:  # another day, on PostgreSQL's clock as well, which gets nothing of our environment
     _run = Cluster.run

@@ -20,9 +20,8 @@ from forecourt.database.private import PrivateServer
 from forecourt.database.schema import upgrade
 from forecourt.settings import settings
 
-if (
-    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-):  # so is Ctrl-C for what a shell runs in the background, and its children
+# What a shell starts in the background does not hear Ctrl-C, nor would the processes of the tests.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "SKEW_FILE" in os.environ:  # another day, on PostgreSQL's clock as well, which gets nothing of our environment

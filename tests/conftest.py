@@ -2,7 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +46,19 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server_url: str) -> str:
-    """The name of a migrated, empty database."""
-    name = "migrated"
-    _create(server_url, name)
-    engine = create_engine(make_url(server_url).set(drivername="postgresql+psycopg", database=name))
-    upgrade(engine)
-    engine.dispose()
-    return name
+def template(server_url: str) -> Callable[[], str]:
+    """Says the name of an empty database that was migrated today, on which its partitions depend: a run may pass midnight."""
+
+    @cache
+    def migrated(day: date) -> str:
+        name = f"migrated_{day:%Y%m%d}"
+        _create(server_url, name)
+        engine = create_engine(make_url(server_url).set(drivername="postgresql+psycopg", database=name))
+        upgrade(engine)
+        engine.dispose()
+        return name
+
+    return lambda: migrated(datetime.now(UTC).date())
 
 
 @pytest.fixture
@@ -72,10 +79,10 @@ def empty_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(name="database")
 def fresh_database(
-    server_url: str, template: str, database_name: str, empty_var: Path, monkeypatch: pytest.MonkeyPatch
+    server_url: str, template: Callable[[], str], database_name: str, empty_var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """The URL of a migrated database that only this test uses; the settings of this process point at it."""
-    _create(server_url, database_name, template)
+    _create(server_url, database_name, template())
     url = make_url(server_url).set(database=database_name).render_as_string(hide_password=False)
     monkeypatch.setenv("FORECOURT_DATABASE_URL", url)
     settings.cache_clear()

@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -131,7 +131,7 @@ def transaction() -> Iterator["Connection[Any]"]:
     """A transaction on the configured database, committed at the end of the block."""
     from forecourt.database.engine import connect
 
-    with connect() as connection:
+    with closing(connect()) as connection, connection:  # it stays open where the commit raises
         yield connection
 
 

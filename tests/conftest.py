@@ -22,9 +22,10 @@ from forecourt.database.private import PrivateServer
 from forecourt.database.schema import upgrade
 from forecourt.settings import settings
 
-# What a shell starts in the background does not hear Ctrl-C, nor would the processes of the tests.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell or nohup starts in the background ignores these, and so would every process of the tests: a handler is not inherited.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 if "SKEW_FILE" in os.environ:  # another day, on PostgreSQL's clock as well, which gets nothing of our environment
     _run = Cluster.run

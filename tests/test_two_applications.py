@@ -55,7 +55,7 @@ def test_each_does_its_own_calls_of_a_queue_that_both_serve(looking: Looking) ->
             return looking.count("done") == 42
 
         wait_until(all_are_done, what="both to do theirs")
-        assert "no job is named 'bake'; there is cool_the_cellar, cut" in typed(
+        assert "no job is named 'bake'. There is cool_the_cellar, cut." in typed(
             BUTCHERY, "queue", "dispatch", "bake", '{"n": 1}', code=5
         )
     expected = sorted((f"{what} {n}", 1) for what in ("bread", "meat") for n in range(1, 22))
@@ -98,7 +98,7 @@ def test_the_clock_of_each_knows_its_own_tasks_and_leaves_the_other_s_alone(look
             assert (list(bread), list(meat)) == (["fire_the_oven", "daily_bread"], ["cool_the_cellar"])
             assert bread["fire_the_oven"]["timezone"] == "UTC"
             assert meat["cool_the_cellar"]["timezone"] == "Europe/Berlin"
-            assert bread["fire_the_oven"]["last"]["status"] in ("succeeded", "running", "waiting")
+            assert bread["fire_the_oven"]["last"] and meat["cool_the_cellar"]["last"]
             assert {row["task"] for row in json.loads(typed(BAKERY, "schedule", "history", "--json"))} == {
                 "fire_the_oven",
                 "cool_the_cellar",

@@ -98,7 +98,8 @@ def test_the_clock_of_each_knows_its_own_tasks_and_leaves_the_other_s_alone(look
             assert (list(bread), list(meat)) == (["fire_the_oven", "daily_bread"], ["cool_the_cellar"])
             assert bread["fire_the_oven"]["timezone"] == "UTC"
             assert meat["cool_the_cellar"]["timezone"] == "Europe/Berlin"
-            assert bread["fire_the_oven"]["last"] and meat["cool_the_cellar"]["last"]
+            assert bread["fire_the_oven"]["last"]
+            assert meat["cool_the_cellar"]["last"]
             assert {row["task"] for row in json.loads(typed(BAKERY, "schedule", "history", "--json"))} == {
                 "fire_the_oven",
                 "cool_the_cellar",

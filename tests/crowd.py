@@ -10,7 +10,7 @@ from forecourt import Forecourt, job
 def stand(folder: str) -> None:
     """Says that it has begun, and waits, without a beat of work, until somebody opens the gate."""
     (Path(folder) / f"stands.{os.getpid()}").touch()
-    (Path(folder) / "gate").read_bytes()
+    (Path(folder) / "gate").open("rb").close()
 
 
 @job

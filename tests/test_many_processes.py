@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from fleet import Looking, Process, wait_until
+from fleet import Looking, running, wait_until
 from forecourt.database import postmaster
 from forecourt.database.private import PrivateServer
 from forecourt.database.schema import upgrade
@@ -49,17 +49,15 @@ def free_memory() -> float:
 def test_256_slots_stand_work_and_stop_in_order(looking: Looking, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     os.mkfifo(gate)
-    process = Process("queue", "work", "--processes", str(SLOTS), app="crowd:app")
-    try:
+    with running("queue", "work", "--processes", str(SLOTS), app="crowd:app") as process:
         wait_until(lambda: "worker started" in process.said())
         looking.rows(MANY, "stand", "folder", str(tmp_path), SLOTS)
         wait_until(lambda: len(list(tmp_path.glob("stands.*"))) == SLOTS, 90, "all slots to work at once")
         assert looking.rows("SELECT slots FROM forecourt.workers") == [(SLOTS,)]
-        gate.write_bytes(b"")
-        wait_until(lambda: looking.count("done") == SLOTS)
+        with gate.open("r+b", buffering=0):
+            wait_until(lambda: looking.count("done") == SLOTS)
         looking.rows(MANY, "pass_by", "folder", str(tmp_path), 500)
         wait_until(lambda: looking.count("done") == SLOTS + 500)
-    finally:
         process.signal(signal.SIGTERM)
         assert process.wait(60) == 0, process.said()
     assert (looking.live(), looking.count("failed"), looking.count("workers")) == (0, 0, 0)

@@ -1,7 +1,10 @@
 """A real PostgreSQL for every test: one private server a run, one database a test, copied from a migrated template."""
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,11 @@ from forecourt.database.cluster import Cluster
 from forecourt.database.private import PrivateServer
 from forecourt.database.schema import upgrade
 from forecourt.settings import settings
+
+# What a shell or nohup starts in the background ignores these, and so would every process of the tests: a handler is not inherited.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 if "SKEW_FILE" in os.environ:  # another day, on PostgreSQL's clock as well, which gets nothing of our environment
     _run = Cluster.run
@@ -39,14 +47,19 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(server_url: str) -> str:
-    """The name of a migrated, empty database."""
-    name = "migrated"
-    _create(server_url, name)
-    engine = create_engine(make_url(server_url).set(drivername="postgresql+psycopg", database=name))
-    upgrade(engine)
-    engine.dispose()
-    return name
+def template(server_url: str) -> Callable[[], str]:
+    """Says the name of an empty database that was migrated today, on which its partitions depend: a run may pass midnight."""
+
+    @cache
+    def migrated(day: date) -> str:
+        name = f"migrated_{day:%Y%m%d}"
+        _create(server_url, name)
+        engine = create_engine(make_url(server_url).set(drivername="postgresql+psycopg", database=name))
+        upgrade(engine)
+        engine.dispose()
+        return name
+
+    return lambda: migrated(datetime.now(UTC).date())
 
 
 @pytest.fixture
@@ -67,10 +80,10 @@ def empty_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(name="database")
 def fresh_database(
-    server_url: str, template: str, database_name: str, empty_var: Path, monkeypatch: pytest.MonkeyPatch
+    server_url: str, template: Callable[[], str], database_name: str, empty_var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
     """The URL of a migrated database that only this test uses; the settings of this process point at it."""
-    _create(server_url, database_name, template)
+    _create(server_url, database_name, template())
     url = make_url(server_url).set(database=database_name).render_as_string(hide_password=False)
     monkeypatch.setenv("FORECOURT_DATABASE_URL", url)
     settings.cache_clear()

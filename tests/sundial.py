@@ -53,6 +53,7 @@ def main() -> None:
     for line in sys.stdin:
         clock.run_once(datetime.fromisoformat(line.strip()))
         print("done", flush=True)
+    engine.dispose()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import Engine
 
 from forecourt.database import database_url, engine, forget_engine, in_transaction_of
 from forecourt.database.engine import DatabaseUnreachable, connect, libpq_url
@@ -29,6 +32,28 @@ def test_what_the_address_says_of_them_wins(database: str, monkeypatch: pytest.M
         assert connection.info.get_parameters()["keepalives_idle"] == "60"
         assert in_transaction_of(pooled).info.get_parameters()["keepalives_idle"] == "60"
         assert connection.info.get_parameters()["keepalives_count"] == "3"
+
+
+def test_threads_that_begin_at_once_share_one_engine(database: str) -> None:
+    together = threading.Barrier(8)
+
+    def first_use() -> Engine:
+        together.wait()
+        return engine()
+
+    with ThreadPoolExecutor(8) as pool:
+        engines = {future.result() for future in [pool.submit(first_use) for _ in range(8)]}
+    assert engines == {engine()}
+
+
+def test_a_connection_in_use_while_the_engine_is_forgotten_is_closed_when_it_comes_back(database: str) -> None:
+    with engine().connect() as connection:
+        driver = in_transaction_of(connection)
+        forget_engine()
+    assert driver.closed
+    with engine().connect() as connection:
+        driver = in_transaction_of(connection)
+    assert not driver.closed, "in the pool"
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

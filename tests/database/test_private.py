@@ -67,6 +67,16 @@ def test_settings_for_another_server_do_not_lead_astray(root: Path, monkeypatch:
     server.release()
 
 
+def test_a_table_without_a_schema_s_name_does_not_land_among_the_engine_s(root: Path) -> None:
+    """The role is named like the engine's schema, which PostgreSQL would otherwise look into first."""
+    server = PrivateServer(root, durable=False)
+    with psycopg.connect(server.start()) as connection:
+        connection.execute("CREATE SCHEMA forecourt")
+        connection.execute("CREATE TABLE mine (id int)")
+        assert connection.execute("SELECT 'public.mine'::regclass::text").fetchone() == ("mine",)
+    server.release()
+
+
 def test_nobody_gets_in_by_tcp_and_only_this_user_by_the_socket(root: Path) -> None:
     server = PrivateServer(root, durable=False)
     with psycopg.connect(server.start()) as connection:

@@ -91,8 +91,10 @@ def site(folder: Path, *, networks: Sequence[str] = (), **settings: str) -> Iter
     with patch.dict(postmaster.SETTINGS, settings):
         try:
             opened = Site(server, networks)
-            yield opened
-            opened.release_horizon()
+            try:
+                yield opened
+            finally:
+                opened.release_horizon()
         finally:
             server.stop()
             server.release()

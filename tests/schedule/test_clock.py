@@ -14,8 +14,7 @@ from timetables import NamedJob
 import workshop
 from fleet import Looking, wait_until
 from forecourt import Timetable, job
-from forecourt.database import database_url, engine, session
-from forecourt.database.engine import in_transaction_of
+from forecourt.database import database_url, engine, in_transaction_of, session
 from forecourt.process import own
 from forecourt.schedule import inquiry
 from forecourt.schedule.clock import Clock

@@ -3,7 +3,7 @@
 import http.server
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -54,12 +54,12 @@ class Night:
 
 
 @pytest.fixture(scope="module")
-def night(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+def night(server_url: str, template: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """All tasks of the night watch are due once, at noon, and a worker brings them to their end."""
     name = "nightwatch"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template()))
         )
     url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
     Monitor.asked.clear()

@@ -195,28 +195,32 @@ class Text:
     cron: str
     minutes: frozenset[int]
     hours: frozenset[int]
+    days: frozenset[int]
     weekdays: frozenset[int]
 
     def names(self, wall: datetime) -> bool:
-        """Whether a wall time is one of those that it names."""
-        return wall.minute in self.minutes and wall.hour in self.hours and wall.isoweekday() % 7 in self.weekdays
+        """Whether a wall time is one of those that it names: on either kind of day where both are given, else on both."""
+        _, _, day, _, weekday = self.cron.split()
+        fits = [wall.day in self.days, wall.isoweekday() % 7 in self.weekdays]
+        on_its_day = all(fits) if day.startswith("*") or weekday.startswith("*") else any(fits)
+        return on_its_day and wall.minute in self.minutes and wall.hour in self.hours
 
 
-def fields(whole: int, most: int) -> st.SearchStrategy[tuple[str, frozenset[int]]]:
+def fields(first: int, last: int, most: int) -> st.SearchStrategy[tuple[str, frozenset[int]]]:
     """One field: any value, a step, or a list."""
-    steps = st.integers(2, most).map(lambda step: (f"*/{step}", frozenset(range(0, whole, step))))
-    lists = st.frozensets(st.integers(0, whole - 1), min_size=1, max_size=most).map(
+    steps = st.integers(2, most).map(lambda step: (f"*/{step}", frozenset(range(first, last + 1, step))))
+    lists = st.frozensets(st.integers(first, last), min_size=1, max_size=most).map(
         lambda numbers: (",".join(map(str, sorted(numbers))), numbers)
     )
-    return st.just(("*", frozenset(range(whole)))) | steps | lists
+    return st.just(("*", frozenset(range(first, last + 1)))) | steps | lists
 
 
 @st.composite
 def texts(draw: st.DrawFn) -> Text:
-    """A cron expression of minutes, hours and days of the week."""
-    (minute, minutes), (hour, hours) = draw(fields(60, 8)), draw(fields(24, 8))
-    weekday, weekdays = draw(fields(7, 3))
-    return Text(f"{minute} {hour} * * {weekday}", minutes, hours, weekdays)
+    """A cron expression of minutes, hours, days of the month and days of the week."""
+    (minute, minutes), (hour, hours) = draw(fields(0, 59, 8)), draw(fields(0, 23, 8))
+    (day, days), (weekday, weekdays) = draw(fields(1, 31, 15)), draw(fields(0, 6, 3))
+    return Text(f"{minute} {hour} {day} * {weekday}", minutes, hours, days, weekdays)
 
 
 def minute_by_minute(text: Text, zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[datetime]:
@@ -237,7 +241,7 @@ def minute_by_minute(text: Text, zone: ZoneInfo, after: datetime, until: datetim
 seconds = st.integers(-36 * 3600, 36 * 3600).map(lambda number: timedelta(seconds=number))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=texts(), shift=st.sampled_from(sorted(SHIFTS)), ends=st.tuples(seconds, seconds).map(sorted))
 def test_due_times_are_what_a_minute_by_minute_reading_finds(text: Text, shift: str, ends: list[timedelta]) -> None:
     zone, at = SHIFTS[shift]

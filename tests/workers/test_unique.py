@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 import workshop
-from fleet import Looking, work_until_empty
+from fleet import Looking, wait_until, work_until_empty
 from forecourt import job
 from forecourt.app import load
 from forecourt.database import engine, in_transaction_of
@@ -138,6 +138,47 @@ def test_many_at_once_say_which_of_them_are_duplicates(looking: Looking) -> None
     calls = workshop.only_one.dispatch_many([{"key": 1}, {"key": 2}, {"key": 1}])
     assert [call.duplicate for call in calls] == [False, False, True]
     assert calls[2].id == calls[0].id
+
+
+def test_many_at_once_run_in_the_order_in_which_they_were_given(looking: Looking) -> None:
+    later = workshop.only_one.using(delay=60).dispatch_many([{"key": n} for n in (52, 51, 52)])
+    calls = workshop.only_one.dispatch_many([{"key": n} for n in (9, 51, 10, 1, 10, 2)])
+    assert [call.duplicate for call in calls] == [False, True, False, False, True, False]
+    assert calls[1].id == later[1].id
+    entered = "SELECT id, (args->>'key')::int FROM forecourt.{} ORDER BY id"
+    assert looking.rows(entered.format("ready")) == [(calls[n].id, key) for n, key in ((0, 9), (2, 10), (3, 1), (5, 2))]
+    assert looking.rows(entered.format("scheduled")) == [(later[0].id, 52), (later[1].id, 51)]
+    work_until_empty()
+    assert looking.count("uniques") == 2, "the keys are their calls' own"
+
+
+def test_many_at_once_in_opposite_orders_wait_for_each_other_and_do_not_deadlock(looking: Looking) -> None:
+    """Each takes one key and waits at the second, which somebody holds for a moment; then each would want the other's."""
+    orders = [[1, 2, 3], [3, 2, 1]]
+    found: list[list[int]] = []
+
+    def dispatch(order: list[int]) -> None:
+        found.append([call.id for call in workshop.only_one.dispatch_many([{"key": key} for key in order])])
+
+    waiting = [threading.Thread(target=dispatch, args=[order]) for order in orders]
+    with Session(engine()) as session:
+        workshop.only_one.using(session=session).dispatch(key=2)
+        for number, thread in enumerate(waiting, 1):
+            thread.start()
+            wait_until(lambda number=number: looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted") == number)  # type: ignore[misc]
+        session.rollback()
+    for thread in waiting:
+        thread.join()
+    assert len(found) == 2, "nobody got an error"
+    assert found[0] == found[1][::-1]
+    assert looking.live() == 3
+
+
+def test_many_at_once_are_all_or_none_also_on_a_connection_that_commits_by_itself(looking: Looking) -> None:
+    looking.connection.execute("ALTER TABLE forecourt.ready ADD CHECK (args->>'key' <> '3')")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        workshop.only_one.using(session=looking.connection).dispatch_many([{"key": key} for key in (1, 2, 3)])
+    assert (looking.live(), looking.count("uniques")) == (0, 0)
 
 
 def test_a_duplicate_in_a_transaction_that_stays_open_keeps_no_call_from_its_end(looking: Looking) -> None:

@@ -14,6 +14,7 @@ from forecourt.cli.console import (
     duration,
     json_option,
     me,
+    perhaps,
     print_json,
     print_result,
     print_table,
@@ -39,7 +40,8 @@ def dispatch(
 
     jobs = load().jobs
     if job not in jobs:
-        raise NotFound(f"no job is named {job!r}; there is {', '.join(sorted(jobs))}")
+        own = [name for name in sorted(jobs) if not name.startswith("forecourt.")]
+        raise NotFound(f"no job is named {job!r}.{perhaps(job, own)}")
     try:
         given = json.loads(args)
     except json.JSONDecodeError as error:

@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -44,13 +44,14 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was typed. Raises UsageError, with what was probably meant."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"No such command {args[0]!r}.{_perhaps(args[0], self.list_commands(ctx))}")
+            ctx.fail(f"No such command {args[0]!r}.{perhaps(args[0], self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
 
-def _perhaps(typed: str, names: Sequence[str]) -> str:
+def perhaps(typed: str, names: Sequence[str]) -> str:
+    """What might have been meant, as a sentence."""
     close = get_close_matches(typed, names, n=2, cutoff=0.5)
-    return f" Did you mean {' or '.join(close)}?" if close else f" There is {', '.join(names)}."
+    return f" Did you mean {' or '.join(close)}?" if close else f" There is {', '.join(names) or 'none'}."
 
 
 def say(text: str, *, err: bool = False, **style: Any) -> None:
@@ -131,7 +132,7 @@ def transaction() -> Iterator["Connection[Any]"]:
     """A transaction on the configured database, committed at the end of the block."""
     from forecourt.database.engine import connect
 
-    with connect() as connection:
+    with closing(connect()) as connection, connection:  # it stays open where the commit raises
         yield connection
 
 

@@ -1,9 +1,10 @@
-"""The process's one engine, and the way from any caller's session to the psycopg connection beneath it.
+"""The process's one engine, and plain connections beside it: where they lead, and how they are set up.
 
 SQLAlchemy is imported where it is used: a command that reads a table takes a plain connection, and answers in half the time.
 """
 
 import atexit
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,13 +118,16 @@ def database_url() -> "URL":
 
 
 _engine: "Engine | None" = None
+_making = threading.Lock()
 
 
 def engine() -> "Engine":
     """The engine of this process. Made at first use, so that a process forked before then shares no connection."""
     global _engine
     if _engine is None:
-        _engine = make_engine()
+        with _making:  # two threads at once would each make one, and one of them would be closed by nobody
+            if _engine is None:
+                _engine = make_engine()
     return _engine
 
 
@@ -148,7 +152,8 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
         **ours,
     )
     event.listen(made, "do_connect", connect_anew)
-    event.listen(made, "checkin", _note_the_time)
+    event.listen(made, "connect", partial(_belongs, made))
+    event.listen(made, "checkin", partial(_comes_back, made))
     event.listen(made, "checkout", partial(_ping_after_a_pause, made))
     if spotless:
         event.listen(made, "reset", _clean)
@@ -177,8 +182,14 @@ def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry",
     connection.commit()
 
 
-def _note_the_time(_connection: Any, record: "ConnectionPoolEntry") -> None:
+def _belongs(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:
+    record.info["pool"] = engine.pool
+
+
+def _comes_back(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:
     record.info["used_at"] = time.monotonic()
+    if record.info.get("pool", engine.pool) is not engine.pool:
+        record.invalidate()  # the engine was disposed of meanwhile: in the pool from before nobody would ever close it
 
 
 def _ping_after_a_pause(engine: "Engine", connection: Any, record: "ConnectionPoolEntry", _proxy: Any) -> None:
@@ -273,34 +284,3 @@ def session() -> "Iterator[Session]":
 
     with Session(engine()) as opened, opened.begin():
         yield opened
-
-
-def in_transaction_of(source: object) -> psycopg.Connection[Any]:
-    """The psycopg connection beneath a caller's SQLAlchemy session or connection, or psycopg connection, so that we write in the
-    caller's transaction. Raises TypeError for anything else."""
-    if isinstance(source, psycopg.Connection):
-        return source
-    from sqlalchemy import Connection
-    from sqlalchemy.orm import Session
-
-    if isinstance(source, Session):
-        source = source.connection()
-    if isinstance(source, Connection):
-        if not source.in_transaction():
-            source.begin()  # else SQLAlchemy would not know that there is something to commit
-        return _driver_of(source)
-    kind = type(source).__name__
-    instead = "; from a coroutine, await adispatch(...) instead of dispatch(...)" if kind.startswith("Async") else ""
-    raise TypeError(
-        f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}{instead}"
-    )
-
-
-def _driver_of(connection: "Connection") -> psycopg.Connection[Any]:
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        raise TypeError(
-            f"session: it stands on the driver {connection.dialect.driver!r}, expected psycopg used synchronously: "
-            "create_engine('postgresql+psycopg://...'); an async session's run_sync() does not help here"
-        )
-    return driver

@@ -38,6 +38,7 @@ SETTINGS = {
     "log_checkpoints": "off",
     "log_timezone": "UTC",
     "timezone": "UTC",
+    "search_path": "public",  # "$user" is the engine's schema here, so an unqualified CREATE TABLE would land in it
 }
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 

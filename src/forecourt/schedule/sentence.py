@@ -1,5 +1,6 @@
 """A cron expression in words, for operators: "Mondays at 09:00", "Every 15 seconds on weekdays"."""
 
+from calendar import monthrange
 from collections.abc import Iterable
 
 from cronsim import CronSim
@@ -55,22 +56,32 @@ def _interval(rule: CronSim, hour: str) -> str | None:
 
 def _days(rule: CronSim) -> tuple[str, str] | None:
     """The days as the subject of a sentence and as what follows an interval, or None if they are too many to name."""
-    if rule.months != ANY_MONTH and len(rule.months) > MOST:
+    months = rule.months
+    dates = {day for day in rule.days if any(_has(month, day) for month in months)}  # 30 in February never is
+    any_weekday = {item % 7 if isinstance(item, int) else -1 for item in rule.weekdays} == ANY_WEEKDAY
+    if rule.days != ANY_DAY and any_weekday and months != ANY_MONTH:
+        months = {month for month in months if any(_has(month, day) for day in dates)}
+    if months != ANY_MONTH and len(months) > MOST:
         return None
-    months = _listed(MONTHS[month - 1] for month in sorted(rule.months))
-    of_month = "of the month" if rule.months == ANY_MONTH else f"of {months}"
-    in_month = "" if rule.months == ANY_MONTH else f" in {months}"
-    if rule.days != ANY_DAY:
-        if len(rule.days) > MOST:
-            return None
-        dates = _listed(_date(day) for day in sorted(rule.days, key=lambda day: (day < 0, day)))
-        if {item % 7 if isinstance(item, int) else -1 for item in rule.weekdays} == ANY_WEEKDAY:
-            return _of(f"{dates} {of_month}")
-        if rule.day_and:
-            return None
-        weekdays = _weekdays(rule, of_month, in_month)
-        return None if weekdays is None else _of(f"{dates} {of_month} or{weekdays[1]}")
-    return _weekdays(rule, of_month, in_month)
+    names = _listed(MONTHS[month - 1] for month in sorted(months))
+    of_month = "of the month" if months == ANY_MONTH else f"of {names}"
+    in_month = "" if months == ANY_MONTH else f" in {names}"
+    if rule.days == ANY_DAY or not dates:
+        return _weekdays(rule, of_month, in_month)
+    if len(dates) > MOST or (months != ANY_MONTH and not all(_has(month, day) for month in months for day in dates)):
+        return None
+    phrase = f"{_listed(_date(day) for day in sorted(dates, key=lambda day: (day < 0, day)))} {of_month}"
+    if any_weekday:
+        return _of(phrase)
+    if rule.day_and:
+        return None
+    weekdays = _weekdays(rule, of_month, in_month)
+    return None if weekdays is None else _of(f"{phrase} or{weekdays[1]}")
+
+
+def _has(month: int, day: int) -> bool:
+    """Whether the month has that day in some year; the last day, a negative number, in all."""
+    return day <= monthrange(2000, month)[1]
 
 
 def _weekdays(rule: CronSim, of_month: str, in_month: str) -> tuple[str, str] | None:

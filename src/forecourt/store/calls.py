@@ -1,6 +1,7 @@
 """Enters new calls: into ready when they are due now, into scheduled when they are not."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -79,6 +80,47 @@ FROM jsonb_array_elements(%(many)s::jsonb) AS given(args)
 RETURNING id
 """
 
+UNIQUE_KEYS = """
+SELECT forecourt.unique_key(%(job)s, %(defaults)s::jsonb || args, %(unique)s::jsonb)
+FROM jsonb_array_elements(%(many)s::jsonb) AS given(args)
+"""
+
+# One after the other, in the order given.
+TAKE_MANY = """
+SELECT key, forecourt.take_unique(key, %(unique_for)s)
+FROM unnest(%(keys)s::text[]) AS wanted(key)
+"""
+
+WHO_HAS_THEM = """
+SELECT key, call_id
+FROM forecourt.uniques
+WHERE key = ANY (%(keys)s::text[])
+"""
+
+RENUMBER = """
+UPDATE forecourt.uniques AS taken
+SET call_id = given.id
+FROM unnest(%(keys)s::text[], %(ids)s::bigint[]) AS given(key, id)
+WHERE taken.key = given.key
+"""
+
+INSERT_MANY_UNIQUE_READY = """
+INSERT INTO forecourt.ready (id, job, queue, priority, args, options, trace, unique_key)
+SELECT id, %(job)s, %(queue)s, %(priority)s, args, %(options)s::jsonb, %(trace)s, key
+FROM ROWS FROM (
+    jsonb_array_elements(%(many)s::jsonb), unnest(%(ids)s::bigint[]), unnest(%(keys)s::text[])
+) AS given(args, id, key)
+"""
+
+INSERT_MANY_UNIQUE_SCHEDULED = """
+INSERT INTO forecourt.scheduled (id, job, queue, priority, args, options, trace, unique_key, run_at)
+SELECT id, %(job)s, %(queue)s, %(priority)s, args, %(options)s::jsonb, %(trace)s, key,
+       coalesce(%(run_at)s, now() + make_interval(secs => %(delay)s))
+FROM ROWS FROM (
+    jsonb_array_elements(%(many)s::jsonb), unnest(%(ids)s::bigint[]), unnest(%(keys)s::text[])
+) AS given(args, id, key)
+"""
+
 WAKE = "SELECT forecourt.wake(queue) FROM unnest(%(queues)s::text[]) AS waiting(queue)"
 
 
@@ -141,29 +183,80 @@ def enter(tx: Connection[Any], placement: Placement, args: str) -> tuple[int, bo
 
 
 def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> list[tuple[int, bool]]:
-    """Enter one call for each JSON object in `args`, in as few statements as their size allows; unique ones one by one. Returns
-    for each what `enter` returns, in the same order."""
-    if placement.unique is not None:
-        return [enter(tx, placement, one) for one in args]
+    """Enter one call for each JSON object in `args`, all or none, in as few statements as their size allows; they run in this
+    order. Returns for each what `enter` returns."""
+    with tx.transaction() if tx.autocommit else nullcontext():
+        if placement.unique is None:
+            entered = [(id, True) for id in _insert(tx, placement, args)]
+        else:
+            entered = _insert_unique(tx, placement, args)
+        if not placement.later and any(is_new for _, is_new in entered):
+            wake(tx, [placement.queue])
+        return entered
+
+
+def _insert(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> Iterator[int]:
     statement = INSERT_MANY_SCHEDULED if placement.later else INSERT_MANY_READY
     parameters = placement.parameters()
-    ids: list[int] = []
     for portion in _portions(args):
-        ids += [row[0] for row in tx.execute(statement, parameters | {"many": f"[{','.join(portion)}]"}).fetchall()]
-    if ids and not placement.later:
-        wake(tx, [placement.queue])
-    return [(id, True) for id in ids]
+        for row in tx.execute(statement, parameters | {"many": _array(args[portion])}).fetchall():
+            yield row[0]
 
 
-def _portions(args: Sequence[str]) -> Iterator[Sequence[str]]:
+def _insert_unique(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> list[tuple[int, bool]]:
+    parameters = placement.parameters()
+    keys: list[str] = []
+    for portion in _portions(args):
+        keys += [row[0] for row in tx.execute(UNIQUE_KEYS, parameters | {"many": _array(args[portion])}).fetchall()]
+    taken, others = _take(tx, keys, placement.unique_for)
+    first = {key: n for n, key in reversed(list(enumerate(keys)))}
+    new = [n for n, key in enumerate(keys) if key in taken and first[key] == n]
+    # Their numbers are in the order of the keys, and calls run in the order of their numbers.
+    ids = dict(zip((keys[n] for n in new), sorted(taken.values()), strict=True))
+    tx.execute(RENUMBER, {"keys": list(ids), "ids": list(ids.values())})
+    statement = INSERT_MANY_UNIQUE_SCHEDULED if placement.later else INSERT_MANY_UNIQUE_READY
+    bodies, numbered = [args[n] for n in new], list(ids.items())
+    for portion in _portions(bodies):
+        many = {
+            "many": _array(bodies[portion]),
+            "keys": [key for key, _ in numbered[portion]],
+            "ids": [id for _, id in numbered[portion]],
+        }
+        tx.execute(statement, parameters | many)
+    return [(ids[key], first[key] == n) if key in ids else (others[key], False) for n, key in enumerate(keys)]
+
+
+def _take(tx: Connection[Any], keys: Sequence[str], unique_for: float | None) -> tuple[dict[str, int], dict[str, int]]:
+    """The numbers of new calls for the keys that nobody has, and the numbers of the calls that have the others.
+
+    The keys are taken in the same order in every transaction: of two that want the same ones, one waits for the other, and never
+    each for the other.
+    """
+    taken: dict[str, int] = {}
+    others: dict[str, int] = {}
+    wanted = sorted(set(keys))
+    while wanted:
+        rows = tx.execute(TAKE_MANY, {"keys": wanted, "unique_for": unique_for}).fetchall()
+        taken |= {key: id for key, id in rows if id is not None}
+        others |= dict(tx.execute(WHO_HAS_THEM, {"keys": [key for key, id in rows if id is None]}).fetchall())
+        # What is in neither ended between the two statements: its key is free now.
+        wanted = [key for key in wanted if key not in taken and key not in others]
+    return taken, others
+
+
+def _portions(args: Sequence[str]) -> Iterator[slice]:
     first = size = 0
     for n, one in enumerate(args):
         size += len(one)
         if size > LARGEST_PORTION and n > first:
-            yield args[first:n]
+            yield slice(first, n)
             first, size = n, len(one)
     if first < len(args):
-        yield args[first:]
+        yield slice(first, len(args))
+
+
+def _array(objects: Sequence[str]) -> str:
+    return f"[{','.join(objects)}]"
 
 
 def wake(tx: Connection[Any], queues: Sequence[str]) -> None:

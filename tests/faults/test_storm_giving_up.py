@@ -18,7 +18,7 @@ from forecourt.database.transactions import Transactions
 from forecourt.process import Identity, own
 from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed
-from forecourt.store.running import Ended, Lost, Postponed
+from forecourt.store.running import Ended, Failed, Postponed
 from forecourt.workers import markers, rescuer
 from forecourt.workers.markers import Markers
 from forecourt.workers.rescuer import Rescuer
@@ -33,7 +33,7 @@ TABLES = (
 ACKNOWLEDGEMENTS: dict[str, Callable[[Connection, Claimed], set[int]]] = {
     "finish": lambda tx, call: running.finish(tx, [Ended(call.id, call.token, 1.0, "finished", None)]),
     "postpone": lambda tx, call: running.postpone(tx, [Postponed(call.id, call.token, 0.0, True, "[]")]),
-    "fail": lambda tx, call: running.fail(tx, [Lost(call.id, call.token, 1.0, "Error", "words", "[]")]),
+    "fail": lambda tx, call: running.fail(tx, [Failed(call.id, call.token, 1.0, "Error", "words", "[]")]),
     "give_back": lambda tx, call: running.give_back(tx, [(call.id, call.token)]),
 }
 

@@ -33,7 +33,7 @@ from forecourt.jobs.policy import Defaults, Policy
 from forecourt.store import calls, pauses, running, scheduled, ticks
 from forecourt.store.calls import Placement
 from forecourt.store.ready import Claimed
-from forecourt.store.running import Ended, Lost, Postponed, Rescued
+from forecourt.store.running import Ended, Failed, Postponed, Rescued
 from forecourt.workers.ending import cancel_waiting, end
 from forecourt.workers.verdict import Verdict, decide, lost_with_its_worker, over_before
 
@@ -200,7 +200,7 @@ class Night(RuleBasedStateMachine):
             case Ended(id=id):
                 self.where[id] = "done"
                 self.attempts[id] += 1
-            case Lost(id=id, counted=counted):
+            case Failed(id=id, counted=counted):
                 self.where[id] = "failed"
                 self.attempts[id] += counted
             case Postponed(id=id, counted=counted):
@@ -210,7 +210,7 @@ class Night(RuleBasedStateMachine):
 
     def write(self, verdicts: Sequence[Verdict]) -> set[int]:
         """As a slot writes them. Returns the ids of the calls that were still held."""
-        ends = [verdict for verdict in verdicts if isinstance(verdict, Ended | Lost)]
+        ends = [verdict for verdict in verdicts if isinstance(verdict, Ended | Failed)]
         return end(self.tx, ends) | running.postpone(self.tx, [v for v in verdicts if isinstance(v, Postponed)])
 
     def say_too_late(self, call: Claimed) -> None:

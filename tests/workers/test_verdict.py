@@ -18,7 +18,7 @@ from forecourt.jobs.outcome import (
 )
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.store.ready import Claimed
-from forecourt.store.running import Ended, Lost, Postponed
+from forecourt.store.running import Ended, Failed, Postponed
 from forecourt.workers.verdict import PARKED, UNCOUNTED, Settled, decide, over_before
 
 DEFAULTS = Defaults(tries=3, timeout=60, backoff=Steps((10, 30)))
@@ -46,7 +46,7 @@ def test_every_kind_of_failure_is_retried_until_its_tries_are_used_up(error: Out
         assert isinstance(verdict, Postponed)
         assert verdict.counted
     verdict = judge(error, attempts=2)
-    assert isinstance(verdict, Lost)
+    assert isinstance(verdict, Failed)
     [incident] = orjson.loads(verdict.incident)
     assert (incident["attempt"], incident["outcome"]) == (3, type(error).__name__)
 
@@ -57,12 +57,12 @@ def test_delays_follow_the_jobs_backoff_then_the_workers() -> None:
 
 
 def test_the_jobs_tries_win_over_the_workers_and_zero_means_without_end() -> None:
-    assert isinstance(judge(ERRORS[0], policy=Policy(tries=1)), Lost)
+    assert isinstance(judge(ERRORS[0], policy=Policy(tries=1)), Failed)
     assert isinstance(judge(ERRORS[0], attempts=31_000, policy=Policy(tries=0)), Postponed)
 
 
 def test_a_final_error_fails_with_tries_left() -> None:
-    assert isinstance(judge(Raised("KeyError", "no", "", final=True)), Lost)
+    assert isinstance(judge(Raised("KeyError", "no", "", final=True)), Failed)
 
 
 def test_releases_parking_and_interruptions_cost_no_try() -> None:
@@ -99,7 +99,7 @@ def test_a_call_whose_job_stays_unknown_fails_after_a_day_with_words() -> None:
     assert isinstance(first, Postponed)
     assert orjson.loads(first.incident)[0]["at"], "since when, for those who ask later"
     assert later == Postponed(5, 50, PARKED, False, "[]"), "said once"
-    assert isinstance(last, Lost)
+    assert isinstance(last, Failed)
     assert (last.error, last.counted) == ("UnknownJob", False)
     assert "no job is named 'old', for 24 hours: deploy the job under this name again" in last.message
 
@@ -111,7 +111,7 @@ def test_a_call_whose_last_try_ended_with_its_worker_fails_when_it_is_claimed(tr
     assert (outcome is not None) is over
     if outcome is not None:
         failed = decide(outcome, call, 0.0, Policy(tries=tries), DEFAULTS)
-        assert isinstance(failed, Lost)
+        assert isinstance(failed, Failed)
         assert (failed.error, failed.message, failed.counted) == ("WorkerLost", call.rescued, False)
 
 

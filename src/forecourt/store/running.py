@@ -206,7 +206,7 @@ class Postponed(NamedTuple):
     incident: str
 
 
-class Lost(NamedTuple):
+class Failed(NamedTuple):
     """A call that failed for good. `incident` is JSON text: a list of the last entry for its history, or an empty list; `counted`
     says whether this was one of its tries."""
 
@@ -263,7 +263,7 @@ def postpone(tx: Connection[Any], calls: Sequence[Postponed]) -> set[int]:
     return _moved(tx, RETRY, calls, more)
 
 
-def fail(tx: Connection[Any], calls: Sequence[Lost]) -> set[int]:
+def fail(tx: Connection[Any], calls: Sequence[Failed]) -> set[int]:
     """running → failed. Returns the ids that were still ours."""
     calls = sorted(calls, key=BY_ID)
     more = {

@@ -1,13 +1,12 @@
-"""Workers: a supervisor that claims, acknowledges and watches, and slots that only execute.
+"""Workers: a supervisor that only watches, and slots that claim, execute and acknowledge in rounds.
 
-    supervisor ── dispatcher thread: one transaction a round, acknowledges and claims
-        │     └── agents: heart, stager, lifeline, pruner, each a loop around run_once()
+    supervisor ── agents: heartbeat, stager, rescuer, control, pruner, housekeeper; and the listener, which wakes idle slots
         │
-        └── nursery ── slot, slot, …   (forked from a process that has the application loaded)
+        └── fork server ── slot, slot, …   (forked from a process that has the application loaded)
 
-A call travels: ready → claimed into the buffer → one message on a slot's channel → a report on the way back → the completer →
-done, scheduled, failed or ready again. The kernel's message queue is the hand-over: whoever receives a message has it, so what a
-slot has not received yet can be taken back, exactly.
+A call's way: ready → a slot → done, failed, scheduled or ready again. A slot's round is one transaction that writes the ends of the
+calls that it ran and claims the next; then it runs them. What it holds, runs and has ended stands on a page that outlives it, which
+its supervisor reads to enforce deadlines, and its successor to settle what it left.
 
 Business rules do not live here: a job's policy is read from the job, and `verdict` alone decides what an outcome leads to.
 """

@@ -15,7 +15,7 @@ from forecourt.jobs.outcome import Raised
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.store import limits, minutes, ready, running
 from forecourt.store.minutes import BOUNDS, Tally
-from forecourt.store.running import Ended, Lost, Postponed
+from forecourt.store.running import Ended, Failed, Postponed
 from forecourt.store.storable import storable
 from forecourt.workers.ending import end
 from forecourt.workers.executor import Completion, loaded
@@ -34,7 +34,7 @@ class Acknowledger:
 
     def write(self, tx: Connection[Any], completions: Sequence[Completion]) -> None:
         """Write these ends. Those of calls that are no longer ours change nothing and are counted as late."""
-        ends: list[Ended | Lost] = []
+        ends: list[Ended | Failed] = []
         postponed: list[Postponed] = []
         verdicts: list[tuple[Completion, Verdict]] = []
         limited: list[tuple[int, int]] = []
@@ -46,7 +46,7 @@ class Acknowledger:
             verdict = decide(outcome, call, seconds, policy, self._defaults, lines, loaded(text))
             verdicts.append((completion, verdict))
             match verdict:
-                case Ended() | Lost():
+                case Ended() | Failed():
                     ends.append(verdict)
                 case Postponed():
                     postponed.append(verdict)
@@ -110,12 +110,12 @@ def _tallies(verdicts: Iterable[tuple[Completion, Verdict]], ours: set[int]) -> 
                 tally.finished += 1
             case Settled(late=False):
                 tally.finished += 1
-            case Settled() | Ended() | Lost() | Postponed() if verdict.id not in ours:
+            case Settled() | Ended() | Failed() | Postponed() if verdict.id not in ours:
                 tally.late += 1
                 continue
             case Ended():
                 tally.discarded += 1
-            case Lost():
+            case Failed():
                 tally.failed += 1
             case Postponed(counted=True):
                 tally.retried += 1

@@ -152,7 +152,7 @@ class Concurrent:
         """Wait until calls are over, and take note of them. True when there may be something to claim."""
         poll = select.poll()
         poll.register(self._woken, select.POLLIN)
-        poll.register(self._slot.ear, select.POLLIN)
+        poll.register(self._slot.wake_end, select.POLLIN)
         ready = dict(poll.poll(longest * 1000))
         if self._woken in ready:
             os.read(self._woken, 65536)
@@ -161,7 +161,7 @@ class Concurrent:
             self._running -= 1
             self._slot.note(row, completion)
             self._noted.append(row)
-        if self._slot.ear in ready:
+        if self._slot.wake_end in ready:
             self._slot.hear()
         if self._loop is not None:
             self._loop.look_after()

@@ -13,16 +13,16 @@ from psycopg import Connection
 from forecourt.store import batches, calls, cancel, json_text, running, ticks, waiting
 from forecourt.store.batches import Standing
 from forecourt.store.calls import Placement
-from forecourt.store.running import Ended, Lost
+from forecourt.store.running import Ended, Failed
 
-End: TypeAlias = Ended | Lost
+End: TypeAlias = Ended | Failed
 
 
 def end(tx: Connection[Any], ends: Sequence[End], *, within: str = "") -> set[int]:
     """End these calls. Returns the ids that were still ours; for the others nothing was changed. `within`: the mark of the
     transaction that this must be, for a slot that ends calls together with their effects."""
     ours = running.finish(tx, [over for over in ends if isinstance(over, Ended)], within)
-    ours |= running.fail(tx, [over for over in ends if isinstance(over, Lost)])
+    ours |= running.fail(tx, [over for over in ends if isinstance(over, Failed)])
     _go_on(tx, [over for over in ends if over.options and over.id in ours])
     return ours
 
@@ -70,7 +70,7 @@ def _closing(over: End) -> ticks.Closing:
         case Ended():
             why = over.outcome if over.result is None else json_text.loads(over.result)["why"]
             return ticks.Closing(over.id, "cancelled", why, None, over.seconds)
-        case Lost():
+        case Failed():
             return ticks.Closing(over.id, "failed", f"{over.error}: {over.message}", None, over.seconds)
 
 
@@ -84,7 +84,7 @@ def _tell_follower(tx: Connection[Any], over: End) -> None:
             # Discarded or cancelled is neither success nor failure.
             succeeded = True if over.outcome == "finished" else None
             ended = {"succeeded": succeeded, "error": None, "result": over.result and json_text.loads(over.result)}
-        case Lost():
+        case Failed():
             ended = {"succeeded": False, "error": f"{over.error}: {over.message}", "result": None}
     args = follow["args"] | ended | {"seconds": over.seconds}
     calls.enter(tx, Placement(follow["job"], follow["queue"]), json_text.dumps(args))
@@ -95,7 +95,7 @@ def _go_on_with_chain(tx: Connection[Any], over: End) -> None:
     if links is None or _word(over) == "cancelled":
         return
     catch = over.options.get("catch")
-    if isinstance(over, Lost):
+    if isinstance(over, Failed):
         if catch is not None:
             _enter(tx, catch, failure=_failure(over))
     elif links:
@@ -112,11 +112,11 @@ def _count_in_batches(tx: Connection[Any], ends: Iterable[End]) -> None:
         words = Counter(map(_word, members))
         standing = batches.count_down(tx, id, ended=len(members), failed=words["failed"], cancelled=words["cancelled"])
         if standing is not None:
-            first_failed = next((member for member in members if isinstance(member, Lost)), None)
+            first_failed = next((member for member in members if isinstance(member, Failed)), None)
             _call_back(tx, standing, first_failed if standing.failed == words["failed"] else None)
 
 
-def _call_back(tx: Connection[Any], standing: Standing, first_failed: Lost | None) -> None:
+def _call_back(tx: Connection[Any], standing: Standing, first_failed: Failed | None) -> None:
     """Dispatch the callbacks that have just become due."""
     told = {
         "id": standing.id,
@@ -140,5 +140,5 @@ def _enter(tx: Connection[Any], plan: dict[str, Any], options: dict[str, Any] | 
     calls.enter(tx, placement, json_text.dumps(args))
 
 
-def _failure(failed: Lost) -> dict[str, Any]:
+def _failure(failed: Failed) -> dict[str, Any]:
     return {"call": failed.id, "error": failed.error, "message": failed.message}

@@ -49,7 +49,7 @@ class ForkClient:
         assert isinstance(heard, Loaded)
         return heard
 
-    def bear(self, birth: Birth, descriptors: Sequence[int]) -> None:
+    def spawn(self, birth: Birth, descriptors: Sequence[int]) -> None:
         """Ask for a slot with these descriptors. If the fork server is gone, the next `hear` says so."""
         with suppress(BrokenPipeError, ConnectionResetError):
             socket.send_fds(self.events, [pickle.dumps(birth)], descriptors)

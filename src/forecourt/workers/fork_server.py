@@ -53,7 +53,7 @@ class ForkServer:
                 for key, _ in selector.select():
                     if key.fileobj is wakeup:
                         wakeup.recv(4096)
-                        self._bury()
+                        self._reap()
                     elif not self._obey():
                         return
         except (ConnectionResetError, BrokenPipeError):
@@ -69,13 +69,13 @@ class ForkServer:
             return False
         order = pickle.loads(message)  # noqa: S301 - from our own supervisor
         if isinstance(order, Birth):
-            self._bear(order, descriptors)
+            self._spawn(order, descriptors)
         # Not yet reaped, so the process id is still that slot's.
         elif order in self._slots:
             os.kill(order, signal.SIGKILL)
         return True
 
-    def _bear(self, birth: Birth, descriptors: list[int]) -> None:
+    def _spawn(self, birth: Birth, descriptors: list[int]) -> None:
         pid = os.fork()
         if pid == 0:
             self._live(birth, descriptors)
@@ -91,11 +91,11 @@ class ForkServer:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._orders.close()
-            wake, errands, bell, reading, writing = descriptors
+            wake, flush, notify, reading, writing = descriptors
             channels = Channels(
                 socket.socket(fileno=wake),
-                socket.socket(fileno=errands),
-                socket.socket(fileno=bell),
+                socket.socket(fileno=flush),
+                socket.socket(fileno=notify),
                 Permits(reading, writing),
             )
             run_slot(birth, channels, self._jobs)
@@ -106,7 +106,7 @@ class ForkServer:
             sys.stderr.flush()
             os._exit(status)
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         while self._slots:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:

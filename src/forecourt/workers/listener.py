@@ -53,22 +53,22 @@ class Listener(threading.Thread):
         self._worker = worker
         self._is_wanted = is_wanted
         self._wake = wake
-        self._cord, self._pull = socket.socketpair()
-        self._pull.setblocking(False)
+        self._woken, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
         self._poll_at = 0.0
         self.is_resting = False
         """Whether those who dispatch are told that notifications are wanted."""
         self._stopping = False
 
-    def ring(self) -> None:
+    def wake_up(self) -> None:
         """A slot became idle."""
         with suppress(BlockingIOError):  # it has been rung often enough
-            self._pull.send(b"!")
+            self._waker.send(b"!")
 
     def stop(self) -> None:
         """End soon. May be called again, or before it was started."""
         self._stopping = True
-        self.ring()
+        self.wake_up()
 
     def await_end(self, patience: float) -> None:
         """Wait at most `patience` seconds until it has ended, if it was ever started."""
@@ -129,15 +129,15 @@ class Listener(threading.Thread):
             impatience = min(impatience * 2, self._sleep)
 
     def _poll(self, descriptors: Sequence[int], patience: float) -> None:
-        """Wait until one of them can be read, the cord is pulled, or patience ends. Poll, since select knows no descriptor
+        """Wait until one of them can be read, it is woken up, or patience ends. Poll, since select knows no descriptor
         above 1023."""
         now = time.monotonic()
         if now >= self._poll_at:
             self._poll_at = now + self._sleep
             self._wake()
         poll = select.poll()
-        for descriptor in (*descriptors, self._cord.fileno()):
+        for descriptor in (*descriptors, self._woken.fileno()):
             poll.register(descriptor, select.POLLIN)
         ready = dict(poll.poll(1000 * max(0.0, min(patience, self._poll_at - now))))
-        if self._cord.fileno() in ready:
-            self._cord.recv(4096)
+        if self._woken.fileno() in ready:
+            self._woken.recv(4096)

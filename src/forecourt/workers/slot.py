@@ -48,18 +48,18 @@ LONGEST_BACKOFF = 5.0
 LAST_BACKOFF = 0.5
 """Seconds between two tries to write the last outcomes, when the slot only waits for that to end."""
 
-BELL = b"!"
+NOTIFY = b"!"
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """A slot's ends. `wake`: bytes from the supervisor; `errands`: bytes for the thread beside; `bell`: bytes to the supervisor."""
+    """A slot's ends. `wake`: bytes from the supervisor; `flush`: bytes for the thread beside; `notify`: bytes to the supervisor."""
 
     wake: socket.socket
-    errands: socket.socket
-    bell: socket.socket
+    flush: socket.socket
+    notify: socket.socket
     permits: Permits
 
 
@@ -94,7 +94,7 @@ class Slot:
         self._options = birth.options
         self._channels = channels
         self._permits = channels.permits
-        self.ear = channels.wake.fileno()
+        self.wake_end = channels.wake.fileno()
         """Where a byte arrives when there may be something to claim."""
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
         self._concurrent_jobs = {name for name, job in jobs.items() if job.is_async or job.policy.at_once > 1}
@@ -108,7 +108,7 @@ class Slot:
         self._concurrent = Concurrent(self, jobs, capture, jobs_name(birth.worker, birth.number))
         self._pace = Pace()
         self._footprint = Footprint((channels.permits.reading,))
-        threading.Thread(target=self._run_errands, name="errands", daemon=True).start()
+        threading.Thread(target=self._flush_when_asked, name="flush", daemon=True).start()
 
     def live(self) -> None:
         """Until it is to stop and everything that it ran is written."""
@@ -140,7 +140,7 @@ class Slot:
         words[markers.CLAIMED] += len(claimed)
         if limit and self.rounds.found >= limit and words[markers.WANTED]:
             words[markers.CUT_OFF] += 1
-            self._ring()
+            self._notify()
         return [call for call in claimed if not self._is_over(call)]
 
     # -- running a round -------------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ class Slot:
     def say_idle(self) -> None:
         """Tell the supervisor that there was nothing to claim."""
         self.page.words[markers.IDLE] += 1
-        self._ring()
+        self._notify()
 
     def hear(self) -> None:
         """Take what the supervisor said, or wait for it. Raises SupervisorGone."""
@@ -340,13 +340,13 @@ class Slot:
     def _wait(self, seconds: float) -> None:
         """Wait so long, or until something is to be heard."""
         poll = select.poll()
-        poll.register(self.ear, select.POLLIN)
+        poll.register(self.wake_end, select.POLLIN)
         if poll.poll(seconds * 1000):
             self.hear()
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         with suppress(BlockingIOError):  # it has heard often enough
-            self._channels.bell.send(BELL)
+            self._channels.notify.send(NOTIFY)
 
     def persist(self, act: Callable[[], R]) -> R | None:
         """Do what needs the database until it succeeds. None when the slot is to stop, and nothing is lost if it does."""
@@ -362,9 +362,9 @@ class Slot:
                     return None
                 self._wait(wait)
 
-    def _run_errands(self) -> None:
+    def _flush_when_asked(self) -> None:
         """In a thread beside: while a call takes long, what ended before it is written."""
-        while self._channels.errands.recv(64):
+        while self._channels.flush.recv(64):
             try:
                 self.rounds.flush()
                 self.page.words[markers.UNWRITTEN] = len(self.rounds.ended)

@@ -47,9 +47,9 @@ class SlotPool:
         self._birth = birth
         self._lock = threading.Lock()
         self._owed = False
-        self._bell, self._bell_rope = socket.socketpair()
-        self._bell.setblocking(False)
-        self._bell_rope.setblocking(False)
+        self._notified, self._notify_end = socket.socketpair()
+        self._notified.setblocking(False)
+        self._notify_end.setblocking(False)
         self._due: list[tuple[float, SlotProcess]] = []
         self._ended_before = 0
         self.is_stopping = False
@@ -104,7 +104,7 @@ class SlotPool:
     def open(self) -> None:
         """Start the slots."""
         for slot in self._slots:
-            self._bear(slot)
+            self._spawn(slot)
 
     def wake_one(self) -> None:
         """Have an idle slot look for calls; if none is idle, the next one that is."""
@@ -120,13 +120,13 @@ class SlotPool:
         now = time.monotonic_ns()
         dues = [due for slot in self._slots if (due := slot.seconds_until_due(now)) is not None]
         poll = select.poll()
-        for channel in (wakeup, self._bell, self._forks.events):
+        for channel in (wakeup, self._notified, self._forks.events):
             poll.register(channel.fileno(), select.POLLIN)
         ready = dict(poll.poll(1000 * min([longest, *dues])))
         if wakeup.fileno() in ready:
             wakeup.recv(4096)
-        if self._bell.fileno() in ready:
-            self._bell.recv(4096)
+        if self._notified.fileno() in ready:
+            self._notified.recv(4096)
         if self._forks.events.fileno() in ready:
             self._hear()
 
@@ -143,7 +143,7 @@ class SlotPool:
                 self._housekeeper.take([], found.started)
             if slot.cause is not None:
                 self._forks.kill(slot.pid)
-        self._bear_due(now / 1e9)
+        self._spawn_due(now / 1e9)
         self._grant()
         is_idle = self.has_idle()
         cut_off = sum(slot.was_cut_off() for slot in self._slots)
@@ -202,21 +202,21 @@ class SlotPool:
 
     # -- births and deaths -----------------------------------------------------------------------------------------------
 
-    def _bear(self, slot: SlotProcess) -> None:
-        slot.born_at = time.monotonic()
-        ear, servant, reading, writing = slot.descriptors
+    def _spawn(self, slot: SlotProcess) -> None:
+        slot.spawned_at = time.monotonic()
+        wake_end, flush_end, reading, writing = slot.descriptors
         birth = self._birth(slot.number, slot.inherited)
         self._worker = birth.worker
-        self._forks.bear(birth, [ear, servant, self._bell_rope.fileno(), reading, writing])
+        self._forks.spawn(birth, [wake_end, flush_end, self._notify_end.fileno(), reading, writing])
         slot.release()
         if self.is_stopping:
             slot.stop()
 
-    def _bear_due(self, now: float) -> None:
+    def _spawn_due(self, now: float) -> None:
         due = [slot for at, slot in self._due if at <= now]
         self._due = [(at, slot) for at, slot in self._due if at > now]
         for slot in due:
-            self._bear(slot)
+            self._spawn(slot)
 
     def _hear(self) -> None:
         try:
@@ -232,9 +232,9 @@ class SlotPool:
             elif event.code is None:
                 slot.pid = event.pid
             elif slot.pid == event.pid:
-                self._bury(slot, event.code)
+                self._reap(slot, event.code)
 
-    def _bury(self, slot: SlotProcess, code: int) -> None:
+    def _reap(self, slot: SlotProcess, code: int) -> None:
         """A slot has ended: put another in its place, unless it ended because it was to."""
         slot.pid = None
         page = slot.page
@@ -245,11 +245,11 @@ class SlotPool:
         running = [marked.id for marked in page.running()]
         log.warning("slot died: %s", death.outcome, extra={"slot": slot.number, "calls": running[:10]})
         slot.close()
-        heir = SlotProcess(slot.number, page, death)
-        self._slots[slot.number] = heir
-        quick = slot.is_settling or (slot.cause is None and not running and time.monotonic() - slot.born_at < 1)
-        self._due.append((time.monotonic() + (DEATH_AT_BIRTH if quick else 0.0), heir))
-        self._bear_due(time.monotonic())
+        successor = SlotProcess(slot.number, page, death)
+        self._slots[slot.number] = successor
+        quick = slot.is_settling or (slot.cause is None and not running and time.monotonic() - slot.spawned_at < 1)
+        self._due.append((time.monotonic() + (DEATH_AT_BIRTH if quick else 0.0), successor))
+        self._spawn_due(time.monotonic())
 
     def _replace_fork_server(self, error: ForkServerFailed) -> None:
         """The kernel has killed its slots; start over with a new one."""
@@ -267,7 +267,7 @@ class SlotPool:
             raise ForkServerFailed(f"the fork server was killed {len(PAUSES)} times before it was ready")
         for slot in list(self._slots):
             if not slot.has_left and slot not in [due for _, due in self._due]:
-                self._bury(slot, -signal.SIGKILL)
+                self._reap(slot, -signal.SIGKILL)
 
     # -- how many calls may be claimed -----------------------------------------------------------------------------------
 

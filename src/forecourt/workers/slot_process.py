@@ -40,16 +40,16 @@ class SlotProcess:
         self.inherited = inherited
         """How its predecessor ended."""
         self.pid: int | None = None
-        self.born_at = 0.0
+        self.spawned_at = 0.0
         self.cause: Death | None = None
         """Why it is being killed."""
         self.has_left = False
         """Whether it ended in order."""
-        self._wake, self._ear = socket.socketpair()
-        self._errands, self._servant = socket.socketpair()
+        self._wake, self._wake_end = socket.socketpair()
+        self._flush, self._flush_end = socket.socketpair()
         self._permits = Permits.new()
         self._wake.setblocking(False)
-        self._errands.setblocking(False)
+        self._flush.setblocking(False)
         self._settled = page.words[markers.SETTLED]
         self._woken = page.words[markers.IDLE]
         self._cut_off = page.words[markers.CUT_OFF]
@@ -60,7 +60,7 @@ class SlotProcess:
     @property
     def descriptors(self) -> list[int]:
         """Its ends, for its process, in the order of `Channels`."""
-        return [self._ear.fileno(), self._servant.fileno(), self._permits.reading, self._permits.writing]
+        return [self._wake_end.fileno(), self._flush_end.fileno(), self._permits.reading, self._permits.writing]
 
     @property
     def is_alive(self) -> bool:
@@ -123,7 +123,7 @@ class SlotProcess:
             self._taken_behind = oldest
             if self.page.words[markers.UNWRITTEN] and self._flushed_behind != oldest:
                 self._flushed_behind = oldest
-                _send(self._errands)
+                _send(self._flush)
         if now - oldest > NOTED * 1e9:
             found.started = self._to_note(running, now)
         return found
@@ -176,14 +176,14 @@ class SlotProcess:
 
     def release(self) -> None:
         """Close its ends here: its process has its own."""
-        self._ear.close()
-        self._servant.close()
+        self._wake_end.close()
+        self._flush_end.close()
 
     def close(self) -> None:
         """Close everything."""
         self.release()
         self._wake.close()
-        self._errands.close()
+        self._flush.close()
         self._permits.close()
 
     def _running(self) -> list[Marked]:

@@ -56,8 +56,8 @@ class Supervisor:
     def __init__(self, options: WorkOptions, forks: ForkClient) -> None:
         self._options = options
         self._forks = forks
-        self._wakeup, self._bell = socket.socketpair()
-        self._bell.setblocking(False)
+        self._wakeup, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
         self._database = Transactions()
         self._register()
         self._housekeeper = Housekeeper(self._database, options.queues, lambda: self._pool.wake_one())
@@ -110,7 +110,7 @@ class Supervisor:
         if self._heartbeat.given_up == self._worker:
             self._begin_anew()
         if self._pool.watch() and not self._listener.is_resting:
-            self._listener.ring()
+            self._listener.wake_up()
         if self._unwanted:
             unwanted, self._unwanted = self._unwanted, set()
             self._pool.cancel(unwanted)
@@ -163,7 +163,7 @@ class Supervisor:
     # -- signals and limits ----------------------------------------------------------------------------------------------
 
     def _listen_to_signals(self) -> None:
-        signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self._on_signal)
 
@@ -260,7 +260,7 @@ class Supervisor:
         self._unwanted = unwanted
         self._restart = restart
         try:
-            self._bell.send(b"!")
+            self._waker.send(b"!")
         except BlockingIOError:
             return  # it is awake already
 

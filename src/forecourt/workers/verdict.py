@@ -24,7 +24,7 @@ from forecourt.jobs.outcome import (
 )
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.store.ready import Claimed
-from forecourt.store.running import NO_OPTIONS, Ended, Lost, Postponed
+from forecourt.store.running import NO_OPTIONS, Ended, Failed, Postponed
 
 PARKED = 30.0
 """Seconds until a call that this worker does not know is tried again, by this worker or by one with newer code."""
@@ -67,7 +67,7 @@ class Settled:
     late: bool
 
 
-Verdict: TypeAlias = Ended | Postponed | Lost | Settled
+Verdict: TypeAlias = Ended | Postponed | Failed | Settled
 
 
 def decide(
@@ -100,9 +100,9 @@ def decide(
             before = f"; {call.attempts} attempts before, see its history" if call.attempts else ""
             message = f"not begun within the {allowed:g} s for which it may be retried{before}"
             entry = incident(type(outcome).__name__, call.attempts, 0.0, "Expired", message)
-            return Lost(call.id, call.token, 0.0, "Expired", message, entry, counted=False, options=options)
+            return Failed(call.id, call.token, 0.0, "Expired", message, entry, counted=False, options=options)
         case Exhausted(message=message):
-            return Lost(call.id, call.token, 0.0, "WorkerLost", message, "[]", counted=False, options=options)
+            return Failed(call.id, call.token, 0.0, "WorkerLost", message, "[]", counted=False, options=options)
         case Released(delay=delay):
             return Postponed(call.id, call.token, delay, False, "[]")
         case Unknown() if call.unknown_for is not None and call.unknown_for < LONGEST_UNKNOWN:
@@ -115,7 +115,7 @@ def decide(
                 f"{why}, for {LONGEST_UNKNOWN / 3600:g} hours: deploy the job under this name again, and retry the call"
             )
             entry = incident(type(outcome).__name__, call.attempts, 0.0, "UnknownJob", message)
-            return Lost(call.id, call.token, 0.0, "UnknownJob", message, entry, counted=False, options=options)
+            return Failed(call.id, call.token, 0.0, "UnknownJob", message, entry, counted=False, options=options)
         case Interrupted(why=why, delay=delay) if call.interruptions < UNCOUNTED:
             entry = incident(type(outcome).__name__, call.attempts, seconds, "Interrupted", why)
             return Postponed(call.id, call.token, delay, False, entry)
@@ -131,7 +131,7 @@ def decide(
     entry = incident(type(outcome).__name__, call.attempts, seconds, error, message, trace, log)
     delay = defaults.backoff_of(policy).after(attempt)
     if final or _exhausted(call, seconds + delay, attempt, policy, defaults):
-        return Lost(call.id, call.token, seconds, error, message, entry, options=options)
+        return Failed(call.id, call.token, seconds, error, message, entry, options=options)
     return Postponed(call.id, call.token, delay, True, entry)
 
 

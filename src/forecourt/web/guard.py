@@ -58,6 +58,53 @@ class HostGuard:
         await refusal(scope, receive, send)
 
 
+class OriginGuard:
+    """Refuses a request that would change something unless one of this server's own pages sent it.
+
+    Browsers say where a form stands: by Sec-Fetch-Site where the address is https or this machine's, and by Origin everywhere.
+    `everywhere`: paths that change nothing, whatever is asked of them.
+    """
+
+    def __init__(self, app: ASGIApp, public: str, everywhere: Collection[str]) -> None:
+        self._app = app
+        self._public = public
+        self._everywhere = everywhere
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        harmless = scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS")
+        if harmless or scope["path"] in self._everywhere:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if why := foreign(headers, self._public):
+            refusal = answers.error(
+                403, f"{why}, so nothing was done. Open the page on this server and press the button there"
+            )
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def foreign(headers: Headers, public: str) -> str | None:
+    """Why a request that changes something does not come from a page of ours; None if it does. `public`: host and port of the
+    configured address, for servers behind a proxy that does not pass the name on."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return None if site == "same-origin" else f"Sec-Fetch-Site says {site!r}"
+    origin = headers.get("origin")
+    if origin is None:
+        return "neither Sec-Fetch-Site nor Origin says where it comes from"
+    place = _netloc(origin)
+    return None if place and place in (headers.get("host", ""), public) else f"Origin says {origin!r}"
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
+
+
 def hostname(url: str) -> str:
     """The host that a URL names, in lower case, without port and brackets; empty when it names none."""
     try:

@@ -1,0 +1,65 @@
+"""A browser without a screen: it asks a real server for pages, on the test's own database."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+
+from forecourt.web.app import create_app
+from forecourt.web.server import listen
+from scene import set_scene
+
+HTML = {"accept": "text/html"}
+OURS = {"sec-fetch-site": "same-origin"}
+
+
+@pytest.fixture
+def tx(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """A server as the settings are now; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = uvicorn.Config(create_app(), log_config=None, log_level="critical", lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    serving = threading.Thread(target=server.run, kwargs={"sockets": [listen("127.0.0.1", port)]})
+    serving.start()
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    serving.join()
+
+
+@pytest.fixture
+def pages(database: str) -> Iterator[httpx.Client]:
+    """A browser on this machine, before an empty database."""
+    with served() as address, httpx.Client(base_url=address, headers=HTML, follow_redirects=True, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def scene(tx: psycopg.Connection) -> dict[str, int]:
+    """A marketplace in the middle of its night; the ids of some of its calls."""
+    with tx.transaction():
+        return set_scene(tx)
+
+
+@pytest.fixture
+def post(pages: httpx.Client) -> Callable[..., str]:
+    """Presses a button, and returns the page that follows."""
+
+    def press(path: str, **form: object) -> str:
+        answer = pages.post(path, data={name: str(value) for name, value in form.items()}, headers=OURS)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    return press

@@ -19,7 +19,7 @@ WITH latest AS (
     SELECT id, job, error, failed_at
     FROM forecourt.failed
     WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
-      AND failed_at >= coalesce(%(since)s, '-infinity')
+      AND failed_at >= coalesce(%(since)s::timestamptz, '-infinity')
     ORDER BY failed_at DESC, id DESC
     LIMIT %(most)s
 ), by_day AS (

@@ -10,13 +10,13 @@ from forecourt.store.runs import Run
 COLOURS = {"succeeded": "done", "failed": "failed", "skipped": "late", "missed": "late", "cancelled": "waiting"}
 
 
-def line(values: Sequence[float], late: bool = False) -> Markup:
+def line(values: Sequence[float], late: bool = False, width: int = 110, height: int = 24) -> Markup:
     """A sparkline of at least two values, from 0 up. It decorates: what it says stands beside it in figures."""
-    width, height, top = 110, 24, max([*values, 1])
+    top = max([*values, 1])
     step = width / max(1, len(values) - 1)
     points = " ".join(f"{n * step:.1f},{height - 2 - value / top * (height - 4):.1f}" for n, value in enumerate(values))
     return Markup(
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<svg class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
         f'<polyline class="line{" late" if late else ""}" points="{points}"/></svg>'
     )
 

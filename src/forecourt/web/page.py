@@ -66,9 +66,17 @@ def reading(request: Request) -> Iterator[Reading]:
 
 
 def page(
-    request: Request, look: Reading, template: str, title: str, *, head: str | None = None, **facts: Any
+    request: Request,
+    look: Reading,
+    template: str,
+    title: str,
+    *,
+    head: str | None = None,
+    below: str | None = None,
+    **facts: Any,
 ) -> Response:
-    """The page made of `facts`: the whole of it, or its live part. `head` is the template of what stands above that and stays."""
+    """The page made of `facts`: the whole of it, or its live part. `head` and `below` are the templates of what stands around that
+    and does not change under the reader's eyes."""
     facts |= {"now": look.now, "me": person_of(request), "here": here(request)}
     live = environment().get_template(template).render(facts)
     tag = f'"{_state(request, look)}-{sha256(live.encode()).hexdigest()[:16]}"'
@@ -77,8 +85,8 @@ def page(
         if request.headers.get("if-none-match", "").rpartition("-")[2] == tag.rpartition("-")[2]:
             return Response(status_code=304, headers=headers)
         return HTMLResponse(live, headers=headers)
-    above = Markup(environment().get_template(head).render(facts)) if head else ""
-    return whole(request, title, above=above, live=Markup(live), tag=tag, look=look, headers=headers)
+    above, after = (Markup(environment().get_template(part).render(facts)) if part else "" for part in (head, below))
+    return whole(request, title, above=above, live=Markup(live), below=after, tag=tag, look=look, headers=headers)
 
 
 def whole(
@@ -87,6 +95,7 @@ def whole(
     *,
     above: str = "",
     live: str = "",
+    below: str = "",
     tag: str = "",
     look: Reading | None = None,
     status: int = 200,
@@ -102,6 +111,7 @@ def whole(
             title=title,
             above=above,
             live=live,
+            below=below,
             tag=tag,
             look=look,
             said=said,

@@ -41,7 +41,7 @@ def refuse(
         .get_template("refusal.html")
         .render(words=words, hint=hint, title=TITLES.get(status, "No"), again=status == 503)
     )
-    return whole(request, TITLES.get(status, "No"), live=Markup(content), status=status, headers=headers)  # noqa: S704 - ours
+    return whole(request, TITLES.get(status, "No"), live=Markup(content), status=status, headers=headers)
 
 
 def unchanged(_: Request, error: Exception) -> Response:

@@ -36,6 +36,11 @@ function missed() {
   find("stale").hidden = false;
 }
 
+// What somebody has opened stays open.
+if (window.Idiomorph) {
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.matches("details"));
+}
+
 if (live) {
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt === live && busy()) event.preventDefault();

@@ -20,7 +20,7 @@ COMMANDS = {
     "analytics": ("forecourt.cli.analytics:analytics", "The marketplace's events: aggregate, archive."),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate."),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
-    "web": ("forecourt.cli.web:web", "Serve the health endpoints."),
+    "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }
 

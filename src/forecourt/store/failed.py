@@ -15,7 +15,7 @@ SELECT id, job, queue, args, attempts, error, message, failed_at, history
 FROM forecourt.failed
 WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
   AND (%(job)s::text IS NULL OR job = %(job)s)
-  AND (%(error)s::text IS NULL OR error = %(error)s)
+  AND (%(error)s::text IS NULL OR left(error, 500) = left(%(error)s, 500))
 ORDER BY failed_at DESC, id DESC
 LIMIT %(limit)s
 """
@@ -26,7 +26,7 @@ FROM forecourt.failed
 WHERE (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s))
   AND (%(queue)s::text IS NULL OR queue = %(queue)s)
   AND (%(job)s::text IS NULL OR job = %(job)s)
-  AND (%(error)s::text IS NULL OR error = %(error)s)
+  AND (%(error)s::text IS NULL OR left(error, 500) = left(%(error)s, 500))
   AND (%(since)s::timestamptz IS NULL OR failed_at >= %(since)s)
   AND (%(older_than)s::interval IS NULL OR failed_at <= now() - %(older_than)s)
 ORDER BY id

@@ -16,7 +16,7 @@ NIGHTS = 7
 # `ago`: days since, up to NIGHTS for all that is older. The sample of a kind is its newest call.
 KINDS = """
 WITH latest AS (
-    SELECT id, job, error, failed_at
+    SELECT id, job, left(error, 500) AS error, failed_at
     FROM forecourt.failed
     WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
       AND failed_at >= coalesce(%(since)s::timestamptz, '-infinity')

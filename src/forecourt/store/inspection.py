@@ -33,8 +33,8 @@ WITH found AS (
            finished_at, started_at, NULL, NULL, NULL, result, worker, NULL
     FROM forecourt.done WHERE id = %(id)s
 )
-SELECT state, id, batch_id, uuid, job, queue, priority, attempts, history, created_at, at, started_at, deadline, error, worker,
-       unique_key, left(message, %(most)s) AS message,
+SELECT state, id, batch_id, uuid, job, queue, priority, attempts, history, created_at, at, started_at, deadline, worker,
+       unique_key, left(error, 500) AS error, left(message, %(most)s) AS message,
        CASE WHEN pg_column_size(args) < 4 * %(most)s THEN left(jsonb_pretty(args), %(most)s) END AS args,
        pg_column_size(args) AS args_size,
        CASE WHEN pg_column_size(result) < 4 * %(most)s THEN left(jsonb_pretty(result), %(most)s) END AS result,

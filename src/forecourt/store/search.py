@@ -80,7 +80,8 @@ LIMIT %(limit)s
 """
 
 FAILED = """
-SELECT 'failed' AS state, id, job, queue, attempts, created_at, failed_at AS at, error, left(message, 300) AS message,
+SELECT 'failed' AS state, id, job, queue, attempts, created_at, failed_at AS at, left(error, 500) AS error,
+       left(message, 300) AS message,
        CASE WHEN pg_column_size(args) < 4000 THEN left(args::text, 300) END AS args, pg_column_size(args) AS args_size,
        NULL::timestamptz AS until
 FROM (
@@ -94,7 +95,7 @@ FROM (
 ) AS latest
 WHERE (%(job)s::text IS NULL OR job = %(job)s)
   AND (%(queue)s::text IS NULL OR queue = %(queue)s)
-  AND (%(error)s::text IS NULL OR error = %(error)s)
+  AND (%(error)s::text IS NULL OR left(error, 500) = left(%(error)s, 500))
   AND (%(batch)s::bigint IS NULL OR batch_id = %(batch)s)
   AND (%(args)s::jsonb[] IS NULL OR args @> ANY (%(args)s::jsonb[]))
 ORDER BY failed_at DESC, id DESC

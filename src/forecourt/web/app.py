@@ -11,17 +11,17 @@ from starlette.middleware import Middleware
 from forecourt.database.private import PrivateServerError
 from forecourt.settings import settings
 from forecourt.web import files, health, refusals
+from forecourt.web.access import SignIn
 from forecourt.web.application import CannotLoad
 from forecourt.web.guard import OWN_NAMES, HostGuard, OriginGuard, hostname
 from forecourt.web.headers import SafeHeaders
-from forecourt.web.identity import Identity
 from forecourt.web.page import Unchanged
 from forecourt.web.table import RULES
 
 
 def create_app() -> Starlette:
     """The application, as the settings are now. It connects to the database only when it is asked something."""
-    hosts = OWN_NAMES | {hostname(settings().base_url)} - {""}
+    hosts = OWN_NAMES | {hostname(settings().base_url), hostname(f"//{_in_url(settings().web_host)}")} - {""}
     probes = {route.path for route in health.ROUTES}
     app = Starlette(
         routes=[*health.ROUTES, *files.ROUTES, *(rule.route() for rule in RULES)],
@@ -29,11 +29,11 @@ def create_app() -> Starlette:
             Middleware(SafeHeaders),
             Middleware(HostGuard, hosts=hosts, everywhere=probes),
             Middleware(OriginGuard, public=urlsplit(settings().base_url).netloc, everywhere=probes),
-            Middleware(Identity),
         ],
         exception_handlers={
             Unchanged: refusals.unchanged,
             HTTPException: refusals.refused,
+            SignIn: refusals.sign_in,
             CannotLoad: refusals.cannot_load,
             psycopg.errors.UndefinedTable: refusals.no_schema,
             psycopg.errors.UndefinedColumn: refusals.no_schema,
@@ -48,3 +48,7 @@ def create_app() -> Starlette:
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

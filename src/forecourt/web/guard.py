@@ -22,17 +22,22 @@ class OpenToOthers(RuntimeError):
 
 def require_loopback(host: str) -> None:
     """Raise OpenToOthers unless only this machine can reach a server that listens on `host`."""
-    if host == "localhost":
-        return
-    try:
-        inside = ip_address(host).is_loopback
-    except ValueError:
-        inside = False
-    if not inside:
+    if not is_loopback(host):
         raise OpenToOthers(
-            f"FORECOURT_WEB_HOST={host} can be reached from other machines, and the web server has no credentials to ask "
-            "for. Let it listen on 127.0.0.1, and put a reverse proxy in front that passes on what others may see."
+            f"FORECOURT_WEB_HOST={host} can be reached from other machines, and nobody is known who could sign in: "
+            "forecourt web user add NAME --role admin. Or let it listen on 127.0.0.1, and put a reverse proxy in front that "
+            "passes on what others may see."
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class HostGuard:

@@ -35,11 +35,11 @@ class Person:
 
 
 ANYBODY_HERE = Person(None, Role.ADMIN)
-"""Whoever reaches a server that listens on loopback only."""
+"""Whoever uses this machine, while nobody is known who could sign in."""
 
 
 def person_of(request: Request) -> Person:
-    """Who asks, as the guard has found out."""
+    """Who asks, as has been found out before anything was answered."""
     found = request.scope.get("person")
     assert isinstance(found, Person)
     return found

@@ -7,18 +7,19 @@ import sqlalchemy.exc
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from forecourt.database.engine import unreachable
 from forecourt.web import answers
 from forecourt.web.headers import ALWAYS
-from forecourt.web.page import Unchanged, whole
-from forecourt.web.templating import environment
+from forecourt.web.page import Unchanged, here, is_poll, whole
+from forecourt.web.templating import environment, query
 
 log = logging.getLogger("forecourt.web")
 
 TITLES = {
     400: "That cannot be read",
+    401: "Sign in first",
     403: "You may not do that",
     404: "There is nothing here",
     405: "Not that way",
@@ -55,6 +56,14 @@ def refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     hint = "Finished calls are kept for 7 days, due times for 400." if error.status_code == 404 else ""
     return refuse(request, error.status_code, error.detail, dict(error.headers or {}), hint=hint)
+
+
+def sign_in(request: Request, _: Exception) -> Response:
+    """Whoever has to sign in: a browser that wants a page gets the form."""
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "") and not is_poll(request)
+    if wants_page:
+        return RedirectResponse(f"/login{query(next=here(request) if here(request) != '/' else None)}", 303)
+    return refuse(request, 401, "Nobody is signed in, so nothing was done", hint="Sign in at /login.")
 
 
 def out_of_reach(request: Request, error: Exception) -> Response:

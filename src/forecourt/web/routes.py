@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from forecourt.web.people import Role, person_of
+from forecourt.web.access import identify
+from forecourt.web.people import Role
 
 Form: TypeAlias = dict[str, str]
 
@@ -21,13 +22,13 @@ LONGEST_FORM = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A method and a path, what answers, and who may ask. The endpoint of a POST gets its form as well; of several fields with one
-    name it gets the values with a comma between."""
+    """A method and a path, what answers, and who may ask: None for everybody, signed in or not. The endpoint of a POST gets its
+    form as well; of several fields with one name it gets the values with a comma between."""
 
     method: str
     path: str
     endpoint: Callable[..., Response]
-    role: Role
+    role: Role | None
 
     def route(self) -> Route:
         """As Starlette routes it."""
@@ -35,18 +36,19 @@ class Rule:
         return Route(self.path, answer, methods=[self.method], name=f"{self.method} {self.path}")
 
     async def _read(self, request: Request) -> Response:
-        self._let_in(request)
+        await self._let_in(request)
         return await run_in_threadpool(self.endpoint, request)
 
     async def _act(self, request: Request) -> Response:
-        self._let_in(request)
+        await self._let_in(request)
         form = await _form(request)
         return await run_in_threadpool(self.endpoint, request, form)
 
-    def _let_in(self, request: Request) -> None:
-        me = person_of(request)
-        if not me.may(self.role):
-            raise HTTPException(403, f"{me.name} is a {me.role.word}; this needs the role {self.role.word}")
+    async def _let_in(self, request: Request) -> None:
+        if self.role is not None:
+            me = request.scope["person"] = await run_in_threadpool(identify, request)
+            if not me.may(self.role):
+                raise HTTPException(403, f"{me.name} is a {me.role.word}; this needs the role {self.role.word}")
         asked = [request.url.path, *request.path_params.values(), *request.query_params.values()]
         if any("\x00" in str(text) for text in asked):
             raise HTTPException(400, "there is a NUL in the address, which no name can contain")

@@ -19,9 +19,10 @@ class CannotListen(RuntimeError):
     """The port is taken, or not to be had; the message names it, and why."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Take the port. Raises OpenToOthers or CannotListen."""
-    require_loopback(host)
+def listen(host: str, port: int, *, guarded: bool = False) -> socket.socket:
+    """Take the port. `guarded`: people are known, and whoever asks has to sign in. Raises OpenToOthers or CannotListen."""
+    if not guarded:
+        require_loopback(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family)

@@ -2,6 +2,7 @@
 
 from forecourt.web.actions import calls as call_actions
 from forecourt.web.actions import failures as failure_actions
+from forecourt.web.actions import login
 from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
 from forecourt.web.actions import workers as worker_actions
@@ -44,6 +45,9 @@ RULES = (
     Rule("GET", "/workers", workers, Role.VIEWER),
     Rule("POST", "/workers/restart", worker_actions.restart, Role.OPERATOR),
     Rule("GET", "/audit", audit, Role.VIEWER),
+    Rule("GET", "/login", login.form, None),
+    Rule("POST", "/login", login.sign_in, None),
+    Rule("POST", "/logout", login.sign_out, Role.VIEWER),
     Rule("GET", "/settings", preferences, Role.VIEWER),
     Rule("POST", "/settings", prefer, Role.VIEWER),
 )

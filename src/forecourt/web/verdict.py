@@ -101,7 +101,7 @@ def troubles(facts: Facts) -> Iterator[Trouble]:
             waiting = words.some(queue.ready, "call", cap=CAP)
             yield Trouble("failed", f"nobody serves {queue.queue}, where {waiting} wait", _of(queue))
     if facts.halted is not None:
-        yield Trouble("late", f"the schedule is paused by {facts.halted.who}", "/schedule")
+        yield Trouble("late", f"the schedule is paused by {facts.halted.who[:60]}", "/schedule")
     for queue in facts.queues:
         if queue.paused_by is not None and queue.ready:
             yield Trouble(

@@ -58,13 +58,13 @@ def _attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         instant = None
     log = entry.get("log")
-    outcome = str(entry.get("outcome", ""))
+    outcome = str(entry.get("outcome", ""))[:80]
     return {
         "outcome": outcome,
         "tone": TONES.get(outcome, "late"),
-        "number": entry.get("attempt"),
+        "number": str(entry.get("attempt") or "")[:20],
         "at": instant if instant is not None and instant.tzinfo else None,
-        "error": str(entry.get("error") or ""),
+        "error": str(entry.get("error") or "")[:500],
         "message": str(entry.get("message") or "")[:4000],
         "seconds": float(seconds) if isinstance(seconds := entry.get("seconds"), int | float) else None,
         "traceback": str(entry.get("traceback") or "").rstrip()[-20_000:],

@@ -1,18 +1,13 @@
 """A browser without a screen: it asks a real server for pages, on the test's own database."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import httpx
 import psycopg
 import pytest
-import uvicorn
 
-from forecourt.web.app import create_app
-from forecourt.web.server import listen
 from scene import set_scene
+from serving import served
 
 HTML = {"accept": "text/html"}
 OURS = {"sec-fetch-site": "same-origin"}
@@ -22,21 +17,6 @@ OURS = {"sec-fetch-site": "same-origin"}
 def tx(database: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database, autocommit=True) as connection:
         yield connection
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """A server as the settings are now; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config = uvicorn.Config(create_app(), log_config=None, log_level="critical", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    serving = threading.Thread(target=server.run, kwargs={"sockets": [listen("127.0.0.1", port)]})
-    serving.start()
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    serving.join()
 
 
 @pytest.fixture

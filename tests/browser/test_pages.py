@@ -10,7 +10,8 @@ from conftest import AXE
 
 PAGES = [
     "/", "/night", "/schedule", "/schedule/cleanup_soft_deleted", "/queues", "/queues/high", "/calls", "/calls?state=failed",
-    "/calls?state=running", "/calls?state=scheduled", "/calls?state=done&q=listing_id%3D7", "/failures", "/workers", "/audit",
+    "/calls?state=running", "/calls?state=scheduled", "/calls?state=done&q=listing_id%3D7", "/failures", "/workers",
+    "/doctor", "/audit",
     "/settings", "/login", "/calls/7777777",
 ]  # fmt: skip
 

@@ -22,7 +22,7 @@ EVERYBODY = {("GET", "/login"), ("POST", "/login")}
 VIEWER = {
     ("GET", "/"), ("GET", "/night"), ("GET", "/schedule"), ("GET", "/schedule/{name:path}"), ("GET", "/queues"),
     ("GET", "/queues/{name:path}"), ("GET", "/calls"), ("GET", "/calls/{id:int}"), ("GET", "/failures"), ("GET", "/workers"),
-    ("GET", "/audit"), ("GET", "/settings"), ("POST", "/settings"), ("POST", "/logout"),
+    ("GET", "/audit"), ("GET", "/doctor"), ("GET", "/health"), ("GET", "/settings"), ("POST", "/settings"), ("POST", "/logout"),
 }  # fmt: skip
 OPERATOR = {
     ("POST", "/schedule/trigger"), ("POST", "/schedule/pause"), ("POST", "/schedule/resume"), ("POST", "/queues/pause"),

@@ -21,6 +21,7 @@ COMMANDS = {
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate."),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
+    "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }
 

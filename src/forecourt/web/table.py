@@ -10,6 +10,7 @@ from forecourt.web.actions.preferences import prefer
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
 from forecourt.web.pages.calls import calls
+from forecourt.web.pages.doctor import doctor, health
 from forecourt.web.pages.failures import failures
 from forecourt.web.pages.night import night
 from forecourt.web.pages.overview import overview
@@ -44,6 +45,8 @@ RULES = (
     Rule("POST", "/failures/forget", failure_actions.forget, Role.ADMIN),
     Rule("GET", "/workers", workers, Role.VIEWER),
     Rule("POST", "/workers/restart", worker_actions.restart, Role.OPERATOR),
+    Rule("GET", "/doctor", doctor, Role.VIEWER),
+    Rule("GET", "/health", health, Role.VIEWER),
     Rule("GET", "/audit", audit, Role.VIEWER),
     Rule("GET", "/login", login.form, None),
     Rule("POST", "/login", login.sign_in, None),

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from forecourt.durations import duration, relative
 from forecourt.settings import settings
@@ -49,6 +49,7 @@ def _environment() -> Environment:
         "minute": minute,
         "zulu": zulu,
         "path": path_part,
+        "wrapped": wrapped,
     }
     made.globals |= {
         "asset": asset,
@@ -71,6 +72,11 @@ def brief(text: str, most: int = 160) -> str:
     """A text in one line of at most so many characters."""
     line = " ".join(text[: most * 4].split())
     return line if len(line) <= most and len(text) <= most * 4 else f"{line[: most - 1]}…"
+
+
+def wrapped(name: str) -> Markup:
+    """A name that may be broken after its underscores, as on a phone it has to be."""
+    return Markup(escape(visible(name)).replace("_", Markup("_<wbr>")))
 
 
 def clock(instant: datetime, now: datetime | None = None) -> str:

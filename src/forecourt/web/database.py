@@ -22,14 +22,13 @@ MOST = 4
 
 # For the transaction only: through PgBouncer the connection is not ours alone. A plan that is compiled takes longer to compile
 # than any statement of a page to run.
-LIMITS = """
-SELECT set_config('statement_timeout', %(patience)s, true),
+TO_READ = """
+SELECT set_config('statement_timeout', '2500ms', true),
        set_config('jit', 'off', true),
-       set_config('transaction_read_only', %(read_only)s, true)
+       set_config('transaction_read_only', 'on', true)
 """
 
-PATIENCE = "2500ms"
-PATIENCE_TO_ACT = "15s"
+TO_ACT = "SELECT set_config('statement_timeout', '15s', true)"
 
 _current: tuple[URL, Engine] | None = None
 
@@ -60,7 +59,7 @@ def reading() -> Iterator[Reading]:
     """A transaction that cannot write. Raises OperationalError within three seconds when the database does not answer."""
     with _engine(database_url()).begin() as connection:
         tx = in_transaction_of(connection)
-        tx.execute(LIMITS, {"patience": PATIENCE, "read_only": "on"})
+        tx.execute(TO_READ)
         look = Reading(tx)
         yield look
         look.end()
@@ -71,7 +70,7 @@ def acting() -> Iterator[Connection[Any]]:
     """A transaction for an operator's action, committed at the end of the block."""
     with _engine(database_url()).begin() as connection:
         tx = in_transaction_of(connection)
-        tx.execute(LIMITS, {"patience": PATIENCE_TO_ACT, "read_only": "off"})
+        tx.execute(TO_ACT)
         yield tx
 
 

@@ -34,15 +34,14 @@ TITLES = {
 def refuse(
     request: Request, status: int, words: str, headers: dict[str, str] | None = None, *, hint: str = ""
 ) -> Response:
-    """The answer of this status: to a browser a page, to anything else JSON."""
+    """The answer of this status: to a browser a page, to anything else JSON. What may be better in a moment is asked for again."""
     if "text/html" not in request.headers.get("accept", ""):
         return answers.error(status, words, headers)
-    content = (
-        environment()
-        .get_template("refusal.html")
-        .render(words=words, hint=hint, title=TITLES.get(status, "No"), again=status == 503)
-    )
-    return whole(request, TITLES.get(status, "No"), live=Markup(content), status=status, headers=headers)
+    again = status == 503 and request.method == "GET"
+    title = TITLES.get(status, "No")
+    content = environment().get_template("refusal.html").render(words=words, hint=hint, title=title, again=again)
+    more = {"Refresh": "5", "Retry-After": "5"} if again else {}
+    return whole(request, title, live=Markup(content), status=status, headers=(headers or {}) | more)
 
 
 def unchanged(_: Request, error: Exception) -> Response:

@@ -65,7 +65,7 @@ def _ticks(tx: psycopg.Connection, now: datetime) -> None:
                     task.name, due, due, due + timedelta(seconds=0.2), due + timedelta(seconds=0.2 + seconds),
                     "failed" if bad else "succeeded",
                     "OSError: [Errno 28] No space left on device" if bad else None,
-                    None if bad or output is None else json.dumps(output | {next(iter(output)): next(iter(output.values())) + n}),
+                    None if bad or output is None else json.dumps({name: value + n if value > 10 else value for name, value in output.items()}),
                 ),
             )  # fmt: skip
 
@@ -107,8 +107,9 @@ def _calls(tx: psycopg.Connection, workers: list[int]) -> dict[str, int]:
     tx.execute(
         "INSERT INTO forecourt.progress (call_id, done, total, words) VALUES (%s, 5, 8, 'photo 5 of 8')", (running,)
     )
+    now = tx.execute("SELECT now()").fetchone()[0]
     attempt = {
-        "outcome": "Raised", "attempt": 1, "at": "2026-11-24T00:11:02.120000+00:00", "error": "BadPicture",
+        "outcome": "Raised", "attempt": 1, "at": (now - timedelta(minutes=6)).isoformat(), "seconds": 2.4, "error": "BadPicture",
         "message": "photo 3 of 8: the JPEG file ends early", "traceback": TRACEBACK,
         "log": ["INFO listing 42: 8 photos, 12.4 MB", "WARNING photo 3 of 8: the JPEG file ends early"],
     }  # fmt: skip
@@ -117,7 +118,7 @@ def _calls(tx: psycopg.Connection, workers: list[int]) -> dict[str, int]:
             "INSERT INTO forecourt.failed (job, queue, args, attempts, history, error, message, failed_at, created_at, ready_at, worker)"
             " VALUES ('process_car_images', 'high', %s, 2, %s, 'BadPicture', 'photo 3 of 8: the JPEG file ends early',"
             " now() - %s, now() - %s - interval '5 minutes', now(), %s) RETURNING id",
-            (json.dumps({"listing_id": 42 + n, "photos": ["a.jpg", "b.jpg"]}), json.dumps([attempt, attempt | {"attempt": 2}]),
+            (json.dumps({"listing_id": 42 + n, "photos": ["a.jpg", "b.jpg"]}), json.dumps([attempt, attempt | {"attempt": 2, "at": (now - timedelta(minutes=4 + n)).isoformat()}]),
              timedelta(minutes=4 + n), timedelta(minutes=4 + n), workers[0]),
         ).fetchone()[0]
         for n in range(2)

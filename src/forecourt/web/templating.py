@@ -16,7 +16,7 @@ from forecourt.durations import duration, relative
 from forecourt.settings import settings
 from forecourt.version import __version__
 from forecourt.visible import visible
-from forecourt.web import drawing, words
+from forecourt.web import drawing, masking, words
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -46,6 +46,7 @@ def _environment() -> Environment:
         "brief": brief,
         "clock": clock,
         "day": day,
+        "masked": masking.masked,
         "minute": minute,
         "zulu": zulu,
         "path": path_part,

@@ -68,7 +68,8 @@ def _figure(name: str, value: Any) -> str:
         case bool():
             return words if value else f"no {words}"
         case int() | float():
-            return f"{number(value)} {words}"
+            one = value == 1 and words.endswith("s") and not words.endswith("ss")
+            return f"{number(value)} {words[:-1] if one else words}"
         case str():
             return f"{words} {value}"
         case _:

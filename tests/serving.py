@@ -10,6 +10,12 @@ import uvicorn
 from forecourt.web.app import create_app
 from forecourt.web.server import listen
 
+HTML = {"accept": "text/html"}
+"""What a browser wants."""
+
+OURS = {"sec-fetch-site": "same-origin"}
+"""What a browser says of a form on a page of ours."""
+
 
 @contextmanager
 def served() -> Iterator[str]:

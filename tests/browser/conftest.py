@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,7 +11,6 @@ import pytest
 from scene import set_scene
 from serving import served
 
-AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 

@@ -1,17 +1,18 @@
 """Each page in a real browser: on a desk and on a phone, light and dark; accessible, still, and without a word on the console."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from conftest import AXE
+AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 
 PAGES = [
     "/", "/night", "/schedule", "/schedule/cleanup_soft_deleted", "/queues", "/queues/high", "/calls", "/calls?state=failed",
     "/calls?state=running", "/calls?state=scheduled", "/calls?state=done&q=listing_id%3D7", "/failures", "/workers",
-    "/doctor", "/audit",
+    "/doctor", "/performance", "/performance?job=process_car_images", "/audit",
     "/settings", "/login", "/calls/7777777",
 ]  # fmt: skip
 

@@ -7,10 +7,7 @@ import psycopg
 import pytest
 
 from scene import set_scene
-from serving import served
-
-HTML = {"accept": "text/html"}
-OURS = {"sec-fetch-site": "same-origin"}
+from serving import HTML, OURS, served
 
 
 @pytest.fixture

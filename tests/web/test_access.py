@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from conftest import OURS
 from forecourt.cli import forecourt
 from forecourt.operations import passwords, people
 from forecourt.web import access
 from forecourt.web.people import Role
 from forecourt.web.table import RULES
+from serving import OURS
 
 PASSWORD = "correct horse battery"
 
@@ -22,7 +22,8 @@ EVERYBODY = {("GET", "/login"), ("POST", "/login")}
 VIEWER = {
     ("GET", "/"), ("GET", "/night"), ("GET", "/schedule"), ("GET", "/schedule/{name:path}"), ("GET", "/queues"),
     ("GET", "/queues/{name:path}"), ("GET", "/calls"), ("GET", "/calls/{id:int}"), ("GET", "/failures"), ("GET", "/workers"),
-    ("GET", "/audit"), ("GET", "/doctor"), ("GET", "/health"), ("GET", "/settings"), ("POST", "/settings"), ("POST", "/logout"),
+    ("GET", "/audit"), ("GET", "/doctor"), ("GET", "/performance"), ("GET", "/health"), ("GET", "/settings"),
+    ("POST", "/settings"), ("POST", "/logout"),
 }  # fmt: skip
 OPERATOR = {
     ("POST", "/schedule/trigger"), ("POST", "/schedule/pause"), ("POST", "/schedule/resume"), ("POST", "/queues/pause"),

@@ -10,10 +10,10 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from conftest import OURS
 from forecourt.database import forget_engine
 from forecourt.settings import settings
 from forecourt.web import access
+from serving import OURS
 
 PAGES = ["/", "/night", "/schedule", "/queues", "/calls", "/failures", "/workers", "/doctor", "/audit", "/settings"]
 

@@ -106,7 +106,8 @@ def test_hostile_text_is_only_text_on_every_page(pages: httpx.Client, tx: psycop
         (text, json.dumps({text: text})),
     )
     paths = [
-        "/", "/night", "/schedule", "/schedule/generate_sitemap", "/queues", "/failures", "/workers", "/audit",
+        "/", "/night", "/schedule", "/schedule/generate_sitemap", "/queues", "/failures", "/workers",
+        "/performance", "/doctor", "/audit",
         *(f"/calls?state={state}" for state in ("ready", "running", "scheduled", "failed", "done")),
         *(f"/calls/{id}" for id in ids),
     ]  # fmt: skip

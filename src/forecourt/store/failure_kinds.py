@@ -20,6 +20,7 @@ WITH latest AS (
     FROM forecourt.failed
     WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
       AND failed_at >= coalesce(%(since)s::timestamptz, '-infinity')
+      AND failed_at < coalesce(%(until)s::timestamptz, 'infinity')
     ORDER BY failed_at DESC, id DESC
     LIMIT %(most)s
 ), by_day AS (
@@ -75,9 +76,14 @@ class Kind:
 
 
 def kinds(
-    tx: Connection[Any], *, queue: str | None = None, since: datetime | None = None, limit: int = 100
+    tx: Connection[Any],
+    *,
+    queue: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
 ) -> Sequence[Kind]:
-    """The kinds of failure among the latest failed calls, the one that happened last first."""
-    parameters = {"queue": queue, "since": since, "most": MOST, "nights": NIGHTS, "limit": limit}
+    """The kinds of failure among the latest failed calls of [since, until), the one that happened last first."""
+    parameters = {"queue": queue, "since": since, "until": until, "most": MOST, "nights": NIGHTS, "limit": limit}
     with tx.cursor(row_factory=class_row(Kind)) as cursor:
         return cursor.execute(KINDS, parameters).fetchall()

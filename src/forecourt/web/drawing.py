@@ -62,7 +62,7 @@ def nights(counts: Sequence[int]) -> Markup:
 
 def histogram(counts: Sequence[int], labels: Sequence[str], words: str) -> Markup:
     """Bars with their bounds below; `words` say what they show."""
-    width, height, top = 640, 120, max([*counts, 1])
+    width, height, top = 1160, 150, max([*counts, 1])
     step = width / len(counts)
     bars = []
     for n, (count, label) in enumerate(zip(counts, labels, strict=True)):

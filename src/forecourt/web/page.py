@@ -36,6 +36,7 @@ PAGES = (
     ("/calls", "Calls", "c"),
     ("/failures", "Failures", "f"),
     ("/workers", "Workers", "w"),
+    ("/performance", "Performance", "m"),
     ("/doctor", "Health", "h"),
     ("/audit", "Audit", "a"),
     ("/settings", "Settings", "e"),

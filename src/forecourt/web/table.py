@@ -14,6 +14,7 @@ from forecourt.web.pages.doctor import doctor, health
 from forecourt.web.pages.failures import failures
 from forecourt.web.pages.night import night
 from forecourt.web.pages.overview import overview
+from forecourt.web.pages.performance import performance
 from forecourt.web.pages.preferences import preferences
 from forecourt.web.pages.queues import queue, queues
 from forecourt.web.pages.schedule import schedule, task
@@ -45,6 +46,7 @@ RULES = (
     Rule("POST", "/failures/forget", failure_actions.forget, Role.ADMIN),
     Rule("GET", "/workers", workers, Role.VIEWER),
     Rule("POST", "/workers/restart", worker_actions.restart, Role.OPERATOR),
+    Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),
     Rule("GET", "/audit", audit, Role.VIEWER),

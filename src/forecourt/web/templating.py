@@ -16,7 +16,7 @@ from forecourt.durations import duration, relative
 from forecourt.settings import settings
 from forecourt.version import __version__
 from forecourt.visible import visible
-from forecourt.web import drawing, masking, words
+from forecourt.web import drawing, masking, quantiles, words
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -57,6 +57,7 @@ def _environment() -> Environment:
         "draw": drawing,
         "relative": relative,
         "some": words.some,
+        "quantile": quantiles.quantile,
         "query": query,
         "shell": shell,
         "version": __version__,

@@ -1,15 +1,13 @@
 """The queues, and one of them."""
 
-from datetime import datetime, time
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forecourt.settings import settings
 from forecourt.store import activity, failure_kinds, standing, throughput
 from forecourt.store.search import Search, calls
 from forecourt.web.application import application
+from forecourt.web.facts import midnight
 from forecourt.web.page import page, reading
 from forecourt.web.pages.overview import app_order
 from forecourt.web.verdict import BEHIND
@@ -19,7 +17,7 @@ def queues(request: Request) -> Response:
     """GET /queues"""
     known = application().queues
     with reading(request) as look:
-        found = standing.of_queues(look.tx, _midnight(look.now), known)
+        found = standing.of_queues(look.tx, midnight(look.now), known)
         lines = throughput.by_queue(look.tx)
     return page(
         request,
@@ -37,9 +35,7 @@ def queue(request: Request) -> Response:
     name = request.path_params["name"]
     known = application().queues
     with reading(request) as look:
-        found = next(
-            (one for one in standing.of_queues(look.tx, _midnight(look.now), known) if one.queue == name), None
-        )
+        found = next((one for one in standing.of_queues(look.tx, midnight(look.now), known) if one.queue == name), None)
         if found is None:
             raise HTTPException(404, f"No queue is named {name!r}: no job, call or worker uses it")
         hours = throughput.by_queue(look.tx, 180).get(name, [0] * 180)
@@ -58,8 +54,3 @@ def queue(request: Request) -> Response:
         waiting=waiting,
         behind=BEHIND,
     )
-
-
-def _midnight(now: datetime) -> datetime:
-    zone = settings().zone
-    return datetime.combine(now.astimezone(zone).date(), time(), zone)

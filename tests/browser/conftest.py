@@ -14,9 +14,9 @@ from serving import served
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser, started once."""
+    """The browser. Not for longer than a module: while it lives, this thread has an event loop, and other tests begin their own."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium here: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")

@@ -15,7 +15,20 @@ from forecourt.settings import settings
 from forecourt.web import access
 from serving import OURS
 
-PAGES = ["/", "/night", "/schedule", "/queues", "/calls", "/failures", "/workers", "/doctor", "/audit", "/settings"]
+PAGES = [
+    "/",
+    "/night",
+    "/schedule",
+    "/queues",
+    "/calls",
+    "/failures",
+    "/workers",
+    "/doctor",
+    "/performance",
+    "/marketplace",
+    "/audit",
+    "/settings",
+]
 
 
 def point_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,3 +17,8 @@ def application() -> Forecourt:
         raise CannotLoad(str(error)) from error
     except Exception as error:
         raise CannotLoad(f"{type(error).__name__}: {error}") from error
+
+
+def is_marketplace(app: Forecourt) -> bool:
+    """Whether it is the marketplace that comes with Forecourt, or built on it."""
+    return "generate_sitemap" in app.timetable and "expire_sponsored_listings" in app.timetable

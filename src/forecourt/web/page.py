@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from forecourt.settings import settings
 from forecourt.web import database
+from forecourt.web.application import CannotLoad, application, is_marketplace
 from forecourt.web.database import Reading
 from forecourt.web.people import person_of
 from forecourt.web.templating import environment
@@ -28,6 +29,8 @@ SAID = "forecourt_said"
 
 MOST_SAID = 1500
 
+MARKETPLACE = "/marketplace"
+
 PAGES = (
     ("/", "Overview", "o"),
     ("/night", "The night", "n"),
@@ -36,6 +39,7 @@ PAGES = (
     ("/calls", "Calls", "c"),
     ("/failures", "Failures", "f"),
     ("/workers", "Workers", "w"),
+    (MARKETPLACE, "Marketplace", "k"),
     ("/performance", "Performance", "m"),
     ("/doctor", "Health", "h"),
     ("/audit", "Audit", "a"),
@@ -117,7 +121,7 @@ def whole(
             tag=tag,
             look=look,
             said=said,
-            pages=PAGES,
+            pages=_pages(),
             path=request.url.path,
             here=here(request),
             theme=theme if theme in THEMES else "system",
@@ -130,6 +134,15 @@ def whole(
     if said:
         answer.delete_cookie(SAID)
     return answer
+
+
+def _pages() -> list[tuple[str, str, str]]:
+    """The pages that there are in this application."""
+    try:
+        market = is_marketplace(application())
+    except CannotLoad:
+        market = False
+    return [one for one in PAGES if market or one[0] != MARKETPLACE]
 
 
 def here(request: Request) -> str:

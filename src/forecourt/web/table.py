@@ -12,6 +12,7 @@ from forecourt.web.pages.call import call
 from forecourt.web.pages.calls import calls
 from forecourt.web.pages.doctor import doctor, health
 from forecourt.web.pages.failures import failures
+from forecourt.web.pages.marketplace import marketplace
 from forecourt.web.pages.night import night
 from forecourt.web.pages.overview import overview
 from forecourt.web.pages.performance import performance
@@ -46,6 +47,7 @@ RULES = (
     Rule("POST", "/failures/forget", failure_actions.forget, Role.ADMIN),
     Rule("GET", "/workers", workers, Role.VIEWER),
     Rule("POST", "/workers/restart", worker_actions.restart, Role.OPERATOR),
+    Rule("GET", "/marketplace", marketplace, Role.VIEWER),
     Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),

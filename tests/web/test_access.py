@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from forecourt.cli import forecourt
+from forecourt.cli.errors import Refused
+from forecourt.cli.web import listening
 from forecourt.operations import passwords, people
 from forecourt.web import access
 from forecourt.web.people import Role
@@ -162,6 +164,16 @@ def test_who_comes_through_a_proxy_does_not_count_as_this_machine(pages: httpx.C
     assert answer.status_code == 403
     assert "forecourt web user add" in answer.text
     assert pages.get("/").status_code == 200
+
+
+def test_other_machines_are_let_in_only_when_there_is_somebody_who_could_sign_in(
+    database: str, tx: psycopg.Connection
+) -> None:
+    with pytest.raises(Refused, match="forecourt web user add"):
+        listening("0.0.0.0", 0)
+    people.add(tx, "anna", "admin", PASSWORD, who="the test")
+    with listening("0.0.0.0", 0) as opened:
+        assert opened.getsockname()[1] > 0
 
 
 def test_passwords_are_salted_and_only_the_right_one_fits() -> None:

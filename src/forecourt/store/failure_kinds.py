@@ -25,7 +25,7 @@ WITH latest AS (
     LIMIT %(most)s
 ), by_day AS (
     SELECT job, error,
-           least(%(nights)s, greatest(0, floor(extract(epoch FROM now() - failed_at) / 86400)))::integer AS ago,
+           least(%(nights)s, greatest(0, floor(date_part('epoch', now() - failed_at) / 86400)))::integer AS ago,
            count(*) AS calls,
            count(*) FILTER (WHERE failed_at > now() - interval '1 hour') AS hour,
            min(failed_at) AS first,
@@ -49,6 +49,10 @@ FROM kinds AS k
 JOIN forecourt.failed AS f ON f.id = k.sample
 ORDER BY k.last DESC
 """
+
+
+# The planner cannot know how few kinds there are, and would sort a hundred thousand names to group them: 95 ms instead of 59.
+RATHER_HASH = "SELECT set_config('enable_sort', %(sort)s, true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,12 @@ def kinds(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = 100,
+    most: int = MOST,
 ) -> Sequence[Kind]:
-    """The kinds of failure among the latest failed calls of [since, until), the one that happened last first."""
-    parameters = {"queue": queue, "since": since, "until": until, "most": MOST, "nights": NIGHTS, "limit": limit}
+    """The kinds of failure among the `most` latest failed calls of [since, until), the one that happened last first."""
+    parameters = {"queue": queue, "since": since, "until": until, "most": most, "nights": NIGHTS, "limit": limit}
     with tx.cursor(row_factory=class_row(Kind)) as cursor:
-        return cursor.execute(KINDS, parameters).fetchall()
+        cursor.execute(RATHER_HASH, {"sort": "off"})
+        found = cursor.execute(KINDS, parameters).fetchall()
+        cursor.execute(RATHER_HASH, {"sort": "on"})
+        return found

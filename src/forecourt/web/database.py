@@ -21,10 +21,11 @@ MOST = 4
 """Connections of one web process, whatever is asked of it."""
 
 # For the transaction only: through PgBouncer the connection is not ours alone. A plan that is compiled takes longer to compile
-# than any statement of a page to run.
+# than any statement of a page to run; what is grouped must not go through files.
 TO_READ = """
 SELECT set_config('statement_timeout', '2500ms', true),
        set_config('jit', 'off', true),
+       set_config('work_mem', '32MB', true),
        set_config('transaction_read_only', 'on', true)
 """
 

@@ -12,6 +12,9 @@ from forecourt.web.page import page, reading
 from forecourt.web.pages.overview import app_order
 from forecourt.web.verdict import BEHIND
 
+A_GLANCE = 10_000
+"""Failed calls that the page of one queue looks at; the page Failures looks at all."""
+
 
 def queues(request: Request) -> Response:
     """GET /queues"""
@@ -39,7 +42,7 @@ def queue(request: Request) -> Response:
         if found is None:
             raise HTTPException(404, f"No queue is named {name!r}: no job, call or worker uses it")
         hours = throughput.by_queue(look.tx, 180).get(name, [0] * 180)
-        kinds = failure_kinds.kinds(look.tx, queue=name, limit=10)
+        kinds = failure_kinds.kinds(look.tx, queue=name, limit=10, most=A_GLANCE)
         workers = [worker for worker in activity.of_workers(look.tx) if name in worker.queues]
         waiting = calls(look.tx, Search(state="ready", queue=name), 10)
     return page(

@@ -15,7 +15,10 @@ from forecourt.cli.console import Commands, say
 
 COMMANDS = {
     "up": ("forecourt.cli.up:up", "Run everything in this terminal: database, clock, worker, web."),
-    "schedule": ("forecourt.cli.schedule:schedule", "The timetable: list, run, work, test, history, pause, resume."),
+    "schedule": (
+        "forecourt.cli.schedule:schedule",
+        "The timetable: list, run, work, test, trigger, history, pause, resume.",
+    ),
     "queue": ("forecourt.cli.queue:queue", "Jobs: work, dispatch, size, show, failed, retry, forget, flush, pause, …"),
     "analytics": ("forecourt.cli.analytics:analytics", "The marketplace's events: aggregate, archive."),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate."),

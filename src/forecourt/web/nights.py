@@ -23,7 +23,7 @@ from forecourt.web import words
 OFTEN = 48
 """Due times a night beyond which a task is a pulse rather than a duty."""
 
-MOST_RUNS = 200
+MOST_RUNS = 600
 """Runs of one task that are drawn, the latest."""
 
 DAWN = time(10)

@@ -7,6 +7,7 @@ import orjson
 
 from forecourt.jobs.application import load as load_by_name
 from forecourt.jobs.job import Job, registry
+from forecourt.operations import bulk as bulk  # whose jobs every worker knows
 from forecourt.schedule import hooking
 from forecourt.schedule.timetable import Timetable
 from forecourt.settings import settings

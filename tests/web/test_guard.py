@@ -19,7 +19,7 @@ def asked_as(host: str) -> httpx.Response:
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(create_app()), base_url="http://localhost"
         ) as client:
-            return await client.get("/", headers={"Host": host})
+            return await client.get("/nowhere", headers={"Host": host})
 
     return asyncio.run(ask())
 

@@ -195,7 +195,7 @@ def test_no_answer_is_cached(client: httpx.Client, path: str) -> None:
 
 
 def test_what_does_not_exist_is_told_as_json(client: httpx.Client) -> None:
-    for path in ("/", "/nowhere", "/livez/"):
+    for path in ("/nowhere", "/livez/"):
         answer = client.get(path)
         assert (answer.status_code, answer.json()) == (404, {"status": "error", "message": "Not Found"})
     answer = client.post("/livez")

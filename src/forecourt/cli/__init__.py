@@ -15,7 +15,10 @@ from forecourt.cli.console import Commands, say
 
 COMMANDS = {
     "up": ("forecourt.cli.up:up", "Run everything in this terminal: database, clock, worker, web."),
-    "schedule": ("forecourt.cli.schedule:schedule", "The timetable: list, run, work, test, history, pause, resume."),
+    "schedule": (
+        "forecourt.cli.schedule:schedule",
+        "The timetable: list, run, work, test, trigger, history, pause, resume.",
+    ),
     "queue": ("forecourt.cli.queue:queue", "Jobs: work, dispatch, size, show, failed, retry, forget, flush, pause, …"),
     "placements": ("forecourt.cli.placements:placements", "Sponsored and featured listings: list, extend."),
     "trash": ("forecourt.cli.trash:trash", "Listings in the trash: list, restore, purge."),
@@ -23,7 +26,9 @@ COMMANDS = {
     "analytics": ("forecourt.cli.analytics:analytics", "The marketplace's events: aggregate, archive."),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate."),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
-    "web": ("forecourt.cli.web:web", "Serve the health endpoints."),
+    "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
+    "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),
+    "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }
 

@@ -162,17 +162,13 @@ def show(id: int, as_json: bool) -> None:
 def cancel(ids: Sequence[int], as_json: bool) -> None:
     """End calls: those that wait at once, those that run by killing their slot within a second or two."""
     from forecourt.cli.errors import NotFound
-    from forecourt.store import audit
-    from forecourt.store import cancel as store
-    from forecourt.workers.ending import cancel_waiting
+    from forecourt.operations import calls
 
-    with transaction() as tx:
-        live = store.ask(tx, ids, me())
-        if missing := sorted(set(ids) - live):
-            raise NotFound(f"no call waits or runs with the id {', '.join(map(str, missing))}; nothing was cancelled")
-        waiting = cancel_waiting(tx, ids, me())
-        running = live - waiting
-        audit.record(tx, me(), "queue cancel", {"ids": list(ids)}, len(ids))
+    try:
+        with transaction() as tx:
+            waiting, running = calls.cancel(tx, ids, who=me())
+    except calls.NotLive as error:
+        raise NotFound(str(error)) from None
     words = f"{count_of_calls(len(waiting))} cancelled" + (
         f", {len(running)} running will end in a moment." if running else "."
     )

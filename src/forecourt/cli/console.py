@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forecourt.durations import LONGEST
+from forecourt.durations import duration as duration
+from forecourt.durations import relative as relative
 from forecourt.visible import visible
 
 if TYPE_CHECKING:
@@ -25,6 +27,22 @@ SECONDS = click.FloatRange(0, LONGEST)
 MINUTES = click.FloatRange(0, LONGEST / 60, min_open=True)
 HOURS = click.FloatRange(0, LONGEST / 3600)
 """Durations, up to a hundred years; infinity and what is no number are out of their range."""
+
+
+class Instant(click.ParamType[datetime]):
+    """An instant as ISO 8601 has it; without an offset it is local time."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it. Raises BadParameter."""
+        try:
+            return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone()
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not an instant such as 2026-11-24T03:00 or 2026-11-24T03:00+02:00", param, ctx)
+
+
+INSTANT = Instant()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -142,26 +160,6 @@ def me() -> str:
         return f"{getpass.getuser()} (command line)"
     except (KeyError, OSError):
         return "command line"
-
-
-def relative(instant: datetime, now: datetime | None = None) -> str:
-    """ "in 3 h 20 min", "2 d ago"."""
-    seconds = (instant - (now or datetime.now(UTC))).total_seconds()
-    return f"in {duration(seconds)}" if seconds > 0 else f"{duration(-seconds)} ago"
-
-
-def duration(seconds: float) -> str:
-    """A length of time in its two largest units."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
-    if days:
-        return f"{days} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min"
 
 
 def _cell(value: Any) -> str:

@@ -1,13 +1,15 @@
 """`forecourt queue failed|retry|forget|flush|prune`: the calls that failed for good."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from forecourt.cli.console import (
     HOURS,
+    INSTANT,
     confirm,
     count_of_calls,
     json_option,
@@ -19,8 +21,9 @@ from forecourt.cli.console import (
     yes_option,
 )
 
-BATCH = 1000
-"""Calls that one transaction of a bulk command touches."""
+if TYPE_CHECKING:
+    from forecourt.operations.failures import Action
+    from forecourt.store.failed import Filter
 
 
 @click.command()
@@ -49,11 +52,22 @@ def failed(queue_name: str | None, job: str | None, error: str | None, limit: in
 @click.argument("ids", nargs=-1)
 @click.option("--queue", "queue_name", help="All of this queue.")
 @click.option("--job", help="All of this job.")
+@click.option("--error", help="All with this error class.")
+@click.option("--since", type=INSTANT, help="Only what failed since then: local time, or with an offset.")
 @json_option
-def retry(ids: Sequence[str], queue_name: str | None, job: str | None, as_json: bool) -> None:
-    """Give failed calls all their tries again: by IDS, or `all`, or --queue and --job."""
-    chosen = _selected(ids, queue_name, job)
-    count = sum(_in_batches("retry", chosen))
+def retry(
+    ids: Sequence[str],
+    queue_name: str | None,
+    job: str | None,
+    error: str | None,
+    since: datetime | None,
+    as_json: bool,
+) -> None:
+    """Give failed calls all their tries again: by IDS, or `all`, or those that all the options choose."""
+    from forecourt.store.failed import Filter
+
+    chosen = _selected(ids, Filter(queue=queue_name, job=job, error=error, since=since))
+    count = sum(_in_portions("retry", chosen))
     stayed = len(chosen) - count
     words = f"{count_of_calls(count)} ready again." + (
         f" {stayed} stay: another call with the same unique key lives." if stayed else ""
@@ -66,7 +80,9 @@ def retry(ids: Sequence[str], queue_name: str | None, job: str | None, as_json: 
 @json_option
 def forget(ids: Sequence[str], as_json: bool) -> None:
     """Remove failed calls by their IDS."""
-    count = sum(_in_batches("forget", _selected(ids, None, None)))
+    from forecourt.store.failed import Filter
+
+    count = sum(_in_portions("forget", _selected(ids, Filter())))
     print_result(as_json, f"{count_of_calls(count)} forgotten.", {"forgotten": count})
 
 
@@ -74,18 +90,28 @@ def forget(ids: Sequence[str], as_json: bool) -> None:
 @click.option("--hours", type=HOURS, help="Only those that failed at least so many hours ago.")
 @click.option("--queue", "queue_name", help="Only of this queue.")
 @click.option("--job", help="Only of this job.")
+@click.option("--error", help="Only with this error class.")
+@click.option("--since", type=INSTANT, help="Only what failed since then: local time, or with an offset.")
 @yes_option
 @json_option
-def flush(hours: float | None, queue_name: str | None, job: str | None, yes: bool, as_json: bool) -> None:
-    """Remove all failed calls, or those that the options choose."""
+def flush(
+    hours: float | None,
+    queue_name: str | None,
+    job: str | None,
+    error: str | None,
+    since: datetime | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Remove all failed calls, or those that all the options choose."""
     from forecourt.store import failed as store
 
     with transaction() as tx:
         older = None if hours is None else timedelta(hours=hours)
-        chosen = store.selected(tx, queue=queue_name, job=job, older_than=older)
+        chosen = store.selected(tx, store.Filter(queue=queue_name, job=job, error=error, since=since, older_than=older))
     if chosen:
         confirm(f"This removes {count_of_calls(len(chosen))} for good. Continue?", yes=yes)
-    count = sum(_in_batches("forget", chosen))
+    count = sum(_in_portions("forget", chosen))
     print_result(as_json, f"{count_of_calls(count)} removed.", {"removed": count})
 
 
@@ -97,18 +123,18 @@ def prune(hours: float, as_json: bool) -> None:
     from forecourt.store import failed as store
 
     with transaction() as tx:
-        chosen = store.selected(tx, older_than=timedelta(hours=hours))
-    count = sum(_in_batches("forget", chosen))
+        chosen = store.selected(tx, store.Filter(older_than=timedelta(hours=hours)))
+    count = sum(_in_portions("forget", chosen))
     print_result(as_json, f"{count_of_calls(count)} removed.", {"removed": count})
 
 
-def _selected(ids: Sequence[str], queue_name: str | None, job: str | None) -> list[int]:
+def _selected(ids: Sequence[str], chosen: "Filter") -> list[int]:
     """The failed calls that were named. Raises NotFound for an id that is not among them."""
     from forecourt.cli.errors import NotFound
     from forecourt.store import failed as store
 
-    if not ids and queue_name is None and job is None:
-        raise click.UsageError("Name the calls: their ids, `all`, --queue or --job")
+    if not ids and chosen == store.Filter():
+        raise click.UsageError("Name the calls: their ids, `all`, --queue, --job, --error or --since")
     everything = "all" in ids
     if everything and len(ids) > 1:
         raise click.UsageError("Give ids or `all`, not both")
@@ -119,24 +145,17 @@ def _selected(ids: Sequence[str], queue_name: str | None, job: str | None) -> li
             raise click.UsageError(f"{wrong[0]!r} is not the id of a call, which is a number")
         wanted = [int(id) for id in ids]
     with transaction() as tx:
-        chosen = store.selected(tx, ids=wanted, queue=queue_name, job=job)
-    missing = sorted(set(wanted or ()) - set(chosen))
+        found = store.selected(tx, replace(chosen, ids=wanted))
+    missing = sorted(set(wanted or ()) - set(found))
     if missing:
         raise NotFound(f"no failed call has the id {', '.join(map(str, missing))}; see: forecourt queue failed")
-    return chosen
+    return found
 
 
-def _in_batches(action: str, ids: Sequence[int]) -> Iterator[int]:
-    from forecourt.store import audit
-    from forecourt.store import failed as store
+def _in_portions(action: "Action", ids: Sequence[int]) -> "Iterator[int]":
+    from forecourt.operations import failures
 
-    act = store.retry if action == "retry" else store.forget
-    for first in range(0, len(ids), BATCH):
-        part = ids[first : first + BATCH]
-        with transaction() as tx:
-            count = act(tx, part)
-            audit.record(tx, me(), f"queue {action}", {"ids": list(part)}, count)
-        yield count
+    return failures.in_portions(transaction, action, ids, who=me())
 
 
 def _shorten(text: str, most: int = 100) -> str:

@@ -26,13 +26,12 @@ from forecourt.cli.console import (
 def pause(name: str, until: datetime | None, minutes: float | None, why: str) -> None:
     """Let nobody claim from queue NAME. What runs goes on; what comes waits."""
     from forecourt.cli.pausing import end_of
-    from forecourt.store import audit, pauses
+    from forecourt.operations import pausing
 
     end = end_of(until, minutes)
     with transaction() as tx:
         warn_of_unknown(tx, [name])
-        pauses.pause(tx, "queue", name, until=end, who=me(), why=why)
-        audit.record(tx, me(), "queue pause", {"queue": name, "until": end, "why": why})
+        pausing.pause(tx, "queue", name, until=end, why=why, who=me())
     say(f"Queue {name} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
 
 
@@ -41,14 +40,11 @@ def pause(name: str, until: datetime | None, minutes: float | None, why: str) ->
 def resume(name: str) -> None:
     """Let workers claim from queue NAME again."""
     from forecourt.cli.errors import NotFound
-    from forecourt.store import audit, pauses
-    from forecourt.store.calls import wake
+    from forecourt.operations import pausing
 
     with transaction() as tx:
-        if not pauses.resume(tx, "queue", name):
+        if not pausing.resume(tx, "queue", name, who=me()):
             raise NotFound(f"queue {name!r} is not paused")
-        wake(tx, [name])
-        audit.record(tx, me(), "queue resume", {"queue": name})
     say(f"Queue {name} goes on.")
 
 
@@ -58,26 +54,23 @@ def resume(name: str) -> None:
 @json_option
 def clear(name: str, yes: bool, as_json: bool) -> None:
     """Remove every waiting call of queue NAME, due or not. What runs goes on."""
-    from forecourt.store import audit, waiting
-    from forecourt.workers import ending
+    from forecourt.operations import calls
+    from forecourt.store import waiting
 
     with transaction() as tx:
         count = waiting.count(tx, name)
     if count:
         confirm(f"This removes {count_of_calls(count)} of queue {name} for good. Continue?", yes=yes)
     with transaction() as tx:
-        count = ending.clear(tx, name)
-        audit.record(tx, me(), "queue clear", {"queue": name}, count)
+        count = calls.clear(tx, name, who=me())
     print_result(as_json, f"{count_of_calls(count)} removed from {name}.", {"removed": count})
 
 
 @click.command()
 def restart() -> None:
     """Ask every worker of the fleet to finish what it runs and exit 0; its supervisor starts it again, with new code."""
-    from forecourt.store import audit, overview, requests
+    from forecourt.operations import fleet
 
     with transaction() as tx:
-        requests.ask(tx, "restart")
-        audit.record(tx, me(), "queue restart", {})
-        count = len(overview.workers(tx))
+        count = fleet.restart(tx, who=me())
     say(f"{count} {'worker ends' if count == 1 else 'workers end'} in order within a few seconds.")

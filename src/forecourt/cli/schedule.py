@@ -16,6 +16,7 @@ from forecourt.cli.console import (
     json_option,
     me,
     print_json,
+    print_result,
     print_table,
     say,
     transaction,
@@ -155,6 +156,28 @@ def test(name: str, yes: bool) -> None:
 
 
 @schedule.command()
+@click.argument("name")
+@json_option
+def trigger(name: str, as_json: bool) -> None:
+    """Enter a run of task NAME now, on a worker, whatever its time, conditions and pauses; its history shows it."""
+    from forecourt.app import load
+    from forecourt.cli.errors import Failed, Held
+    from forecourt.operations import triggering
+
+    task = load().timetable[name]
+    try:
+        with transaction() as tx:
+            call = triggering.trigger(tx, task, who=me())
+    except triggering.Holding as error:
+        raise Held(str(error)) from None
+    except triggering.NotEntered as error:
+        raise Failed(str(error)) from None
+    print_result(
+        as_json, f"Call {call} of {name} entered. See: forecourt queue show {call}", {"task": name, "call": call}
+    )
+
+
+@schedule.command()
 @click.argument("name", required=False)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True)
 @json_option
@@ -192,13 +215,12 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
 @click.option("--why", default="", help="What the others should know.")
 def pause(name: str | None, group: str | None, until: datetime | None, minutes: float | None, why: str) -> None:
     """Skip due times: of task NAME, of a group, or of all tasks. What runs goes on."""
-    from forecourt.store import audit, pauses
+    from forecourt.operations import pausing
 
     kind, what = target(name, group)
     end = end_of(until, minutes)
     with transaction() as tx:
-        pauses.pause(tx, kind, what, until=end, who=me(), why=why)
-        audit.record(tx, me(), "schedule pause", {"kind": kind, "name": what, "until": end, "why": why})
+        pausing.pause(tx, kind, what, until=end, why=why, who=me())
     say(f"{words(kind, what)} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
 
 
@@ -208,13 +230,12 @@ def pause(name: str | None, group: str | None, until: datetime | None, minutes: 
 def resume(name: str | None, group: str | None) -> None:
     """Go on with task NAME, a group, or the whole schedule. What was skipped meanwhile stays skipped."""
     from forecourt.cli.errors import NotFound
-    from forecourt.store import audit, pauses
+    from forecourt.operations import pausing
 
     kind, what = target(name, group)
     with transaction() as tx:
-        if not pauses.resume(tx, kind, what):
+        if not pausing.resume(tx, kind, what, who=me()):
             raise NotFound(f"{words(kind, what)} is not paused")
-        audit.record(tx, me(), "schedule resume", {"kind": kind, "name": what})
     say(f"{words(kind, what)} goes on.")
 
 

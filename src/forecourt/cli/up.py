@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecourt.cli.web import listening
+from forecourt.cli.web import address, listening
 
 if TYPE_CHECKING:
     from forecourt.cli.transcript import Transcript
@@ -53,7 +53,8 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
     lines = [
         f"database: {_database()}",
         f"running: clock, worker (slots: {options.processes}), web",
-        f"health: http://{f'[{host}]' if ':' in host else host}:{port}/health/scheduler",
+        f"health: {address(host, port)}health/scheduler",
+        f"pages: {address(host, port)}",
         "Ctrl-C ends everything in order",
     ]
     transcript.add(NAME, [line.encode() for line in lines])

@@ -1,36 +1,67 @@
-"""`forecourt web`: the web server by itself."""
+"""`forecourt web`: the web server by itself, and who may sign in to it."""
 
 from typing import TYPE_CHECKING
 
 import click
 
+from forecourt.cli.console import Commands, say
+from forecourt.cli.people import user
+
 if TYPE_CHECKING:
     from socket import socket
 
 
-@click.command()
-def web() -> None:
-    """Serve the health endpoints at FORECOURT_WEB_HOST and FORECOURT_WEB_PORT, until a signal says stop."""
+@click.group(cls=Commands, invoke_without_command=True)
+@click.pass_context
+def web(context: click.Context) -> None:
+    """Serve the pages and the health endpoints at FORECOURT_WEB_HOST and FORECOURT_WEB_PORT, until a signal says stop."""
+    if context.invoked_subcommand is not None:
+        return
     from forecourt import logs
     from forecourt.database import database_url
     from forecourt.settings import settings
     from forecourt.web.server import serve
 
     logs.configure()
-    with listening(settings().web_host, settings().web_port) as opened:
+    host, port = settings().web_host, settings().web_port
+    with listening(host, port) as opened:
         database_url()
+        say(f"The pages are at {address(host, port)}", err=True)
         serve(opened)
+
+
+web.add_command(user)
 
 
 def listening(host: str, port: int) -> "socket":
     """The server's socket, or words and an exit code for whoever asked for an address that it cannot have."""
     from forecourt.cli.errors import Refused
-    from forecourt.web.guard import OpenToOthers
+    from forecourt.web.guard import OpenToOthers, is_loopback
     from forecourt.web.server import CannotListen, listen
 
     try:
-        return listen(host, port)
+        return listen(host, port, guarded=not is_loopback(host) and _people_are_known())
     except OpenToOthers as error:
         raise Refused(str(error)) from None
     except CannotListen as error:
         raise click.ClickException(f"{error}. Choose another with FORECOURT_WEB_PORT") from None
+
+
+def address(host: str, port: int) -> str:
+    """Where a browser finds the pages."""
+    if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
+        host = "localhost"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _people_are_known() -> bool:
+    import psycopg
+
+    from forecourt.cli.console import transaction
+    from forecourt.store import people
+
+    try:
+        with transaction() as tx:
+            return people.known(tx)
+    except psycopg.errors.UndefinedTable:
+        return False

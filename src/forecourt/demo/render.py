@@ -81,8 +81,8 @@ def render(report: Report, console: Console, seconds: float) -> None:
         [
             [f"{typed} up", "keeps clock, worker and web running, by the usual timetable"],
             [
-                f"http://{settings().web_host}:{settings().web_port}/health/scheduler",
-                "then says when the schedule last ran",
+                f"http://{settings().web_host}:{settings().web_port}/",
+                "then shows this night: each duty, each call, what failed",
             ],
             [f"{typed} schedule list", "every task, when it is due next, how it went last"],
             [f"{typed} queue failed", "the calls that failed for good"],

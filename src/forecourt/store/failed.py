@@ -15,7 +15,7 @@ SELECT id, job, queue, args, attempts, error, message, failed_at, history
 FROM forecourt.failed
 WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
   AND (%(job)s::text IS NULL OR job = %(job)s)
-  AND (%(error)s::text IS NULL OR error = %(error)s)
+  AND (%(error)s::text IS NULL OR left(error, 500) = left(%(error)s, 500))
 ORDER BY failed_at DESC, id DESC
 LIMIT %(limit)s
 """
@@ -26,6 +26,8 @@ FROM forecourt.failed
 WHERE (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s))
   AND (%(queue)s::text IS NULL OR queue = %(queue)s)
   AND (%(job)s::text IS NULL OR job = %(job)s)
+  AND (%(error)s::text IS NULL OR left(error, 500) = left(%(error)s, 500))
+  AND (%(since)s::timestamptz IS NULL OR failed_at >= %(since)s)
   AND (%(older_than)s::interval IS NULL OR failed_at <= now() - %(older_than)s)
 ORDER BY id
 """
@@ -88,6 +90,19 @@ class FailedCall:
     history: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which failed calls: those that fit all that is given. `since` is when they failed, at the earliest; `older_than` how long
+    ago, at least."""
+
+    ids: Sequence[int] | None = None
+    queue: str | None = None
+    job: str | None = None
+    error: str | None = None
+    since: datetime | None = None
+    older_than: timedelta | None = None
+
+
 def listed(
     tx: Connection[Any], *, queue: str | None = None, job: str | None = None, error: str | None = None, limit: int = 100
 ) -> list[FailedCall]:
@@ -96,16 +111,10 @@ def listed(
         return cursor.execute(LIST, {"queue": queue, "job": job, "error": error, "limit": limit}).fetchall()
 
 
-def selected(
-    tx: Connection[Any],
-    *,
-    ids: Sequence[int] | None = None,
-    queue: str | None = None,
-    job: str | None = None,
-    older_than: timedelta | None = None,
-) -> list[int]:
-    """The ids of the failed calls that all given conditions fit."""
-    parameters = {"ids": None if ids is None else list(ids), "queue": queue, "job": job, "older_than": older_than}
+def selected(tx: Connection[Any], chosen: Filter) -> list[int]:
+    """The ids of the failed calls that fit."""
+    parameters = {name: getattr(chosen, name) for name in Filter.__slots__}
+    parameters["ids"] = None if chosen.ids is None else list(chosen.ids)
     return [row[0] for row in tx.execute(SELECTED, parameters)]
 
 

@@ -1,61 +1,54 @@
-"""The web application: its routes, its guard, and what it answers when something is wrong."""
+"""The web application: its routes, its guards, and what it answers when something is wrong."""
 
-import logging
+from urllib.parse import urlsplit
 
 import psycopg
 import sqlalchemy.exc
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 
-from forecourt.database.engine import unreachable
 from forecourt.database.private import PrivateServerError
 from forecourt.settings import settings
-from forecourt.web import answers, health
-from forecourt.web.guard import OWN_NAMES, HostGuard, hostname
-
-log = logging.getLogger("forecourt.web")
+from forecourt.web import files, health, refusals
+from forecourt.web.access import SignIn
+from forecourt.web.application import CannotLoad
+from forecourt.web.guard import OWN_NAMES, HostGuard, OriginGuard, hostname
+from forecourt.web.headers import SafeHeaders
+from forecourt.web.page import Unchanged
+from forecourt.web.table import RULES
 
 
 def create_app() -> Starlette:
     """The application, as the settings are now. It connects to the database only when it is asked something."""
-    hosts = OWN_NAMES | {hostname(settings().base_url)} - {""}
+    hosts = OWN_NAMES | {hostname(settings().base_url), hostname(f"//{_in_url(settings().web_host)}")} - {""}
     probes = {route.path for route in health.ROUTES}
     app = Starlette(
-        routes=health.ROUTES,
-        middleware=[Middleware(HostGuard, hosts=hosts, everywhere=probes)],
+        routes=[*health.ROUTES, *files.ROUTES, *(rule.route() for rule in RULES)],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(HostGuard, hosts=hosts, everywhere=probes),
+            Middleware(OriginGuard, public=urlsplit(settings().base_url).netloc, everywhere=probes),
+        ],
         exception_handlers={
-            HTTPException: _refused,
-            psycopg.OperationalError: _out_of_reach,
-            sqlalchemy.exc.OperationalError: _out_of_reach,
-            PrivateServerError: _out_of_reach,
-            Exception: _failed,
+            Unchanged: refusals.unchanged,
+            HTTPException: refusals.refused,
+            SignIn: refusals.sign_in,
+            CannotLoad: refusals.cannot_load,
+            psycopg.errors.UndefinedTable: refusals.no_schema,
+            psycopg.errors.UndefinedColumn: refusals.no_schema,
+            psycopg.errors.InvalidSchemaName: refusals.no_schema,
+            psycopg.errors.ReadOnlySqlTransaction: refusals.read_only,
+            psycopg.OperationalError: refusals.out_of_reach,
+            sqlalchemy.exc.OperationalError: refusals.out_of_reach,
+            sqlalchemy.exc.TimeoutError: refusals.out_of_reach,
+            PrivateServerError: refusals.out_of_reach,
+            Exception: refusals.failed,
         },
     )
     app.router.redirect_slashes = False
     return app
 
 
-def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return answers.error(error.status_code, error.detail, error.headers)
-
-
-def _out_of_reach(_: Request, error: Exception) -> Response:
-    """Whoever asks is told only that; where the database is and what the driver said is in the log."""
-    match error:
-        case sqlalchemy.exc.OperationalError(orig=Exception() as origin):
-            words = unreachable(origin)
-        case psycopg.OperationalError():
-            words = unreachable(error)
-        case _:
-            words = str(error)
-    log.warning("database unreachable: %s", words)
-    return answers.error(503, "Database unreachable")
-
-
-def _failed(_: Request, error: Exception) -> Response:
-    """The server logs the traceback."""
-    return answers.error(500, "Internal server error")
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

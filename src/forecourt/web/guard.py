@@ -22,17 +22,22 @@ class OpenToOthers(RuntimeError):
 
 def require_loopback(host: str) -> None:
     """Raise OpenToOthers unless only this machine can reach a server that listens on `host`."""
-    if host == "localhost":
-        return
-    try:
-        inside = ip_address(host).is_loopback
-    except ValueError:
-        inside = False
-    if not inside:
+    if not is_loopback(host):
         raise OpenToOthers(
-            f"FORECOURT_WEB_HOST={host} can be reached from other machines, and the web server has no credentials to ask "
-            "for. Let it listen on 127.0.0.1, and put a reverse proxy in front that passes on what others may see."
+            f"FORECOURT_WEB_HOST={host} can be reached from other machines, and nobody is known who could sign in: "
+            "forecourt web user add NAME --role admin. Or let it listen on 127.0.0.1, and put a reverse proxy in front that "
+            "passes on what others may see."
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class HostGuard:
@@ -56,6 +61,53 @@ class HostGuard:
             return
         refusal = answers.error(403, f"{host!r} is not a name of this server: set FORECOURT_BASE_URL to its address")
         await refusal(scope, receive, send)
+
+
+class OriginGuard:
+    """Refuses a request that would change something unless one of this server's own pages sent it.
+
+    Browsers say where a form stands: by Sec-Fetch-Site where the address is https or this machine's, and by Origin everywhere.
+    `everywhere`: paths that change nothing, whatever is asked of them.
+    """
+
+    def __init__(self, app: ASGIApp, public: str, everywhere: Collection[str]) -> None:
+        self._app = app
+        self._public = public
+        self._everywhere = everywhere
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        harmless = scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS")
+        if harmless or scope["path"] in self._everywhere:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if why := foreign(headers, self._public):
+            refusal = answers.error(
+                403, f"{why}, so nothing was done. Open the page on this server and press the button there"
+            )
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def foreign(headers: Headers, public: str) -> str | None:
+    """Why a request that changes something does not come from a page of ours; None if it does. `public`: host and port of the
+    configured address, for servers behind a proxy that does not pass the name on."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return None if site == "same-origin" else f"Sec-Fetch-Site says {site!r}"
+    origin = headers.get("origin")
+    if origin is None:
+        return "neither Sec-Fetch-Site nor Origin says where it comes from"
+    place = _netloc(origin)
+    return None if place and place in (headers.get("host", ""), public) else f"Origin says {origin!r}"
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
 
 
 def hostname(url: str) -> str:

@@ -4,11 +4,15 @@ import errno
 import logging
 import signal
 import socket
+import threading
+from contextlib import suppress
 
 import uvicorn
 
 from forecourt.web.app import create_app
+from forecourt.web.application import CannotLoad, application
 from forecourt.web.guard import require_loopback
+from forecourt.web.templating import assets, environment
 
 log = logging.getLogger("forecourt.web")
 
@@ -19,9 +23,10 @@ class CannotListen(RuntimeError):
     """The port is taken, or not to be had; the message names it, and why."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Take the port. Raises OpenToOthers or CannotListen."""
-    require_loopback(host)
+def listen(host: str, port: int, *, guarded: bool = False) -> socket.socket:
+    """Take the port. `guarded`: people are known, and whoever asks has to sign in. Raises OpenToOthers or CannotListen."""
+    if not guarded:
+        require_loopback(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family)
@@ -35,6 +40,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(listening: socket.socket) -> None:
     """Answer requests until SIGTERM, SIGINT or SIGQUIT, then finish those that run, within 5 s."""
+    # The first page would otherwise wait for a second of imports; the probes need none of them.
+    threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
     config = uvicorn.Config(
         create_app(),
         log_config=None,
@@ -57,3 +64,10 @@ def serve(listening: socket.socket) -> None:
     log.info("web started", extra={"host": host, "port": port})
     server.run(sockets=[listening])
     log.info("web stopped")
+
+
+def _warm_up() -> None:
+    environment()
+    assets()
+    with suppress(CannotLoad):  # a page says so, to whoever asks for it
+        application()

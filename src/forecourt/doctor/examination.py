@@ -1,0 +1,44 @@
+"""Makes all checks, those first that found something."""
+
+from collections.abc import Sequence
+
+import psycopg
+
+from forecourt.doctor import database, marketplace, place, work
+from forecourt.doctor.check import ORDER, Check, House, Result, Status
+
+CHECKS: tuple[Check, ...] = (
+    database.condition,
+    database.schema,
+    database.partitions,
+    database.whose,
+    work.workers,
+    work.clock,
+    work.queues,
+    work.overdue,
+    work.failures,
+    work.duties,
+    place.disk,
+    marketplace.sitemap,
+    marketplace.events,
+)
+
+
+def examine(house: House, checks: Sequence[Check] = CHECKS) -> list[Result]:
+    """The results of all checks, the worst first. Raises OperationalError when the database does not answer."""
+    found: list[Result] = []
+    for check in checks:
+        try:
+            with house.tx.transaction():
+                found += check(house)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a check raises is its result
+            name = check.__name__.replace("_", " ")
+            found.append(Result(name, "fail", f"could not be checked: {type(error).__name__}: {error}"[:300]))
+    return sorted(found, key=lambda result: ORDER[result.status])
+
+
+def worst(results: Sequence[Result]) -> Status:
+    """How the house is, all in all."""
+    return min((result.status for result in results), key=lambda status: ORDER[status], default="ok")

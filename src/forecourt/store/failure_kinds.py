@@ -1,0 +1,97 @@
+"""Failed calls by error and job: the few things that are wrong, instead of the many calls that show it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+MOST = 100_000
+"""Failed calls that are looked at, the latest."""
+
+NIGHTS = 7
+
+# `ago`: days since, up to NIGHTS for all that is older. The sample of a kind is its newest call.
+KINDS = """
+WITH latest AS (
+    SELECT id, job, left(error, 500) AS error, failed_at
+    FROM forecourt.failed
+    WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
+      AND failed_at >= coalesce(%(since)s::timestamptz, '-infinity')
+      AND failed_at < coalesce(%(until)s::timestamptz, 'infinity')
+    ORDER BY failed_at DESC, id DESC
+    LIMIT %(most)s
+), by_day AS (
+    SELECT job, error,
+           least(%(nights)s, greatest(0, floor(date_part('epoch', now() - failed_at) / 86400)))::integer AS ago,
+           count(*) AS calls,
+           count(*) FILTER (WHERE failed_at > now() - interval '1 hour') AS hour,
+           min(failed_at) AS first,
+           max(failed_at) AS last,
+           max(id) AS sample
+    FROM latest
+    GROUP BY job, error, ago
+), kinds AS (
+    SELECT job, error, sum(calls)::bigint AS calls, sum(hour)::bigint AS hour,
+           coalesce(sum(calls) FILTER (WHERE ago < 1), 0)::bigint AS day,
+           coalesce(sum(calls) FILTER (WHERE ago < 7), 0)::bigint AS week,
+           min(first) AS first, max(last) AS last, max(sample) AS sample,
+           jsonb_object_agg(ago, calls) AS nights
+    FROM by_day
+    GROUP BY job, error
+    ORDER BY last DESC
+    LIMIT %(limit)s
+)
+SELECT k.*, left(f.message, 400) AS message, f.queue
+FROM kinds AS k
+JOIN forecourt.failed AS f ON f.id = k.sample
+ORDER BY k.last DESC
+"""
+
+
+# The planner cannot know how few kinds there are, and would sort a hundred thousand names to group them: 95 ms instead of 59.
+RATHER_HASH = "SELECT set_config('enable_sort', %(sort)s, true)"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Calls of one job that failed with one error: how many at all, in the last hour, day and week; when first and last; the newest
+    of them. `nights` has the calls of the last days by how many days ago they failed."""
+
+    job: str
+    error: str
+    calls: int
+    hour: int
+    day: int
+    week: int
+    first: datetime
+    last: datetime
+    sample: int
+    nights: dict[str, int]
+    message: str
+    queue: str
+
+    @property
+    def by_night(self) -> list[int]:
+        """Calls of each of the last days, oldest first."""
+        return [self.nights.get(str(ago), 0) for ago in reversed(range(NIGHTS))]
+
+
+def kinds(
+    tx: Connection[Any],
+    *,
+    queue: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
+    most: int = MOST,
+) -> Sequence[Kind]:
+    """The kinds of failure among the `most` latest failed calls of [since, until), the one that happened last first."""
+    parameters = {"queue": queue, "since": since, "until": until, "most": most, "nights": NIGHTS, "limit": limit}
+    with tx.cursor(row_factory=class_row(Kind)) as cursor:
+        cursor.execute(RATHER_HASH, {"sort": "off"})
+        found = cursor.execute(KINDS, parameters).fetchall()
+        cursor.execute(RATHER_HASH, {"sort": "on"})
+        return found

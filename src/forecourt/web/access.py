@@ -1,0 +1,108 @@
+"""Finds out who asks: by a session's cookie, or by asking from this machine while nobody is known who could sign in.
+
+Through a proxy everybody seems to ask from this machine. What gives that away is the name in the Host header, and the headers by
+which proxies say for whom they ask: such a request has to sign in, and without anybody who could, it is refused.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.database import database_url
+from forecourt.store import people
+from forecourt.web import database
+from forecourt.web.guard import OWN_NAMES, hostname, is_loopback
+from forecourt.web.people import ANYBODY_HERE, Person, Role
+
+COOKIE = "forecourt_session"
+LASTS = timedelta(hours=12)
+REMEMBERED = 5.0
+"""Seconds for which an answer is remembered: so long may somebody go on who was removed."""
+
+MOST_REMEMBERED = 1000
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+
+_remembered: dict[tuple[str, bytes], tuple[float, Person | None]] = {}
+
+
+class SignIn(Exception):
+    """Who asks has to sign in first."""
+
+
+def identify(request: Request) -> Person:
+    """Who asks. Raises SignIn, or HTTPException where nobody could."""
+    token = request.cookies.get(COOKIE, "")
+    if token and (person := _of_session(digest(token))):
+        return person
+    if _anybody_known():
+        raise SignIn
+    if not _from_here(request):
+        raise HTTPException(
+            403, "Nobody is known who could sign in. On the server: forecourt web user add NAME --role admin"
+        )
+    return ANYBODY_HERE
+
+
+def begin(request: Request, answer: Response, name: str) -> None:
+    """Sign somebody in: the session's token goes to the browser, its digest into the database."""
+    token = secrets.token_urlsafe(32)
+    with database.acting() as tx:
+        people.begin_session(tx, digest(token), name, LASTS)
+    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
+    answer.set_cookie(COOKIE, token, max_age=int(LASTS.total_seconds()), httponly=True, samesite="lax", secure=secure)
+
+
+def end(request: Request, answer: Response) -> None:
+    """Sign out."""
+    token = request.cookies.get(COOKIE, "")
+    with database.acting() as tx:
+        people.end_session(tx, digest(token))
+    _remembered.clear()
+    answer.delete_cookie(COOKIE)
+
+
+def digest(token: str) -> bytes:
+    """What is kept of a session's token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _from_here(request: Request) -> bool:
+    peer = request.client.host if request.client else ""
+    named = hostname(f"//{request.headers.get('host', '')}") in OWN_NAMES
+    return is_loopback(peer) and named and not any(name in request.headers for name in FORWARDED)
+
+
+def _of_session(key: bytes) -> Person | None:
+    def look() -> Person | None:
+        with database.reading() as seen:
+            found = people.signed_in(seen.tx, key)
+        return None if found is None else Person(found[0], Role[found[1].upper()])
+
+    return _recall(key, look)
+
+
+def _anybody_known() -> bool:
+    def look() -> Person | None:
+        with database.reading() as seen:
+            return ANYBODY_HERE if people.known(seen.tx) else None
+
+    return _recall(b"", look) is not None
+
+
+def _recall(key: bytes, look: Callable[[], Person | None]) -> Person | None:
+    """What is remembered of a key of this database, or what is found now."""
+    full = (str(database_url()), key)
+    now = time.monotonic()
+    if full in _remembered and _remembered[full][0] > now:
+        return _remembered[full][1]
+    found = look()
+    if len(_remembered) >= MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered[full] = (now + REMEMBERED, found)
+    return found

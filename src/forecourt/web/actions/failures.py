@@ -1,0 +1,88 @@
+"""Retry or forget all failed calls of a kind: few at once, many as a call in the background."""
+
+from datetime import datetime
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.operations import bulk, failures
+from forecourt.operations.failures import PORTION, Action
+from forecourt.store import activity, failed
+from forecourt.store.failed import Filter
+from forecourt.web.actions.common import meant
+from forecourt.web.application import application
+from forecourt.web.database import acting
+from forecourt.web.page import back
+from forecourt.web.people import person_of
+from forecourt.web.routes import Form
+from forecourt.web.templating import shell
+from forecourt.web.verdict import DEAD
+from forecourt.web.words import some
+
+
+def retry(request: Request, form: Form) -> Response:
+    """POST /failures/retry"""
+    return _act(request, form, "retry")
+
+
+def forget(request: Request, form: Form) -> Response:
+    """POST /failures/forget"""
+    return _act(request, form, "forget")
+
+
+def _act(request: Request, form: Form, action: Action) -> Response:
+    chosen, who = _filter(form), person_of(request).who
+    command = _command(action, chosen)
+    with acting() as tx:
+        ids = failed.selected(tx, chosen)
+        if not ids:
+            raise HTTPException(409, "No failed call fits any more; nothing was changed")
+        if action == "forget":
+            meant(form, chosen.error or "", len(ids))
+        if len(ids) <= PORTION:
+            count = failures.act(tx, action, ids, who=who)
+            words = f"{some(count, 'call')} {'ready again' if action == 'retry' else 'forgotten'}."
+            stayed = f" {len(ids) - count} stay: a call with the same unique key lives." if count < len(ids) else ""
+            return back(form, words + stayed, command=command)
+        call = bulk.start(tx, action, chosen, who=who, queue=_served(activity.of_workers(tx)), count=len(ids))
+    doing = "retried" if action == "retry" else "forgotten"
+    return back(
+        form | {"back": f"/calls/{call.id}"},
+        f"{some(len(ids), 'call')} are being {doing} by this call.",
+        command=command,
+        undo=(f"/calls/{call.id}/cancel", {}),
+    )
+
+
+def _filter(form: Form) -> Filter:
+    since = form.get("since")
+    try:
+        instant = datetime.fromisoformat(since) if since else None
+    except ValueError:
+        raise HTTPException(400, f"{since!r} is not an instant") from None
+    if instant is not None and instant.tzinfo is None:
+        raise HTTPException(400, f"{since!r} has no offset from UTC")
+    chosen = Filter(
+        job=form.get("job") or None, queue=form.get("queue") or None, error=form.get("error") or None, since=instant
+    )
+    if chosen == Filter():
+        raise HTTPException(400, "The form names neither a job, nor a queue, nor an error, nor a time")
+    return chosen
+
+
+def _served(workers: list[activity.Worker]) -> str:
+    """The least urgent queue that a live worker serves, so that the call runs and keeps nothing waiting."""
+    alive = [worker for worker in workers if worker.silent <= DEAD and worker.queues]
+    return alive[0].queues[-1] if alive else application().queues[-1]
+
+
+def _command(action: Action, chosen: Filter) -> str:
+    options = {
+        "--job": chosen.job,
+        "--queue": chosen.queue,
+        "--error": chosen.error,
+        "--since": chosen.since and chosen.since.isoformat(),
+    }
+    given = [part for option, value in options.items() if value for part in (option, value)]
+    return shell("forecourt", "queue", "retry" if action == "retry" else "flush", *given)

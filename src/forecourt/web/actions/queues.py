@@ -1,0 +1,53 @@
+"""Pause, resume and clear a queue."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.operations import calls, pausing
+from forecourt.store import waiting
+from forecourt.web.actions.common import meant, needed, until
+from forecourt.web.database import acting
+from forecourt.web.page import back
+from forecourt.web.people import person_of
+from forecourt.web.routes import Form
+from forecourt.web.templating import clock, shell
+from forecourt.web.words import some
+
+
+def pause(request: Request, form: Form) -> Response:
+    """POST /queues/pause"""
+    queue, why = needed(form, "queue"), form.get("why", "")
+    with acting() as tx:
+        end = until(tx, form)
+        pausing.pause(tx, "queue", queue, until=end, why=why, who=person_of(request).who)
+    minutes = ("--for", form["minutes"]) if end else ()
+    return back(
+        form,
+        f"Queue {queue} is paused{f' until {clock(end)}' if end else ''}. What runs goes on, what comes waits.",
+        command=shell("forecourt", "queue", "pause", queue, *minutes, *(("--why", why) if why else ())),
+        undo=("/queues/resume", {"queue": queue}),
+    )
+
+
+def resume(request: Request, form: Form) -> Response:
+    """POST /queues/resume"""
+    queue = needed(form, "queue")
+    with acting() as tx:
+        if not pausing.resume(tx, "queue", queue, who=person_of(request).who):
+            return back(form, f"Queue {queue} was not paused any more.")
+    return back(form, f"Queue {queue} goes on.", command=shell("forecourt", "queue", "resume", queue))
+
+
+def clear(request: Request, form: Form) -> Response:
+    """POST /queues/clear"""
+    queue = needed(form, "queue")
+    with acting() as tx:
+        count = waiting.count(tx, queue)
+        meant(form, queue, count)
+        removed = calls.clear(tx, queue, who=person_of(request).who)
+    if removed == 0:
+        raise HTTPException(409, f"Nothing waits in {queue} any more")
+    return back(
+        form, f"{some(removed, 'call')} removed from {queue}.", command=shell("forecourt", "queue", "clear", queue)
+    )

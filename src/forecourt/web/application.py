@@ -1,0 +1,24 @@
+"""The application whose timetable the pages show."""
+
+from forecourt.app import Forecourt, load
+from forecourt.jobs.application import NoSuchApplication
+from forecourt.schedule.errors import TimetableError
+
+
+class CannotLoad(Exception):
+    """The application that FORECOURT_APP names cannot be loaded here; the message says why."""
+
+
+def application() -> Forecourt:
+    """As FORECOURT_APP names it. Raises CannotLoad."""
+    try:
+        return load()
+    except (NoSuchApplication, TimetableError, TypeError) as error:
+        raise CannotLoad(str(error)) from error
+    except Exception as error:
+        raise CannotLoad(f"{type(error).__name__}: {error}") from error
+
+
+def is_marketplace(app: Forecourt) -> bool:
+    """Whether it is the marketplace that comes with Forecourt, or built on it."""
+    return "generate_sitemap" in app.timetable and "expire_sponsored_listings" in app.timetable

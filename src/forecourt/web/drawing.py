@@ -1,0 +1,83 @@
+"""Small drawings as SVG: lines, strips and bars. Their colours come from classes, so they are right in both themes and in print."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+from forecourt.durations import duration
+from forecourt.store.runs import Run
+
+COLOURS = {"succeeded": "done", "failed": "failed", "skipped": "late", "missed": "late", "cancelled": "waiting"}
+
+
+def line(values: Sequence[float], late: bool = False, width: int = 110, height: int = 24) -> Markup:
+    """A sparkline of at least two values, from 0 up. It decorates: what it says stands beside it in figures."""
+    top = max([*values, 1])
+    step = width / max(1, len(values) - 1)
+    points = " ".join(f"{n * step:.1f},{height - 2 - value / top * (height - 4):.1f}" for n, value in enumerate(values))
+    return Markup(
+        f'<svg class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<polyline class="line{" late" if late else ""}" points="{points}"/></svg>'
+    )
+
+
+def runs(last: Sequence[Run], most: int = 30) -> Markup:
+    """The last runs as bars as high as they took long, the failed ones full; for those who cannot see it, as a sentence."""
+    width, height = most * 5, 20
+    longest = max([run.seconds or 0 for run in last] + [0.001])
+    bars = []
+    offset = width - len(last) * 5
+    for n, run in enumerate(last):
+        colour = COLOURS.get(run.status, "running")
+        tall = 0.35 + 0.65 * (run.seconds or 0) / longest if run.status == "succeeded" else 1.0
+        took = f", {duration(run.seconds)}" if run.seconds is not None else ""
+        title = escape(f"{run.due_at:%Y-%m-%d %H:%M} UTC: {run.status}{took}")
+        bars.append(
+            f'<rect class="f-{colour}" x="{offset + n * 5}" y="{height - height * tall:.1f}" width="4"'
+            f' height="{height * tall:.1f}" rx="1"><title>{title}</title></rect>'
+        )
+    words = ", ".join(
+        f"{sum(run.status == status for run in last)} {status}" for status in dict.fromkeys(run.status for run in last)
+    )
+    return Markup(
+        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
+        f' aria-label="The last {len(last)} runs: {escape(words)}">{"".join(bars)}</svg>'
+    )
+
+
+def nights(counts: Sequence[int]) -> Markup:
+    """How many calls failed on each of the last days, oldest first."""
+    width, height, top = len(counts) * 6, 18, max([*counts, 1])
+    bars = "".join(
+        f'<rect class="f-{"failed" if count else "waiting"}" x="{n * 6}" width="4" rx="1"'
+        f' y="{height - (tall := 2 if not count else 5 + 13 * count / top):.1f}" height="{tall:.1f}"/>'
+        for n, count in enumerate(counts)
+    )
+    words = ", ".join(f"{count:,}" for count in counts)
+    return Markup(
+        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
+        f' aria-label="Calls by day, today last: {words}">{bars}</svg>'
+    )
+
+
+def histogram(counts: Sequence[int], labels: Sequence[str], words: str) -> Markup:
+    """Bars with their bounds below; `words` say what they show."""
+    width, height, top = 1160, 150, max([*counts, 1])
+    step = width / len(counts)
+    bars = []
+    for n, (count, label) in enumerate(zip(counts, labels, strict=True)):
+        tall = 0 if not count else max(2, (height - 34) * count / top)
+        middle = (n + 0.5) * step
+        bars.append(
+            f'<rect class="bar" x="{n * step + 4:.1f}" y="{height - 18 - tall:.1f}" width="{step - 8:.1f}"'
+            f' height="{tall:.1f}" rx="2"/>'
+            f'<text x="{middle:.1f}" y="{height - 4}" text-anchor="middle">{escape(label)}</text>'
+            + (
+                f'<text x="{middle:.1f}" y="{height - 22 - tall:.1f}" text-anchor="middle">{count:,}</text>'
+                if count
+                else ""
+            )
+        )
+    return Markup(
+        f'<svg class="night" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}">{"".join(bars)}</svg>'
+    )

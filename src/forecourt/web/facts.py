@@ -1,0 +1,34 @@
+"""Gathers what the verdict is made of, for the first page and for the report."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from psycopg import Connection
+
+from forecourt.app import Forecourt
+from forecourt.settings import settings
+from forecourt.store import activity, pauses, standing, tasks
+from forecourt.web.nights import Span, duties, span
+from forecourt.web.verdict import Facts
+
+
+def midnight(now: datetime) -> datetime:
+    """When the business day began."""
+    zone = settings().zone
+    return datetime.combine(now.astimezone(zone).date(), time(), zone)
+
+
+def gather(tx: Connection[Any], app: Forecourt, now: datetime) -> tuple[Facts, Span]:
+    """How everything stands now, and the time over which its duties were looked at."""
+    began = midnight(now)
+    over = span(began.date(), now, settings().zone)
+    facts = Facts(
+        now=now,
+        queues=standing.of_queues(tx, began, app.queues),
+        workers=activity.of_workers(tx),
+        duties=duties(tx, app.timetable, over, now),
+        pulse=tasks.pulse(tx, timedelta(minutes=5)),
+        halted=pauses.in_force(tx).get(("schedule", "")),
+        failed=standing.failed_since(tx, began),
+    )
+    return facts, over

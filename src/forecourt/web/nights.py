@@ -1,0 +1,141 @@
+"""What a night's duties are, which of them are done, and what is to be expected of the others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from statistics import median
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg import Connection
+
+from forecourt.schedule.clock import pause_of
+from forecourt.schedule.task import Task
+from forecourt.schedule.timetable import Timetable
+from forecourt.settings import settings
+from forecourt.store import pauses, runs, ticks
+from forecourt.store.pauses import Pause
+from forecourt.store.runs import Run
+from forecourt.store.ticks import Holder
+from forecourt.web import words
+
+OFTEN = 48
+"""Due times a night beyond which a task is a pulse rather than a duty."""
+
+MOST_RUNS = 600
+"""Runs of one task that are drawn, the latest."""
+
+DAWN = time(10)
+"""When the night is over, for the drawing: after that it shows the whole day."""
+
+LATE = 60.0
+"""Seconds that a due time may wait for its start, until that is worth saying."""
+
+SLOW = 3.0
+"""Times as long as usual, until that is worth saying."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The time that is shown: [first, last), of the business day `day`."""
+
+    day: date
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """A task in a span of time: its runs then, oldest first; the due times that are still to come; its last runs before that; who
+    holds it back or runs it."""
+
+    task: Task
+    runs: Sequence[Run]
+    to_come: Sequence[datetime]
+    before: Sequence[Run]
+    pause: Pause | None
+    holder: Holder | None
+    often: bool
+
+    @property
+    def latest(self) -> Run | None:
+        """Its last run in the span."""
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def usual(self) -> float | None:
+        """Seconds that it takes, the middle of its last runs; None while fewer than three are known."""
+        known = [run.seconds for run in self.before if run.status == "succeeded" and run.seconds is not None]
+        return median(known) if len(known) >= 3 else None
+
+    @property
+    def expected(self) -> str:
+        """What its next run will probably do, in words; empty when that cannot be known."""
+        return words.expected(
+            [run.output for run in self.before if run.status == "succeeded" and run.output is not None]
+        )
+
+    def standing(self, now: datetime) -> str:
+        """One word for how it stands: paused, failed, missed, skipped, late, running, slow, done or to come."""
+        run = self.latest
+        if run is None:
+            return "paused" if self.pause and self.to_come else "to come"
+        match run.status:
+            case "enqueued" if self.holder is None or self.holder.worker is None:
+                return "late" if (now - run.due_at).total_seconds() > LATE else "enqueued"
+            case "enqueued":
+                return "running"
+            case "succeeded" if self.is_slow(run):
+                return "slow"
+            case "succeeded":
+                return "done"
+            case status:
+                return status
+
+    def is_slow(self, run: Run) -> bool:
+        """Whether a run took far longer than this task's runs usually do, and long enough to matter."""
+        return run.seconds is not None and self.usual is not None and run.seconds > max(5.0, SLOW * self.usual)
+
+
+def span(day: date, now: datetime, zone: ZoneInfo) -> Span:
+    """What is shown of a business day: its night while that lasts, otherwise all of it."""
+    first = datetime.combine(day, time(), zone)
+    tomorrow = datetime.combine(day + timedelta(days=1), time(), zone)
+    local = now.astimezone(zone)
+    if local.date() == day and local.time() < DAWN:
+        return Span(day, first, datetime.combine(day, DAWN, zone))
+    return Span(day, first, tomorrow)
+
+
+def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime) -> list[Duty]:
+    """The tasks that have due times in the span, in the order of their first one; pulses last."""
+    tasks = [task for task in timetable if task.runs_in(settings().environment)]
+    names = [task.name for task in tasks]
+    ran = runs.between(tx, names, over.first, over.last, most=MOST_RUNS)
+    before = runs.recent(tx, names, before=over.first)
+    halted = pauses.in_force(tx)
+    open_ones = [(run.task, run.host) for found in ran.values() for run in found[-1:] if run.finished_at is None]
+    holders = ticks.holders(tx, open_ones)
+    found = []
+    for task in tasks:
+        upcoming = list(
+            islice(task.occurrences(max(now, over.first), over.last - timedelta(microseconds=1)), OFTEN + 1)
+        )
+        if not ran[task.name] and not upcoming:
+            continue
+        often = task.repeat_seconds is not None or not _few_a_day(task, over)
+        duty = Duty(
+            task, ran[task.name], upcoming[:1] if often else upcoming, before[task.name],
+            pause_of(task, halted), holders.get(task.name), often,
+        )  # fmt: skip
+        found.append(duty)
+    return sorted(found, key=lambda duty: (duty.often, _first(duty)))
+
+
+def _few_a_day(task: Task, over: Span) -> bool:
+    return len(list(islice(task.occurrences(over.first, over.first + timedelta(days=1)), OFTEN + 1))) <= OFTEN
+
+
+def _first(duty: Duty) -> datetime:
+    return min([*(run.due_at for run in duty.runs[:1]), *duty.to_come[:1]])

@@ -1,0 +1,197 @@
+"""Makes pages: a head that stays as it is, and a live part that is asked for again every few seconds.
+
+The live part has an ETag of two halves. The first names the database's state that it was made from: while it is the same, one cheap
+query answers 304. The second is a digest of the part itself: also what had to be made again is not sent twice.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote, unquote
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from forecourt.settings import settings
+from forecourt.web import database
+from forecourt.web.application import CannotLoad, application, is_marketplace
+from forecourt.web.database import Reading
+from forecourt.web.people import person_of
+from forecourt.web.templating import environment
+
+THEMES = ("system", "light", "dark")
+SAID = "forecourt_said"
+"""The cookie that carries what an action did to the page that follows it."""
+
+MOST_SAID = 1500
+
+MARKETPLACE = "/marketplace"
+
+PAGES = (
+    ("/", "Overview", "o"),
+    ("/night", "The night", "n"),
+    ("/schedule", "Schedule", "s"),
+    ("/queues", "Queues", "u"),
+    ("/calls", "Calls", "c"),
+    ("/failures", "Failures", "f"),
+    ("/workers", "Workers", "w"),
+    (MARKETPLACE, "Marketplace", "k"),
+    ("/performance", "Performance", "m"),
+    ("/doctor", "Health", "h"),
+    ("/audit", "Audit", "a"),
+    ("/settings", "Settings", "e"),
+)
+"""Path, title, and the key that follows `g`."""
+
+
+class Unchanged(Exception):
+    """The live part that somebody has is still right."""
+
+    def __init__(self, tag: str, reading: Reading) -> None:
+        super().__init__(tag)
+        self.response = Response(status_code=304, headers={"ETag": tag, **_as_of(reading.now, reading.milliseconds)})
+
+
+def is_poll(request: Request) -> bool:
+    """Whether only the live part is asked for."""
+    return request.headers.get("hx-request") == "true"
+
+
+@contextmanager
+def reading(request: Request) -> Iterator[Reading]:
+    """Look at the database for this request. Raises Unchanged, after one query, when whoever asks has the live part already."""
+    with database.reading() as look:
+        tag = request.headers.get("if-none-match", "").strip('"')
+        if is_poll(request) and tag.partition("-")[0] == _state(request, look):
+            raise Unchanged(f'"{tag}"', look)
+        yield look
+
+
+def page(
+    request: Request,
+    look: Reading,
+    template: str,
+    title: str,
+    *,
+    head: str | None = None,
+    below: str | None = None,
+    **facts: Any,
+) -> Response:
+    """The page made of `facts`: the whole of it, or its live part. `head` and `below` are the templates of what stands around that
+    and does not change under the reader's eyes."""
+    facts |= {"now": look.now, "me": person_of(request), "here": here(request)}
+    live = environment().get_template(template).render(facts)
+    tag = f'"{_state(request, look)}-{sha256(live.encode()).hexdigest()[:16]}"'
+    headers = {"ETag": tag, **_as_of(look.now, look.milliseconds), "Vary": "HX-Request"}
+    if is_poll(request):
+        if request.headers.get("if-none-match", "").rpartition("-")[2] == tag.rpartition("-")[2]:
+            return Response(status_code=304, headers=headers)
+        return HTMLResponse(live, headers=headers)
+    above, after = (Markup(environment().get_template(part).render(facts)) if part else "" for part in (head, below))
+    return whole(request, title, above=above, live=Markup(live), below=after, tag=tag, look=look, headers=headers)
+
+
+def whole(
+    request: Request,
+    title: str,
+    *,
+    above: str = "",
+    live: str = "",
+    below: str = "",
+    tag: str = "",
+    look: Reading | None = None,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A page around what is given."""
+    said = _said(request)
+    theme = request.cookies.get("theme", "system")
+    answer = HTMLResponse(
+        environment()
+        .get_template("base.html")
+        .render(
+            title=title,
+            above=above,
+            live=live,
+            below=below,
+            tag=tag,
+            look=look,
+            said=said,
+            pages=_pages(),
+            path=request.url.path,
+            here=here(request),
+            theme=theme if theme in THEMES else "system",
+            zone=settings().timezone,
+            me=request.scope.get("person"),
+        ),
+        status,
+        headers,
+    )
+    if said:
+        answer.delete_cookie(SAID)
+    return answer
+
+
+def _pages() -> list[tuple[str, str, str]]:
+    """The pages that there are in this application."""
+    try:
+        market = is_marketplace(application())
+    except CannotLoad:
+        market = False
+    return [one for one in PAGES if market or one[0] != MARKETPLACE]
+
+
+def here(request: Request) -> str:
+    """The address of this page on this server, to come back to."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def back(
+    form: dict[str, str], words: str, *, command: str = "", undo: tuple[str, dict[str, str]] | None = None
+) -> Response:
+    """To the page where the button stands, which says what was done; `command` does the same, `undo` the opposite."""
+    answer = RedirectResponse(local(form.get("back", "/")), 303)
+    told = {"words": words[:500], "command": command[:300], "undo": undo and undo[0], "fields": undo and undo[1]}
+    text = quote(json.dumps(told, ensure_ascii=False))
+    if len(text) > MOST_SAID:
+        text = quote(
+            json.dumps({"words": words[:150], "command": "", "undo": None, "fields": None}, ensure_ascii=False)
+        )
+    answer.set_cookie(SAID, text, max_age=60, httponly=True, samesite="strict")
+    return answer
+
+
+def local(path: str) -> str:
+    """A path on this server; the first page for anything else."""
+    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if inside else "/"
+
+
+def _said(request: Request) -> dict[str, Any] | None:
+    try:
+        told = json.loads(unquote(request.cookies.get(SAID, "")))
+        undo = told["undo"]
+        fields = {str(name): str(value) for name, value in (told["fields"] or {}).items()}
+        return {
+            "words": str(told["words"]),
+            "command": str(told["command"]),
+            "undo": undo if isinstance(undo, str) and local(undo) == undo else None,
+            "fields": fields,
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _state(request: Request, look: Reading) -> str:
+    """Names what is seen, and by whom. With each minute it is another one, since "4 min ago" becomes wrong by itself."""
+    me = person_of(request)
+    return sha256(f"{look.state} {look.now:%Y%m%d%H%M} {me.role} {me.name}".encode()).hexdigest()[:16]
+
+
+def _as_of(now: datetime, milliseconds: float) -> dict[str, str]:
+    local_time = now.astimezone(settings().zone)
+    return {"Forecourt-As-Of": f"{local_time:%H:%M:%S}", "Forecourt-Query-Milliseconds": f"{milliseconds:.0f}"}

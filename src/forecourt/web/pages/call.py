@@ -1,0 +1,72 @@
+"""One call: where it is, every attempt, its arguments, and what it belongs to."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.store import inspection, progress
+from forecourt.web.page import page, reading
+from forecourt.web.searching import LARGEST_ID
+
+TONES = {
+    "Raised": "failed",
+    "TimedOut": "failed",
+    "SlotDied": "failed",
+    "WorkerLost": "failed",
+    "Expired": "failed",
+    "Cancelled": "waiting",
+    "Discarded": "waiting",
+    "Retried": "done",
+}
+
+
+def call(request: Request) -> Response:
+    """GET /calls/{id}"""
+    id = request.path_params["id"]
+    if not 0 < id <= LARGEST_ID:
+        raise HTTPException(404, "No call has such an id")
+    with reading(request) as look:
+        found = inspection.call(look.tx, id)
+        if found is None:
+            raise HTTPException(404, f"No call has the id {id}")
+        said = progress.of(look.tx, [id]).get(id)
+        batch = inspection.batch(look.tx, found.batch_id) if found.batch_id is not None else None
+        tick = inspection.tick(look.tx, found.tick) if found.tick is not None else None
+    return page(
+        request,
+        look,
+        "pages/call.html",
+        f"Call {id}",
+        call=found,
+        said=said,
+        batch=batch,
+        tick=tick,
+        attempts=[_attempt(entry) for entry in found.history],
+        live=found.state in ("ready", "scheduled", "running"),
+    )
+
+
+def _attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of the history, whatever whoever wrote it put in."""
+    at = entry.get("at")
+    try:
+        instant = datetime.fromisoformat(at) if isinstance(at, str) else None
+    except ValueError:
+        instant = None
+    log = entry.get("log")
+    outcome = str(entry.get("outcome", ""))[:80]
+    return {
+        "outcome": outcome,
+        "tone": TONES.get(outcome, "late"),
+        "number": str(entry.get("attempt") or "")[:20],
+        "at": instant if instant is not None and instant.tzinfo else None,
+        "error": str(entry.get("error") or "")[:500],
+        "message": str(entry.get("message") or "")[:4000],
+        "seconds": float(seconds) if isinstance(seconds := entry.get("seconds"), int | float) else None,
+        "traceback": str(entry.get("traceback") or "").rstrip()[-20_000:],
+        "log": [str(line)[:2000] for line in log[-200:]] if isinstance(log, list) else [],
+    }

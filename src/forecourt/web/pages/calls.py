@@ -1,0 +1,61 @@
+"""Calls by state: looked for by id, job, queue, error, argument and time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from forecourt.store import overview, search
+from forecourt.store.search import LOOK_THROUGH, Listed
+from forecourt.store.standing import CAP
+from forecourt.web.page import page, reading
+from forecourt.web.searching import SINCE, Asked, CannotRead, asked
+
+A_PAGE = 50
+
+
+def calls(request: Request) -> Response:
+    """GET /calls"""
+    with reading(request) as look:
+        jobs, queues = search.jobs(look.tx), overview.queues(look.tx)
+        try:
+            wanted, wrong = asked(request.query_params, jobs, queues, look.now), ""
+        except CannotRead as error:
+            wanted, wrong = asked({}, jobs, queues, look.now), str(error)
+        if wanted.id is not None:
+            if not search.exists(look.tx, wanted.id):
+                raise HTTPException(404, f"No call has the id {wanted.id}")
+            return RedirectResponse(f"/calls/{wanted.id}", 303)
+        found = [] if wrong else search.calls(look.tx, wanted.search, A_PAGE + 1)
+        counts = search.counts(look.tx, CAP)
+    return page(
+        request,
+        look,
+        "pages/calls.html",
+        "Calls",
+        head="pages/calls.head.html",
+        below="pages/calls.list.html",
+        asked=wanted,
+        wrong=wrong,
+        found=found[:A_PAGE],
+        following=_following(wanted, found),
+        counts=counts,
+        jobs=jobs,
+        queues=queues,
+        states=search.STATES,
+        since=SINCE,
+        through=LOOK_THROUGH,
+        filtered=wanted.search.filters,
+        typed=wanted.typed,
+    )
+
+
+def _following(wanted: Asked, found: list[Listed]) -> Mapping[str, Any] | None:
+    """The parameters of the next page; None when this is the last."""
+    if len(found) <= A_PAGE:
+        return None
+    last = found[A_PAGE - 1]
+    by_time = wanted.search.state in ("failed", "scheduled")
+    return wanted.link(id=last.id, at=last.at.isoformat() if by_time else None)

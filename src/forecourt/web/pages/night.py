@@ -1,0 +1,51 @@
+"""One night: each duty, when it was due, when it ran, how long that took, what it did, and how that compares with its last runs."""
+
+from datetime import date, timedelta
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.settings import settings
+from forecourt.web.application import application
+from forecourt.web.night_drawing import night as drawn
+from forecourt.web.night_drawing import summary
+from forecourt.web.nights import duties, span
+from forecourt.web.page import page, reading
+
+
+def night(request: Request) -> Response:
+    """GET /night"""
+    timetable, zone = application().timetable, settings().zone
+    with reading(request) as look:
+        today = look.now.astimezone(zone).date()
+        day = _day(request.query_params.get("date", ""), today)
+        over = span(day, look.now, zone)
+        found = duties(look.tx, timetable, over, look.now)
+    return page(
+        request,
+        look,
+        "pages/night.html",
+        "The night",
+        day=day,
+        before=day - timedelta(days=1),
+        after=day + timedelta(days=1) if day < today + timedelta(days=7) else None,
+        today=today,
+        span=over,
+        zone=settings().timezone,
+        duties=found,
+        drawing=drawn(found, over, look.now),
+        summary=summary([duty for duty in found if not duty.often], look.now),
+    )
+
+
+def _day(text: str, today: date) -> date:
+    if not text:
+        return today
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise HTTPException(400, f"{text!r} is not a date such as 2026-11-24") from None
+    if not today - timedelta(days=3660) < day < today + timedelta(days=366):
+        raise HTTPException(404, f"Nothing is known of {day}")
+    return day

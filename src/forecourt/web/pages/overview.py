@@ -1,0 +1,46 @@
+"""The first page: does the night go well, and if not, what is wrong."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.settings import settings
+from forecourt.store import failure_kinds, throughput
+from forecourt.web.application import application
+from forecourt.web.facts import gather, midnight
+from forecourt.web.night_drawing import night
+from forecourt.web.page import page, reading
+from forecourt.web.verdict import BEHIND, DEAD, verdict
+
+
+def overview(request: Request) -> Response:
+    """GET /"""
+    app = application()
+    with reading(request) as look:
+        facts, over = gather(look.tx, app, look.now)
+        kinds = failure_kinds.kinds(look.tx, since=midnight(look.now), limit=8)
+        lines = throughput.by_queue(look.tx)
+    return page(
+        request,
+        look,
+        "pages/overview.html",
+        "Overview",
+        verdict=verdict(facts),
+        drawing=night(facts.duties, over, look.now),
+        duties=facts.duties,
+        span=over,
+        zone=settings().timezone,
+        queues=sorted(
+            facts.queues,
+            key=lambda queue: (queue.oldest <= BEHIND and not queue.paused_by, app_order(app.queues, queue.queue)),
+        ),
+        behind=BEHIND,
+        lines=lines,
+        workers=facts.workers,
+        dead=DEAD,
+        kinds=kinds,
+    )
+
+
+def app_order(known: tuple[str, ...], queue: str) -> tuple[int, str]:
+    """The application's own queues first, the most urgent before the others."""
+    return known.index(queue) if queue in known else len(known), queue

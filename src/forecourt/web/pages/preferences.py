@@ -1,0 +1,33 @@
+"""How the pages look and behave for whoever looks at them, and what this server was told."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.settings import settings
+from forecourt.web.page import THEMES, page, reading
+
+
+def preferences(request: Request) -> Response:
+    """GET /settings"""
+    with reading(request) as look:
+        version = look.tx.info.server_version
+    now = settings()
+    told = {
+        "FORECOURT_APP": now.app,
+        "FORECOURT_ENVIRONMENT": now.environment,
+        "FORECOURT_TIMEZONE": now.timezone,
+        "FORECOURT_BASE_URL": now.base_url,
+        "FORECOURT_VAR": str(now.var),
+        "PostgreSQL": f"{version // 10000}.{version % 10000}{'' if now.database_url else ', private'}",
+    }
+    return page(
+        request,
+        look,
+        "pages/preferences.html",
+        "Settings",
+        below="pages/preferences.form.html",
+        themes=THEMES,
+        theme=request.cookies.get("theme", "system"),
+        keys=request.cookies.get("keys", "on"),
+        told=told,
+    )

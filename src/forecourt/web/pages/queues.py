@@ -1,0 +1,59 @@
+"""The queues, and one of them."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.store import activity, failure_kinds, standing, throughput
+from forecourt.store.search import Search, calls
+from forecourt.web.application import application
+from forecourt.web.facts import midnight
+from forecourt.web.page import page, reading
+from forecourt.web.pages.overview import app_order
+from forecourt.web.verdict import BEHIND
+
+A_GLANCE = 10_000
+"""Failed calls that the page of one queue looks at; the page Failures looks at all."""
+
+
+def queues(request: Request) -> Response:
+    """GET /queues"""
+    known = application().queues
+    with reading(request) as look:
+        found = standing.of_queues(look.tx, midnight(look.now), known)
+        lines = throughput.by_queue(look.tx)
+    return page(
+        request,
+        look,
+        "pages/queues.html",
+        "Queues",
+        queues=sorted(found, key=lambda queue: app_order(known, queue.queue)),
+        lines=lines,
+        behind=BEHIND,
+    )
+
+
+def queue(request: Request) -> Response:
+    """GET /queues/{name}"""
+    name = request.path_params["name"]
+    known = application().queues
+    with reading(request) as look:
+        found = next((one for one in standing.of_queues(look.tx, midnight(look.now), known) if one.queue == name), None)
+        if found is None:
+            raise HTTPException(404, f"No queue is named {name!r}: no job, call or worker uses it")
+        hours = throughput.by_queue(look.tx, 180).get(name, [0] * 180)
+        kinds = failure_kinds.kinds(look.tx, queue=name, limit=10, most=A_GLANCE)
+        workers = [worker for worker in activity.of_workers(look.tx) if name in worker.queues]
+        waiting = calls(look.tx, Search(state="ready", queue=name), 10)
+    return page(
+        request,
+        look,
+        "pages/queue.html",
+        f"Queue {name}",
+        queue=found,
+        line=hours,
+        kinds=kinds,
+        workers=workers,
+        waiting=waiting,
+        behind=BEHIND,
+    )

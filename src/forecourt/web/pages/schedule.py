@@ -1,0 +1,108 @@
+"""The timetable, and one task of it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+from statistics import median
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.schedule.clock import pause_of
+from forecourt.schedule.errors import UnknownTaskError
+from forecourt.schedule.task import Task
+from forecourt.settings import settings
+from forecourt.store import pauses, runs, tasks, ticks
+from forecourt.store.pauses import Pause
+from forecourt.store.runs import Run
+from forecourt.web.application import application
+from forecourt.web.page import page, reading
+from forecourt.web.verdict import SILENT
+
+COMING = 5
+"""Due times that a task's page names."""
+
+HISTORY = 60
+"""Runs that it lists."""
+
+
+def schedule(request: Request) -> Response:
+    """GET /schedule"""
+    timetable = list(application().timetable)
+    with reading(request) as look:
+        last = runs.recent(look.tx, [task.name for task in timetable], most=30)
+        halted = pauses.in_force(look.tx)
+        pulse = tasks.pulse(look.tx, timedelta(minutes=5))
+    rows = [_row(task, last[task.name], halted, look.now) for task in timetable]
+    groups = sorted({group for task in timetable for group in task.groups})
+    return page(
+        request,
+        look,
+        "pages/schedule.html",
+        "Schedule",
+        rows=sorted(rows, key=_what_matters_first),
+        halted=halted.get(("schedule", "")),
+        groups=[(group, halted.get(("group", group))) for group in groups],
+        pulse=pulse,
+        silent=SILENT,
+        zone=settings().timezone,
+    )
+
+
+def task(request: Request) -> Response:
+    """GET /schedule/{name}"""
+    name = request.path_params["name"]
+    try:
+        found = application().timetable[name]
+    except UnknownTaskError as error:
+        raise HTTPException(404, str(error)) from None
+    with reading(request) as look:
+        ran = runs.recent(look.tx, [name], most=HISTORY)[name]
+        halted = pauses.in_force(look.tx)
+        holder = ticks.holders(look.tx, [(name, run.host) for run in ran[-1:]]).get(name)
+    here = found.runs_in(settings().environment)
+    seconds = [run.seconds for run in ran if run.status == "succeeded" and run.seconds is not None]
+    return page(
+        request,
+        look,
+        "pages/task.html",
+        name,
+        task=found,
+        runs=ran[::-1],
+        strip=ran[-30:],
+        usual=median(seconds) if seconds else None,
+        slowest=max(seconds) if seconds else None,
+        succeeded=next((run for run in reversed(ran) if run.status == "succeeded"), None),
+        coming=list(islice(_upcoming(found, look.now), COMING)) if here else [],
+        environment=settings().environment,
+        pause=pause_of(found, halted),
+        own_pause=halted.get(("task", name)),
+        holder=holder,
+    )
+
+
+def _row(task: Task, last: list[Run], halted: Mapping[tuple[str, str], Pause], now: datetime) -> dict[str, Any]:
+    seconds = [run.seconds for run in last if run.status == "succeeded" and run.seconds is not None]
+    return {
+        "task": task,
+        "next": task.next_due(now) if task.runs_in(settings().environment) else None,
+        "last": last[-1] if last else None,
+        "runs": last,
+        "usual": median(seconds) if seconds else None,
+        "pause": pause_of(task, dict(halted)),
+    }
+
+
+def _what_matters_first(row: Mapping[str, Any]) -> tuple[bool, bool, float]:
+    last, due = row["last"], row["next"]
+    well = last is None or last.status not in ("failed", "missed")
+    return well, due is None, 0.0 if due is None else due.timestamp()
+
+
+def _upcoming(task: Task, now: datetime) -> Any:
+    at = now
+    while True:
+        at = task.next_due(at)
+        yield at

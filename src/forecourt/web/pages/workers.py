@@ -1,0 +1,26 @@
+"""The workers, and what each of them runs."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.store import activity
+from forecourt.version import __version__
+from forecourt.web.page import page, reading
+from forecourt.web.verdict import DEAD
+
+
+def workers(request: Request) -> Response:
+    """GET /workers"""
+    with reading(request) as look:
+        found = activity.of_workers(look.tx)
+    return page(
+        request,
+        look,
+        "pages/workers.html",
+        "Workers",
+        workers=found,
+        dead=DEAD,
+        ours=__version__,
+        slots=sum(worker.slots for worker in found),
+        busy=sum(worker.busy for worker in found),
+    )

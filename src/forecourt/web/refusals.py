@@ -1,0 +1,118 @@
+"""What is answered when something is wrong: a page for people, JSON for programs; what happened, and what to do about it."""
+
+import logging
+
+import psycopg
+import sqlalchemy.exc
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from forecourt.database.engine import unreachable
+from forecourt.web import answers
+from forecourt.web.headers import ALWAYS
+from forecourt.web.page import Unchanged, here, is_poll, whole
+from forecourt.web.templating import environment, query
+
+log = logging.getLogger("forecourt.web")
+
+TITLES = {
+    400: "That cannot be read",
+    401: "Sign in first",
+    403: "You may not do that",
+    404: "There is nothing here",
+    405: "Not that way",
+    409: "Not now",
+    413: "That is too long",
+    429: "Too many tries",
+    500: "Something is wrong with this page",
+    503: "The database does not answer",
+}
+
+
+def refuse(
+    request: Request, status: int, words: str, headers: dict[str, str] | None = None, *, hint: str = ""
+) -> Response:
+    """The answer of this status: to a browser a page, to anything else JSON. What may be better in a moment is asked for again."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return answers.error(status, words, headers)
+    again = status == 503 and request.method == "GET"
+    title = TITLES.get(status, "No")
+    content = environment().get_template("refusal.html").render(words=words, hint=hint, title=title, again=again)
+    more = {"Refresh": "5", "Retry-After": "5"} if again else {}
+    return whole(request, title, live=Markup(content), status=status, headers=(headers or {}) | more)
+
+
+def unchanged(_: Request, error: Exception) -> Response:
+    """304: what the browser has is still right."""
+    assert isinstance(error, Unchanged)
+    return error.response
+
+
+def refused(request: Request, error: Exception) -> Response:
+    """Whatever a route refuses."""
+    assert isinstance(error, HTTPException)
+    hint = "Finished calls are kept for 7 days, due times for 400." if error.status_code == 404 else ""
+    return refuse(request, error.status_code, error.detail, dict(error.headers or {}), hint=hint)
+
+
+def sign_in(request: Request, _: Exception) -> Response:
+    """Whoever has to sign in: a browser that wants a page gets the form."""
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "") and not is_poll(request)
+    if wants_page:
+        return RedirectResponse(f"/login{query(next=here(request) if here(request) != '/' else None)}", 303)
+    return refuse(request, 401, "Nobody is signed in, so nothing was done", hint="Sign in at /login.")
+
+
+def out_of_reach(request: Request, error: Exception) -> Response:
+    """Whoever asks is told only that; where the database is and what the driver said is in the log."""
+    match error:
+        case sqlalchemy.exc.OperationalError(orig=Exception() as origin):
+            words = unreachable(origin)
+        case psycopg.OperationalError():
+            words = unreachable(error)
+        case _:
+            words = str(error)
+    log.warning("database unreachable: %s", words)
+    return refuse(
+        request,
+        503,
+        "Database unreachable",
+        hint="It is asked again every 5 seconds. Where it is and what it said is in the log.",
+    )
+
+
+def read_only(request: Request, _: Exception) -> Response:
+    """An action on a standby, or on a database that somebody made read-only."""
+    return refuse(
+        request,
+        503,
+        "The database is read-only, so nothing was changed",
+        hint="It is a standby, or its storage is full.",
+    )
+
+
+def no_schema(request: Request, _: Exception) -> Response:
+    """A database without our tables, or with older ones."""
+    return refuse(
+        request,
+        503,
+        "The database has not the schema that this code needs",
+        hint="Bring it up to date: forecourt db migrate",
+    )
+
+
+def cannot_load(request: Request, error: Exception) -> Response:
+    """The application whose timetable the page shows."""
+    return refuse(
+        request,
+        500,
+        f"The application cannot be loaded: {error}",
+        hint="FORECOURT_APP names it. /health/scheduler answers all the same.",
+    )
+
+
+def failed(request: Request, error: Exception) -> Response:
+    """Everything else. The server logs the traceback; it also answers beyond what else adds the headers."""
+    return refuse(request, 500, "Internal server error", dict(ALWAYS), hint="The log has the traceback.")

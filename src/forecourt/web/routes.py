@@ -1,0 +1,68 @@
+"""Every address of the pages, with the least role that may ask for it. There is no other place where roles are enforced."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import parse_qsl
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from forecourt.web.access import identify
+from forecourt.web.people import Role
+
+Form: TypeAlias = dict[str, str]
+
+LONGEST_FORM = 256 * 1024
+"""Bytes of a form; what an operator writes or ticks is far shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A method and a path, what answers, and who may ask: None for everybody, signed in or not. The endpoint of a POST gets its
+    form as well; of several fields with one name it gets the values with a comma between."""
+
+    method: str
+    path: str
+    endpoint: Callable[..., Response]
+    role: Role | None
+
+    def route(self) -> Route:
+        """As Starlette routes it."""
+        answer = self._read if self.method == "GET" else self._act
+        return Route(self.path, answer, methods=[self.method], name=f"{self.method} {self.path}")
+
+    async def _read(self, request: Request) -> Response:
+        await self._let_in(request)
+        return await run_in_threadpool(self.endpoint, request)
+
+    async def _act(self, request: Request) -> Response:
+        await self._let_in(request)
+        form = await _form(request)
+        return await run_in_threadpool(self.endpoint, request, form)
+
+    async def _let_in(self, request: Request) -> None:
+        if self.role is not None:
+            me = request.scope["person"] = await run_in_threadpool(identify, request)
+            if not me.may(self.role):
+                raise HTTPException(403, f"{me.name} is a {me.role.word}; this needs the role {self.role.word}")
+        asked = [request.url.path, *request.path_params.values(), *request.query_params.values()]
+        if any("\x00" in str(text) for text in asked):
+            raise HTTPException(400, "there is a NUL in the address, which no name can contain")
+
+
+async def _form(request: Request) -> Form:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST_FORM:
+            raise HTTPException(413, f"the form is longer than {LONGEST_FORM // 1024} KB")
+    form: Form = {}
+    for name, value in parse_qsl(body.decode(errors="replace"), keep_blank_values=True, errors="replace"):
+        form[name] = f"{form[name]},{value}" if name in form else value
+    if any("\x00" in value for value in form.values()):
+        raise HTTPException(400, "there is a NUL in the form, which no name can contain")
+    return form

@@ -1,0 +1,146 @@
+"""Reads what somebody looks for: from the fields of the search, and from the one line in which anything may be typed.
+
+That line takes a call's id, `name=value` for an argument (`listing_id=42`, `owner.city=Homs`), and the names of a job, a queue, an
+error, as `job:`, `queue:`, `error:`, `batch:`, or bare.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from forecourt.settings import settings
+from forecourt.store.search import STATES, Search, State
+
+SINCE = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
+
+LARGEST_ID = 2**63 - 1
+
+
+class CannotRead(ValueError):
+    """What was typed means nothing; the message says what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A search, and what was typed for it. `id` is set when a single call is meant."""
+
+    search: Search
+    typed: Mapping[str, str]
+    id: int | None = None
+
+    def link(self, **changed: Any) -> dict[str, Any]:
+        """The parameters of the same search with something changed; the page begins anew."""
+        return {name: value for name, value in self.typed.items() if name not in ("at", "id")} | changed
+
+
+def asked(parameters: Mapping[str, str], jobs: Sequence[str], queues: Sequence[str], now: datetime) -> Asked:
+    """What the parameters of an address ask for. Raises CannotRead."""
+    search = Search(
+        state=_state(parameters.get("state", "")),
+        job=parameters.get("job") or None,
+        queue=parameters.get("queue") or None,
+        error=parameters.get("error") or None,
+        batch=_id(parameters.get("batch", "")),
+        first=_first(parameters, now),
+        last=_instant(parameters.get("to", "")),
+        at=_instant(parameters.get("at", "")),
+        id=_id(parameters.get("id", "")),
+    )
+    single = None
+    wanted: dict[str, Any] = {}
+    for word in parameters.get("q", "").split():
+        name, separator, value = word.partition("=")
+        kind, colon, rest = word.partition(":")
+        if separator and name:
+            _put(wanted, name, value)
+        elif colon and kind in ("job", "queue", "error"):
+            search = replace(search, **{kind: rest})  # type: ignore[arg-type]
+        elif colon and kind == "batch":
+            search = replace(search, batch=_id(rest))
+        elif word.isascii() and word.isdigit():
+            single = _id(word)
+        elif word in jobs:
+            search = replace(search, job=word)
+        elif word in queues:
+            search = replace(search, queue=word)
+        else:
+            raise CannotRead(
+                f"{word!r} is neither the id of a call, nor an argument as name=value, nor a job or queue that is known"
+            )
+    if wanted:
+        search = replace(search, args=_readings(wanted))
+    typed = {name: value for name, value in parameters.items() if value}
+    return Asked(search, typed, single)
+
+
+def _state(text: str) -> State:
+    for state in STATES:
+        if text == state:
+            return state
+    if text:
+        raise CannotRead(f"{text!r} is not one of {', '.join(STATES)}")
+    return "ready"
+
+
+def _id(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= LARGEST_ID):
+        raise CannotRead(f"{text!r} is not an id, which is a number")
+    return int(text)
+
+
+def _first(parameters: Mapping[str, str], now: datetime) -> datetime | None:
+    if since := parameters.get("since"):
+        if since not in SINCE:
+            raise CannotRead(f"{since!r} is not one of {', '.join(SINCE)}")
+        return now - SINCE[since]
+    return _instant(parameters.get("from", ""))
+
+
+def _instant(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=settings().zone)).astimezone(tz=settings().zone)
+    except (ValueError, OverflowError):
+        raise CannotRead(f"{text!r} is not an instant such as 2026-11-24T03:00") from None
+
+
+def _put(wanted: dict[str, Any], path: str, value: str) -> None:
+    *way, last = path.split(".")
+    for step in way:
+        inner = wanted.setdefault(step, {})
+        if not isinstance(inner, dict):
+            raise CannotRead(f"{path!r} contradicts another argument")
+        wanted = inner
+    wanted[last] = _Value(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    text: str
+
+
+def _readings(wanted: dict[str, Any]) -> list[str]:
+    """The arguments as JSON: `42` may be the number or the text."""
+    as_json, as_text = _json(wanted, read=True), _json(wanted, read=False)
+    return list(dict.fromkeys((as_json, as_text)))
+
+
+def _json(wanted: dict[str, Any], *, read: bool) -> str:
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(inner) for name, inner in value.items()}
+        if read:
+            try:
+                return orjson.loads(value.text)
+            except orjson.JSONDecodeError:
+                return value.text
+        return value.text
+
+    return orjson.dumps(plain(wanted)).decode()

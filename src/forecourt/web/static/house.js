@@ -1,0 +1,138 @@
+// What a page does beside being read: it refreshes itself, listens to keys, copies commands. Without this script it is only stiller.
+"use strict";
+const root = document.documentElement;
+root.classList.add("script");
+const live = document.getElementById("live");
+const find = (id) => document.getElementById(id);
+
+// Refreshing. Nothing moves while it is looked away from, written in, or held open.
+let paused = false;
+let failures = 0;
+let since = Date.now();
+const busy = () =>
+  paused ||
+  document.hidden ||
+  String(getSelection()) !== "" ||
+  live.querySelector("details.pop[open], input[type=checkbox]:checked") !== null ||
+  (document.activeElement && live.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
+
+function told(answer) {
+  const asOf = answer.getResponseHeader("Forecourt-As-Of");
+  if (!asOf) return;
+  failures = 0;
+  since = Date.now();
+  find("stale").hidden = true;
+  find("as-of").textContent = asOf;
+  find("as-of-foot").textContent = asOf;
+  find("took").textContent = answer.getResponseHeader("Forecourt-Query-Milliseconds");
+  live.dataset.etag = answer.getResponseHeader("ETag") || "";
+}
+
+function missed() {
+  failures += 1;
+  if (failures < 2) return;
+  const seconds = Math.round((Date.now() - since) / 1000);
+  find("stale").textContent = `▲ This is ${seconds} s old: the server or its database does not answer. It is asked again every 5 s.`;
+  find("stale").hidden = false;
+}
+
+// What somebody has opened stays open.
+if (window.Idiomorph) {
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.matches("details"));
+}
+
+if (live) {
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt === live && busy()) event.preventDefault();
+  });
+  document.body.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.elt === live) event.detail.headers["If-None-Match"] = live.dataset.etag;
+  });
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    const answer = event.detail.xhr;
+    if (event.detail.elt !== live || !answer) return;
+    if (answer.status === 401) location.reload();
+    else if (answer.status === 200 || answer.status === 304) told(answer);
+    else missed();
+  });
+}
+
+// Copying
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest(".copy");
+  if (button) {
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch {
+      // A page on plain http has no clipboard to write to: select the text, so that it can be copied by hand.
+      const code = button.parentElement.querySelector("code");
+      getSelection().selectAllChildren(code);
+      return;
+    }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    return;
+  }
+  for (const open of document.querySelectorAll("details.pop[open], details.menu[open]")) {
+    if (!open.contains(event.target)) open.open = false;
+  }
+});
+
+// Selecting: all rows by one box, a range with shift
+let last = null;
+document.addEventListener("click", (event) => {
+  const box = event.target;
+  if (!box.matches || !box.matches("input[type=checkbox]")) return;
+  const boxes = [...document.querySelectorAll("tbody input[type=checkbox]")];
+  if (box.matches("[data-all]")) boxes.forEach((one) => { one.checked = box.checked; });
+  else if (event.shiftKey && last) {
+    const [a, b] = [boxes.indexOf(last), boxes.indexOf(box)].sort((x, y) => x - y);
+    boxes.slice(a, b + 1).forEach((one) => { one.checked = box.checked; });
+  }
+  last = box;
+});
+
+// Keys
+let awaiting = false;
+const rows = () => [...document.querySelectorAll("#live tbody tr")].filter((row) => row.querySelector("a"));
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  const at = all.findIndex((row) => row.classList.contains("chosen"));
+  const next = all[Math.min(all.length - 1, Math.max(0, at + step))];
+  all.forEach((row) => row.classList.remove("chosen"));
+  next.classList.add("chosen");
+  next.querySelector("a").focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest" });
+}
+const KEYS = {
+  "?": () => find("keys").showModal(),
+  "/": () => { const search = document.querySelector("input[type=search]"); if (search) search.focus(); else location.href = "/calls#search"; },
+  j: () => move(1),
+  k: () => move(-1),
+  p: () => { paused = !paused; const word = find("pausing"); if (word) word.textContent = paused ? "resumes (paused now)" : "pauses"; },
+  t: () => {
+    const order = ["system", "light", "dark"];
+    const next = order[(order.indexOf(root.dataset.theme) + 1) % 3];
+    root.dataset.theme = next;
+    document.cookie = `theme=${next}; path=/; max-age=31536000; samesite=lax`;
+  },
+  g: () => { awaiting = true; setTimeout(() => { awaiting = false; }, 1500); },
+};
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    for (const open of document.querySelectorAll("details.pop[open], details.menu[open]")) open.open = false;
+    return;
+  }
+  const off = document.cookie.includes("keys=off");
+  if (off || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
+  if (awaiting) {
+    awaiting = false;
+    const link = document.querySelector(`nav a[data-key="${CSS.escape(event.key)}"]`);
+    if (link) { event.preventDefault(); location.href = link.href; }
+    return;
+  }
+  const act = KEYS[event.key];
+  if (act) { event.preventDefault(); act(); }
+});
+if (location.hash === "#search") document.querySelector("input[type=search]")?.focus();

@@ -1,0 +1,60 @@
+"""All rules in one table."""
+
+from forecourt.web.actions import calls as call_actions
+from forecourt.web.actions import failures as failure_actions
+from forecourt.web.actions import login
+from forecourt.web.actions import queues as queue_actions
+from forecourt.web.actions import schedule as schedule_actions
+from forecourt.web.actions import workers as worker_actions
+from forecourt.web.actions.preferences import prefer
+from forecourt.web.pages.audit import audit
+from forecourt.web.pages.call import call
+from forecourt.web.pages.calls import calls
+from forecourt.web.pages.doctor import doctor, health
+from forecourt.web.pages.failures import failures
+from forecourt.web.pages.marketplace import marketplace
+from forecourt.web.pages.night import night
+from forecourt.web.pages.overview import overview
+from forecourt.web.pages.performance import performance
+from forecourt.web.pages.preferences import preferences
+from forecourt.web.pages.queues import queue, queues
+from forecourt.web.pages.schedule import schedule, task
+from forecourt.web.pages.workers import workers
+from forecourt.web.people import Role
+from forecourt.web.routes import Rule
+
+RULES = (
+    Rule("GET", "/", overview, Role.VIEWER),
+    Rule("GET", "/night", night, Role.VIEWER),
+    Rule("GET", "/schedule", schedule, Role.VIEWER),
+    Rule("POST", "/schedule/trigger", schedule_actions.trigger, Role.OPERATOR),
+    Rule("POST", "/schedule/pause", schedule_actions.pause, Role.OPERATOR),
+    Rule("POST", "/schedule/resume", schedule_actions.resume, Role.OPERATOR),
+    Rule("GET", "/schedule/{name:path}", task, Role.VIEWER),
+    Rule("GET", "/queues", queues, Role.VIEWER),
+    Rule("POST", "/queues/pause", queue_actions.pause, Role.OPERATOR),
+    Rule("POST", "/queues/resume", queue_actions.resume, Role.OPERATOR),
+    Rule("POST", "/queues/clear", queue_actions.clear, Role.ADMIN),
+    Rule("GET", "/queues/{name:path}", queue, Role.VIEWER),
+    Rule("GET", "/calls", calls, Role.VIEWER),
+    Rule("POST", "/calls/act", call_actions.selected, Role.OPERATOR),
+    Rule("GET", "/calls/{id:int}", call, Role.VIEWER),
+    Rule("POST", "/calls/{id:int}/retry", call_actions.retry, Role.OPERATOR),
+    Rule("POST", "/calls/{id:int}/cancel", call_actions.cancel, Role.OPERATOR),
+    Rule("POST", "/calls/{id:int}/forget", call_actions.forget, Role.ADMIN),
+    Rule("GET", "/failures", failures, Role.VIEWER),
+    Rule("POST", "/failures/retry", failure_actions.retry, Role.OPERATOR),
+    Rule("POST", "/failures/forget", failure_actions.forget, Role.ADMIN),
+    Rule("GET", "/workers", workers, Role.VIEWER),
+    Rule("POST", "/workers/restart", worker_actions.restart, Role.OPERATOR),
+    Rule("GET", "/marketplace", marketplace, Role.VIEWER),
+    Rule("GET", "/performance", performance, Role.VIEWER),
+    Rule("GET", "/doctor", doctor, Role.VIEWER),
+    Rule("GET", "/health", health, Role.VIEWER),
+    Rule("GET", "/audit", audit, Role.VIEWER),
+    Rule("GET", "/login", login.form, None),
+    Rule("POST", "/login", login.sign_in, None),
+    Rule("POST", "/logout", login.sign_out, Role.VIEWER),
+    Rule("GET", "/settings", preferences, Role.VIEWER),
+    Rule("POST", "/settings", prefer, Role.VIEWER),
+)

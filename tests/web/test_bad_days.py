@@ -1,0 +1,153 @@
+"""The database away, slow, read-only, full: pages say so within seconds, come back by themselves, and take nobody's connections."""
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from forecourt.database import forget_engine
+from forecourt.settings import settings
+from forecourt.web import access
+from serving import OURS
+
+PAGES = [
+    "/",
+    "/night",
+    "/schedule",
+    "/queues",
+    "/calls",
+    "/failures",
+    "/workers",
+    "/doctor",
+    "/performance",
+    "/marketplace",
+    "/audit",
+    "/settings",
+]
+
+
+def point_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECOURT_DATABASE_URL", url)
+    settings.cache_clear()
+    forget_engine()
+
+
+def admin(database: str) -> psycopg.Connection:
+    return psycopg.connect(
+        make_url(database).set(database="postgres").render_as_string(hide_password=False), autocommit=True
+    )
+
+
+def test_a_database_that_is_gone_is_told_on_every_page_which_tries_again_and_comes_back(
+    pages: httpx.Client, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pages.get("/").status_code == 200
+    point_at("postgresql://someone:secret@127.0.0.1:1/nowhere", monkeypatch)
+    for path in PAGES:
+        answer = pages.get(path)
+        assert (answer.status_code, answer.headers["refresh"]) == (503, "5"), path
+        assert "The database does not answer" in answer.text
+        assert "secret" not in answer.text
+        assert "127.0.0.1:1" not in answer.text
+    assert pages.get("/", headers={"accept": "application/json"}).json()["message"] == "Database unreachable"
+    point_at(database, monkeypatch)
+    assert pages.get("/").status_code == 200
+
+
+def test_connections_that_were_cut_are_replaced_without_a_word(pages: httpx.Client, database: str) -> None:
+    assert pages.get("/").status_code == 200
+    with admin(database) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'forecourt web' AND datname = %s",
+            (make_url(database).database,),
+        )
+    assert pages.get("/").status_code == 200
+
+
+def test_a_database_that_stays_silent_is_not_waited_for(pages: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        point_at(f"postgresql://someone@127.0.0.1:{silent.getsockname()[1]}/nowhere", monkeypatch)
+        begun = time.monotonic()
+        assert pages.get("/queues").status_code == 503
+        assert time.monotonic() - begun < 4
+
+
+def test_a_statement_that_takes_too_long_is_given_up(pages: httpx.Client, database: str) -> None:
+    pages.get("/")
+    with psycopg.connect(database) as migration:
+        migration.execute("LOCK TABLE forecourt.ready, forecourt.failed")
+        begun = time.monotonic()
+        assert pages.get("/queues").status_code == 503
+        assert time.monotonic() - begun < 4
+    assert pages.get("/queues").status_code == 200
+
+
+def test_a_read_only_database_is_read_and_not_acted_on(
+    pages: httpx.Client, tx: psycopg.Connection, database: str
+) -> None:
+    name = make_url(database).database
+    with admin(database) as other:
+        other.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(sql.Identifier(name)))
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'forecourt web' AND datname = %s",
+            (name,),
+        )
+    for path in PAGES:
+        assert pages.get(path).status_code == 200, path
+    answer = pages.post("/queues/pause", data={"queue": "high"}, headers=OURS)
+    assert answer.status_code == 503
+    assert "read-only, so nothing was changed" in answer.text
+
+
+def test_a_database_at_its_limit_of_connections_is_told(pages: httpx.Client, database: str) -> None:
+    name = make_url(database).database
+    with admin(database) as other:
+        other.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(sql.Identifier(name)))
+        other.execute("CREATE ROLE nobody_special LOGIN")
+        try:
+            url = make_url(database).set(username="nobody_special").render_as_string(hide_password=False)
+            with pytest.MonkeyPatch.context() as patch:
+                point_at(url, patch)
+                access._remembered.clear()
+                answer = pages.get("/queues")
+                assert answer.status_code == 503
+        finally:
+            other.execute("DROP ROLE nobody_special")
+            other.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT -1").format(sql.Identifier(name)))
+
+
+def test_however_much_is_asked_few_connections_are_used(
+    pages: httpx.Client, database: str, tx: psycopg.Connection
+) -> None:
+    with ThreadPoolExecutor(24) as many:
+        codes = list(many.map(lambda _: pages.get("/").status_code, range(72)))
+    assert set(codes) == {200}
+    used = tx.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'forecourt web' AND datname = current_database()"
+    ).fetchone()[0]
+    assert used <= 4
+
+
+def test_a_database_without_our_schema_says_what_to_do(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    tx.execute("DROP SCHEMA forecourt CASCADE")
+    access._remembered.clear()
+    answer = pages.get("/")
+    assert answer.status_code == 503
+    assert "forecourt db migrate" in answer.text
+
+
+def test_an_application_that_cannot_be_loaded_is_named_and_health_answers(
+    pages: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_APP", "nowhere:app")
+    settings.cache_clear()
+    answer = pages.get("/")
+    assert answer.status_code == 500
+    assert "there is no module &#39;nowhere&#39;" in answer.text
+    assert pages.get("/readyz").status_code == 200
+    assert pages.get("/calls").status_code == 200

@@ -1,0 +1,176 @@
+"""Calls are found by what one knows of them, and each has a page with all that happened to it."""
+
+import html
+import json
+import re
+from datetime import UTC, datetime
+
+import httpx
+import psycopg
+import pytest
+
+from forecourt.store.search import Search
+from forecourt.web.searching import CannotRead, asked
+
+
+def listed(page: str) -> list[int]:
+    """The ids of the calls that a page lists."""
+    return [int(id) for id in re.findall(r'<td class="w lead"><a href="/calls/(\d+)"', page)]
+
+
+def test_each_state_has_its_list_and_its_count(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get("/calls").text
+    for label, count in (("ready", "1,242"), ("running", "12"), ("later", "41"), ("failed", "12"), ("done", "80")):
+        assert re.search(rf">{label} <b[^>]*>{count}</b>", page), label
+    for state, count in (("ready", 50), ("running", 12), ("scheduled", 41), ("failed", 12), ("done", 50)):
+        assert len(listed(pages.get("/calls", params={"state": state}).text)) == count, state
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"state": "failed", "q": "listing_id=42"},
+        {"state": "failed", "q": "job:process_car_images listing_id=42"},
+        {"state": "failed", "job": "process_car_images", "q": "listing_id=42"},
+        {"state": "failed", "queue": "high", "q": "listing_id=42", "since": "1h"},
+        {"state": "failed", "q": "error:BadPicture listing_id=42"},
+    ],
+)
+def test_a_call_is_found_by_an_argument_and_whatever_else_is_known(
+    pages: httpx.Client, scene: dict[str, int], parameters: dict[str, str]
+) -> None:
+    assert listed(pages.get("/calls", params=parameters).text) == [scene["failed"]]
+
+
+def test_an_id_leads_straight_to_its_call(pages: httpx.Client, scene: dict[str, int]) -> None:
+    answer = pages.get("/calls", params={"q": str(scene["done"])})
+    assert answer.url.path == f"/calls/{scene['done']}"
+    assert pages.get("/calls", params={"q": "99999999"}).status_code == 404
+
+
+def test_pages_follow_one_another_without_gap_or_repeat(pages: httpx.Client, scene: dict[str, int]) -> None:
+    for state, total in (("ready", 1242), ("done", 80)):
+        seen: list[int] = []
+        address = f"/calls?state={state}"
+        while address:
+            page = pages.get(address).text
+            seen += listed(page)
+            following = re.search(r'<a href="([^"]+)" rel="next">', page)
+            address = html.unescape(following[1]) if following else ""
+        assert len(seen) == len(set(seen)) == total
+        assert seen == sorted(seen, reverse=True)
+
+
+def test_failed_calls_are_paged_by_when_they_failed(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    tx.execute(
+        "INSERT INTO forecourt.failed (job, queue, error, message, failed_at)"
+        " SELECT 'j', 'q', 'E', '', now() - (n / 3) * interval '1 second' FROM generate_series(1, 120) AS n"
+    )
+    seen: list[int] = []
+    address = "/calls?state=failed"
+    while address:
+        page = pages.get(address).text
+        seen += listed(page)
+        following = re.search(r'<a href="([^"]+)" rel="next">', page)
+        address = html.unescape(following[1]) if following else ""
+    assert seen == [row[0] for row in tx.execute("SELECT id FROM forecourt.failed ORDER BY failed_at DESC, id DESC")]
+
+
+def test_nothing_found_says_so_and_where_to_go(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get("/calls", params={"state": "failed", "q": "listing_id=999999"}).text
+    assert "No call fits" in page
+    assert 'href="/calls?state=failed">Show all' in page
+
+
+@pytest.mark.parametrize("typed", ["nonsense", "state:late", "batch:x"])
+def test_what_cannot_be_read_is_named(pages: httpx.Client, typed: str) -> None:
+    page = pages.get("/calls", params={"q": typed})
+    assert page.status_code == 200
+    assert 'role="alert"' in page.text
+    assert html.escape(typed.rpartition(":")[2]) in page.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "args"),
+    [
+        ("listing_id=42", ['{"listing_id":42}', '{"listing_id":"42"}']),
+        (
+            "owner.city=Homs owner.vip=true",
+            ['{"owner":{"city":"Homs","vip":true}}', '{"owner":{"city":"Homs","vip":"true"}}'],
+        ),
+        ("note==", ['{"note":"="}']),
+    ],
+)
+def test_an_argument_is_looked_for_as_json_and_as_text(typed: str, args: list[str]) -> None:
+    assert asked({"q": typed}, [], [], datetime.now(UTC)).search == Search(args=args)
+
+
+def test_contradicting_arguments_are_refused() -> None:
+    with pytest.raises(CannotRead, match="contradicts"):
+        asked({"q": "owner=1 owner.city=Homs"}, [], [], datetime.now(UTC))
+
+
+def test_a_failed_call_shows_every_try_with_its_log_and_traceback(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get(f"/calls/{scene['failed']}").text
+    assert page.count("<summary>Traceback</summary>") == 2
+    assert "the JPEG file ends early" in page
+    assert "INFO listing 42: 8 photos, 12.4 MB" in page
+    assert f"forecourt queue retry {scene['failed']}" in page
+
+
+def test_a_running_call_shows_its_progress_and_when_it_is_killed(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get(f"/calls/{scene['running']}").text
+    assert '<progress class="meter" id="progress" value="5.0" max="8.0">' in page
+    assert "photo 5 of 8" in page
+    assert "Is killed" in page
+
+
+def test_chain_batch_and_due_time_of_a_call_are_shown(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    batch = tx.execute(
+        "INSERT INTO forecourt.batches (name, total, pending, failed, allow_failures, on_success)"
+        " VALUES ('nightly photos', 10, 7, 1, true, '{\"job\": \"tell_owner\"}') RETURNING id"
+    ).fetchone()[0]
+    tick = tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status) VALUES ('generate_sitemap', now(), 'enqueued') RETURNING id"
+    ).fetchone()[0]
+    options = {"chain": [{"job": "second"}, {"job": "third"}], "catch": {"job": "mop_up"}, "tick": tick}
+    id = tx.execute(
+        "INSERT INTO forecourt.ready (job, queue, batch_id, options) VALUES ('first', 'low', %s, %s) RETURNING id",
+        (batch, json.dumps(options)),
+    ).fetchone()[0]
+    page = pages.get(f"/calls/{id}").text
+    for told in (
+        "Then <code>second</code>",
+        "Then <code>third</code>",
+        "<code>mop_up</code>",
+        "nightly photos",
+        "3 of 10",
+    ):
+        assert told in page, told
+    assert '<a href="/schedule/generate_sitemap">' in page
+
+
+def test_arguments_that_are_long_are_not_shown_in_full(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    id = tx.execute(
+        "INSERT INTO forecourt.ready (job, queue, args) VALUES ('j', 'q',"
+        " jsonb_build_object('text', (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 30000) AS n))) RETURNING id"
+    ).fetchone()[0]
+    page = pages.get(f"/calls/{id}").text
+    assert "Too long to show here" in page
+    assert len(page) < 30_000
+    assert len(pages.get("/calls").text) < 30_000
+
+
+def test_what_is_gone_or_never_was_is_a_page_with_words(pages: httpx.Client) -> None:
+    for path in ("/calls/7", "/calls/99999999999999999999999", "/queues/nowhere", "/schedule/nothing"):
+        answer = pages.get(path)
+        assert answer.status_code == 404, path
+        assert "There is nothing here" in answer.text
+
+
+def test_failures_are_told_by_kind_with_when_and_how_many(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get("/failures").text
+    assert "12 calls failed for good" in page
+    assert "3 kinds of failure" in page
+    assert 'Retry 9<span class="unseen">' in page
+    assert "2 calls failed" in pages.get("/failures", params={"queue": "high"}).text

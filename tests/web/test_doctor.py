@@ -1,0 +1,195 @@
+"""Each check of the house fails for real: what is wrong is made so, found, and told with what to do."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from forecourt.app import load
+from forecourt.cli import forecourt
+from forecourt.database.schema import revisions
+from forecourt.doctor import database as database_checks
+from forecourt.doctor import place, work
+from forecourt.doctor.check import House, Result
+from forecourt.doctor.examination import CHECKS, examine, worst
+from forecourt.settings import settings
+from forecourt.store import retention, tasks
+
+
+@pytest.fixture
+def house(tx: psycopg.Connection) -> House:
+    """An empty house with the marketplace as its application."""
+    return House(tx, load("forecourt.marketplace.app:app"), tx.execute("SELECT now()").fetchone()[0])
+
+
+def found(house: House, name: str) -> Result:
+    return next(result for result in examine(house) if result.name == name)
+
+
+def make_well(tx: psycopg.Connection) -> None:
+    """Whatever the disk of the machine that runs the tests."""
+    with tx.transaction():
+        retention.keep_partitions(tx, ahead=2, days=7)
+    tx.execute(
+        "INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, queues, version, marks)"
+        " VALUES ('h', '', 1, '', 4, '{high,medium,low,default}', '0', '')"
+    )
+    tasks.beat(tx, "h", heartbeat=True)
+    tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, finished_at) VALUES ('heartbeat', now(), 'succeeded', now())"
+    )
+    (settings().public).mkdir(parents=True)
+    (settings().public / "sitemap.xml").touch()
+
+
+def test_a_well_house_passes_every_check(house: House) -> None:
+    make_well(house.tx)
+    results = examine(house)
+    assert [(result.name, result.found) for result in results if result.status != "ok"] == []
+    assert worst(results) == "ok"
+    assert len(results) >= len(CHECKS)
+
+
+def test_an_empty_house_is_told_what_to_start(house: House) -> None:
+    assert found(house, "workers").advice == "Start one: forecourt queue work"
+    assert found(house, "clock").advice == "Start it: forecourt schedule work"
+    assert found(house, "heartbeat").status == "fail"
+    assert found(house, "sitemap").status == "warn"
+    assert worst(examine(house)) == "fail"
+
+
+def test_a_worker_that_is_silent_is_found(house: House) -> None:
+    make_well(house.tx)
+    house.tx.execute(
+        "INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, queues, version, marks, beat_at)"
+        " VALUES ('gone', '', 1, '', 4, '{low}', '0', '', now() - interval '1 minute')"
+    )
+    assert found(house, "workers").found == "1 alive, 1 silent for more than 30 s"
+
+
+def test_a_queue_that_is_behind_paused_or_unserved_is_found(house: House) -> None:
+    make_well(house.tx)
+    house.tx.execute(
+        "INSERT INTO forecourt.ready (job, queue, ready_at) VALUES ('j', 'high', now() - interval '2 minutes'),"
+        " ('j', 'low', now() - interval '20 minutes'), ('j', 'forgotten', now()), ('j', 'medium', now())"
+    )
+    house.tx.execute("INSERT INTO forecourt.pauses (kind, name, who) VALUES ('queue', 'medium', 'anna')")
+    assert found(house, "queue high").status == "warn"
+    assert found(house, "queue low").status == "fail"
+    assert found(house, "queue forgotten").found == "calls wait, and nobody serves it"
+    assert found(house, "queue medium").found == "paused by anna"
+
+
+def test_a_call_that_runs_on_after_its_deadline_is_found(house: House) -> None:
+    house.tx.execute(
+        "INSERT INTO forecourt.running (job, queue, token, worker, deadline)"
+        " VALUES ('j', 'q', 1, 1, now() - interval '5 minutes')"
+    )
+    assert "5 min over its time" in found(house, "calls over their time").found
+
+
+def test_many_failures_are_found_and_few_are_not(house: House) -> None:
+    add = (
+        "INSERT INTO forecourt.minutes (minute, worker, queue, job, finished, failed, run_buckets, wait_buckets)"
+        " VALUES (date_trunc('minute', now()), %s, 'q', 'j', 100, %s, '{}', '{}')"
+    )
+    house.tx.execute(add, (1, 10))
+    assert found(house, "failures").status == "ok"
+    house.tx.execute(add, (2, 5))
+    assert found(house, "failures").status == "warn"
+
+
+def test_a_task_that_failed_or_is_paused_is_found(house: House) -> None:
+    house.tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, why, finished_at) VALUES"
+        " ('generate_sitemap', now(), 'failed', 'no room', now()),"
+        " ('cleanup_soft_deleted', now(), 'missed', 'nobody was there', now())"
+    )
+    house.tx.execute("INSERT INTO forecourt.pauses (kind, name, who) VALUES ('group', 'placements', 'anna')")
+    assert found(house, "task generate_sitemap").status == "fail"
+    assert found(house, "task cleanup_soft_deleted").status == "warn"
+    assert "paused by anna" in found(house, "task expire_sponsored_listings").found
+
+
+def test_an_old_schema_is_found(house: House) -> None:
+    house.tx.execute("UPDATE forecourt.schema_version SET version_num = %s", (revisions()[0],))
+    assert found(house, "schema").advice == "forecourt db migrate"
+    house.tx.execute("UPDATE forecourt.schema_version SET version_num = '9999'")
+    assert found(house, "schema").status == "warn"
+
+
+def test_a_missing_partition_is_found(house: House) -> None:
+    assert found(house, "partitions of done").status == "warn"
+    house.tx.execute(
+        "DO $$ DECLARE p text; BEGIN FOR p IN SELECT inhrelid::regclass::text FROM pg_inherits"
+        " WHERE inhparent = 'car_listing_analytics'::regclass LOOP EXECUTE 'DROP TABLE ' || p; END LOOP; END $$"
+    )
+    assert found(house, "partitions of events").status == "warn"
+
+
+def test_a_transaction_that_is_open_for_long_is_found(
+    house: House, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_checks, "LONG_TRANSACTION", 0.05)
+    with psycopg.connect(database) as other:
+        other.execute("SELECT 1")
+        threading.Event().wait(0.2)  # the transaction has to be open for longer than the limit
+        assert found(house, "oldest transaction").status == "warn"
+
+
+def test_a_slow_database_few_connections_and_a_wrong_clock_are_found(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_checks, "SLOW_MS", 0.0)
+    monkeypatch.setattr(database_checks, "CONNECTIONS", 0.0)
+    monkeypatch.setattr(database_checks, "SKEW", -1.0)
+    monkeypatch.setattr(database_checks, "DEAD_ROWS", -1)
+    for name in ("database", "connections", "clocks", "dead rows"):
+        assert found(house, name).status == "warn", name
+        assert found(house, name).advice
+
+
+def test_a_full_or_closed_disk_is_found(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(place, "ROOM", 100.1)
+    assert found(house, "disk").status == "warn"
+    monkeypatch.setattr(place, "LITTLE_ROOM", 100.1)
+    assert found(house, "disk").status == "fail"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert found(house, "folder").status == "fail"
+
+
+def test_an_old_sitemap_is_found(house: House) -> None:
+    make_well(house.tx)
+    index = settings().public / "sitemap.xml"
+    os.utime(index, (index.stat().st_atime, index.stat().st_mtime - 40 * 3600))
+    assert found(house, "sitemap").status == "warn"
+
+
+def test_a_check_that_cannot_be_made_fails_and_spares_the_others(house: House) -> None:
+    house.tx.execute("DROP TABLE forecourt.minutes")
+    results = {result.name: result for result in examine(house, [work.failures, work.overdue])}
+    assert results["failures"].found.startswith("could not be checked: UndefinedTable")
+    assert results["calls over their time"].status == "ok"
+
+
+def test_the_command_the_page_and_the_monitor_say_the_same(
+    house: House, pages: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = pages.get("/health")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/health+json")
+    assert answer.json()["status"] == "fail"
+    assert answer.json()["checks"]["workers"][0]["status"] == "fail"
+    assert "The house <em" in pages.get("/doctor").text
+    run = CliRunner().invoke(forecourt, ["doctor", "--json"])
+    assert run.exit_code == 3
+    told = {one["name"]: one["status"] for one in json.loads(run.output)}
+    assert told["workers"] == "fail"
+    make_well(house.tx)
+    assert pages.get("/health").json()["status"] == "pass"
+    assert "The house is well." in pages.get("/doctor").text
+    assert CliRunner().invoke(forecourt, ["doctor", "--fail-on", "warn"]).exit_code == 0

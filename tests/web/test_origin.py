@@ -1,0 +1,161 @@
+"""What changes something comes from a page of ours, by every header that a browser may send; and hostile text stays text."""
+
+import json
+import re
+
+import httpx
+import psycopg
+import pytest
+from starlette.datastructures import Headers
+
+from forecourt.web.guard import foreign
+from forecourt.web.table import RULES
+
+
+@pytest.mark.parametrize(
+    ("headers", "ours"),
+    [
+        ({"sec-fetch-site": "same-origin"}, True),
+        ({"sec-fetch-site": "same-origin", "origin": "null"}, True),
+        ({"sec-fetch-site": "same-site"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"sec-fetch-site": "none"}, False),
+        ({"sec-fetch-site": "", "origin": "http://localhost:8000"}, False),
+        ({"sec-fetch-site": "cross-site", "origin": "http://localhost:8000"}, False),
+        ({"origin": "http://localhost:8000"}, True),
+        ({"origin": "https://ops.example"}, True),
+        ({"origin": "http://localhost:9000"}, False),
+        ({"origin": "http://evil.example"}, False),
+        ({"origin": "http://localhost:8000.evil.example"}, False),
+        ({"origin": "null"}, False),
+        ({"origin": ""}, False),
+        ({"origin": "http://["}, False),
+        ({}, False),
+    ],
+)  # fmt: skip
+def test_only_our_own_pages_change_anything(headers: dict[str, str], ours: bool) -> None:
+    assert (foreign(Headers({"host": "localhost:8000"} | headers), "ops.example") is None) is ours
+
+
+def test_each_route_that_changes_something_is_guarded(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    for rule in RULES:
+        if rule.method == "GET":
+            continue
+        path = rule.path.replace("{id:int}", "1")
+        for headers in ({}, {"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}):
+            answer = pages.post(path, data={"queue": "high"}, headers=headers)
+            assert answer.status_code == 403, (path, headers)
+            assert "nothing was done" in answer.text
+    assert tx.execute("SELECT count(*) FROM forecourt.audit").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST", "TRACE", "OPTIONS", "FOO"])
+def test_no_page_takes_a_method_that_it_does_not_know(pages: httpx.Client, method: str) -> None:
+    for path in ("/", "/calls", "/queues/high"):
+        assert pages.request(method, path, headers={"sec-fetch-site": "same-origin"}).status_code == 405
+
+
+SCRIPT = "<script>alert('x')</script>\"'>{{7*7}}"
+REVERSED = "gpj.\u202eexe"
+ESCAPE = "\x1b]0;owned\x07"
+HOSTILE = [SCRIPT, REVERSED, ESCAPE, "x" * 1_000_000, "a/b?c#d%e", "..", "日本語 مرحبا"]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=["script", "reversed", "escape", "long", "slashes", "dots", "letters"])
+def test_hostile_text_is_only_text_on_every_page(pages: httpx.Client, tx: psycopg.Connection, text: str) -> None:
+    name = text[:2000]  # an index on the queue's name holds no more
+    entry = {
+        "outcome": text,
+        "error": text,
+        "message": text,
+        "traceback": text,
+        "log": [text],
+        "at": text,
+        "attempt": 1,
+    }
+    row = (name, name, json.dumps({"a": text}), json.dumps([entry]))
+    columns = "INSERT INTO forecourt.{} (job, queue, args, history"
+    ids = [
+        tx.execute(f"{columns.format('ready')}) VALUES (%s, %s, %s, %s) RETURNING id", row).fetchone()[0],
+        tx.execute(
+            f"{columns.format('scheduled')}, run_at) VALUES (%s, %s, %s, %s, now()) RETURNING id", row
+        ).fetchone()[0],
+        tx.execute(
+            f"{columns.format('failed')}, error, message) VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+            (*row, text, text),
+        ).fetchone()[0],
+        tx.execute(
+            f"{columns.format('running')}, token, worker) VALUES (%s, %s, %s, %s, 1,"
+            " (SELECT coalesce(max(id), 1) FROM forecourt.workers)) RETURNING id",
+            row,
+        ).fetchone()[0],
+    ]
+    tx.execute(
+        "INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, queues, version, marks)"
+        " VALUES (%s, '', 1, '', 4, ARRAY[%s], %s, '')",
+        (text, name, text),
+    )
+    tx.execute("INSERT INTO forecourt.pauses (kind, name, who, why) VALUES ('queue', %s, %s, %s)", (name, text, text))
+    tx.execute("INSERT INTO forecourt.progress (call_id, done, total, words) VALUES (%s, 1, 2, %s)", (ids[3], text))
+    tx.execute(
+        "INSERT INTO forecourt.audit (who, action, target) VALUES (%s, %s, %s)", (text, text, json.dumps({"why": text}))
+    )
+    tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, why, output, finished_at)"
+        " VALUES ('generate_sitemap', date_trunc('second', now()) - interval '1 second', 'failed', %s, %s, now())",
+        (text, json.dumps({text: text})),
+    )
+    paths = [
+        "/", "/night", "/schedule", "/schedule/generate_sitemap", "/queues", "/failures", "/workers",
+        "/performance", "/doctor", "/audit",
+        *(f"/calls?state={state}" for state in ("ready", "running", "scheduled", "failed", "done")),
+        *(f"/calls/{id}" for id in ids),
+    ]  # fmt: skip
+    for path in paths:
+        answer = pages.get(path)
+        assert answer.status_code == 200, path
+        assert len(answer.text) < 400_000, path
+        assert "<script>alert" not in answer.text, path
+        assert "49" not in re.findall(r"\{\{7\*7\}\}|>49<", answer.text), path
+        for bad in ("\u202e", "\x1b", "\x07"):
+            assert bad not in answer.text, path
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/calls?q=%00", "/calls?job=%00", "/queues/%00", "/schedule/%00", "/calls?state=%00",
+        "/calls?q=" + "x" * 5000,
+        "/calls?from=x", "/calls?from=9999-12-31T23:59", "/calls?to=0001-01-01T00:00", "/calls?id=-1", "/calls?at=x",
+        "/calls?since=1y",
+        "/calls?batch=99999999999999999999", "/calls?q=a%3Db%20a.b%3Dc", "/calls?q=%ff%fe", "/calls?q=batch:", "/calls/0",
+        "/night?date=%00", "/night?date=2026-13-45", "/audit?before=-1", "/audit?before=99999999999999999999", "/static/x/%00",
+        "/queues/" + "q" * 5000, "/failures?queue=%F0%9F%9A%97", "/calls?q=" + "%7B" * 500 + "%3D1", "/login?next=//evil.example",
+    ],
+)  # fmt: skip
+def test_no_address_is_an_error_of_ours(pages: httpx.Client, address: str) -> None:
+    assert pages.get(address).status_code < 500
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"queue": "\x00"}, {"queue": "high", "minutes": "x"}, {"queue": "high", "minutes": "-1"}, 
+        {"queue": "high", "minutes": "9" * 30},
+        {"queue": ""}, {}, {"ids": "1,x", "do": "retry"}, {"ids": "9" * 40, "do": "retry"}, {"ids": "1", "do": "explode"},
+        {"job": "j", "since": "x"}, {"job": "j", "since": "2026-01-01"}, {"task": "nothing"}, {"group": "nothing"},
+        {"theme": "pink"},
+    ],
+)  # fmt: skip
+def test_no_form_is_an_error_of_ours(pages: httpx.Client, form: dict[str, str]) -> None:
+    for rule in RULES:
+        if rule.method == "POST" and rule.path not in ("/login",):
+            answer = pages.post(
+                rule.path.replace("{id:int}", "7"), data=form, headers={"sec-fetch-site": "same-origin"}
+            )
+            assert answer.status_code < 500, (rule.path, form)
+
+
+def test_a_form_that_is_too_long_is_refused(pages: httpx.Client) -> None:
+    answer = pages.post("/queues/pause", data={"queue": "x" * 300_000}, headers={"sec-fetch-site": "same-origin"})
+    assert answer.status_code == 413

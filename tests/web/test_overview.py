@@ -1,0 +1,76 @@
+"""The first page, and what holds for every page: its headers, its refreshing, its files."""
+
+import re
+
+import httpx
+import psycopg
+
+from forecourt.web.templating import assets
+
+POLL = {"hx-request": "true"}
+
+
+def test_an_empty_house_says_what_to_do_next(pages: httpx.Client) -> None:
+    page = pages.get("/").text
+    assert "no worker is running" in page
+    assert "forecourt queue work" in page
+    assert "No call failed since midnight" in page
+
+
+def test_the_night_is_told_in_a_sentence_a_drawing_and_figures_that_lead_on(
+    pages: httpx.Client, scene: dict[str, int]
+) -> None:
+    page = pages.get("/").text
+    assert re.search(r'href="/queues/high"><em class="late">high is 4 min behind</em>', page)
+    assert 'href="/calls?state=ready&amp;queue=high">1,204</a>' in page
+    assert "12 of 12 slots busy" in page
+    assert "BadPicture" in page
+    assert 'role="img" aria-label="' in page
+
+
+def test_a_poll_gets_the_live_part_alone_and_304_while_nothing_was_written(
+    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
+) -> None:
+    first = pages.get("/", headers=POLL)
+    assert "<html" not in first.text
+    tag = first.headers["etag"]
+    again = pages.get("/", headers=POLL | {"if-none-match": tag})
+    assert (again.status_code, again.text) == (304, "")
+    assert {"forecourt-as-of", "forecourt-query-milliseconds"} <= set(again.headers)
+    tx.execute("DELETE FROM forecourt.ready WHERE queue = 'high'")
+    assert pages.get("/", headers=POLL | {"if-none-match": tag}).status_code == 200
+
+
+def test_what_was_written_elsewhere_is_not_sent_again(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    tag = pages.get("/", headers=POLL).headers["etag"]
+    tx.execute("CREATE TABLE elsewhere ()")
+    again = pages.get("/", headers=POLL | {"if-none-match": tag})
+    assert again.status_code == 304
+    assert again.headers["etag"].partition("-")[0] != tag.partition("-")[0]
+
+
+def test_every_answer_forbids_what_is_not_ours(pages: httpx.Client) -> None:
+    for path in ("/", "/nowhere", "/livez"):
+        answer = pages.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"
+        assert "no-store" in answer.headers["cache-control"]
+
+
+def test_no_page_has_inline_code_or_styles(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get("/").text
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|<script(?! src=)", page)
+
+
+def test_files_are_kept_for_a_year_under_an_address_that_changes_with_them(pages: httpx.Client) -> None:
+    for name, (digest, content) in assets().items():
+        answer = pages.get(f"/static/{digest}/{name}")
+        assert answer.status_code == 200
+        assert answer.content == content
+        assert "immutable" in answer.headers["cache-control"]
+    assert pages.get("/static/000000000000/house.js").status_code == 404
+    assert pages.get("/static/x/../../app.py").status_code == 404

@@ -1,0 +1,54 @@
+"""How long calls wait and run is told as far as twelve bounds can tell it."""
+
+import httpx
+import psycopg
+import pytest
+
+from forecourt.store.minutes import BOUNDS
+from forecourt.web.quantiles import LABELS, quantile
+
+
+def counts(**at: int) -> list[int]:
+    """Counts by bucket: `b3=10` are ten in the fourth."""
+    return [at.get(f"b{n}", 0) for n in range(len(BOUNDS) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("found", "share", "told"),
+    [
+        (counts(b0=100), 0.5, "5 ms"),
+        (counts(b0=50, b4=50), 0.5, "10 ms"),
+        (counts(b0=50, b4=50), 0.95, "950 ms"),
+        (counts(b5=100), 0.5, "3.0 s"),
+        (counts(b11=1), 0.5, "over 1 h 0 min"),
+        (counts(), 0.5, ""),
+    ],
+)
+def test_a_quantile_lies_between_its_bounds(found: list[int], share: float, told: str) -> None:
+    assert quantile(found, share) == told
+
+
+def test_each_bound_has_its_label() -> None:
+    assert len(LABELS) == len(BOUNDS) + 1
+
+
+def test_jobs_are_listed_by_what_they_took_and_each_has_its_histograms(
+    pages: httpx.Client, tx: psycopg.Connection
+) -> None:
+    add = (
+        "INSERT INTO forecourt.minutes (minute, worker, queue, job, finished, failed, run_seconds, run_buckets, wait_buckets)"
+        " VALUES (date_trunc('minute', now()) - %s::interval, %s, 'q', %s, 10, 2, %s, %s, %s)"
+    )
+    tx.execute(add, ("0 min", 1, "quick", 1.0, counts(b0=12), counts(b0=12)))
+    tx.execute(add, ("2 min", 1, "heavy", 500.0, counts(b7=12), counts(b5=12)))
+    tx.execute(add, ("2 min", 2, "heavy", 500.0, counts(b7=12), counts(b5=12)))
+    tx.execute(add, ("3 hours", 1, "old", 1.0, counts(b0=12), counts(b0=12)))
+    page = pages.get("/performance").text
+    assert page.index("heavy") < page.index("quick")
+    assert ">20<" in page, "two workers' counts are one job's"
+    assert "old" not in page
+    assert "old" in pages.get("/performance?period=6h").text
+    page = pages.get("/performance?job=heavy").text
+    assert "24 tries" in page
+    assert 'aria-label="How long they ran, tries by their upper bound"' in page
+    assert pages.get("/performance?period=1y").status_code == 400

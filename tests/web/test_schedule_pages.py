@@ -1,0 +1,98 @@
+"""The timetable, its tasks, the queues, the workers and the night, as pages."""
+
+import re
+from datetime import timedelta
+
+import httpx
+import psycopg
+
+
+def test_the_timetable_says_when_each_task_is_due_and_how_it_went(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get("/schedule").text
+    assert "8 tasks on the timetable" in page
+    assert "The clock was heard of" in page
+    assert "Mondays at 09:00" in page
+    assert 'aria-label="The last 30 runs: 29 succeeded, 1 failed"' in page
+    assert page.count(">Run now<") == 8
+
+
+def test_a_timetable_without_a_clock_says_how_to_start_one(pages: httpx.Client) -> None:
+    page = pages.get("/schedule").text
+    assert "No clock has ever run" in page
+    assert "forecourt schedule work" in page
+    assert "never ran" in page
+
+
+def test_a_task_shows_its_next_due_times_and_its_runs(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get("/schedule/cleanup_soft_deleted").text
+    assert "Daily at 04:00" in page
+    assert "No space left on device" in page
+    assert len(re.findall(r"\d\d:\d\d UTC</time>", page)) == 4
+
+
+def test_a_task_that_waits_for_a_worker_says_so(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    tx.execute(
+        "WITH entered AS (INSERT INTO forecourt.ready (job, queue) VALUES ('generate_sitemap', 'default') RETURNING id)"
+        " INSERT INTO forecourt.ticks (task, due_at, status, call_id)"
+        " SELECT 'generate_sitemap', date_trunc('second', now()) - interval '2 minutes', 'enqueued', id FROM entered"
+    )
+    assert "waits for a worker" in pages.get("/schedule/generate_sitemap").text
+
+
+def test_queues_show_what_waits_and_who_serves_them(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get("/queues").text
+    order = re.findall(r'<td class="k"><a href="/queues/(\w+)"', page)
+    assert order[:4] == ["high", "medium", "low", "default"]
+    page = pages.get("/queues/high").text
+    assert "is 4 min behind" in page
+    assert "3 workers serve it" in page
+    assert "BadPicture" in page
+
+
+def test_a_queue_that_nobody_serves_says_how_to_serve_it(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    tx.execute("INSERT INTO forecourt.ready (job, queue) VALUES ('j', 'a/b c')")
+    page = pages.get("/queues").text
+    assert 'href="/queues/a%2Fb%20c"' in page
+    page = pages.get("/queues/a%2Fb%20c").text
+    assert "has no worker" in page
+    assert "forecourt queue work --queue &#39;a/b c&#39;" in page
+
+
+def test_counts_stop_at_a_hundred_thousand(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    tx.execute("INSERT INTO forecourt.ready (job, queue) SELECT 'j', 'deep' FROM generate_series(1, 100001)")
+    assert ">100,000+<" in pages.get("/queues").text
+    assert ">100,000+<" in pages.get("/calls").text
+
+
+def test_workers_show_what_each_runs_and_since_when(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get("/workers").text
+    assert "3 workers, 12 of 12 slots busy" in page
+    assert page.count("<code>process_<wbr>car_<wbr>images</code>") == 12
+    assert "photo 5 of 8" in page
+
+
+def test_a_silent_worker_is_told_from_a_live_one(
+    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
+) -> None:
+    tx.execute("UPDATE forecourt.workers SET beat_at = now() - interval '40 seconds' WHERE host = 'night-2'")
+    assert pages.get("/workers").text.count("silent for 40 s") == 1
+
+
+def test_the_night_tells_each_duty_beside_its_history(pages: httpx.Client, scene: dict[str, int]) -> None:
+    page = pages.get("/night").text
+    assert "The night of" in page
+    for duty in ("expire_sponsored_listings", "generate_sitemap", "heartbeat"):
+        assert f'href="/schedule/{duty}"' in page
+    assert "usually" in page
+
+
+def test_an_earlier_night_is_told_as_it_was(pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]) -> None:
+    failed = tx.execute("SELECT due_at FROM forecourt.ticks WHERE status = 'failed'").fetchone()[0]
+    page = pages.get("/night", params={"date": str(failed.date())}).text
+    assert "No space left on device" in page
+    assert f'href="/night?date={failed.date() - timedelta(days=1)}"' in page
+
+
+def test_a_date_that_is_none_is_named(pages: httpx.Client) -> None:
+    for text, status in (("yesterday", 400), ("0001-01-01", 404), ("9999-12-31", 404)):
+        assert pages.get("/night", params={"date": text}).status_code == status

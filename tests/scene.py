@@ -15,6 +15,8 @@ OUTPUTS = {
     "cleanup_soft_deleted": {"listings": 150, "photos": 1_204},
     "generate_sitemap": {"addresses": 4_112, "bytes": 402_000},
     "notify_low_wallet_balance": {"notified": 18},
+    "sweep_storage": {"uploads": 3, "photos": 12, "unfinished": 1},
+    "fail_lost_mails": {"failed": 0},
     "heartbeat": None,
 }
 

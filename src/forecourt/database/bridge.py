@@ -73,6 +73,21 @@ class _Waiting:
     def execute(self, query: Any, parameters: Any = None, **options: Any) -> "_WaitingCursor":
         return _WaitingCursor(self._connection.cursor()).execute(query, parameters, **options)
 
+    @property
+    def autocommit(self) -> bool:
+        return self._connection.autocommit
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        block = self._connection.transaction()
+        _wait(block.__aenter__())
+        try:
+            yield
+        except BaseException as error:
+            _wait(block.__aexit__(type(error), error, error.__traceback__))
+            raise
+        _wait(block.__aexit__(None, None, None))
+
     @contextmanager
     def cursor(self, **options: Any) -> "Iterator[_WaitingCursor]":
         yield _WaitingCursor(self._connection.cursor(**options))

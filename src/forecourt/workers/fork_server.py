@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from forecourt.database.engine import connect
+from forecourt.database.engine import connect, make_engine
 from forecourt.database.revision import require_current
 from forecourt.jobs.application import load
 from forecourt.jobs.job import Job
@@ -132,6 +132,7 @@ def main() -> None:
         with connect() as connection:
             require_current(connection, marketplace=app.has_marketplace)
             app.declare(connection)  # closed before anything is forked
+        make_engine().dispose()  # its dialect is loaded once, and not in every slot
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor says it
         orders.sendall(_told(error))
         raise SystemExit(1) from None

@@ -6,12 +6,12 @@ from typing import Any
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
 from forecourt.jobs.attempt import arguments
 from forecourt.jobs.context import RunningCall
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import surrounded_async
 from forecourt.jobs.transaction import ENDED, TransactionEnded
 
 
-async def run_async(job: Job[..., Any], call: RunningCall, texts: Sequence[str], given: Any) -> Any:
+async def run_async(job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any) -> Any:
     """Load the arguments from JSON text, and await the function inside the middleware. What it raises goes through."""
     args = arguments(job, texts, given)
     return await surrounded_async(call, lambda: job.function(**args))
@@ -30,7 +30,7 @@ async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, An
         raise
 
 
-async def run_async_in_foreground(job: Job[..., Any], call: RunningCall, texts: Sequence[str]) -> Any:
+async def run_async_in_foreground(job: Definition[..., Any], call: RunningCall, texts: Sequence[str]) -> Any:
     """Run a call that is in no table, and commit its transaction. Raises what it raises, and TransactionEnded."""
     if job.takes is None:
         return await run_async(job, call, texts, None)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from forecourt.database.bridge import driver_of
 from forecourt.database.engine import LEAVE_NO_TRACE, async_options, database_url
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.transaction import COMMIT, STILL_WITHIN, JobSession
 
 _numbers = count(1)
@@ -70,7 +70,7 @@ class AsyncTransactions:
         )
 
     @asynccontextmanager
-    async def begin(self, job: Job[..., Any]) -> AsyncIterator[AsyncTransaction | None]:
+    async def begin(self, job: Definition[..., Any]) -> AsyncIterator[AsyncTransaction | None]:
         """What the job's effects go into, rolled back unless it is committed in the block; None for a job that takes neither a
         session nor a connection."""
         if job.takes is None:

@@ -3,22 +3,20 @@
 Whoever runs a call, in a slot, in a test or by hand, runs it through here.
 """
 
-import asyncio
 import os
 from collections.abc import Sequence
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from forecourt.jobs.context import RunningCall
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import surrounded
-from forecourt.jobs.transaction import ENDED, TransactionEnded, transaction
 
 NOTHING_RAN = (CoroutineType, GeneratorType, AsyncGeneratorType)
 """What a function returns that only made an object."""
 
 
-def run(job: Job[..., Any], call: RunningCall, texts: Sequence[str], given: Any) -> Any:
+def run(job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any) -> Any:
     """Load the arguments from JSON text, one for each call that runs together, and run the function inside the middleware.
     `given` is the session or the connection, for a job that takes one.
 
@@ -43,7 +41,7 @@ def run(job: Job[..., Any], call: RunningCall, texts: Sequence[str], given: Any)
     return surrounded(call, execute)
 
 
-def arguments(job: Job[..., Any], texts: Sequence[str], given: Any) -> dict[str, Any]:
+def arguments(job: Definition[..., Any], texts: Sequence[str], given: Any) -> dict[str, Any]:
     """The function's keyword arguments. Raises WrongArguments."""
     loaded = [job.arguments.load(text) for text in texts]
     args = loaded[0]
@@ -52,19 +50,3 @@ def arguments(job: Job[..., Any], texts: Sequence[str], given: Any) -> dict[str,
     if job.takes is not None:
         args[job.takes] = given
     return args
-
-
-def run_in_foreground(job: Job[..., Any], call: RunningCall, texts: Sequence[str]) -> Any:
-    """Run a call that is in no table, and commit its transaction. Raises what it raises, and TransactionEnded."""
-    if job.is_async:
-        from forecourt.jobs.async_attempt import run_async_in_foreground
-
-        return asyncio.run(run_async_in_foreground(job, call, texts))
-    with transaction(job) as opened:
-        result = run(job, call, texts, None if opened is None else opened.given)
-        if opened is not None:
-            opened.flush()
-            if not opened.is_whole():
-                raise TransactionEnded(ENDED)
-            opened.commit()
-        return result

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
+from forecourt.jobs.definition import Definition
 from forecourt.store import calls
 from forecourt.store.calls import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from forecourt.jobs.job import Job
 
 Transaction: TypeAlias = Session | Connection | psycopg.Connection[Any]
 
@@ -41,7 +41,7 @@ class Detour(Protocol):
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
         """One call for each of these arguments, which are not checked yet; None to let all of them pass."""
 
-    def begin_batch(self, name: str, jobs: Sequence[Job[..., Any]]) -> int | None:
+    def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int | None:
         """An id for a batch of calls of these jobs, which are dispatched next; None to let it pass."""
 
 
@@ -53,7 +53,7 @@ detours: list[Detour] = []
 class Dispatch:
     """A job with the circumstances of its next dispatch, as `job.using(...)` gives it."""
 
-    job: Job[..., Any]
+    job: Definition[..., Any]
     session: Transaction | AsyncSource | None = None
     delay: float | None = None
     at: datetime | None = None

@@ -1,90 +1,22 @@
 """@job: a function becomes a job, with a name, a policy and ways to dispatch it."""
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, overload
 
 from forecourt.database.bridge import AsyncSource
-from forecourt.jobs.arguments import Arguments
 from forecourt.jobs.backoff import Backoff, Seconds, seconds
 from forecourt.jobs.backoff import backoff as as_backoff
+from forecourt.jobs.definition import Definition, P, R
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.limits import Limit, Rate, at_most
 from forecourt.jobs.middleware import declared
 from forecourt.jobs.plan import Plan
 from forecourt.jobs.policy import Policy
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
-
-class Job(Generic[P, R]):
-    """A named function with a policy. Calling it runs the function here and now; dispatching it enters a call."""
-
-    def __init__(
-        self,
-        function: Callable[P, R],
-        policy: Policy,
-        *,
-        name: str | None = None,
-        prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
-        extras: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.function = function
-        self.name = name or str(getattr(function, "__name__", type(function).__name__))
-        if not inspect.isfunction(function):
-            raise TypeError(f"job {self.name}: expected a function defined by def, not {function!r}; wrap it in one")
-        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-            raise TypeError(
-                f"job {self.name}: a function with yield cannot be a job: calling it only makes an object, and nothing of it would "
-                "run; write a function that uses up the generator"
-            )
-        self.is_async = inspect.iscoroutinefunction(function)
-        """Whether its calls are coroutines on a slot's event loop."""
-        _check_kind(self.name, policy, self.is_async)
-        self.policy = policy
-        self.prepare = prepare
-        self.extras: Mapping[str, Any] = extras or {}
-        self.arguments = Arguments(self.name, function, batched=policy.batch is not None)
-        if policy.commit_together is not None and self.takes is None:
-            raise ValueError(f"job {self.name}: commit_together= is for jobs that take a session or a connection")
-        for option, names in (
-            ("unique", policy.unique),
-            ("limit", policy.limit and policy.limit.by),
-            ("rate", policy.rate and policy.rate.by),
-        ):
-            unknown = set(names or ()) - set(self.arguments.described())
-            if unknown:
-                raise ValueError(
-                    f"job {self.name}: {option}= names {', '.join(sorted(unknown))}, which it does not take"
-                )
-        update_wrapper(self, function)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.function(*args, **kwargs)
-
-    def __repr__(self) -> str:
-        return f"<job {self.name} on {self.policy.queue}>"
-
-    @property
-    def takes(self) -> str | None:
-        """session or connection, if its effects in the database are exactly-once: the slot commits them together with the
-        call's end."""
-        return self.arguments.takes
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether a claimed call may have to wait for others."""
-        return self.policy.limit is not None or self.policy.rate is not None
-
-    def check(self, args: Mapping[str, Any]) -> None:
-        """Raise WrongArguments unless a call with these arguments could be dispatched, before they are prepared."""
-        if self.prepare is None:
-            self.arguments.dump(args)
-        else:
-            self.arguments.checked(args)
+class Job(Definition[P, R]):
+    """A job that can be dispatched: that enters a call. Calling it runs the function here and now."""
 
     def call(self, *unnamed: Any, **args: Any) -> Plan:
         """A call for a chain or a batch, which dispatches it. Raises WrongArguments."""
@@ -269,13 +201,6 @@ def _unique(given: bool | str | Sequence[str]) -> tuple[str, ...] | None:
             return (given,)
         case _:
             return tuple(given)
-
-
-def _check_kind(name: str, policy: Policy, is_async: bool) -> None:
-    if is_async and (policy.batch is not None or policy.threads > 1 or policy.commit_together is not None):
-        raise ValueError(f"job {name}: an async function runs beside others by concurrency=; leave out the others")
-    if not is_async and policy.concurrency > 1:
-        raise ValueError(f"job {name}: concurrency= is for `async def` functions; threads= does the same for others")
 
 
 def _origin(known: Job[..., Any]) -> str:

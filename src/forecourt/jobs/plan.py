@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from forecourt.jobs.dispatch import Call, Transaction
+from forecourt.jobs.definition import Definition
+from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.store import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from forecourt.jobs.job import Job
 
 TOLD = ("failure", "batch")
 """Parameters of callbacks that the engine fills in: why a call failed, and how a batch stands."""
@@ -22,12 +21,12 @@ TOLD = ("failure", "batch")
 class Plan:
     """A job with checked arguments; `job.call(...)` makes it. `told`: which of `failure` and `batch` its function takes."""
 
-    job: Job[..., Any]
+    job: Definition[..., Any]
     args: dict[str, Any]
     told: tuple[str, ...]
 
     @classmethod
-    def of(cls, job: Job[..., Any], args: Mapping[str, Any]) -> Plan:
+    def of(cls, job: Definition[..., Any], args: Mapping[str, Any]) -> Plan:
         """Raises WrongArguments, or ValueError for a unique job: a duplicate that enters nothing would break the sequence."""
         if job.policy.unique is not None:
             raise ValueError(f"{job.name} is unique: such a call cannot be part of a chain or a batch")
@@ -38,7 +37,7 @@ class Plan:
 
     def stored(self) -> dict[str, Any]:
         """As it lies in a row until the engine dispatches it."""
-        dispatch = self.job.using()
+        dispatch = Dispatch(self.job)
         placement = dispatch.placement()
         return {
             "job": placement.job,
@@ -54,4 +53,4 @@ class Plan:
 
 def enter(plans: Iterable[Plan], session: Transaction | None, options: dict[str, Any]) -> list[Call]:
     """Dispatch these calls now, each with the same notes for the engine."""
-    return [plan.job.using(session=session).with_options(options).dispatch(**plan.args) for plan in plans]
+    return [Dispatch(plan.job, session=session).with_options(options).dispatch(**plan.args) for plan in plans]

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from forecourt.database import engine, in_transaction_of
 from forecourt.database.engine import LEAVE_NO_TRACE, mark_clean
 from forecourt.database.job_connection import job_connection, mark_spotless
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 
 BEGIN = b"BEGIN; SET LOCAL forecourt.attempt = '%d'"
 """In one message. What is set for a transaction is gone with it, whoever ends it and however."""
@@ -102,7 +102,7 @@ class Transaction:
 
 
 @contextmanager
-def transaction(job: Job[..., Any]) -> Iterator[Transaction | None]:
+def transaction(job: Definition[..., Any]) -> Iterator[Transaction | None]:
     """What the job's effects go into, rolled back unless it is committed in the block; None for a job that takes neither a session
     nor a connection."""
     match job.takes:

@@ -4,8 +4,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from forecourt.jobs.attempt import run_in_foreground
 from forecourt.jobs.context import RunningCall
+from forecourt.jobs.foreground import run_in_foreground
 from forecourt.jobs.job import Job
 from forecourt.schedule.hooking import Run, run_hooks
 from forecourt.schedule.task import Task

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 
 from forecourt.jobs.backoff import Seconds, seconds
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.dispatch import Call, Dispatch
-from forecourt.jobs.job import Job, registry
+from forecourt.jobs.job import registry
 from forecourt.jobs.plan import Plan
 from forecourt.store.calls import Placement
 from forecourt.testing.detour import checked, detoured, new_id
@@ -23,7 +24,7 @@ MOST_TOLD = 30
 class Link:
     """A call that would follow another in a chain."""
 
-    job: Job[..., Any]
+    job: Definition[..., Any]
     args: Mapping[str, Any]
 
     def __str__(self) -> str:
@@ -36,7 +37,7 @@ class RecordedCall:
     `delay` is in seconds. `chain` is what would follow, `catch` what would if it failed."""
 
     id: int
-    job: Job[..., Any]
+    job: Definition[..., Any]
     args: Mapping[str, Any]
     queue: str
     priority: int
@@ -78,7 +79,10 @@ class FakeQueue:
     """
 
     def __init__(
-        self, *, only: Iterable[Job[..., Any]] | None = None, except_: Iterable[Job[..., Any]] | None = None
+        self,
+        *,
+        only: Iterable[Definition[..., Any]] | None = None,
+        except_: Iterable[Definition[..., Any]] | None = None,
     ) -> None:
         if only is not None and except_ is not None:
             raise ValueError("fake_queue: give only= or except_=, not both")
@@ -90,12 +94,14 @@ class FakeQueue:
         self.calls: list[RecordedCall] = []
         """All of them, in the order in which they were dispatched."""
 
-    def dispatched(self, job: Job[..., Any], /, *, where: Where | None = None, **args: Any) -> list[RecordedCall]:
+    def dispatched(
+        self, job: Definition[..., Any], /, *, where: Where | None = None, **args: Any
+    ) -> list[RecordedCall]:
         """The calls of this job, in the order in which they were dispatched."""
         return self._found(Wanted(job, args), where)
 
     def assert_dispatched(
-        self, job: Job[..., Any], /, *, times: int | None = None, where: Where | None = None, **args: Any
+        self, job: Definition[..., Any], /, *, times: int | None = None, where: Where | None = None, **args: Any
     ) -> None:
         """At least one such call was dispatched, or exactly `times`."""
         __tracebackhide__ = True  # pytest then shows the line of the test
@@ -106,13 +112,13 @@ class FakeQueue:
         if times is not None and found != times:
             self._fail(f"{wanted} was dispatched {_times(found)}, expected {_times(times)}")
 
-    def assert_dispatched_once(self, job: Job[..., Any], /, *, where: Where | None = None, **args: Any) -> None:
+    def assert_dispatched_once(self, job: Definition[..., Any], /, *, where: Where | None = None, **args: Any) -> None:
         """Exactly one such call was dispatched."""
         __tracebackhide__ = True
         self.assert_dispatched(job, times=1, where=where, **args)
 
     def assert_dispatched_on(
-        self, queue: str, job: Job[..., Any], /, *, where: Where | None = None, **args: Any
+        self, queue: str, job: Definition[..., Any], /, *, where: Where | None = None, **args: Any
     ) -> None:
         """At least one such call was dispatched on this queue."""
         __tracebackhide__ = True
@@ -122,7 +128,7 @@ class FakeQueue:
 
     def assert_dispatched_later(
         self,
-        job: Job[..., Any],
+        job: Definition[..., Any],
         /,
         *,
         delay: Seconds | None = None,
@@ -144,7 +150,7 @@ class FakeQueue:
             )
 
     def assert_dispatched_in_transaction(
-        self, job: Job[..., Any], /, *, where: Where | None = None, **args: Any
+        self, job: Definition[..., Any], /, *, where: Where | None = None, **args: Any
     ) -> None:
         """At least one such call was dispatched with `session=`: it shares the fate of the caller's transaction."""
         __tracebackhide__ = True
@@ -152,14 +158,14 @@ class FakeQueue:
         if not any(call.in_transaction for call in self._found(wanted, where)):
             self._fail(f"{wanted} was not dispatched in the caller's transaction, with using(session=...)")
 
-    def assert_chained(self, first: Job[..., Any] | Plan, /, *then: Job[..., Any] | Plan) -> None:
+    def assert_chained(self, first: Definition[..., Any] | Plan, /, *then: Definition[..., Any] | Plan) -> None:
         """A chain of exactly these was dispatched, in this order. Each is a job, or the very call: `job.call(...)`."""
         __tracebackhide__ = True
         head, links = Wanted.of(first), [Wanted.of(link) for link in then]
         if not any(_fit(links, call.chain) for call in self._found(head, None)):
             self._fail(f"{', then '.join(map(str, [head, *links]))} was not dispatched as a chain")
 
-    def assert_not_dispatched(self, job: Job[..., Any], /, *, where: Where | None = None, **args: Any) -> None:
+    def assert_not_dispatched(self, job: Definition[..., Any], /, *, where: Where | None = None, **args: Any) -> None:
         """No such call was dispatched."""
         __tracebackhide__ = True
         wanted = Wanted(job, args)
@@ -186,7 +192,7 @@ class FakeQueue:
         texts = [dispatch.job.arguments.dump(args) for args in many]
         return [self._record(dispatch, placement, text) for text in texts]
 
-    def begin_batch(self, name: str, jobs: Sequence[Job[..., Any]]) -> int | None:
+    def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int | None:
         """Record a batch; let it pass if this fake is for none of its jobs."""
         faked = [self._is_for(job) for job in jobs]
         if not any(faked):
@@ -197,7 +203,7 @@ class FakeQueue:
         self.batches[id] = name
         return id
 
-    def assert_batched(self, *calls: Job[..., Any] | Plan, name: str | None = None) -> None:
+    def assert_batched(self, *calls: Definition[..., Any] | Plan, name: str | None = None) -> None:
         """A batch of exactly these was dispatched, in this order; with `name`, under it. Each is a job, or the very call."""
         __tracebackhide__ = True
         wanted = [Wanted.of(call) for call in calls]
@@ -233,7 +239,7 @@ class FakeQueue:
         self.calls.append(call)
         return Call(call.id, job.name)
 
-    def _is_for(self, job: Job[..., Any]) -> bool:
+    def _is_for(self, job: Definition[..., Any]) -> bool:
         return job not in self._except and (self._only is None or job in self._only)
 
     def _found(self, wanted: Wanted, where: Where | None) -> list[RecordedCall]:
@@ -254,7 +260,7 @@ class FakeQueue:
 
 @contextmanager
 def fake_queue(
-    *, only: Iterable[Job[..., Any]] | None = None, except_: Iterable[Job[..., Any]] | None = None
+    *, only: Iterable[Definition[..., Any]] | None = None, except_: Iterable[Definition[..., Any]] | None = None
 ) -> Iterator[FakeQueue]:
     """While the block runs, every dispatch of this process is checked and recorded instead of entered; nothing runs.
 

@@ -10,9 +10,11 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from forecourt.database import in_transaction_of
-from forecourt.jobs.attempt import run, run_in_foreground
+from forecourt.jobs.attempt import run
 from forecourt.jobs.context import RunningCall, current
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.dispatch import Call, Dispatch
+from forecourt.jobs.foreground import run_in_foreground
 from forecourt.jobs.job import Job, registry
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.jobs.results import raised
@@ -30,7 +32,7 @@ def run_now(job: Job[..., R], /, **args: Any) -> R:
     gets one in a transaction of its own, committed when it returns and rolled back when it raises; a batched job gets lists of
     one. Nothing is retried and no timeout is enforced.
     """
-    dispatch = a_job(job).using()
+    dispatch = Dispatch(a_job(job))
     result: R = _execute(dispatch, [dispatch.text(args)], new_id())
     return result
 
@@ -50,7 +52,7 @@ def run_as_inline() -> Iterator[None]:
 class _Inline:
     """Takes every call, and returns when it has run."""
 
-    def begin_batch(self, name: str, jobs: Sequence[Job[..., Any]]) -> int:
+    def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int:
         raise RuntimeError("run_as_inline: a batch is a row that counts its calls; use drain() here")
 
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call]:

@@ -6,7 +6,7 @@ from reprlib import Repr
 from typing import Any
 
 from forecourt.jobs.arguments import WrongArguments
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.plan import Plan
 
 _brief = Repr()
@@ -21,7 +21,7 @@ class Wanted:
     ever fit, and an assertion that there is none would hold for the wrong reason.
     """
 
-    job: Job[..., Any]
+    job: Definition[..., Any]
     args: Mapping[str, Any]
 
     def __post_init__(self) -> None:
@@ -32,7 +32,7 @@ class Wanted:
             )
 
     @classmethod
-    def of(cls, given: Job[..., Any] | Plan) -> "Wanted":
+    def of(cls, given: Definition[..., Any] | Plan) -> "Wanted":
         """Any call of a job, or the very call that `job.call(...)` plans."""
         return cls(given.job, given.args) if isinstance(given, Plan) else cls(given, {})
 
@@ -44,18 +44,18 @@ class Wanted:
         return spoken(self.job, self.args) if self.args else self.job.name
 
 
-def a_job(given: Any) -> Job[..., Any]:
+def a_job(given: Any) -> Definition[..., Any]:
     """`given`, if it is a job. Raises TypeError."""
-    if not isinstance(given, Job):
+    if not isinstance(given, Definition):
         raise TypeError(f"expected a job, that is a function under @job, not {_brief.repr(given)}")
     return given
 
 
-def spoken(job: Job[..., Any], args: Mapping[str, Any]) -> str:
+def spoken(job: Definition[..., Any], args: Mapping[str, Any]) -> str:
     """A call as it would be written, long values cut short."""
     return f"{job.name}({', '.join(f'{name}={_brief.repr(value)}' for name, value in args.items())})"
 
 
-def as_received(job: Job[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
+def as_received(job: Definition[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments as the function gets them: checked, gone through JSON, defaults filled in. Raises WrongArguments."""
     return job.arguments.load(job.arguments.dump(args))

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import Connection
 from sqlalchemy.exc import DBAPIError
 
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import Raised
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.store import limits, minutes, ready, running
@@ -27,7 +27,7 @@ log = logging.getLogger("forecourt.slot")
 class Acknowledger:
     """Writes what became of calls. `writer` is in whose name they are counted."""
 
-    def __init__(self, jobs: Mapping[str, Job[..., Any]], defaults: Defaults, writer: int) -> None:
+    def __init__(self, jobs: Mapping[str, Definition[..., Any]], defaults: Defaults, writer: int) -> None:
         self._jobs = jobs
         self._defaults = defaults
         self._writer = writer

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.store import json_text, limits, ready
 from forecourt.store.limits import HeldOff
 from forecourt.store.ready import Claimed
@@ -15,7 +15,7 @@ PATIENCE = 5.0
 """Seconds after which a call that waits for a place looks by itself. Usually it is told at once, when another call ends."""
 
 
-def admit(tx: Connection[Any], jobs: Mapping[str, Job[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
+def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
     """The calls that may run. Every limit of a call is checked before any is charged, in the claiming transaction."""
     limited = [call for call in claimed if call.job in jobs and jobs[call.job].is_limited]
     if not limited:
@@ -62,7 +62,7 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Job[..., Any]], claimed: Seque
     return [call for call in claimed if call.id not in refused]
 
 
-def _keys(job: Job[..., Any], text: str) -> tuple[str | None, str | None]:
+def _keys(job: Definition[..., Any], text: str) -> tuple[str | None, str | None]:
     try:
         args = job.arguments.defaults | json_text.loads(text)
     except RecursionError:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from forecourt.database.bridge import bridged
 from forecourt.jobs.async_attempt import run_async, run_within
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import FINISHED, ClaimLost, Finished, Interrupted, Outcome
 from forecourt.jobs.results import result_text, words
 from forecourt.jobs.transaction import ENDED, TransactionEnded
@@ -33,7 +33,7 @@ from forecourt.workers.verdict import success_entry
 class AsyncExecutor:
     """Executes calls on the running event loop. Whatever happens is in the completions."""
 
-    def __init__(self, jobs: Mapping[str, Job[..., Any]], capture: LogCapture, application_name: str) -> None:
+    def __init__(self, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture, application_name: str) -> None:
         self._jobs = jobs
         self._capture = capture
         self._name = application_name
@@ -54,7 +54,7 @@ class AsyncExecutor:
             if self._transactions is not None:
                 await self._transactions.close()
 
-    async def _attempt(self, job: Job[..., Any], call: Claimed) -> Outcome:
+    async def _attempt(self, job: Definition[..., Any], call: Claimed) -> Outcome:
         try:
             all_of_it = whole(call)
         except ClaimIsLost:

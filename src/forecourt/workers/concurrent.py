@@ -9,19 +9,20 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.store.ready import Claimed
 from forecourt.workers import markers
 from forecourt.workers.executor import Completion, Executor
 from forecourt.workers.log_capture import LogCapture
+from forecourt.workers.markers import Page
+from forecourt.workers.rounds import Rounds
 
 if TYPE_CHECKING:
     from forecourt.workers.event_loop import EventLoop
-    from forecourt.workers.slot import Slot
 
 log = logging.getLogger("forecourt.slot")
 
@@ -30,6 +31,31 @@ SELDOM = 0.01
 
 LONGEST_WAIT = 1.0
 """Seconds between two looks at what runs when nothing else happens."""
+
+
+R = TypeVar("R")
+
+
+class Holder(Protocol):
+    """The slot, as far as it matters here: it claims, permits, and keeps what has ended."""
+
+    page: Page
+    rounds: Rounds
+    wake_end: int
+
+    @property
+    def is_stopping(self) -> bool: ...
+    def exchange(self, limit: int) -> list[Claimed]: ...
+    def persist(self, act: Callable[[], R]) -> R | None: ...
+    def allowed(self, wanted: int) -> int: ...
+    def note_held(self, calls: Sequence[tuple[int, Claimed]]) -> None: ...
+    def permit(self, calls: Sequence[Claimed]) -> None: ...
+    def take_permit(self, call: Claimed) -> bool: ...
+    def has_permits(self) -> bool: ...
+    def mark(self, row: int, count: int, job: str) -> None: ...
+    def note(self, row: int, completion: Completion) -> None: ...
+    def say_idle(self) -> None: ...
+    def hear(self) -> None: ...
 
 
 class Ran(NamedTuple):
@@ -42,7 +68,7 @@ class Ran(NamedTuple):
 class Concurrent:
     """The places in which a slot runs calls at once."""
 
-    def __init__(self, slot: "Slot", jobs: Mapping[str, Job[..., Any]], capture: LogCapture, name: str) -> None:
+    def __init__(self, slot: Holder, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture, name: str) -> None:
         self._slot = slot
         self._jobs = jobs
         self._capture = capture
@@ -103,7 +129,7 @@ class Concurrent:
         except BlockingIOError:
             return  # it is awake already
 
-    def _begin(self, job: Job[..., Any], row: int, call: Claimed) -> None:
+    def _begin(self, job: Definition[..., Any], row: int, call: Claimed) -> None:
         words = self._slot.page.words
         low, high = words[markers.LOW], words[markers.HIGH]
         self._slot.mark(row, 1, call.job)
@@ -132,7 +158,7 @@ class Concurrent:
             log.critical("what runs calls in threads is broken, so the slot ends", exc_info=True)
             os._exit(1)
 
-    def _round(self, job: Job[..., Any], room: int) -> list[Claimed]:
+    def _round(self, job: Definition[..., Any], room: int) -> list[Claimed]:
         """Write what has ended, and claim for free places. Calls of this job begin; returned are those from the first other one
         on."""
         claimed = self._slot.persist(lambda: self._slot.exchange(self._slot.allowed(room))) or []

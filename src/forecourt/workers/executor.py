@@ -12,7 +12,7 @@ from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.attempt import run
 from forecourt.jobs.context import RunningCall, current
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import (
     FINISHED,
     ClaimLost,
@@ -65,7 +65,7 @@ class ClaimIsLost(Exception):
 class Executor:
     """Executes calls in this process. What it raises nobody need catch: whatever happens is in the completions."""
 
-    def __init__(self, jobs: Mapping[str, Job[..., Any]], capture: LogCapture | None = None) -> None:
+    def __init__(self, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture | None = None) -> None:
         self._jobs = jobs
         self._capture = capture or LogCapture()
 
@@ -91,7 +91,7 @@ class Executor:
         half = len(calls) // 2
         return self.run_batch(calls[:half]) + self.run_batch(calls[half:])
 
-    def _attempt(self, job: Job[..., Any], calls: Sequence[Claimed]) -> Outcome:
+    def _attempt(self, job: Definition[..., Any], calls: Sequence[Claimed]) -> Outcome:
         try:
             return self._execute(job, [whole(call) for call in calls])
         except ClaimIsLost:
@@ -99,7 +99,7 @@ class Executor:
         except (DBAPIError, psycopg.Error) as error:
             return Interrupted(f"its arguments could not be read: {words(error)}", AFTER_INTERRUPTION)
 
-    def _execute(self, job: Job[..., Any], calls: Sequence[Whole]) -> Outcome:
+    def _execute(self, job: Definition[..., Any], calls: Sequence[Whole]) -> Outcome:
         with attempting(job, calls[0]) as call:
             begun = time.perf_counter()
             texts = [one.args for one in calls]
@@ -133,7 +133,7 @@ class attempting:  # noqa: N801 - a context manager, and half the time of a gene
 
     __slots__ = ("_call", "_in_call", "_in_log")
 
-    def __init__(self, job: Job[..., Any], call: Whole) -> None:
+    def __init__(self, job: Definition[..., Any], call: Whole) -> None:
         self._call = RunningCall(call.id, job.name, call.attempts + 1, call.options, job.extras)
 
     def __enter__(self) -> RunningCall:
@@ -160,7 +160,7 @@ def run_within(opened: Transaction, function: Callable[[], Any]) -> Any:
         raise
 
 
-def outcome_of(error: BaseException, job: Job[..., Any]) -> Outcome:
+def outcome_of(error: BaseException, job: Definition[..., Any]) -> Outcome:
     """What an attempt that raised ended as."""
     match error:
         case WrongArguments() | TransactionEnded():

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from forecourt.database.engine import connect, make_engine
 from forecourt.database.revision import require_current
 from forecourt.jobs.application import load
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.logs import configure
 from forecourt.process import die_with_parent
 from forecourt.workers.messages import Birth, Event, Loaded
@@ -34,7 +34,7 @@ LARGEST = 64 * 1024
 class ForkServer:
     """Serves one supervisor over a sequential-packet socket: it asks for births and deaths, and is told of both."""
 
-    def __init__(self, orders: socket.socket, jobs: Mapping[str, Job[..., Any]]) -> None:
+    def __init__(self, orders: socket.socket, jobs: Mapping[str, Definition[..., Any]]) -> None:
         self._orders = orders
         self._jobs = jobs
         self._slots: dict[int, Birth] = {}

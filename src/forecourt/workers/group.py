@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.attempt import run
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import FINISHED, Finished
 from forecourt.jobs.results import circumstances, raised, result_text
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
@@ -48,7 +48,7 @@ class Groups:
     """Runs groups, and learns how large they may be: half as large after one that came to nothing, a little larger after each
     other."""
 
-    def __init__(self, executor: Executor, jobs: Mapping[str, Job[..., Any]], capture: LogCapture) -> None:
+    def __init__(self, executor: Executor, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture) -> None:
         self._executor = executor
         self._jobs = jobs
         self._capture = capture
@@ -78,7 +78,7 @@ class Groups:
 class _Group:
     """One group. `calls` are those that began, each with what became of it; None for those that have to run once more."""
 
-    def __init__(self, job: Job[..., Any], capture: LogCapture) -> None:
+    def __init__(self, job: Definition[..., Any], capture: LogCapture) -> None:
         self.calls: list[tuple[Claimed, Completion | None]] = []
         self.failed = False
         self._job = job

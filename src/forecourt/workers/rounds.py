@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from forecourt.database.engine import connect
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.settings import settings
 from forecourt.store import calls, ready, running, workers
 from forecourt.store.minutes import writer
@@ -41,7 +41,7 @@ class Rounds:
     def __init__(
         self,
         options: WorkOptions,
-        jobs: Mapping[str, Job[..., Any]],
+        jobs: Mapping[str, Definition[..., Any]],
         worker: int,
         slot: int,
         known: Callable[[], set[int]],

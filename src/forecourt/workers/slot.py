@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from forecourt.database.engine import make_engine, use_engine
 from forecourt.database.job_connection import name_job_connections
-from forecourt.jobs.job import Job
+from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import FINISHED, Finished
 from forecourt.jobs.policy import Policy
 from forecourt.process import die_with_parent
@@ -67,7 +67,7 @@ class SupervisorGone(Exception):
     """Nobody watches any more."""
 
 
-def run_slot(birth: Birth, channels: Channels, jobs: Mapping[str, Job[..., Any]]) -> None:
+def run_slot(birth: Birth, channels: Channels, jobs: Mapping[str, Definition[..., Any]]) -> None:
     """Work until the supervisor says stop, or is gone."""
     parent = os.getppid()
     die_with_parent()
@@ -89,7 +89,7 @@ def run_slot(birth: Birth, channels: Channels, jobs: Mapping[str, Job[..., Any]]
 class Slot:
     """One slot. `page` is where others see what it does."""
 
-    def __init__(self, birth: Birth, channels: Channels, jobs: Mapping[str, Job[..., Any]]) -> None:
+    def __init__(self, birth: Birth, channels: Channels, jobs: Mapping[str, Definition[..., Any]]) -> None:
         self._death = birth.death
         self._options = birth.options
         self._channels = channels

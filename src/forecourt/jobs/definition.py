@@ -1,0 +1,86 @@
+"""What a job is: a named function with a policy, and the arguments that it takes. How it is dispatched builds on this."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from forecourt.jobs.arguments import Arguments
+from forecourt.jobs.policy import Policy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Definition(Generic[P, R]):
+    """A named function with a policy. Calling it runs the function here and now."""
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        policy: Policy,
+        *,
+        name: str | None = None,
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        extras: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.function = function
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
+        if not inspect.isfunction(function):
+            raise TypeError(f"job {self.name}: expected a function defined by def, not {function!r}; wrap it in one")
+        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+            raise TypeError(
+                f"job {self.name}: a function with yield cannot be a job: calling it only makes an object, and nothing of it would "
+                "run; write a function that uses up the generator"
+            )
+        self.is_async = inspect.iscoroutinefunction(function)
+        """Whether its calls are coroutines on a slot's event loop."""
+        _check_kind(self.name, policy, self.is_async)
+        self.policy = policy
+        self.prepare = prepare
+        self.extras: Mapping[str, Any] = extras or {}
+        self.arguments = Arguments(self.name, function, batched=policy.batch is not None)
+        if policy.commit_together is not None and self.takes is None:
+            raise ValueError(f"job {self.name}: commit_together= is for jobs that take a session or a connection")
+        for option, names in (
+            ("unique", policy.unique),
+            ("limit", policy.limit and policy.limit.by),
+            ("rate", policy.rate and policy.rate.by),
+        ):
+            unknown = set(names or ()) - set(self.arguments.described())
+            if unknown:
+                raise ValueError(
+                    f"job {self.name}: {option}= names {', '.join(sorted(unknown))}, which it does not take"
+                )
+        update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<job {self.name} on {self.policy.queue}>"
+
+    @property
+    def takes(self) -> str | None:
+        """session or connection, if its effects in the database are exactly-once: the slot commits them together with the
+        call's end."""
+        return self.arguments.takes
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a claimed call may have to wait for others."""
+        return self.policy.limit is not None or self.policy.rate is not None
+
+    def check(self, args: Mapping[str, Any]) -> None:
+        """Raise WrongArguments unless a call with these arguments could be dispatched, before they are prepared."""
+        if self.prepare is None:
+            self.arguments.dump(args)
+        else:
+            self.arguments.checked(args)
+
+
+def _check_kind(name: str, policy: Policy, is_async: bool) -> None:
+    if is_async and (policy.batch is not None or policy.threads > 1 or policy.commit_together is not None):
+        raise ValueError(f"job {name}: an async function runs beside others by concurrency=; leave out the others")
+    if not is_async and policy.concurrency > 1:
+        raise ValueError(f"job {name}: concurrency= is for `async def` functions; threads= does the same for others")

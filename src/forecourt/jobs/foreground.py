@@ -1,0 +1,26 @@
+"""Runs a call that is in no table, here and now: for tests, and for trying out a task."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from forecourt.jobs.attempt import run
+from forecourt.jobs.context import RunningCall
+from forecourt.jobs.definition import Definition
+from forecourt.jobs.transaction import ENDED, TransactionEnded, transaction
+
+
+def run_in_foreground(job: Definition[..., Any], call: RunningCall, texts: Sequence[str]) -> Any:
+    """Run a call, and commit its transaction. Raises what it raises, and TransactionEnded."""
+    if job.is_async:
+        from forecourt.jobs.async_attempt import run_async_in_foreground
+
+        return asyncio.run(run_async_in_foreground(job, call, texts))
+    with transaction(job) as opened:
+        result = run(job, call, texts, None if opened is None else opened.given)
+        if opened is not None:
+            opened.flush()
+            if not opened.is_whole():
+                raise TransactionEnded(ENDED)
+            opened.commit()
+        return result

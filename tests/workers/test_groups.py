@@ -9,6 +9,7 @@ import pytest
 import workshop
 from fleet import Looking, wait_until, work_until_empty, worker
 from forecourt.jobs.job import Job
+from forecourt.workers.group import Size
 
 TRANSACTIONS = "SELECT count(DISTINCT xmin::text) FROM forecourt.done"
 JOBS = [workshop.transact_in_groups, workshop.write_in_groups]
@@ -92,3 +93,23 @@ def test_groups_that_lock_crosswise_lose_and_double_nothing(looking: Looking) ->
         wait_until(lambda: looking.live() == 0)
     assert looking.one("SELECT sum(n)::int FROM hot") == 600
     assert looking.count("failed") == 0
+
+
+def test_where_groups_stand_in_each_other_s_way_they_are_seldom_tried() -> None:
+    size = Size(50)
+    for _ in range(4):
+        size.came_to_nothing()
+    assert size.calls == 1
+    for _ in range(100):
+        size.went_well(1)
+    assert size.calls == 1, "not before 128"
+    for _ in range(28):
+        size.went_well(1)
+    assert size.calls == 2
+
+
+def test_where_they_do_not_they_grow_to_what_the_job_says() -> None:
+    size = Size(50)
+    for _ in range(20):
+        size.went_well(size.calls)
+    assert size.calls == 50

@@ -32,7 +32,10 @@ LONGEST = 0.02
 PATIENCE = "SET LOCAL lock_timeout = '50ms'"
 """What somebody else has locked is not worth waiting for with so many calls."""
 
-FIRST_SIZE = 8.0
+FIRST_SIZE = 8
+
+MOST_PATIENCE = 4096
+"""Calls that must have gone well in a row, at most, before larger groups are tried again."""
 
 STATUS = "SELECT pg_xact_status(%(xid)s::text::xid8)"
 
@@ -44,30 +47,55 @@ class Grouped(NamedTuple):
     cut: bool
 
 
+class Size:
+    """How many calls of a job share a commit: half as many after a group that came to nothing, a quarter more after so many calls went
+    well as it takes, which is twice as many after each failure. So where groups stand in each other's way they are seldom tried."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._patience = FIRST_SIZE
+        self._well = 0
+        self.calls = min(FIRST_SIZE, most)
+
+    def went_well(self, count: int) -> None:
+        """So many calls, together or one by one."""
+        self._well += count
+        if self._well >= self._patience and self.calls < self._most:
+            self._well = 0
+            self.calls = min(self._most, self.calls + max(1, self.calls // 4))
+
+    def came_to_nothing(self) -> None:
+        """A group did."""
+        self._well = 0
+        self._patience = min(2 * self._patience, MOST_PATIENCE)
+        self.calls = max(1, self.calls // 2)
+
+
 class Groups:
-    """Runs groups, and learns how large they may be: half as large after one that came to nothing, a little larger after each
-    other."""
+    """Runs groups, and learns how large they may be."""
 
     def __init__(self, executor: Executor, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture) -> None:
         self._executor = executor
         self._jobs = jobs
         self._capture = capture
-        self._sizes: dict[str, float] = {}
+        self._sizes: dict[str, Size] = {}
 
     def run(self, calls: Sequence[Claimed], begin: Callable[[int], bool], again: Callable[[int], None]) -> Grouped:
         """Run as many of these calls of one job as fit into a group, the first at least. `begin` is asked before each begins, and
         `again` told of each that begins anew."""
         job = self._jobs[calls[0].job]
-        most = float(job.policy.commit_together or 1)
-        size = min(self._sizes.get(job.name, FIRST_SIZE), most)
+        size = self._sizes.setdefault(job.name, Size(job.policy.commit_together or 1))
         if not begin(0):
             return Grouped([], True)
-        if int(size) == 1 or len(calls) == 1:
-            self._sizes[job.name] = min(size + 0.1, most)
+        if size.calls == 1 or len(calls) == 1:
+            size.went_well(1)
             return Grouped([self._executor.run(calls[0])], False)
         group = _Group(job, self._capture)
-        cut = group.run(calls[: int(size)], begin)
-        self._sizes[job.name] = max(1.0, size / 2) if group.failed else min(size + 0.5, most)
+        cut = group.run(calls[: size.calls], begin)
+        if group.failed:
+            size.came_to_nothing()
+        else:
+            size.went_well(len(group.calls))
         return Grouped([known or self._once_more(call, n, again) for n, (call, known) in enumerate(group.calls)], cut)
 
     def _once_more(self, call: Claimed, n: int, again: Callable[[int], None]) -> Completion:

@@ -23,9 +23,10 @@ from forecourt.jobs.application import load
 from forecourt.jobs.definition import Definition
 from forecourt.logs import configure
 from forecourt.process import die_with_parent
+from forecourt.workers.channels import Channels
 from forecourt.workers.messages import Birth, Event, Loaded
 from forecourt.workers.permits import Permits
-from forecourt.workers.slot import Channels, run_slot
+from forecourt.workers.slot import run_slot
 
 LARGEST = 64 * 1024
 """Bytes of an order or an event."""

@@ -48,8 +48,9 @@ class Grouped(NamedTuple):
 
 
 class Size:
-    """How many calls of a job share a commit: half as many after a group that came to nothing, a quarter more after so many calls went
-    well as it takes, which is twice as many after each failure. So where groups stand in each other's way they are seldom tried."""
+    """How many calls of a job share a commit: half as many after a group that came to nothing, a quarter more after so many calls
+    went well as it takes, which is twice as many after each failure. So where groups stand in each other's way they are seldom
+    tried."""
 
     def __init__(self, most: int) -> None:
         self._most = most

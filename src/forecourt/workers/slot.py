@@ -9,14 +9,11 @@ to see.
 import gc
 import logging
 import os
-import select
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +26,7 @@ from forecourt.process import die_with_parent
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
 from forecourt.workers import markers
+from forecourt.workers.channels import Channels, SupervisorGone
 from forecourt.workers.concurrent import Concurrent
 from forecourt.workers.executor import Completion, Executor
 from forecourt.workers.footprint import Footprint
@@ -38,7 +36,7 @@ from forecourt.workers.log_capture import LogCapture
 from forecourt.workers.markers import Markers, Page
 from forecourt.workers.messages import Birth
 from forecourt.workers.pace import Pace
-from forecourt.workers.permits import PERMIT, Permits
+from forecourt.workers.permits import PERMIT
 from forecourt.workers.rounds import Rounds
 from forecourt.workers.verdict import over_before
 
@@ -48,23 +46,7 @@ LONGEST_BACKOFF = 5.0
 LAST_BACKOFF = 0.5
 """Seconds between two tries to write the last outcomes, when the slot only waits for that to end."""
 
-NOTIFY = b"!"
-
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Channels:
-    """A slot's ends. `wake`: bytes from the supervisor; `flush`: bytes for the thread beside; `notify`: bytes to the supervisor."""
-
-    wake: socket.socket
-    flush: socket.socket
-    notify: socket.socket
-    permits: Permits
-
-
-class SupervisorGone(Exception):
-    """Nobody watches any more."""
 
 
 def run_slot(birth: Birth, channels: Channels, jobs: Mapping[str, Definition[..., Any]]) -> None:
@@ -140,7 +122,7 @@ class Slot:
         words[markers.CLAIMED] += len(claimed)
         if limit and self.rounds.found >= limit and words[markers.WANTED]:
             words[markers.CUT_OFF] += 1
-            self._notify()
+            self._channels.tell()
         return [call for call in claimed if not self._is_over(call)]
 
     # -- running a round -------------------------------------------------------------------------------------------------
@@ -280,7 +262,7 @@ class Slot:
             self.persist(self.rounds.flush)
             words[markers.WRITTEN] = 0
         if self._options.rest:
-            self._wait(self._options.rest)
+            self._channels.wait(self._options.rest)
 
     def note(self, row: int, completion: Completion) -> None:
         """Keep an outcome until the next round, and on the page."""
@@ -330,23 +312,11 @@ class Slot:
     def say_idle(self) -> None:
         """Tell the supervisor that there was nothing to claim."""
         self.page.words[markers.IDLE] += 1
-        self._notify()
+        self._channels.tell()
 
     def hear(self) -> None:
         """Take what the supervisor said, or wait for it. Raises SupervisorGone."""
-        if not self._channels.wake.recv(64):
-            raise SupervisorGone
-
-    def _wait(self, seconds: float) -> None:
-        """Wait so long, or until something is to be heard."""
-        poll = select.poll()
-        poll.register(self.wake_end, select.POLLIN)
-        if poll.poll(seconds * 1000):
-            self.hear()
-
-    def _notify(self) -> None:
-        with suppress(BlockingIOError):  # it has heard often enough
-            self._channels.notify.send(NOTIFY)
+        self._channels.hear()
 
     def persist(self, act: Callable[[], R]) -> R | None:
         """Do what needs the database until it succeeds. None when the slot is to stop, and nothing is lost if it does."""
@@ -360,7 +330,7 @@ class Slot:
                 log.warning("round failed, again in %.1f s: %s", wait, str(error).strip() or type(error).__name__)
                 if self.is_stopping and not self.rounds.ended and not self.page.words[markers.HELD]:
                     return None
-                self._wait(wait)
+                self._channels.wait(wait)
 
     def _flush_when_asked(self) -> None:
         """In a thread beside: while a call takes long, what ended before it is written."""

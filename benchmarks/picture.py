@@ -83,7 +83,7 @@ PANELS = (
         "exactly_once",
         "one UPDATE, 8 slots",
     ),
-    Panel("From the dispatch to the first line", "milliseconds, an idle worker", "latency", "p50", least=True),
+    Panel("From the dispatch to the first line", "milliseconds, an idle worker", "latency", "beside peers", least=True),
     Panel("Memory of an idle worker", "MB, 4 processes and their parents", "memory", "4 slots", least=True),
 )
 

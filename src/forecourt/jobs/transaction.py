@@ -29,7 +29,8 @@ STILL_WITHIN = "SELECT current_setting('forecourt.attempt', true) = %(mark)s"
 
 ENDED = (
     "the transaction of the job was ended by hand (COMMIT, ROLLBACK, or the session's rollback or close), so its effects would no "
-    "longer be exactly once; use session.begin_nested() or connection.transaction() for a part that may fail"
+    "longer be exactly once, or its mark was removed by RESET ALL, so nobody can tell; use session.begin_nested() or "
+    "connection.transaction() for a part that may fail, and RESET with a setting's name"
 )
 
 _numbers = count(1)

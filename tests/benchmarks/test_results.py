@@ -72,7 +72,7 @@ def test_the_best_side_stands_first(found: Results) -> None:
 
 
 def test_a_figure_far_beyond_the_others_is_cut_off(found: Results) -> None:
-    far = measured("idle latency, p50", found.at, Forecourt=(2.0,), Huey=(1.0,), Laravel=(2000.0,))
+    far = measured("idle latency, p50, beside peers", found.at, Forecourt=(2.0,), Huey=(1.0,), Laravel=(2000.0,))
 
     picture.draw(Results(found.machine, found.at, {"latency": far}))
 

@@ -39,13 +39,6 @@ def mark_spotless() -> None:
     _of_thread.spotless = True
 
 
-def close_job_connection() -> None:
-    """Close this thread's."""
-    connection: psycopg.Connection[Any] | None = getattr(_of_thread, "connection", None)
-    if connection is not None:
-        connection.close()
-
-
 def _living() -> psycopg.Connection[Any]:
     connection: psycopg.Connection[Any] | None = getattr(_of_thread, "connection", None)
     if connection is not None and not connection.broken and not connection.closed:

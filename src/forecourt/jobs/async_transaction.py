@@ -17,6 +17,8 @@ from forecourt.jobs.transaction import COMMIT, STILL_WITHIN, JobSession
 
 _numbers = count(1)
 
+SET_MARK = "SELECT set_config('forecourt.attempt', %(mark)s, true)"
+
 LONGEST_WAIT = 86_400.0
 """Seconds that a coroutine waits for a connection. Its call's timeout, which goes on meanwhile, is the one that counts."""
 
@@ -80,7 +82,7 @@ class AsyncTransactions:
             tx = await driver_of(connection)
             mark = f"async {next(_numbers)}"
             try:
-                await tx.execute(f"SET LOCAL forecourt.attempt = '{mark}'".encode())
+                await tx.execute(SET_MARK, {"mark": mark})
                 if job.takes == "connection":
                     yield AsyncTransaction(tx, tx, mark)
                 else:

@@ -100,7 +100,7 @@ def test_what_is_open_stays_as_it_is_until_it_is_closed(looking_at: Look, databa
 
 
 def leads_to(page: Any, key: str, path: str) -> None:
-    """Waits until `g`, then `key` have led to `path`. The second has a second and a half, which a busy machine may need for itself."""
+    """Waits until `g` and `key` lead to `path`. The second has a second and a half, which a busy machine may need for itself."""
     for _ in range(10):
         page.keyboard.press("g")
         page.keyboard.press(key)

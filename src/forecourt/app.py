@@ -8,7 +8,7 @@ import orjson
 from forecourt.jobs.application import load as load_by_name
 from forecourt.jobs.job import Job, registry
 from forecourt.operations import bulk as bulk  # whose jobs every worker knows
-from forecourt.schedule import hooking
+from forecourt.schedule import hook_runner
 from forecourt.schedule.timetable import Timetable
 from forecourt.settings import settings
 from forecourt.store.definitions import declare
@@ -29,7 +29,7 @@ class Forecourt:
         self.timetable.check()
         self.queues = queues or WorkOptions().queues
         """The queues that a worker serves unless told otherwise, the most urgent first."""
-        hooking.serve(self.timetable)
+        hook_runner.serve(self.timetable)
 
     @property
     def jobs(self) -> Mapping[str, Job[..., Any]]:

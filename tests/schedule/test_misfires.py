@@ -8,7 +8,7 @@ from rounds import MINUTE, NOON, begun, clear, clock_of, enqueued, ticks, why
 import workshop
 from fleet import Looking
 from forecourt import Timetable
-from forecourt.schedule.misfires import MOST_NOTED, ON_TIME, sort_out
+from forecourt.schedule.misfires import MOST_NOTED, ON_TIME, apply_misfire
 from forecourt.schedule.rules import Misfire
 from forecourt.schedule.task import Task
 
@@ -127,7 +127,7 @@ def test_more_due_times_than_one_transaction_takes_are_spread_over_rounds(lookin
 
 def test_what_is_too_late_for_catching_up_each_is_bounded_and_counted() -> None:
     due = [NOON + n * MINUTE for n in range(300)]
-    dues = sort_out(due, due[-1], Misfire("every", HOUR))
+    dues = apply_misfire(due, due[-1], Misfire("every", HOUR))
     assert dues.run == tuple(due[-61:])
     assert len(dues.missed) == MOST_NOTED
     assert dues.missed[0] == (due[139], "more than 1 h late (and 139 due times before it)")
@@ -137,7 +137,7 @@ def test_what_is_too_late_for_catching_up_each_is_bounded_and_counted() -> None:
 @pytest.mark.parametrize("kind", ["once", "skip"])
 def test_what_nobody_ran_is_bounded_and_counted(kind: str) -> None:
     due = [NOON + n * MINUTE for n in range(300)]
-    dues = sort_out(due, due[-1] + DAY, Misfire(kind, HOUR))  # type: ignore[arg-type]
+    dues = apply_misfire(due, due[-1] + DAY, Misfire(kind, HOUR))  # type: ignore[arg-type]
     assert dues.run == ()
     assert [instant for instant, _ in dues.missed] == due[-MOST_NOTED:]
     assert dues.missed[0][1].endswith("(and 200 due times before it)")
@@ -145,5 +145,5 @@ def test_what_nobody_ran_is_bounded_and_counted(kind: str) -> None:
 
 @pytest.mark.parametrize("misfire", [Misfire("once", HOUR), Misfire("every"), Misfire("every", HOUR), Misfire("skip")])
 def test_nothing_due_is_nothing_to_do(misfire: Misfire) -> None:
-    assert sort_out([], NOON, misfire) == sort_out(iter(()), datetime(2026, 1, 1, tzinfo=UTC), misfire)
-    assert sort_out([NOON], NOON + ON_TIME, misfire).run == (NOON,)
+    assert apply_misfire([], NOON, misfire) == apply_misfire(iter(()), datetime(2026, 1, 1, tzinfo=UTC), misfire)
+    assert apply_misfire([NOON], NOON + ON_TIME, misfire).run == (NOON,)

@@ -44,13 +44,13 @@ def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
     """Every task: when it is due, in words and as cron, when next, and how it went last."""
     from forecourt.app import load
     from forecourt.schedule.zones import zone_named
-    from forecourt.store import pauses, tasks, ticks
+    from forecourt.store import pauses, tasks, tick_history
 
     timetable = load().timetable
     zone = zone_named(timezone) if timezone else None
     with transaction() as tx:
         now = tasks.now(tx)
-        last = ticks.latest(tx, [task.name for task in timetable])
+        last = tick_history.latest(tx, [task.name for task in timetable])
         halted = pauses.in_force(tx)
     rows = [described(task, now, upcoming, last.get(task.name), halted) for task in timetable]
     if as_json:
@@ -133,7 +133,7 @@ def test(name: str, yes: bool) -> None:
     from forecourt.app import load
     from forecourt.cli.errors import Failed, Held
     from forecourt.process import own
-    from forecourt.schedule.by_hand import run_by_hand
+    from forecourt.schedule.run_now import run_now
     from forecourt.store import ticks
 
     logs.configure()
@@ -145,7 +145,7 @@ def test(name: str, yes: bool) -> None:
         raise Held(f"{name} is running as call {holder.call_id} since {holder.claimed_at:%H:%M:%S %Z}; try again later")
     begun = time.monotonic()
     try:
-        result = run_by_hand(task)
+        result = run_now(task)
     except (Exception, SystemExit) as error:
         logging.getLogger("forecourt.clock").exception("%s failed", name)
         raise Failed(
@@ -183,14 +183,14 @@ def trigger(name: str, as_json: bool) -> None:
 @json_option
 def history(name: str | None, limit: int, as_json: bool) -> None:
     """The latest due times, of all tasks or of NAME, and what became of them."""
-    from forecourt.store import ticks
+    from forecourt.store import tick_history
 
     if name is not None:
         from forecourt.app import load
 
         load().timetable[name]
     with transaction() as tx:
-        rows = ticks.history(tx, task=name, limit=limit)
+        rows = tick_history.history(tx, task=name, limit=limit)
     if as_json:
         print_json([{field: getattr(row, field) for field in row.__slots__} for row in rows])
         return

@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
 from forecourt.process import hostname, own_queue
+from forecourt.schedule.condition_checks import ConditionChecks, Refusal
 from forecourt.schedule.enqueuing import Due, enqueue
-from forecourt.schedule.events import Enqueued, Event, NotRun, tell
-from forecourt.schedule.inquiry import Answer, Inquiry
-from forecourt.schedule.misfires import sort_out
+from forecourt.schedule.events import Enqueued, Event, NotRun, log_event
+from forecourt.schedule.misfires import apply_misfire
 from forecourt.schedule.rules import ON_TIME
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
@@ -62,7 +62,7 @@ class Clock:
         self._next: dict[str, datetime] = {}
         self._seen = datetime.min.replace(tzinfo=UTC)
         self._beat_at = 0.0
-        self._inquiry = Inquiry()
+        self._conditions = ConditionChecks()
         self._warned = False
 
     def begin(self, at: datetime | None = None) -> None:
@@ -97,17 +97,17 @@ class Clock:
             self.begin(at)
         self._seen = now
         due = [self._tasks[name] for name, instant in self._next.items() if instant <= now]
-        answers = self._inquiry.answers(due)
+        answers = self._conditions.answers(due)
         due = [task for task in due if not task.rules.conditions or task.name in answers]
         events: list[Event] = []
         for first in range(0, len(due), MOST_AT_ONCE):
             events += self._evaluate(due[first : first + MOST_AT_ONCE], now, answers)
-        self._inquiry.use_up(answers)
+        self._conditions.use_up(answers)
         return events
 
     def waits(self) -> bool:
         """Whether a task is due whose condition has not answered yet: another round will look at it again."""
-        return self._inquiry.waits()
+        return self._conditions.waits()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -118,7 +118,7 @@ class Clock:
         """The earliest due time that this clock knows of; None for an empty timetable."""
         return min(self._next.values(), default=None)
 
-    def _evaluate(self, due: list[Task], now: datetime, answers: dict[str, Answer | None]) -> list[Event]:
+    def _evaluate(self, due: list[Task], now: datetime, answers: dict[str, Refusal | None]) -> list[Event]:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             halted = pauses.in_force(tx, now)
@@ -151,7 +151,7 @@ class Clock:
         place = {task.name: number for number, task in enumerate(mine)}
         events.sort(key=lambda event: (place[event.task], event.due_at))
         for event in events:
-            tell(event)
+            log_event(event)
         return events
 
     def _look_at(
@@ -161,14 +161,14 @@ class Clock:
         now: datetime,
         pause: Pause | None,
         held: Holder | None,
-        answer: Answer | None,
+        answer: Refusal | None,
     ) -> Finding:
         """What to do about a task's due times. Its `until` is not `now` if one of them has to wait."""
-        sorted_out = sort_out(task.occurrences(evaluated, now), now, task.misfire)
-        notes = [NotRun(task.name, instant, "missed", why) for instant, why in sorted_out.missed]
+        decision = apply_misfire(task.occurrences(evaluated, now), now, task.misfire)
+        notes = [NotRun(task.name, instant, "missed", why) for instant, why in decision.missed]
         dues: list[Due] = []
         until = now
-        for number, instant in enumerate(sorted_out.run):
+        for number, instant in enumerate(decision.run):
             # Where each due time gets its run, they come one after the other unless they may overlap.
             waits = not (pause or task.may_overlap) and (dues or (held and task.misfire.kind == "every"))
             if waits or number == MOST_AT_ONCE:

@@ -30,7 +30,7 @@ class NotRun:
 Event: TypeAlias = Enqueued | NotRun
 
 
-def tell(event: Event) -> None:
+def log_event(event: Event) -> None:
     """One line of the log."""
     match event:
         case Enqueued(task, due_at, call_id):

@@ -52,7 +52,7 @@ class Hooked(Fluent):
         return self._hook(lambda: Hooks(on_failure=_ping(url, when)))
 
     def _hook(self, hooks: Callable[[], Hooks]) -> Self:
-        return self._say(lambda said: replace(said, hooks=said.hooks + hooks()))
+        return self._change(lambda own: replace(own, hooks=own.hooks + hooks()))
 
 
 def _ping(url: str, when: Switch) -> tuple[Ping, ...]:

@@ -12,7 +12,7 @@ MOST_NOTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Dues:
+class MisfireDecision:
     """What one evaluation found: due times to run, and those that were missed, each with the reason."""
 
     run: tuple[datetime, ...]
@@ -38,7 +38,7 @@ class Latest:
         return tuple((instant, why if number else first) for number, instant in enumerate(self._kept))
 
 
-def sort_out(due: Iterable[datetime], now: datetime, misfire: Misfire) -> Dues:
+def apply_misfire(due: Iterable[datetime], now: datetime, misfire: Misfire) -> MisfireDecision:
     """Sort the due times of (last evaluated, now], ascending, by the task's rule for missed ones."""
     match misfire.kind:
         case "every":
@@ -50,9 +50,9 @@ def sort_out(due: Iterable[datetime], now: datetime, misfire: Misfire) -> Dues:
             return _latest(due, now, ON_TIME, "no clock ran when it was due")
 
 
-def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> Dues:
+def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> MisfireDecision:
     if within is None:
-        return Dues(tuple(due), ())
+        return MisfireDecision(tuple(due), ())
     run: list[datetime] = []
     missed = Latest()
     for instant in due:
@@ -60,10 +60,10 @@ def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> 
             run.append(instant)
         else:
             missed.append(instant)
-    return Dues(tuple(run), missed.noted(f"more than {_words(within)} late"))
+    return MisfireDecision(tuple(run), missed.noted(f"more than {_words(within)} late"))
 
 
-def _latest(due: Iterable[datetime], now: datetime, limit: timedelta, why: str) -> Dues:
+def _latest(due: Iterable[datetime], now: datetime, limit: timedelta, why: str) -> MisfireDecision:
     missed = Latest()
     latest = None
     for instant in due:
@@ -71,11 +71,11 @@ def _latest(due: Iterable[datetime], now: datetime, limit: timedelta, why: str) 
             missed.append(latest)
         latest = instant
     if latest is None:
-        return Dues((), ())
+        return MisfireDecision((), ())
     if now - latest <= limit:
-        return Dues((latest,), missed.noted(f"the run of {latest:%Y-%m-%d %H:%M:%S %Z} stands for it"))
+        return MisfireDecision((latest,), missed.noted(f"the run of {latest:%Y-%m-%d %H:%M:%S %Z} stands for it"))
     missed.append(latest)
-    return Dues((), missed.noted(why))
+    return MisfireDecision((), missed.noted(why))
 
 
 def _words(span: timedelta) -> str:

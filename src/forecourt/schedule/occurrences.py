@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from forecourt.schedule.cron import Cron, parse_cron
 from forecourt.schedule.errors import TimetableError
-from forecourt.schedule.window import Window
+from forecourt.schedule.time_window import TimeWindow
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -24,7 +24,7 @@ SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Recurrence:
+class WallTimes:
     """Due times on the wall clock: a cron expression, held inside windows, repeated within the minute."""
 
     cron: Cron
@@ -53,16 +53,16 @@ class Recurrence:
 
 
 @lru_cache(maxsize=1024)
-def recurrence(expression: str, repeat_seconds: int | None = None, windows: tuple[Window, ...] = ()) -> Recurrence:
+def wall_times(expression: str, repeat_seconds: int | None = None, windows: tuple[TimeWindow, ...] = ()) -> WallTimes:
     """Read an expression. Raises TimetableError if it is wrong, or if the windows leave none of its times."""
     cron = parse_cron(expression)
     minutes = tuple(minute for minute in cron.minutes if all(window.admits(minute) for window in windows))
     if not minutes:
         raise TimetableError(f"{expression!r} is never due {' and '.join(map(str, windows))}: widen the window")
-    return Recurrence(cron, minutes, repeat_seconds)
+    return WallTimes(cron, minutes, repeat_seconds)
 
 
-def occurrences(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def occurrences(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """Every due instant later than `after`, in UTC, strictly ascending, lazily. Raises ValueError for a naive one."""
     return _instants(rule, zone, aware(after).astimezone(UTC))
 
@@ -74,7 +74,7 @@ def aware(instant: datetime) -> datetime:
     return instant
 
 
-def _instants(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def _instants(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     if not rule.cron.by_elapsed_time:
         yield from _times_of_day(rule, zone, after)
     elif rule.repeat_seconds is None:
@@ -87,7 +87,7 @@ def _instants(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[dat
                     yield instant
 
 
-def _times_of_day(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def _times_of_day(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     last = after
     for wall in rule.walls_from(after.astimezone(zone).replace(tzinfo=None)):
         instant = _first_reached(wall, zone)
@@ -104,7 +104,7 @@ def _first_reached(wall: datetime, zone: ZoneInfo) -> datetime:
     return _shift_between(wall.replace(tzinfo=zone, fold=1).astimezone(UTC), instant, zone)
 
 
-def _intervals(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def _intervals(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """Walk stretches of constant UTC offset: within one, wall time and elapsed time are the same thing."""
     start = after.replace(microsecond=0)
     while True:

@@ -7,9 +7,9 @@ from typing import Any, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from forecourt.schedule.cadence import Cadence
 from forecourt.schedule.errors import TimetableError
-from forecourt.schedule.window import Window
+from forecourt.schedule.recurrence import Recurrence
+from forecourt.schedule.time_window import TimeWindow
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class Hooks:
         )
 
 
-class Options(TypedDict, total=False):
+class DispatchOptions(TypedDict, total=False):
     """How a task's calls are dispatched; what is absent is the job's own."""
 
     queue: str
@@ -95,9 +95,9 @@ class Options(TypedDict, total=False):
 class Rules:
     """What was said, None or empty where nothing was."""
 
-    cadence: Cadence = field(default_factory=Cadence)
+    recurrence: Recurrence = field(default_factory=Recurrence)
     zone: ZoneInfo | None = None
-    windows: tuple[Window, ...] = ()
+    windows: tuple[TimeWindow, ...] = ()
     conditions: tuple[Condition, ...] = ()
     environments: tuple[str, ...] = ()
     even_when_paused: bool | None = None
@@ -105,7 +105,7 @@ class Rules:
     overlapping: bool | None = None
     misfire: Misfire | None = None
     hooks: Hooks = Hooks()
-    options: Options = field(default_factory=Options)
+    options: DispatchOptions = field(default_factory=DispatchOptions)
     description: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Rules:
     def within(self, outer: "Rules") -> "Rules":
         """These rules inside a group's: each one's own word wins; windows, conditions, hooks and attributes add up."""
         return Rules(
-            cadence=self.cadence.within(outer.cadence),
+            recurrence=self.recurrence.within(outer.recurrence),
             zone=self.zone or outer.zone,
             windows=outer.windows + self.windows,
             conditions=outer.conditions + self.conditions,

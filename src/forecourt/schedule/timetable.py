@@ -126,7 +126,7 @@ def _check(tasks: Iterable[Task]) -> None:
     mistakes: list[str] = []
     for task in tasks:
         try:
-            task.recurrence()
+            task.wall_times()
         except TimetableError as error:
             mistakes.extend(error.mistakes)
     if mistakes:

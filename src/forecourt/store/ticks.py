@@ -1,8 +1,8 @@
-"""Due times and what became of them: a row unique on (task, due time), or (task, due time, host) on every server."""
+"""Due times become rows, unique on (task, due time), or (task, due time, host) on every server; `tick_history` reads them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -80,55 +80,6 @@ WHERE t.call_id = g.call_id
   AND t.finished_at IS NULL
 """
 
-HISTORY = """
-SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output
-FROM forecourt.ticks
-WHERE (%(task)s::text IS NULL OR task = %(task)s)
-ORDER BY due_at DESC, id DESC
-LIMIT %(limit)s
-"""
-
-# One step from the end of the unique index for each task, however long its history.
-LATEST = """
-SELECT latest.*
-FROM unnest(%(tasks)s::text[]) AS named(task)
-CROSS JOIN LATERAL (
-    SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output
-    FROM forecourt.ticks
-    WHERE ticks.task = named.task
-    ORDER BY due_at DESC
-    LIMIT 1
-) AS latest
-"""
-
-# Walks the unique index from its end. A due time in the future is left from a clock that once ran ahead: it proves nothing.
-LAST_SUCCESS = """
-SELECT finished_at, now() - finished_at AS ago
-FROM forecourt.ticks
-WHERE task = %(task)s
-  AND status = 'succeeded'
-  AND due_at <= now()
-ORDER BY due_at DESC
-LIMIT 1
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """One due time of a task."""
-
-    id: int
-    task: str
-    due_at: datetime
-    host: str
-    status: str
-    why: str | None
-    call_id: int | None
-    claimed_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    output: Any
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -175,14 +126,6 @@ class Holder:
     worker: int | None
     host: str | None
     pid: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Success:
-    """When a task last succeeded, and how long ago that was by the database's clock."""
-
-    finished_at: datetime
-    ago: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,21 +197,3 @@ def close(tx: Connection[Any], closings: Sequence[Closing]) -> None:
             "seconds": [closing.seconds for closing in closings],
         },
     )
-
-
-def history(tx: Connection[Any], *, task: str | None = None, limit: int = 50) -> list[Tick]:
-    """The latest due times, newest first."""
-    with tx.cursor(row_factory=class_row(Tick)) as cursor:
-        return cursor.execute(HISTORY, {"task": task, "limit": limit}).fetchall()
-
-
-def latest(tx: Connection[Any], tasks: Sequence[str]) -> dict[str, Tick]:
-    """Each task's latest due time."""
-    with tx.cursor(row_factory=class_row(Tick)) as cursor:
-        return {tick.task: tick for tick in cursor.execute(LATEST, {"tasks": list(tasks)})}
-
-
-def last_success(tx: Connection[Any], task: str) -> Success | None:
-    """The success of the task's latest due time that has one; None when it never succeeded."""
-    with tx.cursor(row_factory=class_row(Success)) as cursor:
-        return cursor.execute(LAST_SUCCESS, {"task": task}).fetchone()

@@ -14,9 +14,9 @@ from forecourt.schedule.clock import pause_of
 from forecourt.schedule.errors import UnknownTaskError
 from forecourt.schedule.task import Task
 from forecourt.settings import settings
-from forecourt.store import pauses, runs, tasks, ticks
+from forecourt.store import pauses, tasks, tick_history, ticks
 from forecourt.store.pauses import Pause
-from forecourt.store.runs import Run
+from forecourt.store.tick_history import Tick
 from forecourt.web.application import application
 from forecourt.web.page import page, reading
 from forecourt.web.verdict import SILENT
@@ -32,9 +32,9 @@ def schedule(request: Request) -> Response:
     """GET /schedule"""
     timetable = list(application().timetable)
     with reading(request) as look:
-        last = runs.recent(look.tx, [task.name for task in timetable], most=30)
+        last = tick_history.recent(look.tx, [task.name for task in timetable], most=30)
         halted = pauses.in_force(look.tx)
-        pulse = tasks.pulse(look.tx, timedelta(minutes=5))
+        liveness = tasks.liveness(look.tx, timedelta(minutes=5))
     rows = [_row(task, last[task.name], halted, look.now) for task in timetable]
     groups = sorted({group for task in timetable for group in task.groups})
     return page(
@@ -45,7 +45,7 @@ def schedule(request: Request) -> Response:
         rows=sorted(rows, key=_what_matters_first),
         halted=halted.get(("schedule", "")),
         groups=[(group, halted.get(("group", group))) for group in groups],
-        pulse=pulse,
+        liveness=liveness,
         silent=SILENT,
         zone=settings().timezone,
     )
@@ -59,7 +59,7 @@ def task(request: Request) -> Response:
     except UnknownTaskError as error:
         raise HTTPException(404, str(error)) from None
     with reading(request) as look:
-        ran = runs.recent(look.tx, [name], most=HISTORY)[name]
+        ran = tick_history.recent(look.tx, [name], most=HISTORY)[name]
         halted = pauses.in_force(look.tx)
         holder = ticks.holders(look.tx, [(name, run.host) for run in ran[-1:]]).get(name)
     here = found.runs_in(settings().environment)
@@ -83,7 +83,7 @@ def task(request: Request) -> Response:
     )
 
 
-def _row(task: Task, last: list[Run], halted: Mapping[tuple[str, str], Pause], now: datetime) -> dict[str, Any]:
+def _row(task: Task, last: list[Tick], halted: Mapping[tuple[str, str], Pause], now: datetime) -> dict[str, Any]:
     seconds = [run.seconds for run in last if run.status == "succeeded" and run.seconds is not None]
     return {
         "task": task,

@@ -4,16 +4,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Self
 
-from forecourt.jobs.policy import Policy as CallPolicy
+from forecourt.jobs.policy import Policy
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.fluent import Fluent
-from forecourt.schedule.rules import ON_TIME, Misfire, Options, merged
+from forecourt.schedule.rules import ON_TIME, DispatchOptions, Misfire, merged
 
 GRACE = timedelta(hours=12)
 """How late a missed daily, or rarer, task still runs unless it says otherwise."""
 
 
-class Policy(Fluent):
+class TaskOptions(Fluent):
     """One server, no overlap, and missed due times caught up where that helps, unless these words say otherwise."""
 
     def on_every_server(self) -> Self:
@@ -55,16 +55,16 @@ class Policy(Fluent):
 
     def using(self, *, queue: str | None = None, priority: int | None = None) -> Self:
         """Dispatch the task's calls to this queue, at this priority (lower first), instead of the job's own."""
-        given = Options()
+        given = DispatchOptions()
         if queue is not None:
             given["queue"] = queue
         if priority is not None:
             given["priority"] = priority
         try:
-            CallPolicy(**given)
+            Policy(**given)
         except (TypeError, ValueError) as mistake:
             raise self._named(TimetableError(f"using: {mistake}")) from None
-        return self._say(lambda said: replace(said, options={**said.options, **given}))
+        return self._change(lambda own: replace(own, options={**own.options, **given}))
 
     def describe(self, words: str) -> Self:
         """What the task is for, as operators read it."""
@@ -72,4 +72,4 @@ class Policy(Fluent):
 
     def with_attributes(self, **attributes: Any) -> Self:
         """Metadata of your own, kept with the task; nested mappings merge, the last word wins."""
-        return self._say(lambda said: replace(said, attributes=merged(said.attributes, attributes)))
+        return self._change(lambda own: replace(own, attributes=merged(own.attributes, attributes)))

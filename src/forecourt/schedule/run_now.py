@@ -7,11 +7,11 @@ from typing import Any, cast
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.foreground import run_in_foreground
 from forecourt.jobs.job import Job
-from forecourt.schedule.hooking import Run, run_hooks
+from forecourt.schedule.hook_runner import Run, run_hooks
 from forecourt.schedule.task import Task
 
 
-def run_by_hand(task: Task) -> Any:
+def run_now(task: Task) -> Any:
     """Run the task's function in this process, with all its hooks and inside the middleware, as a slot would, and return its
     result. What it raises goes through.
 

@@ -197,9 +197,10 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
     print_table(
         ["due", "task", "host", "status", "late", "took", "result"],
         [
-            [f"{row.due_at.astimezone():%Y-%m-%d %H:%M:%S %Z}", row.task, row.host or None, row.status,
+            [f"{row.due_at.astimezone():%Y-%m-%d %H:%M:%S %Z}", row.task, row.host or None,
+             f"{row.status}, overdue" if row.overdue_at else row.status,
              duration(max(0.0, (row.claimed_at - row.due_at).total_seconds())),
-             duration((row.finished_at - row.started_at).total_seconds()) if row.finished_at and row.started_at else None,
+             duration(row.seconds) if row.seconds is not None else None,
              row.why or row.output]
             for row in rows
         ],
@@ -253,14 +254,16 @@ def _clock() -> "Clock":
 
 
 def _say(events: "list[Event]") -> None:
-    from forecourt.schedule.events import Enqueued
+    from forecourt.schedule.events import Enqueued, NotRun, Overdue
 
     for event in events:
         match event:
             case Enqueued(task, due_at, call_id):
                 say(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: call {call_id}")
-            case _:
-                say(f"{event.task} due {event.due_at:%Y-%m-%d %H:%M:%S %Z}: {event.status}, {event.why}")
+            case NotRun(task, due_at, status, why):
+                say(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: {status}, {why}")
+            case Overdue(task, due_at):
+                say(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: overdue, {event.why}")
     if not events and sys.stderr.isatty():  # cron would send a mail each minute
         say("No task is due.", err=True)
 

@@ -14,9 +14,10 @@ from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
 from forecourt.process import hostname, own_queue
+from forecourt.schedule import incidents
 from forecourt.schedule.condition_checks import ConditionChecks, Refusal
 from forecourt.schedule.enqueuing import Due, enqueue
-from forecourt.schedule.events import Enqueued, Event, NotRun, log_event
+from forecourt.schedule.events import Enqueued, Event, NotRun, Overdue, log_event
 from forecourt.schedule.misfires import apply_misfire
 from forecourt.schedule.rules import ON_TIME
 from forecourt.schedule.task import Task
@@ -57,6 +58,7 @@ class Clock:
 
     def __init__(self, timetable: Timetable, engine: Engine, *, environment: str, host: str | None = None) -> None:
         self._tasks = {task.name: task for task in timetable if task.runs_in(environment)}
+        self._with_deadline = [task.name for task in self._tasks.values() if task.run_within is not None]
         self._engine = engine
         self._host = host or hostname()
         self._next: dict[str, datetime] = {}
@@ -103,7 +105,7 @@ class Clock:
         for first in range(0, len(due), MOST_AT_ONCE):
             events += self._evaluate(due[first : first + MOST_AT_ONCE], now, answers)
         self._conditions.use_up(answers)
-        return events
+        return [*events, *self._overdue(now)]
 
     def waits(self) -> bool:
         """Whether a task is due whose condition has not answered yet: another round will look at it again."""
@@ -141,7 +143,9 @@ class Clock:
             dues = [instant for finding in found for instant in finding.dues]
             for first in range(0, len(dues), MOST_AT_ONCE):
                 events += enqueue(tx, dues[first : first + MOST_AT_ONCE])
-            ticks.note(tx, [self._noted(event) for event in events if isinstance(event, NotRun)])
+            not_run = [event for event in events if isinstance(event, NotRun)]
+            noted = ticks.note(tx, [self._noted(event) for event in not_run])
+            incidents.follow(tx, self._tasks, self._host, [one for one in not_run if (one.task, one.due_at) in noted])
             until = {self._version(task): finding.until for task, finding in zip(mine, found, strict=True)}
             tasks.advance(tx, until)
         for task in mine:
@@ -154,6 +158,19 @@ class Clock:
             log_event(event)
         return events
 
+    def _overdue(self, now: datetime) -> list[Event]:
+        """What has not ended by its deadline, and has not been told yet."""
+        if not self._with_deadline:
+            return []
+        with self._engine.begin() as connection:
+            tx = in_transaction_of(connection)
+            late = ticks.mark_overdue(tx, self._with_deadline, now, MOST_AT_ONCE)
+            events = [Overdue(one.task, one.due_at, one.host, one.call_id, one.deadline_at) for one in late]
+            incidents.follow(tx, self._tasks, self._host, events)
+        for event in events:
+            log_event(event)
+        return list(events)
+
     def _look_at(
         self,
         task: Task,
@@ -164,7 +181,7 @@ class Clock:
         answer: Refusal | None,
     ) -> Finding:
         """What to do about a task's due times. Its `until` is not `now` if one of them has to wait."""
-        decision = apply_misfire(task.occurrences(evaluated, now), now, task.misfire)
+        decision = apply_misfire(task.occurrences(evaluated, now), now, task.misfire, task.next_due)
         notes = [NotRun(task.name, instant, "missed", why) for instant, why in decision.missed]
         dues: list[Due] = []
         until = now

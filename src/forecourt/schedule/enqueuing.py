@@ -46,6 +46,12 @@ class Due:
         return self.task.options.get("queue") or self.job.policy.queue
 
     @property
+    def deadline(self) -> datetime | None:
+        """When its run must have ended. One that starts late has no less time for it."""
+        within = self.task.run_within
+        return None if within is None else self.at + within
+
+    @property
     def is_plain(self) -> bool:
         """Whether its call is a row that can be written without asking anybody."""
         return self.job.policy.unique is None and self.job.prepare is None and not interceptors
@@ -96,6 +102,7 @@ def _entry(tx: Connection[Any], due: Due) -> Entry:
         priority=placement.priority,
         args=orjson.Fragment(dispatch.text(due.task.args)),
         options=due.notes(),
+        deadline_at=due.deadline,
     )
 
 
@@ -103,7 +110,7 @@ def _enqueue_alone(tx: Connection[Any], due: Due) -> list[Event]:
     name = due.task.name
     try:
         with tx.transaction() as both:
-            tick = ticks.claim(tx, task=name, due_at=due.at, host=due.host)
+            tick = ticks.claim(tx, task=name, due_at=due.at, host=due.host, deadline_at=due.deadline)
             if tick is None:
                 return []
             call = due.dispatch(tx).with_options({"tick": tick} | due.notes()).dispatch(**due.task.args)

@@ -1,10 +1,11 @@
 """Which of a task's due times run, when some of them passed while no clock looked."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from forecourt.durations import duration
 from forecourt.schedule.rules import ON_TIME, Misfire
 
 MOST_NOTED = 100
@@ -38,16 +39,20 @@ class Latest:
         return tuple((instant, why if number else first) for number, instant in enumerate(self._kept))
 
 
-def apply_misfire(due: Iterable[datetime], now: datetime, misfire: Misfire) -> MisfireDecision:
-    """Sort the due times of (last evaluated, now], ascending, by the task's rule for missed ones."""
+def apply_misfire(
+    due: Iterable[datetime], now: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]
+) -> MisfireDecision:
+    """Sort the due times of (last evaluated, now], ascending, by the task's rule for missed ones. `next_due`: the due time after
+    one of them."""
     match misfire.kind:
         case "every":
             return _every(due, now, misfire.within)
         case "once":
-            limit = misfire.within or ON_TIME
-            return _latest(due, now, limit, f"more than {_words(limit)} late")
+            return _latest(
+                due, now, lambda instant: misfire.within or _half_way(instant, next_due), "more than {} late"
+            )
         case "skip":
-            return _latest(due, now, ON_TIME, "no clock ran when it was due")
+            return _latest(due, now, lambda _: ON_TIME, "no clock ran when it was due")
 
 
 def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> MisfireDecision:
@@ -63,7 +68,14 @@ def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> 
     return MisfireDecision(tuple(run), missed.noted(f"more than {_words(within)} late"))
 
 
-def _latest(due: Iterable[datetime], now: datetime, limit: timedelta, why: str) -> MisfireDecision:
+def _half_way(instant: datetime, next_due: Callable[[datetime], datetime]) -> timedelta:
+    """How late a due time may run by default: while it is nearer than the next one. A minute task's counts as met anyway."""
+    return max(ON_TIME, (next_due(instant) - instant) / 2)
+
+
+def _latest(
+    due: Iterable[datetime], now: datetime, limit_of: Callable[[datetime], timedelta], why: str
+) -> MisfireDecision:
     missed = Latest()
     latest = None
     for instant in due:
@@ -72,12 +84,12 @@ def _latest(due: Iterable[datetime], now: datetime, limit: timedelta, why: str) 
         latest = instant
     if latest is None:
         return MisfireDecision((), ())
+    limit = limit_of(latest)
     if now - latest <= limit:
         return MisfireDecision((latest,), missed.noted(f"the run of {latest:%Y-%m-%d %H:%M:%S %Z} stands for it"))
     missed.append(latest)
-    return MisfireDecision((), missed.noted(why))
+    return MisfireDecision((), missed.noted(why.format(_words(limit))))
 
 
 def _words(span: timedelta) -> str:
-    hours, seconds = divmod(int(span.total_seconds()), 3600)
-    return f"{hours} h" if not seconds else f"{int(span.total_seconds())} s"
+    return duration(span.total_seconds()).removesuffix(" 0 min").removesuffix(" 0 h")

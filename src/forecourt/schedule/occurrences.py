@@ -32,11 +32,6 @@ class WallTimes:
     repeat_seconds: int | None
 
     @property
-    def at_most_daily(self) -> bool:
-        """Whether no day has two due times."""
-        return len(self.minutes) == 1 and self.repeat_seconds is None
-
-    @property
     def lasts(self) -> timedelta:
         """How long a due time is "now": its minute, or its second when it repeats within the minute."""
         return SECOND if self.repeat_seconds else MINUTE

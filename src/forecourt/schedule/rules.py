@@ -25,7 +25,7 @@ class Misfire:
     """once: the latest missed one runs; every: each of them; skip: none."""
 
     within: timedelta | None = None
-    """How late a due time may still run; None: however late."""
+    """How late a due time may still run; None: until half the time to its next one has passed, and with `every` however late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,15 @@ Hook = Callable[..., object] | Ping
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What runs around a task's call, in this order; a group's hooks come before its tasks' own."""
+    """What runs around a task's call, and instead of one, in this order; a group's hooks come before its tasks' own."""
 
     before: tuple[Hook, ...] = ()
     after: tuple[Hook, ...] = ()
     on_success: tuple[Hook, ...] = ()
     on_failure: tuple[Hook, ...] = ()
+    on_missed: tuple[Hook, ...] = ()
+    on_skipped: tuple[Hook, ...] = ()
+    on_overdue: tuple[Hook, ...] = ()
 
     def __add__(self, other: "Hooks") -> "Hooks":
         return Hooks(
@@ -81,6 +84,9 @@ class Hooks:
             self.after + other.after,
             self.on_success + other.on_success,
             self.on_failure + other.on_failure,
+            self.on_missed + other.on_missed,
+            self.on_skipped + other.on_skipped,
+            self.on_overdue + other.on_overdue,
         )
 
 
@@ -104,6 +110,7 @@ class Rules:
     every_server: bool | None = None
     overlapping: bool | None = None
     misfire: Misfire | None = None
+    deadline: timedelta | None = None
     hooks: Hooks = Hooks()
     options: DispatchOptions = field(default_factory=DispatchOptions)
     description: str | None = None
@@ -122,6 +129,7 @@ class Rules:
             every_server=_first(self.every_server, outer.every_server),
             overlapping=_first(self.overlapping, outer.overlapping),
             misfire=self.misfire or outer.misfire,
+            deadline=self.deadline or outer.deadline,
             hooks=outer.hooks + self.hooks,
             options={**outer.options, **self.options},
             description=_first(self.description, outer.description),

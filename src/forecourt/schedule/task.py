@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import takewhile
 from typing import Any, NoReturn, Protocol
@@ -16,7 +16,7 @@ from forecourt.schedule.hooks import Hooked
 from forecourt.schedule.occurrences import WallTimes, aware, occurrences, wall_times
 from forecourt.schedule.rules import DispatchOptions, Hooks, Misfire, Rules
 from forecourt.schedule.sentence import sentence
-from forecourt.schedule.task_options import GRACE, TaskOptions
+from forecourt.schedule.task_options import TaskOptions
 from forecourt.settings import settings
 
 
@@ -114,8 +114,13 @@ class Task(Entry):
 
     @property
     def misfire(self) -> Misfire:
-        """What happens to missed due times. Unsaid: one run up to 12 hours late if no day has two, otherwise none."""
-        return self.rules.misfire or (Misfire("once", GRACE) if self.wall_times().at_most_daily else Misfire("skip"))
+        """What happens to missed due times. Unsaid: the latest runs, until half the time to its next one has passed."""
+        return self.rules.misfire or Misfire("once")
+
+    @property
+    def run_within(self) -> timedelta | None:
+        """How long after its due time a run must have ended; None: whenever. `deadline` sets it."""
+        return self.rules.deadline
 
     @property
     def one_server(self) -> bool:

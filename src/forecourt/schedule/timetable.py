@@ -127,6 +127,10 @@ def _check(tasks: Iterable[Task]) -> None:
     for task in tasks:
         try:
             task.wall_times()
+            if task.hooks.on_overdue and task.run_within is None:
+                mistakes.append(
+                    f"task {task.name!r} ({task.place}): on_overdue without a deadline: add .deadline(within=...)"
+                )
         except TimetableError as error:
             mistakes.extend(error.mistakes)
     if mistakes:

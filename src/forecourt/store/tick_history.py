@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 LATEST_OF_ALL = """
-SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output
+SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output, overdue_at
 FROM forecourt.ticks
 WHERE (%(task)s::text IS NULL OR task = %(task)s)
 ORDER BY due_at DESC, id DESC
@@ -21,7 +21,7 @@ BY_TASK = """
 SELECT tick.*
 FROM unnest(%(tasks)s::text[]) AS named(task)
 CROSS JOIN LATERAL (
-    SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output
+    SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output, overdue_at
     FROM forecourt.ticks
     WHERE ticks.task = named.task
       AND due_at >= %(first)s
@@ -59,6 +59,8 @@ class Tick:
     started_at: datetime | None
     finished_at: datetime | None
     output: Any
+    overdue_at: datetime | None = None
+    """When it was found not to have ended by its deadline."""
 
     @property
     def seconds(self) -> float | None:

@@ -1,0 +1,30 @@
+"""A due time may have a deadline, and is noted once when it has passed it."""
+
+from forecourt.database.schema import run
+
+revision = "0012"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+UP = """
+ALTER TABLE forecourt.ticks
+    ADD COLUMN deadline_at timestamptz,
+    ADD COLUMN overdue_at timestamptz;
+
+-- Only runs that are still open and whose task has a deadline: every clock looks here in every round.
+CREATE INDEX ticks_by_deadline ON forecourt.ticks (deadline_at) 
+    WHERE deadline_at IS NOT NULL AND finished_at IS NULL AND overdue_at IS NULL;
+"""
+
+DOWN = """
+ALTER TABLE forecourt.ticks DROP COLUMN deadline_at, DROP COLUMN overdue_at;
+"""
+
+
+def upgrade() -> None:
+    run(UP)
+
+
+def downgrade() -> None:
+    run(DOWN)

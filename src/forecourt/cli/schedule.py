@@ -21,6 +21,7 @@ from forecourt.cli.console import (
     say,
     transaction,
 )
+from forecourt.cli.explaining import explain
 from forecourt.cli.listing import described, lines
 from forecourt.cli.pausing import end_of, target, words
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 @click.group(cls=Commands)
 def schedule() -> None:
     """The timetable and its clock."""
+
+
+schedule.add_command(explain)
 
 
 @schedule.command("list")

@@ -194,7 +194,7 @@ class Clock:
             if pause:
                 notes.append(NotRun(task.name, instant, "skipped", str(pause)))
             elif held:
-                notes.append(NotRun(task.name, instant, "skipped", _holding(held, task)))
+                notes.append(NotRun(task.name, instant, "skipped", holding(held, task)))
             elif answer:
                 notes.append(NotRun(task.name, instant, answer.status, answer.why))
             else:
@@ -240,7 +240,8 @@ def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:
     return next((halted[name] for name in names if name in halted), None)
 
 
-def _holding(held: Holder, task: Task) -> str:
+def holding(held: Holder, task: Task) -> str:
+    """Who keeps a task from starting again, in words."""
     where = f"runs on {held.host}, process {held.pid}" if held.host else "waits for a worker"
     due, since = held.due_at.astimezone(task.zone), held.claimed_at.astimezone(task.zone)
     return f"the run of {due:%Y-%m-%d %H:%M:%S %Z} {where}: call {held.call_id}, since {since:%H:%M:%S %Z}"

@@ -48,9 +48,7 @@ def apply_misfire(
         case "every":
             return _every(due, now, misfire.within)
         case "once":
-            return _latest(
-                due, now, lambda instant: misfire.within or _half_way(instant, next_due), "more than {} late"
-            )
+            return _latest(due, now, lambda instant: _limit(instant, misfire, next_due), "more than {} late")
         case "skip":
             return _latest(due, now, lambda _: ON_TIME, "no clock ran when it was due")
 
@@ -68,9 +66,20 @@ def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> 
     return MisfireDecision(tuple(run), missed.noted(f"more than {_words(within)} late"))
 
 
-def _half_way(instant: datetime, next_due: Callable[[datetime], datetime]) -> timedelta:
-    """How late a due time may run by default: while it is nearer than the next one. A minute task's counts as met anyway."""
-    return max(ON_TIME, (next_due(instant) - instant) / 2)
+def late_until(instant: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]) -> datetime | None:
+    """Until when a due time may still run; None: however late."""
+    match misfire.kind:
+        case "every":
+            return None if misfire.within is None else instant + misfire.within
+        case "once":
+            return instant + _limit(instant, misfire, next_due)
+        case "skip":
+            return instant + ON_TIME
+
+
+def _limit(instant: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]) -> timedelta:
+    """By default, a due time may run while it is nearer than the next one. A minute task's counts as met anyway."""
+    return misfire.within or max(ON_TIME, (next_due(instant) - instant) / 2)
 
 
 def _latest(

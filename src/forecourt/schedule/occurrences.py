@@ -96,18 +96,18 @@ def _first_reached(wall: datetime, zone: ZoneInfo) -> datetime:
     instant = wall.replace(tzinfo=zone).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == wall:
         return instant
-    return _shift_between(wall.replace(tzinfo=zone, fold=1).astimezone(UTC), instant, zone)
+    return shift_between(wall.replace(tzinfo=zone, fold=1).astimezone(UTC), instant, zone)
 
 
 def _intervals(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """Walk stretches of constant UTC offset: within one, wall time and elapsed time are the same thing."""
     start = after.replace(microsecond=0)
     while True:
-        offset = _offset(start, zone)
+        offset = offset_of(start, zone)
         end = start + DAY
-        shifted = _offset(end, zone) != offset
+        shifted = offset_of(end, zone) != offset
         if shifted:
-            end = _shift_between(start, end, zone)
+            end = shift_between(start, end, zone)
         for wall in rule.walls_from((start + offset).replace(tzinfo=None)):
             instant = wall.replace(tzinfo=UTC) - offset
             if instant >= end:
@@ -118,21 +118,22 @@ def _intervals(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[dat
             return
         # No later shift can move this next due time by more than a day, and what one repeats was due shortly before it: unless one
         # follows at once, what lies between is empty.
-        start = end if shifted or _offset(end + DAY, zone) != offset else max(end, instant - DAY)
+        start = end if shifted or offset_of(end + DAY, zone) != offset else max(end, instant - DAY)
 
 
-def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
+def offset_of(instant: datetime, zone: ZoneInfo) -> timedelta:
+    """How far ahead of UTC the zone's clock is at an instant."""
     offset = instant.astimezone(zone).utcoffset()
     assert offset is not None
     return offset
 
 
-def _shift_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+def shift_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     """The instant, to the second, from which the zone's offset is no longer that of `before`."""
-    offset = _offset(before, zone)
+    offset = offset_of(before, zone)
     while after - before > SECOND:
         middle = before + (after - before) // SECOND // 2 * SECOND
-        if _offset(middle, zone) == offset:
+        if offset_of(middle, zone) == offset:
             before = middle
         else:
             after = middle

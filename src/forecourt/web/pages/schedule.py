@@ -10,14 +10,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.schedule import explanation
 from forecourt.schedule.clock import pause_of
 from forecourt.schedule.errors import UnknownTaskError
+from forecourt.schedule.explanation import Explanation
 from forecourt.schedule.task import Task
 from forecourt.settings import settings
 from forecourt.store import pauses, tasks, tick_history, ticks
 from forecourt.store.pauses import Pause
 from forecourt.store.tick_history import Tick
 from forecourt.web.application import application
+from forecourt.web.database import Reading
 from forecourt.web.page import page, reading
 from forecourt.web.verdict import SILENT
 
@@ -62,6 +65,7 @@ def task(request: Request) -> Response:
         ran = tick_history.recent(look.tx, [name], most=HISTORY)[name]
         halted = pauses.in_force(look.tx)
         holder = ticks.holders(look.tx, [(name, run.host) for run in ran[-1:]]).get(name)
+        explained = _explained(look, found, request.query_params.get("at"))
     here = found.runs_in(settings().environment)
     seconds = [run.seconds for run in ran if run.status == "succeeded" and run.seconds is not None]
     return page(
@@ -80,7 +84,21 @@ def task(request: Request) -> Response:
         pause=pause_of(found, halted),
         own_pause=halted.get(("task", name)),
         holder=holder,
+        explained=explained,
     )
+
+
+def _explained(look: Reading, found: Task, at: str | None) -> list[Explanation]:
+    """Its next due time, or the instant in the address. Conditions are the application's code: a page does not ask them."""
+    environment = settings().environment
+    if at is None:
+        return explanation.upcoming(look.tx, found, look.now, environment=environment, ask=False, count=1)
+    try:
+        instant = datetime.fromisoformat(at)
+        instant = instant.replace(tzinfo=instant.tzinfo or found.zone)
+        return explanation.at_instant(look.tx, found, instant, look.now, environment=environment, ask=False)
+    except (ValueError, OverflowError):
+        raise HTTPException(400, f"{at!r} is not an instant such as 2026-11-24T03:00Z") from None
 
 
 def _row(task: Task, last: list[Tick], halted: Mapping[tuple[str, str], Pause], now: datetime) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from forecourt.cli.console import (
     say,
     transaction,
 )
+from forecourt.cli.difference import diff
 from forecourt.cli.explaining import explain
 from forecourt.cli.listing import described, lines
 from forecourt.cli.pausing import end_of, target, words
@@ -36,6 +37,7 @@ def schedule() -> None:
 
 
 schedule.add_command(explain)
+schedule.add_command(diff)
 
 
 @schedule.command("list")
@@ -254,7 +256,7 @@ def _clock() -> "Clock":
     app = load()
     with transaction() as tx:
         require_current(tx, marketplace=app.has_marketplace)
-    return Clock(app.timetable, engine(), environment=settings().environment)
+    return Clock(app.timetable, engine(), environment=settings().environment, application=settings().app)
 
 
 def _say(events: "list[Event]") -> None:

@@ -16,13 +16,14 @@ from forecourt.database import in_transaction_of
 from forecourt.process import hostname, own_queue
 from forecourt.schedule import incidents
 from forecourt.schedule.condition_checks import ConditionChecks, Refusal
+from forecourt.schedule.definition import definitions
 from forecourt.schedule.enqueuing import Due, enqueue
 from forecourt.schedule.events import Enqueued, Event, NotRun, Overdue, log_event
 from forecourt.schedule.misfires import apply_misfire
 from forecourt.schedule.rules import ON_TIME
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
-from forecourt.store import pauses, tasks, ticks, workers
+from forecourt.store import pauses, tasks, ticks, timetables, workers
 from forecourt.store.pauses import Pause
 from forecourt.store.tasks import Version
 from forecourt.store.ticks import Holder, Note
@@ -54,12 +55,25 @@ class Finding:
 
 
 class Clock:
-    """Evaluates a timetable. Rounds are idempotent; two clocks never make two calls of one due time."""
+    """Evaluates a timetable. Rounds are idempotent; two clocks never make two calls of one due time.
 
-    def __init__(self, timetable: Timetable, engine: Engine, *, environment: str, host: str | None = None) -> None:
+    `application`: under which name it says what its timetable is, for `schedule diff`; None: it does not.
+    """
+
+    def __init__(
+        self,
+        timetable: Timetable,
+        engine: Engine,
+        *,
+        environment: str,
+        host: str | None = None,
+        application: str | None = None,
+    ) -> None:
         self._tasks = {task.name: task for task in timetable if task.runs_in(environment)}
         self._with_deadline = [task.name for task in self._tasks.values() if task.run_within is not None]
         self._engine = engine
+        self._application = application
+        self._timetable = timetable
         self._host = host or hostname()
         self._next: dict[str, datetime] = {}
         self._seen = datetime.min.replace(tzinfo=UTC)
@@ -76,6 +90,8 @@ class Clock:
             back = tasks.enter(tx, repeating, at)
             ahead = tasks.rewind(tx, versions, at, GRACE)
             evaluated = tasks.evaluated(tx, versions)
+            if self._application is not None:
+                timetables.declare(tx, self._application, definitions(self._timetable))
         self._next = {name: task.next_due(evaluated[self._version(task).name]) for name, task in self._tasks.items()}
         if back:
             what = "clocks disagree about when these tasks are due: two versions, or two zones, are at work"

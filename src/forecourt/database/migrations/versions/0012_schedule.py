@@ -1,4 +1,4 @@
-"""A due time may have a deadline, and is noted once when it has passed it."""
+"""Deadlines of due times, and what each application's timetable is."""
 
 from forecourt.database.schema import run
 
@@ -15,9 +15,17 @@ ALTER TABLE forecourt.ticks
 -- Only runs that are still open and whose task has a deadline: every clock looks here in every round.
 CREATE INDEX ticks_by_deadline ON forecourt.ticks (deadline_at) 
     WHERE deadline_at IS NOT NULL AND finished_at IS NULL AND overdue_at IS NULL;
+
+-- Each application's timetable as its clock last knew it: what a new version is compared with.
+CREATE TABLE forecourt.timetables (
+    application text        PRIMARY KEY,
+    tasks       jsonb       NOT NULL,
+    declared_at timestamptz NOT NULL DEFAULT now()
+);
 """
 
 DOWN = """
+DROP TABLE forecourt.timetables;
 ALTER TABLE forecourt.ticks DROP COLUMN deadline_at, DROP COLUMN overdue_at;
 """
 

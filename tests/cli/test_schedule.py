@@ -84,6 +84,7 @@ def test_list_tells_every_task_in_words_and_in_figures(run: Run, looking: Lookin
         "task": "close_books",
         "job": "leave_trace",
         "description": "Closes the day",
+        "stored": False,
         "sentence": "Daily at 02:00",
         "cron": "0 2 * * *",
         "repeat_seconds": None,

@@ -17,7 +17,7 @@ COMMANDS = {
     "up": ("forecourt.cli.up:up", "Run everything in this terminal: database, clock, worker, web."),
     "schedule": (
         "forecourt.cli.schedule:schedule",
-        "The timetable: list, explain, diff, run, work, test, trigger, history, pause, resume.",
+        "The timetable: list, explain, add, edit, diff, run, work, trigger, pause, …",
     ),
     "queue": ("forecourt.cli.queue:queue", "Jobs: work, dispatch, size, show, failed, retry, forget, flush, pause, …"),
     "placements": ("forecourt.cli.placements:placements", "Sponsored and featured listings: list, extend."),

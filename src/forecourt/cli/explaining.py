@@ -26,9 +26,9 @@ def explain(name: str, at: datetime | None, count: int, as_json: bool) -> None:
     from forecourt.settings import settings
     from forecourt.store import tasks
 
-    task = load().timetable[name]
-    environment = settings().environment
+    app, environment = load(), settings().environment
     with transaction() as tx:
+        task = app.schedule(tx)[name]
         now = tasks.now(tx)
         if at is None:
             found = upcoming(tx, task, now, environment=environment, ask=True, count=count)

@@ -25,6 +25,7 @@ from forecourt.cli.difference import diff
 from forecourt.cli.explaining import explain
 from forecourt.cli.listing import described, lines
 from forecourt.cli.pausing import end_of, target, words
+from forecourt.cli.stored_tasks import add, edit, remove
 
 if TYPE_CHECKING:
     from forecourt.schedule.clock import Clock
@@ -36,8 +37,8 @@ def schedule() -> None:
     """The timetable and its clock."""
 
 
-schedule.add_command(explain)
-schedule.add_command(diff)
+for command in (add, diff, edit, explain, remove):
+    schedule.add_command(command)
 
 
 @schedule.command("list")
@@ -52,10 +53,11 @@ def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
     from forecourt.schedule.zones import zone_named
     from forecourt.store import pauses, tasks, tick_history
 
-    timetable = load().timetable
+    app = load()
     zone = zone_named(timezone) if timezone else None
     with transaction() as tx:
         now = tasks.now(tx)
+        timetable = app.schedule(tx)
         last = tick_history.latest(tx, [task.name for task in timetable])
         halted = pauses.in_force(tx)
     rows = [described(task, now, upcoming, last.get(task.name), halted) for task in timetable]
@@ -143,7 +145,9 @@ def test(name: str, yes: bool) -> None:
     from forecourt.store import ticks
 
     logs.configure()
-    task = load().timetable[name]
+    app = load()
+    with transaction() as tx:
+        task = app.schedule(tx)[name]
     confirm(f"Run {name} ({task.sentence}) now?", yes=yes, default=True)
     with transaction() as tx:
         holder = ticks.holders(tx, [(name, "" if task.one_server else own().host)]).get(name)
@@ -170,9 +174,10 @@ def trigger(name: str, as_json: bool) -> None:
     from forecourt.cli.errors import Failed, Held
     from forecourt.operations import triggering
 
-    task = load().timetable[name]
+    app = load()
     try:
         with transaction() as tx:
+            task = app.schedule(tx)[name]
             call = triggering.trigger(tx, task, who=me())
     except triggering.Holding as error:
         raise Held(str(error)) from None
@@ -191,11 +196,11 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
     """The latest due times, of all tasks or of NAME, and what became of them."""
     from forecourt.store import tick_history
 
-    if name is not None:
-        from forecourt.app import load
-
-        load().timetable[name]
     with transaction() as tx:
+        if name is not None:
+            from forecourt.app import load
+
+            load().schedule(tx)[name]
         rows = tick_history.history(tx, task=name, limit=limit)
     if as_json:
         print_json([{field: getattr(row, field) for field in row.__slots__} for row in rows])
@@ -256,7 +261,13 @@ def _clock() -> "Clock":
     app = load()
     with transaction() as tx:
         require_current(tx, marketplace=app.has_marketplace)
-    return Clock(app.timetable, engine(), environment=settings().environment, application=settings().app)
+    return Clock(
+        app.timetable,
+        engine(),
+        environment=settings().environment,
+        application=settings().app,
+        jobs=app.jobs,
+    )
 
 
 def _say(events: "list[Event]") -> None:

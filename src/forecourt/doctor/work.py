@@ -121,7 +121,7 @@ def failures(house: House) -> list[Result]:
 
 def duties(house: House) -> list[Result]:
     """Whether each task's last run went well."""
-    timetable = [task for task in house.app.timetable if task.runs_in(settings().environment)]
+    timetable = [task for task in house.app.schedule(house.tx) if task.runs_in(settings().environment)]
     last = tick_history.latest(house.tx, [task.name for task in timetable])
     halted = pauses.in_force(house.tx)
     found = []

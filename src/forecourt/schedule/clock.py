@@ -7,12 +7,16 @@ one call of each due time. When a clock was away, the task's own rule says which
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from psycopg import Connection
 from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
+from forecourt.jobs.job import Job
 from forecourt.process import hostname, own_queue
 from forecourt.schedule import incidents
 from forecourt.schedule.condition_checks import ConditionChecks, Refusal
@@ -21,9 +25,10 @@ from forecourt.schedule.enqueuing import Due, enqueue
 from forecourt.schedule.events import Enqueued, Event, NotRun, Overdue, log_event
 from forecourt.schedule.misfires import apply_misfire
 from forecourt.schedule.rules import ON_TIME
+from forecourt.schedule.stored import merged
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
-from forecourt.store import pauses, tasks, ticks, timetables, workers
+from forecourt.store import pauses, stored_tasks, tasks, ticks, timetables, workers
 from forecourt.store.pauses import Pause
 from forecourt.store.tasks import Version
 from forecourt.store.ticks import Holder, Note
@@ -57,7 +62,8 @@ class Finding:
 class Clock:
     """Evaluates a timetable. Rounds are idempotent; two clocks never make two calls of one due time.
 
-    `application`: under which name it says what its timetable is, for `schedule diff`; None: it does not.
+    `application`: under which name it says what its timetable is, for `schedule diff`; None: it does not. `jobs`: those that tasks
+    may run which are added meanwhile; None: it evaluates the timetable alone.
     """
 
     def __init__(
@@ -68,14 +74,17 @@ class Clock:
         environment: str,
         host: str | None = None,
         application: str | None = None,
+        jobs: Mapping[str, Job[..., Any]] | None = None,
     ) -> None:
-        self._tasks = {task.name: task for task in timetable if task.runs_in(environment)}
-        self._with_deadline = [task.name for task in self._tasks.values() if task.run_within is not None]
-        self._engine = engine
-        self._application = application
         self._timetable = timetable
-        self._host = host or hostname()
+        self._environment = environment
+        self._application = application
+        self._jobs = jobs
+        self._stored: tuple[int, datetime | None] = (0, None)
         self._next: dict[str, datetime] = {}
+        self._take(timetable)
+        self._engine = engine
+        self._host = host or hostname()
         self._seen = datetime.min.replace(tzinfo=UTC)
         self._beat_at = 0.0
         self._conditions = ConditionChecks()
@@ -103,15 +112,14 @@ class Clock:
 
     def run_once(self, at: datetime | None = None) -> list[Event]:
         """One round, at `at` or at the database's now. Returns what it did."""
-        if len(self._next) < len(self._tasks):
-            self.begin(at)
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             now = at or tasks.now(tx)
             if time.monotonic() >= self._beat_at:
                 tasks.beat(tx, self._host, heartbeat=HEARTBEAT in self._tasks)
                 self._beat_at = time.monotonic() + BEAT_EVERY
-        if now + ON_TIME < self._seen:
+            self._look_for_stored(tx)
+        if len(self._next) < len(self._tasks) or now + ON_TIME < self._seen:
             self.begin(at)
         self._seen = now
         due = [self._tasks[name] for name, instant in self._next.items() if instant <= now]
@@ -122,6 +130,18 @@ class Clock:
             events += self._evaluate(due[first : first + MOST_AT_ONCE], now, answers)
         self._conditions.use_up(answers)
         return [*events, *self._overdue(now)]
+
+    def _look_for_stored(self, tx: Connection[Any]) -> None:
+        """Take up what was added, edited or removed since the last round."""
+        if self._jobs is None or (state := stored_tasks.state(tx)) == self._stored:
+            return
+        self._take(merged(self._timetable, stored_tasks.every(tx), self._jobs))
+        self._stored = state
+
+    def _take(self, timetable: Timetable) -> None:
+        self._tasks = {task.name: task for task in timetable if task.runs_in(self._environment)}
+        self._with_deadline = [task.name for task in self._tasks.values() if task.run_within is not None]
+        self._next = {}
 
     def waits(self) -> bool:
         """Whether a task is due whose condition has not answered yet: another round will look at it again."""

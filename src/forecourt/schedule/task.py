@@ -57,6 +57,8 @@ class Task(Entry):
         self.args = dict(args)
         self.place = place
         """Where it was added: file:line."""
+        self.is_stored = False
+        """Whether it was added while the application ran, and not by its code."""
 
     def occurrences(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """Every due time in (after, until], in UTC, strictly ascending, lazily.

@@ -41,6 +41,17 @@ class Timetable:
         """
         return Group(self, self._defaults, name, timezone)
 
+    def copy(self) -> "Timetable":
+        """Another timetable with the same tasks, to which some can be added that this one does not get."""
+        other = Timetable()
+        other._defaults = self._defaults
+        other._tasks = dict(self._tasks)
+        return other
+
+    def enter(self, job: Job, name: str, args: Mapping[str, Any], place: str) -> Task:
+        """Add a task as `add` does, for those who have read it somewhere: `place` says where."""
+        return self._add(job, name, args, self._defaults, place)
+
     def check(self) -> None:
         """Raise TimetableError, listing every task that cannot be followed."""
         _check(self)

@@ -16,7 +16,7 @@ from forecourt.schedule.errors import UnknownTaskError
 from forecourt.schedule.explanation import Explanation
 from forecourt.schedule.task import Task
 from forecourt.settings import settings
-from forecourt.store import pauses, tasks, tick_history, ticks
+from forecourt.store import pauses, stored_tasks, tasks, tick_history, ticks
 from forecourt.store.pauses import Pause
 from forecourt.store.tick_history import Tick
 from forecourt.web.application import application
@@ -33,8 +33,9 @@ HISTORY = 60
 
 def schedule(request: Request) -> Response:
     """GET /schedule"""
-    timetable = list(application().timetable)
+    app = application()
     with reading(request) as look:
+        timetable = list(app.schedule(look.tx))
         last = tick_history.recent(look.tx, [task.name for task in timetable], most=30)
         halted = pauses.in_force(look.tx)
         liveness = tasks.liveness(look.tx, timedelta(minutes=5))
@@ -49,6 +50,7 @@ def schedule(request: Request) -> Response:
         halted=halted.get(("schedule", "")),
         groups=[(group, halted.get(("group", group))) for group in groups],
         liveness=liveness,
+        jobs=sorted(name for name in app.jobs if not name.startswith("forecourt.")),
         silent=SILENT,
         zone=settings().timezone,
     )
@@ -57,14 +59,18 @@ def schedule(request: Request) -> Response:
 def task(request: Request) -> Response:
     """GET /schedule/{name}"""
     name = request.path_params["name"]
-    try:
-        found = application().timetable[name]
-    except UnknownTaskError as error:
-        raise HTTPException(404, str(error)) from None
+    app = application()
     with reading(request) as look:
+        try:
+            found = app.schedule(look.tx)[name]
+        except UnknownTaskError as error:
+            raise HTTPException(404, str(error)) from None
         ran = tick_history.recent(look.tx, [name], most=HISTORY)[name]
         halted = pauses.in_force(look.tx)
         holder = ticks.holders(look.tx, [(name, run.host) for run in ran[-1:]]).get(name)
+        stored = (
+            next((one for one in stored_tasks.every(look.tx) if one.name == name), None) if found.is_stored else None
+        )
         explained = _explained(look, found, request.query_params.get("at"))
     here = found.runs_in(settings().environment)
     seconds = [run.seconds for run in ran if run.status == "succeeded" and run.seconds is not None]
@@ -85,6 +91,7 @@ def task(request: Request) -> Response:
         own_pause=halted.get(("task", name)),
         holder=holder,
         explained=explained,
+        stored=stored,
     )
 
 

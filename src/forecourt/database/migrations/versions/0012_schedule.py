@@ -1,4 +1,4 @@
-"""Deadlines of due times, and what each application's timetable is."""
+"""Deadlines of due times, each application's timetable, and tasks that are added while it runs."""
 
 from forecourt.database.schema import run
 
@@ -22,10 +22,24 @@ CREATE TABLE forecourt.timetables (
     tasks       jsonb       NOT NULL,
     declared_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- Tasks that were added while the application ran. Few, and read by each clock whenever one has changed.
+CREATE TABLE forecourt.stored_tasks (
+    name        text        PRIMARY KEY,
+    job         text        NOT NULL,
+    args        jsonb       NOT NULL,
+    cron        text        NOT NULL,
+    timezone    text,
+    queue       text,
+    priority    smallint,
+    description text        NOT NULL,
+    changed_by  text        NOT NULL,
+    changed_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
 """
 
 DOWN = """
-DROP TABLE forecourt.timetables;
+DROP TABLE forecourt.stored_tasks, forecourt.timetables;
 ALTER TABLE forecourt.ticks DROP COLUMN deadline_at, DROP COLUMN overdue_at;
 """
 

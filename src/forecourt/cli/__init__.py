@@ -28,6 +28,7 @@ COMMANDS = {
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),
+    "top": ("forecourt.cli.top:top", "Queues, slots, next due times and last failures, live in the terminal."),
     "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }

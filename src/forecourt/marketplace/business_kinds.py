@@ -60,7 +60,8 @@ def truth() -> Kind:
     """Yes or no."""
 
     def read(text: str) -> bool:
-        return one_of("yes", "no").read(text) == "yes"
+        answer: str = one_of("yes", "no").read(text)
+        return answer == "yes"
 
     return Kind("yes or no", read, lambda value: "yes" if value else "no")
 

@@ -60,6 +60,9 @@ class Settings:
     mail_from: str = "Forecourt <no-reply@localhost>"
     """The sender of every mail."""
 
+    mail_templates: Path | None = None
+    """A folder with mail templates of one's own, which go before those of the same name that come with Forecourt."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     log_format: Literal["auto", "text", "json"] = "auto"
@@ -182,6 +185,12 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError(f"{text!r} is not a folder")
+    return Path(text).absolute()
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise ValueError(f"expected a port from 1 to 65535, not {text!r}")
@@ -202,6 +211,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "var": Path,
     "timezone": _zone,
     "base_url": _absolute_url,
+    "mail_templates": _folder,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,

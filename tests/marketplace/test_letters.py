@@ -103,7 +103,9 @@ def test_an_html_letter_declares_language_and_direction_where_mail_clients_keep_
     for element in page.iter("td", "h1", "p"):
         if element.get("align") != "center":
             assert f"text-align:{start};" in (element.get("style") or "")
-    assert not list(page.iter("style", "script", "link"))
+    assert not list(page.iter("script", "link"))
+    [dark] = page.iter("style")
+    assert str(dark.text).strip().startswith("@media (prefers-color-scheme: dark)")
     assert all(image.get("src") == "cid:views" and image.get("alt") for image in page.iter("img"))
 
 

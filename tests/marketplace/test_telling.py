@@ -261,9 +261,10 @@ def test_one_click_of_a_mail_program_ends_them_and_opening_the_link_does_not(ses
         assert wanted() == "now"
         assert program.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
         assert wanted() == "never"
-        assert "checked" in program.post(path, data={"mail": "digest"}).text
+        assert "مرة في اليوم" in program.post(path, data={"mail": "digest"}).text
         assert wanted() == "digest"
         assert program.post(path, data={"mail": "sometimes"}).status_code == 400
+        assert 'value="digest"' not in program.get(path).text  # it is so already
         assert program.post(path + "x", data={"List-Unsubscribe": "One-Click"}).status_code == 404
         assert program.get("/unsubscribe/7.x.y").status_code == 404
 

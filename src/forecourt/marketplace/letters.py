@@ -133,7 +133,13 @@ def write(kind: str, reader: Reader, facts: Mapping[str, Fact], *, link: str, un
     known = _known(reader, facts)
     given = facts.get("views_by_day")
     days = given if isinstance(given, list) and len(given) > 1 and any(given) else None
-    known |= {"chart": days is not None, "link": link, "home": settings().base_url, "brand": _brand(), "unsubscribe": unsubscribe}
+    known |= {
+        "chart": days is not None,
+        "link": link,
+        "home": settings().base_url,
+        "brand": _brand(),
+        "unsubscribe": unsubscribe,
+    }
     stem = f"{kind}.{reader.language}"
     subject = _templates().get_template(f"{stem}.subject.txt").render(known).strip()
     return Letter(

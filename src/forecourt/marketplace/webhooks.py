@@ -25,8 +25,8 @@ from forecourt.marketplace.posting import WebhookDelayed, WebhookGone, WebhookRe
 AT_ONCE = 2
 """Posted at the same moment, on all servers: a receiver may take seconds, and other duties wait for slots."""
 
-TRIES = 12
-"""With the pauses between them that is about a day and a half."""
+TRIES = 14
+"""With the pauses between them that is a little more than a day."""
 
 BEHIND = 10
 

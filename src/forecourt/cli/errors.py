@@ -85,6 +85,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.marketplace.archive import ArchiveError
     from forecourt.marketplace.placed import NotPlaced
     from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
+    from forecourt.marketplace.storage import StorageError, StorageUnavailable
     from forecourt.marketplace.trashed import NotInTrash
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
 
@@ -99,7 +100,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return REFUSED, str(error)
         case SitemapError():
             return HELD, str(error)
-        case ArchiveError() | SchemaTooOld() | WrongEncoding():
+        case ArchiveError() | StorageError() | StorageUnavailable() | SchemaTooOld() | WrongEncoding():
             return FAILED, str(error)
         case NoSuchApplication() | TimetableError() | WrongArguments() | ValueError():
             return USAGE, str(error)

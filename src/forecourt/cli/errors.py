@@ -15,6 +15,12 @@ class Failed(Ended):
     code = FAILED
 
 
+class Degraded(Ended):
+    """It was done, and something is not well."""
+
+    code = DEGRADED
+
+
 class Refused(Ended):
     """Nothing was done, because nobody confirmed it or it would do harm."""
 

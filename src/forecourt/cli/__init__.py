@@ -27,7 +27,10 @@ COMMANDS = {
         "Notices and their mails: list, log, preview, resend, prefer, webhook, mailboxes.",
     ),
     "settings": ("forecourt.cli.settings:settings", "What the business decides, without a deploy: list, set, unset."),
-    "analytics": ("forecourt.cli.analytics:analytics", "The marketplace's events: aggregate, archive."),
+    "analytics": (
+        "forecourt.cli.analytics:analytics",
+        "The marketplace's events: report, events, trending, archive, …",
+    ),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate."),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),

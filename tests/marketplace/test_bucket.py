@@ -276,12 +276,12 @@ def test_a_sitemap_in_the_bucket_is_whole_at_any_moment_and_unchanged_files_keep
     made = generate_sitemap()
     assert made["rewritten"] == made["files"] == len(sent) == 7
     assert sent[-1] == "sitemap.xml", "behind the files that it names"
-    assert b"sitemap-listings-0003.xml" in place.read("sitemap.xml")
+    assert b"sitemap-listings-0003.xml.gz" in place.read("sitemap.xml")
     assert generate_sitemap()["rewritten"] == 0
     for car in cars[4:]:
         session.delete(car)
     session.commit()
     assert generate_sitemap()["rewritten"] == 2, "one shard and the index"
-    shards = [f"sitemap-{name}.xml" for name in ("listings-0001", "listings-0002", "pages-0001", "pages-0002")]
+    shards = [f"sitemap-{name}.xml.gz" for name in ("listings-0001", "listings-0002", "pages-0001", "pages-0002")]
     assert sorted(place.keys()) == [*shards, "sitemap.xml"]
     assert not settings().public.exists()

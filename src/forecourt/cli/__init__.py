@@ -27,7 +27,7 @@ COMMANDS = {
         "forecourt.cli.analytics:analytics",
         "The marketplace's events: report, events, trending, archive, …",
     ),
-    "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate."),
+    "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate, diff, robots."),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),

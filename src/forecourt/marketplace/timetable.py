@@ -5,6 +5,7 @@ from forecourt.marketplace.analytics import aggregate_daily_analytics, aggregate
 from forecourt.marketplace.archive import archive_old_analytics
 from forecourt.marketplace.delivery import fail_lost_mails
 from forecourt.marketplace.heartbeat import heartbeat
+from forecourt.marketplace.indexnow import announce_changes
 from forecourt.marketplace.placements import expire_featured_listings, expire_sponsored_listings
 from forecourt.marketplace.sitemap import generate_sitemap
 from forecourt.marketplace.sweep import sweep_storage
@@ -28,5 +29,6 @@ with timetable.group("analytics") as analytics:
 timetable.add(cleanup_soft_deleted).daily_at("04:00").describe("Deletes what was trashed over 30 days ago")
 timetable.add(sweep_storage).daily_at("04:30").describe("Removes files to which nothing refers")
 timetable.add(generate_sitemap).daily_at("05:00").describe("Publishes the sitemap")
+timetable.add(announce_changes).hourly_at(35).describe("Tells search engines which pages changed")
 timetable.add(notify_low_wallet_balance).weekly_on(MONDAY, "09:00").describe("Warns providers whose wallet runs dry")
 timetable.add(fail_lost_mails).hourly_at(17).describe("Says so where a mail was given up")

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -80,8 +79,8 @@ class Settings:
     mail_from: str = "Forecourt <no-reply@localhost>"
     """The sender of every mail."""
 
-    quiet_hours: tuple[time, time] | None = None
-    """From and until when no mail is sent, by the clocks of its reader: 22:00-08:00. What was due then is sent at the end."""
+    mail_templates: Path | None = None
+    """A folder with mail templates of one's own, which go before those of the same name that come with Forecourt."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -223,14 +222,10 @@ def _indexnow_key(text: str) -> str:
     return text
 
 
-def _hours(text: str) -> tuple[time, time]:
-    try:
-        begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
-    except ValueError:
-        begin = end = time()
-    if begin == end or begin.tzinfo or end.tzinfo:
-        raise ValueError(f"expected two times of the day such as 22:00-08:00, not {text!r}")
-    return begin, end
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError(f"{text!r} is not a folder")
+    return Path(text).absolute()
 
 
 def _port(text: str) -> int:
@@ -257,7 +252,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "languages": _languages,
     "photos_url": _absolute_url,
     "indexnow_key": _indexnow_key,
-    "quiet_hours": _hours,
+    "mail_templates": _folder,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,

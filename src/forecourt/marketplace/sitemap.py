@@ -23,6 +23,7 @@ from forecourt import job
 from forecourt.database import engine, in_transaction_of, session
 from forecourt.marketplace import places
 from forecourt.marketplace.address import NoPublicAddress, public_address
+from forecourt.marketplace.business import business
 from forecourt.marketplace.durable import make_folder
 from forecourt.marketplace.paging import pages
 from forecourt.marketplace.sitemap_bucket import send
@@ -85,7 +86,8 @@ PROVIDERS = SQL(
     ORDER BY id
     """
 )
-STATIC = (("/", "1.0"), ("/car-marketplace", "0.9"), ("/rent-car", "0.9"))
+STATIC = (("/", "sitemap_home"), ("/car-marketplace", "sitemap_pages"), ("/rent-car", "sitemap_pages"))
+"""Each with the business setting that holds its priority."""
 
 log = logging.getLogger(__name__)
 as_it_is = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
@@ -100,7 +102,7 @@ class SitemapShrankError(SitemapError):
 
 
 class Section(NamedTuple):
-    """A kind of page, and where its rows come from."""
+    """A kind of page, where its rows come from, and the business setting that holds its priority."""
 
     name: str
     rows: SQL
@@ -109,8 +111,8 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("listings", LISTINGS, "/car-listings/", "0.8"),
-    Section("providers", PROVIDERS, "/car-providers/", "0.7"),
+    Section("listings", LISTINGS, "/car-listings/", "sitemap_listings"),
+    Section("providers", PROVIDERS, "/car-providers/", "sitemap_providers"),
 )
 
 
@@ -218,17 +220,18 @@ def _site() -> Site:
 def _blocks(connection: Connection, site: Site) -> Generator[tuple[str, Block], None, None]:
     """Each section's entries, in the order of their ids; a block begins at each id that CUT divides. Close it: until then
     the connection does nothing else."""
+    found = business(connection)
     for path, priority in STATIC:
-        yield "pages", block([(0, path, None, None)], site, "", "daily", priority)
+        yield "pages", block([(0, path, None, None)], site, "", "daily", str(getattr(found, priority)))
     for section in SECTIONS:
         asked = {"photos": site.photos is not None} if section.name == "listings" else {}
         with closing(pages(in_transaction_of(connection), section.rows, asked, PAGE)) as rows:
             for page in rows:
-                for each in _cut(page, section, site):
+                for each in _cut(page, section, site, str(getattr(found, section.priority))):
                     yield section.name, each
 
 
-def _cut(page: list[Row], section: Section, site: Site) -> Iterator[Block]:
+def _cut(page: list[Row], section: Section, site: Site, priority: str) -> Iterator[Block]:
     rows = page if as_it_is("".join([row[1] for row in page])) else [_encoded(row) for row in page]
     cuts = [position for position, row in enumerate(rows) if row[0] % CUT == 0 and position]
     before = site.longest + len(section.path)
@@ -237,7 +240,7 @@ def _cut(page: list[Row], section: Section, site: Site) -> Iterator[Block]:
         if len(short) < end - begin:
             log.warning("%d %s stay out: their addresses are too long", end - begin - len(short), section.name)
         if short:
-            yield block(short, site, section.path, "weekly", section.priority)
+            yield block(short, site, section.path, "weekly", priority)
 
 
 def _encoded(row: Row) -> Row:

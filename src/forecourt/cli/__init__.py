@@ -32,6 +32,7 @@ COMMANDS = {
         "The marketplace's events: report, events, trending, archive, …",
     ),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate, diff, robots."),
+    "privacy": ("forecourt.cli.privacy:privacy", "What is held on one person: export, erase."),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),

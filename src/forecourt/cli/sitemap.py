@@ -1,11 +1,16 @@
 """`forecourt sitemap`: the sitemap, by hand."""
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from forecourt.cli.console import Commands, json_option, print_json, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from forecourt.marketplace.sitemap_check import Open
 
 
 @click.group(cls=Commands)
@@ -41,15 +46,9 @@ def validate(where: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
     from forecourt.cli.errors import Failed
-    from forecourt.marketplace.sitemap_check import beside, check
-    from forecourt.settings import settings
+    from forecourt.marketplace.sitemap_check import check
 
-    if where and where.startswith(("http://", "https://")):
-        found = list(check(where, _download, lambda address: address))
-    else:
-        path = Path(where) if where else settings().public
-        path = path / "sitemap.xml" if path.is_dir() else path
-        found = list(check(str(path), _open, beside(path.parent)))
+    found = list(check(*_source(where)))
     if as_json:
         print_json([asdict(file) for file in found])
     else:
@@ -76,7 +75,7 @@ def diff(where: str | None, limit: int, as_json: bool) -> None:
     from forecourt.marketplace.sitemap_diff import difference, entries
 
     try:
-        old = _entries_of(where)
+        old = entries(*_source(where))
     except OSError as missing:
         raise Failed(f"{missing}: `forecourt sitemap generate` publishes one") from None
     with TemporaryDirectory(prefix="forecourt-") as folder:
@@ -100,18 +99,19 @@ def robots() -> None:
     say(f"Sitemap: {public_address()}/sitemap.xml")
 
 
-def _entries_of(where: str | None) -> dict[str, str]:
+def _source(where: str | None) -> "tuple[str, Open, Callable[[str], str]]":
+    """The sitemap at an address, in a file or folder, else ours: its name, how to open it, and where an index's files are."""
     from forecourt.marketplace import places
     from forecourt.marketplace.sitemap_check import beside
-    from forecourt.marketplace.sitemap_diff import entries, in_memory
+    from forecourt.marketplace.sitemap_diff import in_memory
 
     if where and where.startswith(("http://", "https://")):
-        return entries(where, _download, lambda address: address)
+        return where, _download, lambda address: address
     place = Path(where) if where else places.public()
     if not isinstance(place, Path):
-        return entries("sitemap.xml", *in_memory({key: place.read(key) for key in list(place.keys("sitemap"))}))
+        return "sitemap.xml", *in_memory({key: place.read(key) for key in list(place.keys("sitemap"))})
     path = place / "sitemap.xml" if place.is_dir() or not where else place
-    return entries(str(path), _open, beside(path.parent))
+    return str(path), _open, beside(path.parent)
 
 
 def _open(name: str) -> BinaryIO:

@@ -91,6 +91,8 @@ def in_memory(files: dict[str, bytes]) -> tuple[Open, Callable[[str], str]]:
     from io import BytesIO
 
     def open_one(name: str) -> BinaryIO:
+        if name not in files:
+            raise FileNotFoundError(f"there is no {name}")
         return BytesIO(files[name])
 
     return open_one, lambda address: address.rpartition("/")[2]

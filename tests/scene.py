@@ -20,6 +20,8 @@ OUTPUTS = {
     "remind_of_ending_sponsorships": {"ending": 12, "reminded": 12},
     "notify_emptied_wallets": {"emptied": 2, "notified": 1, "already_told": 1},
     "send_digests": {"digests": 4},
+    "aggregate_hourly_analytics": {"days": 1, "listings": 312, "rows_written": 4, "events": 2_210},
+    "announce_changes": {"urls": 0},
     "heartbeat": None,
 }
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from forecourt import bucket_address
+from forecourt.bucket_address import BucketAddress
+
 PREFIX = "FORECOURT_"
 VAR = f"{PREFIX}VAR"
 
@@ -37,6 +40,10 @@ class Settings:
     """The folder for everything local: the private database, photos, sitemap, archive, unsent mails. Relative to the project's
     folder, the nearest upwards with a .env, a pyproject.toml or a private database; outside of any project it is `forecourt` in
     the user's data folder, ~/.local/share."""
+
+    storage_url: BucketAddress | None = None
+    """A bucket that speaks S3, for photos, archive and sitemap, so that several servers share them without a shared folder:
+    s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name. Without it they lie under `var`."""
 
     timezone: str = "UTC"
     """The IANA zone in which the timetable is written and in which a business day begins and ends."""
@@ -78,17 +85,17 @@ class Settings:
 
     @property
     def storage(self) -> Path:
-        """Where photos and spooled uploads lie."""
+        """Where photos and spooled uploads lie, unless they lie in a bucket."""
         return self.var / "storage"
 
     @property
     def public(self) -> Path:
-        """What the web server may serve as it is: the sitemap."""
+        """What the web server may serve as it is, the sitemap, unless it lies in a bucket."""
         return self.var / "public"
 
     @property
     def archive(self) -> Path:
-        """Where archived analytics lie, as Parquet."""
+        """Where archived analytics lie, as Parquet, unless they lie in a bucket."""
         return self.var / "archive"
 
     @property
@@ -209,6 +216,7 @@ def _one_of(*words: str) -> Callable[[str], str]:
 READERS: Mapping[str, Callable[[str], Any]] = {
     "pooled": _truth,
     "var": Path,
+    "storage_url": bucket_address.read,
     "timezone": _zone,
     "base_url": _absolute_url,
     "mail_templates": _folder,

@@ -33,7 +33,10 @@ OPERATOR = {
     ("POST", "/queues/resume"), ("POST", "/calls/act"), ("POST", "/calls/{id:int}/retry"), ("POST", "/calls/{id:int}/cancel"),
     ("POST", "/failures/retry"), ("POST", "/workers/restart"),
 }  # fmt: skip
-ADMIN = {("POST", "/queues/clear"), ("POST", "/calls/{id:int}/forget"), ("POST", "/failures/forget")}
+ADMIN = {
+    ("POST", "/queues/clear"), ("POST", "/calls/{id:int}/forget"), ("POST", "/failures/forget"), ("POST", "/schedule/add"),
+    ("POST", "/schedule/edit"), ("POST", "/schedule/remove"),
+}  # fmt: skip
 ROLES = {None: EVERYBODY, Role.VIEWER: VIEWER, Role.OPERATOR: OPERATOR, Role.ADMIN: ADMIN}
 
 

@@ -17,8 +17,8 @@ from email.utils import parseaddr
 from hashlib import blake2b
 from pathlib import Path
 
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.smtp import SmtpServer
-from forecourt.marketplace.storage import Storage
 from forecourt.settings import settings
 
 NO_SUCH_MAILBOX = re.compile(r"55[013] (5\.1\.|(?!5\.\d))")
@@ -101,7 +101,7 @@ def hand_over(message: EmailMessage) -> Path | None:
     url = settings().smtp_url
     if not url:
         identity = message["Message-ID"].strip("<>").partition("@")[0]
-        Storage(settings().outbox).put(f"{identity}.eml", bytes(message))
+        Folder(settings().outbox).put(f"{identity}.eml", bytes(message))
         return settings().outbox / f"{identity}.eml"
     server = SmtpServer.of(url)
     try:

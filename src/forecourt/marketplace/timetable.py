@@ -1,7 +1,7 @@
 """What the marketplace's night shift does, and when. Times are in the business zone, FORECOURT_TIMEZONE."""
 
 from forecourt import Timetable
-from forecourt.marketplace.analytics import aggregate_daily_analytics
+from forecourt.marketplace.analytics import aggregate_daily_analytics, aggregate_hourly_analytics
 from forecourt.marketplace.archive import archive_old_analytics
 from forecourt.marketplace.delivery import fail_lost_mails
 from forecourt.marketplace.heartbeat import heartbeat
@@ -28,6 +28,7 @@ with timetable.group("placements") as placements:
 
 with timetable.group("analytics") as analytics:
     analytics.add(aggregate_daily_analytics).daily_at("02:00").describe("Rolls yesterday's events up into daily stats")
+    analytics.add(aggregate_hourly_analytics).hourly_at(5).describe("Brings the stats of today up to date")
     analytics.add(archive_old_analytics).monthly_on(1, "03:00").describe("Moves old events to Parquet")
 
 timetable.add(cleanup_soft_deleted).daily_at("04:00").describe("Deletes what was in the trash for long enough")

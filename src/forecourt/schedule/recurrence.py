@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from forecourt.schedule.cron import ANY, cron_fields
 from forecourt.schedule.errors import TimetableError
-from forecourt.schedule.window import clock_face
+from forecourt.schedule.time_window import time_of_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ WEEKLY = Pattern("weekly", weekday="0")
 
 
 @dataclass(frozen=True, slots=True)
-class Cadence:
+class Recurrence:
     """Pattern, time of day (in minutes after midnight) and weekdays, each None while unsaid."""
 
     pattern: Pattern | None = None
@@ -51,7 +51,7 @@ class Cadence:
     drops: str | None = None
     """What is wrong with it inside its group, found out when the two met."""
 
-    def every(self, pattern: Pattern) -> "Cadence":
+    def every(self, pattern: Pattern) -> "Recurrence":
         """With a pattern. Raises TimetableError if there is one, or if it would drop what was said."""
         if "" in (pattern.minute, pattern.hour, pattern.day, pattern.month):
             raise TimetableError(f"{pattern.word} names nothing: give it at least one value")
@@ -64,7 +64,7 @@ class Cadence:
             )
         if self.time is not None:
             raise TimetableError(
-                f"the time {clock_face(self.time)} comes before {pattern.word}, which would drop it: "
+                f"the time {time_of_day(self.time)} comes before {pattern.word}, which would drop it: "
                 "name the frequency first, then the time"
             )
         if self.weekdays is not None and pattern.weekday != "*":
@@ -73,16 +73,16 @@ class Cadence:
             )
         return replace(self, pattern=pattern)
 
-    def at(self, time: int) -> "Cadence":
+    def at(self, time: int) -> "Recurrence":
         """With a time of day. Raises TimetableError if there is one."""
         if self.time is not None:
             raise TimetableError(
-                f"{clock_face(self.time)} and {clock_face(time)} are two times: keep one, use "
+                f"{time_of_day(self.time)} and {time_of_day(time)} are two times: keep one, use "
                 "twice_daily_at, or add the job twice, under two names"
             )
         return replace(self, time=time)
 
-    def on(self, weekdays: str) -> "Cadence":
+    def on(self, weekdays: str) -> "Recurrence":
         """With weekdays. Raises TimetableError if there are some."""
         if not weekdays:
             raise TimetableError("no weekday is named: give at least one, as in days(MONDAY, FRIDAY)")
@@ -92,12 +92,12 @@ class Cadence:
             )
         return replace(self, weekdays=weekdays)
 
-    def within(self, outer: "Cadence") -> "Cadence":
+    def within(self, outer: "Recurrence") -> "Recurrence":
         """This, and from a group's what this leaves open."""
         time = outer.time if self.time is None else self.time
         weekdays = outer.weekdays if self.weekdays is None else self.weekdays
         if self.pattern is None:
-            return Cadence(outer.pattern, time, weekdays, outer.of_pattern, outer.drops)
+            return Recurrence(outer.pattern, time, weekdays, outer.of_pattern, outer.drops)
         # Its own frequency takes the place of the group's, with all that the group's frequency word had named.
         if self.time is None and ("time" in outer.of_pattern or not self.pattern.takes_time):
             time = None
@@ -109,7 +109,7 @@ class Cadence:
                 f"{self.pattern.word} would drop the weekdays {weekdays} of its group: say {self.pattern.word} and its days in "
                 "one place"
             )
-        return Cadence(self.pattern, time, weekdays, self.of_pattern, drops)
+        return Recurrence(self.pattern, time, weekdays, self.of_pattern, drops)
 
     @property
     def cron(self) -> str:
@@ -117,7 +117,7 @@ class Cadence:
         pattern = self.pattern or (EVERY_MINUTE if self.time is None else DAILY)
         if self.time is not None and not pattern.takes_time:
             raise TimetableError(
-                f"{pattern.word} says itself when it is due; the time {clock_face(self.time)} does not go with it: "
+                f"{pattern.word} says itself when it is due; the time {time_of_day(self.time)} does not go with it: "
                 "keep one"
             )
         if self.drops is not None:

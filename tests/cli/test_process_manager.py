@@ -16,20 +16,20 @@ from descent import alive, descendants
 
 from fleet import wait_until
 
-HOUSEHOLD = Path(__file__).with_name("household.py")
+MANAGED = Path(__file__).with_name("managed.py")
 
 OBEDIENT = "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 0.05; done"
 STUBBORN = "trap '' TERM; echo hello; while :; do sleep 0.05; done"
 
 
-class Household:
-    """`household.py` as a process, with what it says in a file."""
+class Managed:
+    """`managed.py` as a process, with what it says in a file."""
 
     def __init__(self, said: Path, commands: dict[str, str], *, pass_fds: tuple[int, ...] = (), **asked: Any) -> None:
         self._said = said
         with said.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, str(HOUSEHOLD), json.dumps({"commands": commands, **asked})],
+                [sys.executable, str(MANAGED), json.dumps({"commands": commands, **asked})],
                 stdout=output,
                 stderr=output,
                 pass_fds=pass_fds,
@@ -54,11 +54,11 @@ class Household:
 
 
 @pytest.fixture
-def household(tmp_path: Path) -> Iterator[Callable[..., Household]]:
-    opened: list[Household] = []
+def managed(tmp_path: Path) -> Iterator[Callable[..., Managed]]:
+    opened: list[Managed] = []
 
-    def open_one(commands: dict[str, str], **asked: Any) -> Household:
-        opened.append(Household(tmp_path / f"said-{len(opened)}", commands, **asked))
+    def open_one(commands: dict[str, str], **asked: Any) -> Managed:
+        opened.append(Managed(tmp_path / f"said-{len(opened)}", commands, **asked))
         return opened[-1]
 
     yield open_one
@@ -67,8 +67,8 @@ def household(tmp_path: Path) -> Iterator[Callable[..., Household]]:
         one.process.wait()
 
 
-def test_every_line_bears_the_name_of_who_said_it(household: Callable[..., Household]) -> None:
-    one = household({"clock": OBEDIENT, "a-worker": "echo out; echo err >&2; printf unfinished; " + OBEDIENT})
+def test_every_line_bears_the_name_of_who_said_it(managed: Callable[..., Managed]) -> None:
+    one = managed({"clock": OBEDIENT, "a-worker": "echo out; echo err >&2; printf unfinished; " + OBEDIENT})
     one.wait_for("hello", 2)
     assert one.end() == 0
     lines = one.said().splitlines()
@@ -84,9 +84,9 @@ def test_every_line_bears_the_name_of_who_said_it(household: Callable[..., House
     assert all(line[8:11] == " | " for line in lines)
 
 
-def test_as_json_every_line_is_an_object_that_names_its_process(household: Callable[..., Household]) -> None:
+def test_as_json_every_line_is_an_object_that_names_its_process(managed: Callable[..., Managed]) -> None:
     said = '{"event":"task enqueued","task":"ن"}'
-    one = household({"clock": f"echo '{said}'; echo 'not {{json}}'; {OBEDIENT}"}, as_json=True)
+    one = managed({"clock": f"echo '{said}'; echo 'not {{json}}'; {OBEDIENT}"}, as_json=True)
     one.wait_for("hello")
     assert one.end() == 0
     lines = [json.loads(line) for line in one.said().splitlines()]
@@ -95,15 +95,15 @@ def test_as_json_every_line_is_an_object_that_names_its_process(household: Calla
     assert {line["process"] for line in lines} == {"clock", "up"}
 
 
-def test_the_last_words_of_a_dying_child_are_heard(household: Callable[..., Household]) -> None:
-    one = household({"talker": "head -c 60000 /dev/zero | tr '\\0' x; printf 'the end'; exit 3"})
+def test_the_last_words_of_a_dying_child_are_heard(managed: Callable[..., Managed]) -> None:
+    one = managed({"talker": "head -c 60000 /dev/zero | tr '\\0' x; printf 'the end'; exit 3"})
     one.wait_for("the end")
     one.wait_for("talker ended with exit code 3")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
-def test_any_signal_to_stop_ends_all_in_order(household: Callable[..., Household], number: signal.Signals) -> None:
-    one = household({"clock": OBEDIENT, "worker": OBEDIENT})
+def test_any_signal_to_stop_ends_all_in_order(managed: Callable[..., Managed], number: signal.Signals) -> None:
+    one = managed({"clock": OBEDIENT, "worker": OBEDIENT})
     one.wait_for("hello", 2)
     family = descendants(one.process.pid)
     assert one.end(number) == 0
@@ -111,8 +111,8 @@ def test_any_signal_to_stop_ends_all_in_order(household: Callable[..., Household
     wait_until(lambda: not alive(family), what="all to be gone")
 
 
-def test_a_child_that_dies_is_started_again(household: Callable[..., Household]) -> None:
-    one = household({"clock": f"echo pid $$; {OBEDIENT}", "worker": OBEDIENT})
+def test_a_child_that_dies_is_started_again(managed: Callable[..., Managed]) -> None:
+    one = managed({"clock": f"echo pid $$; {OBEDIENT}", "worker": OBEDIENT})
     one.wait_for("hello", 2)
     pid = int(one.said().partition("pid ")[2].split()[0])
     os.kill(pid, signal.SIGKILL)
@@ -121,24 +121,24 @@ def test_a_child_that_dies_is_started_again(household: Callable[..., Household])
     assert one.end() == 0
 
 
-def test_a_child_that_ends_by_itself_is_started_again(household: Callable[..., Household], tmp_path: Path) -> None:
+def test_a_child_that_ends_by_itself_is_started_again(managed: Callable[..., Managed], tmp_path: Path) -> None:
     once = tmp_path / "once"
-    one = household({"worker": f"[ -e {once} ] || {{ touch {once}; exit 0; }}; {OBEDIENT}"})
+    one = managed({"worker": f"[ -e {once} ] || {{ touch {once}; exit 0; }}; {OBEDIENT}"})
     one.wait_for("hello")
     assert "worker ended with exit code 0 after " in one.said()
     assert one.end() == 0
 
 
-def test_three_quick_deaths_in_a_row_stop_everything(household: Callable[..., Household]) -> None:
-    one = household({"clock": OBEDIENT, "worker": "echo no such queue; exit 2"})
+def test_three_quick_deaths_in_a_row_stop_everything(managed: Callable[..., Managed]) -> None:
+    one = managed({"clock": OBEDIENT, "worker": "echo no such queue; exit 2"})
     assert one.process.wait(20) == 1
     assert one.said().count("no such queue") == 3
     assert "worker ended with exit code 2, the third time in a row within 5 s of its start" in one.said()
     assert "clock  | bye" in one.said()
 
 
-def test_a_child_that_does_not_end_is_killed_when_patience_ends(household: Callable[..., Household]) -> None:
-    one = household({"clock": OBEDIENT, "worker": STUBBORN}, patience=0.5)
+def test_a_child_that_does_not_end_is_killed_when_patience_ends(managed: Callable[..., Managed]) -> None:
+    one = managed({"clock": OBEDIENT, "worker": STUBBORN}, shutdown_timeout=0.5)
     one.wait_for("hello", 2)
     family = descendants(one.process.pid)
     assert one.end() == 1
@@ -147,8 +147,8 @@ def test_a_child_that_does_not_end_is_killed_when_patience_ends(household: Calla
     wait_until(lambda: not alive(family), what="all to be gone")
 
 
-def test_a_second_signal_is_passed_on_and_hurries(household: Callable[..., Household]) -> None:
-    one = household({"worker": "trap 'echo again' TERM; echo hello; while :; do sleep 0.05; done"})
+def test_a_second_signal_is_passed_on_and_hurries(managed: Callable[..., Managed]) -> None:
+    one = managed({"worker": "trap 'echo again' TERM; echo hello; while :; do sleep 0.05; done"})
     one.wait_for("hello")
     one.send(signal.SIGINT)
     one.wait_for("worker | again")
@@ -159,8 +159,8 @@ def test_a_second_signal_is_passed_on_and_hurries(household: Callable[..., House
     assert time.monotonic() - begun < 6
 
 
-def test_a_third_signal_kills(household: Callable[..., Household]) -> None:
-    one = household({"worker": STUBBORN})
+def test_a_third_signal_kills(managed: Callable[..., Managed]) -> None:
+    one = managed({"worker": STUBBORN})
     one.wait_for("hello")
     for words in ("ending in order", "3 s left", "killing"):
         one.send(signal.SIGINT)
@@ -170,8 +170,8 @@ def test_a_third_signal_kills(household: Callable[..., Household]) -> None:
     assert time.monotonic() - begun < 2
 
 
-def test_children_do_not_outlive_a_killed_parent(household: Callable[..., Household]) -> None:
-    one = household({"clock": OBEDIENT, "worker": STUBBORN})
+def test_children_do_not_outlive_a_killed_parent(managed: Callable[..., Managed]) -> None:
+    one = managed({"clock": OBEDIENT, "worker": STUBBORN})
     one.wait_for("hello", 2)
     family = {pid for pid in descendants(one.process.pid) if b"hello" in Path(f"/proc/{pid}/cmdline").read_bytes()}
     assert len(family) == 2
@@ -179,11 +179,9 @@ def test_children_do_not_outlive_a_killed_parent(household: Callable[..., Househ
     wait_until(lambda: not alive(family), what="all to be gone")
 
 
-def test_a_program_that_a_child_left_behind_is_not_waited_for(
-    household: Callable[..., Household], tmp_path: Path
-) -> None:
+def test_a_program_that_a_child_left_behind_is_not_waited_for(managed: Callable[..., Managed], tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
-    one = household({"worker": f"yes >&1 & echo $! > {pid_file}; exit 0", "clock": OBEDIENT})
+    one = managed({"worker": f"yes >&1 & echo $! > {pid_file}; exit 0", "clock": OBEDIENT})
     try:
         one.wait_for("worker ended with exit code 0")
         assert one.end() == 0
@@ -196,9 +194,7 @@ def test_when_nobody_reads_the_output_all_ends_in_order(tmp_path: Path) -> None:
     bye = tmp_path / "bye"
     command = f"trap 'touch {bye}; exit 0' TERM; while :; do echo hello; sleep 0.05; done"
     asked = json.dumps({"commands": {"worker": command}})
-    with subprocess.Popen(
-        [sys.executable, str(HOUSEHOLD), asked], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as one:
+    with subprocess.Popen([sys.executable, str(MANAGED), asked], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as one:
         assert one.stdout is not None
         assert one.stderr is not None
         assert one.stdout.readline() == b"worker | hello\n"
@@ -215,7 +211,7 @@ def test_on_a_terminal_names_are_coloured_and_ctrl_c_reaches_only_the_parent(tmp
     asked = {"commands": {"worker": command}, "terminal": theirs}
     environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm"}
     with subprocess.Popen(
-        [sys.executable, str(HOUSEHOLD), json.dumps(asked)], pass_fds=[theirs], env=environment
+        [sys.executable, str(MANAGED), json.dumps(asked)], pass_fds=[theirs], env=environment
     ) as process:
         os.close(theirs)
         while b"hello" not in said:
@@ -235,7 +231,7 @@ def test_no_colour_is_respected(tmp_path: Path) -> None:
     asked = {"commands": {"worker": OBEDIENT}, "terminal": theirs}
     said = b""
     with subprocess.Popen(
-        [sys.executable, str(HOUSEHOLD), json.dumps(asked)],
+        [sys.executable, str(MANAGED), json.dumps(asked)],
         pass_fds=[theirs],
         env=os.environ | {"TERM": "xterm", "NO_COLOR": "1"},
     ) as process:

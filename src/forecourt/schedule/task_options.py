@@ -4,16 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Self
 
-from forecourt.jobs.policy import Policy as CallPolicy
+from forecourt.jobs.policy import Policy
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.fluent import Fluent
-from forecourt.schedule.rules import ON_TIME, Misfire, Options, merged
-
-GRACE = timedelta(hours=12)
-"""How late a missed daily, or rarer, task still runs unless it says otherwise."""
+from forecourt.schedule.rules import ON_TIME, DispatchOptions, Misfire, merged
 
 
-class Policy(Fluent):
+class TaskOptions(Fluent):
     """One server, no overlap, and missed due times caught up where that helps, unless these words say otherwise."""
 
     def on_every_server(self) -> Self:
@@ -35,36 +32,33 @@ class Policy(Fluent):
     def catch_up(self, *, within: timedelta | float | None = None, every: bool = False) -> Self:
         """Run missed due times no older than `within` (a timedelta, or seconds): the latest only, or `every` one.
 
-        Without `within`, the latest runs up to 12 hours late, and every one however late.
+        Without `within`, the latest runs until half the time to its next one has passed, which is the default, and every one
+        however late.
         """
-        limit = timedelta(seconds=within) if isinstance(within, (int, float)) else within
-        if limit is not None and (not isinstance(limit, timedelta) or limit < ON_TIME):
-            raise self._named(
-                TimetableError(
-                    f"catch_up(within={within!r}): expected a timedelta, or seconds, of {ON_TIME.total_seconds():.0f} at least: "
-                    "up to then a due time counts as met"
-                )
-            )
-        if every:
-            return self._set(misfire=Misfire("every", limit))
-        return self._set(misfire=Misfire("once", limit or GRACE))
+        limit = None if within is None else self._span("catch_up(within", within, "up to then a due time counts as met")
+        return self._set(misfire=Misfire("every" if every else "once", limit))
 
     def skip_missed(self) -> Self:
         """Never run a missed due time."""
         return self._set(misfire=Misfire("skip"))
 
+    def deadline(self, within: timedelta | float) -> Self:
+        """A run must have ended so long after its due time (a timedelta, or seconds). One that has not, because it waits or still
+        goes on, is noted as overdue, and `on_overdue` is called; the run itself goes on."""
+        return self._set(deadline=self._span("deadline(within", within, "nothing starts sooner for certain"))
+
     def using(self, *, queue: str | None = None, priority: int | None = None) -> Self:
         """Dispatch the task's calls to this queue, at this priority (lower first), instead of the job's own."""
-        given = Options()
+        given = DispatchOptions()
         if queue is not None:
             given["queue"] = queue
         if priority is not None:
             given["priority"] = priority
         try:
-            CallPolicy(**given)
+            Policy(**given)
         except (TypeError, ValueError) as mistake:
             raise self._named(TimetableError(f"using: {mistake}")) from None
-        return self._say(lambda said: replace(said, options={**said.options, **given}))
+        return self._change(lambda own: replace(own, options={**own.options, **given}))
 
     def describe(self, words: str) -> Self:
         """What the task is for, as operators read it."""
@@ -72,4 +66,13 @@ class Policy(Fluent):
 
     def with_attributes(self, **attributes: Any) -> Self:
         """Metadata of your own, kept with the task; nested mappings merge, the last word wins."""
-        return self._say(lambda said: replace(said, attributes=merged(said.attributes, attributes)))
+        return self._change(lambda own: replace(own, attributes=merged(own.attributes, attributes)))
+
+    def _span(self, word: str, given: timedelta | float, why: str) -> timedelta:
+        span = timedelta(seconds=given) if isinstance(given, (int, float)) else given
+        if not isinstance(span, timedelta) or span < ON_TIME:
+            least = f"{ON_TIME.total_seconds():.0f}"
+            raise self._named(
+                TimetableError(f"{word}={given!r}): expected a timedelta, or seconds, of {least} at least: {why}")
+            )
+        return span

@@ -16,13 +16,13 @@ def minute_of_day(text: str) -> int:
     raise TimetableError(f"{text!r} is not a time of day: write hours and minutes from '00:00' to '23:59'")
 
 
-def clock_face(minute: int) -> str:
+def time_of_day(minute: int) -> str:
     """A minute of the day as HH:MM."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TimeWindow:
     """The minutes of a day from `start` to `end`, both included; past midnight when `end` is the earlier.
 
     Compared with the time that the timetable names, so a due time that a clock change moved stays inside its window.
@@ -41,4 +41,4 @@ class Window:
 
     def __str__(self) -> str:
         words = "between" if self.inside else "except between"
-        return f"{words} {clock_face(self.start)} and {clock_face(self.end)}"
+        return f"{words} {time_of_day(self.start)} and {time_of_day(self.end)}"

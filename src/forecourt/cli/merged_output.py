@@ -11,7 +11,7 @@ import orjson
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 
 
-class Transcript:
+class MergedOutput:
     """Writes lines in the order in which they come, whole and unchanged but for the speaker's name.
 
     For people the name stands before the line: `clock  | task enqueued`. As JSON it is the line's first key, `process`, and

@@ -1,4 +1,4 @@
-"""Puts a detour in the way of every dispatch of this process."""
+"""Puts an interceptor in the way of every dispatch of this process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,20 +8,20 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from forecourt.jobs.dispatch import Detour, Dispatch, detours
+from forecourt.jobs.dispatch import Dispatch, Interceptor, interceptors
 from forecourt.store.calls import Placement
 
 _numbers = count(1)
 
 
 @contextmanager
-def detoured(detour: Detour) -> Iterator[None]:
-    """While the block runs, `detour` takes what is dispatched, in whichever thread; the innermost is asked first."""
-    detours.append(detour)
+def intercepted(interceptor: Interceptor) -> Iterator[None]:
+    """While the block runs, `interceptor` takes what is dispatched, in whichever thread; the innermost is asked first."""
+    interceptors.append(interceptor)
     try:
         yield
     finally:
-        detours.remove(detour)
+        interceptors.remove(interceptor)
 
 
 def checked(dispatch: Dispatch) -> Placement:

@@ -16,7 +16,7 @@ from typing import Any
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import job
 from forecourt.jobs.middleware import Middleware, use
-from forecourt.schedule.rules import Hook, Ping
+from forecourt.schedule.rules import Hook, Hooks, Ping
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
 
@@ -30,14 +30,25 @@ _timetable: Timetable | None = None
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A task's run, as its hooks see it: how it ended, what it returned, how many seconds it took."""
+    """A task's run, as its hooks see it: how it ended, what it returned, how many seconds it took.
+
+    `status`: running (before it), succeeded, failed, cancelled; overdue for one that goes on after its deadline; and of a due
+    time without a run missed, skipped or failed. `error` then says why. `due_times`: how many this tells of; `due_at` is the
+    latest.
+    """
 
     task: str
     due_at: datetime
-    succeeded: bool
-    error: str | None
-    result: Any
-    seconds: float
+    status: str
+    error: str | None = None
+    result: Any = None
+    seconds: float = 0.0
+    due_times: int = 1
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.status == "succeeded"
 
 
 def serve(timetable: Timetable) -> None:
@@ -68,15 +79,37 @@ def after_task(
 ) -> dict[str, int]:
     """Run what was to happen after a task: `after` first, then `on_success` or `on_failure`, or neither for a run that did not
     succeed and did not fail. Every hook gets its turn; if one raised, this call fails in the end."""
+    hooks = _hooks_of(task)
+    by_end = {True: hooks.on_success, False: hooks.on_failure, None: ()}
+    status = {True: "succeeded", False: "failed", None: "cancelled"}[succeeded]
+    chosen = (*hooks.after, *by_end[succeeded])
+    run_hooks(chosen, Run(task, datetime.fromisoformat(due_at), status, error, result, seconds))
+    return {"hooks": len(chosen)}
+
+
+@job(name="forecourt.task_incident", tries=1, timeout=300)
+def task_incident(task: str, due_at: str, status: str, why: str, due_times: int) -> dict[str, int]:
+    """Run what was to happen instead of a run, or when one is overdue: `on_missed`, `on_skipped`, `on_failure`, `on_overdue`."""
+    chosen = of_incident(_hooks_of(task), status)
+    run_hooks(chosen, Run(task, datetime.fromisoformat(due_at), status, error=why, due_times=due_times))
+    return {"hooks": len(chosen)}
+
+
+def of_incident(hooks: Hooks, status: str) -> tuple[Hook, ...]:
+    """Those that a due time without a finished run calls."""
+    return {
+        "missed": hooks.on_missed,
+        "skipped": hooks.on_skipped,
+        "failed": hooks.on_failure,
+        "overdue": hooks.on_overdue,
+    }[status]
+
+
+def _hooks_of(task: str) -> Hooks:
     if _timetable is None or task not in _timetable:
         log.warning("the task is no longer in the timetable, its hooks are gone", extra={"task": task})
-        return {"hooks": 0}
-    hooks = _timetable[task].hooks
-    run = Run(task, datetime.fromisoformat(due_at), bool(succeeded), error, result, seconds)
-    by_end = {True: hooks.on_success, False: hooks.on_failure, None: ()}
-    chosen = (*hooks.after, *by_end[succeeded])
-    run_hooks(chosen, run)
-    return {"hooks": len(chosen)}
+        return Hooks()
+    return _timetable[task].hooks
 
 
 def run_hooks(hooks: Iterable[Hook], run: Run) -> None:
@@ -118,5 +151,4 @@ class BeforeHooks(Middleware):
         name = call.options.get("task")
         if isinstance(name, str) and _timetable is not None and name in _timetable:
             due_at = datetime.fromisoformat(call.options["due_at"])
-            run = Run(name, due_at, succeeded=False, error=None, result=None, seconds=0.0)
-            run_hooks(_timetable[name].hooks.before, run)
+            run_hooks(_timetable[name].hooks.before, Run(name, due_at, "running"))

@@ -159,7 +159,8 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
     midnight = now.astimezone(reader.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     today = session.scalar(TODAY, {"user_id": row.user_id, "id": notification, "midnight": midnight})
     if row.kind != "digest" and today >= found.mails_a_day:
-        return _settle(session, notification, "digest", f"{found.mails_a_day} mails today; it waits for the digest")
+        why = f"{today} mails went to the user today"
+        return _settle(session, notification, *_in_a_digest(session, row.user_id, why))
     try:
         mail = _written(session, notification, row, notice, reader)
         if mail is None:
@@ -204,9 +205,15 @@ def _why_not(session: Session, row: Any, notice: Notice) -> tuple[str, str] | No
         case "never":
             return "suppressed", "the user wants no mails of this kind"
         case "digest" if row.kind != "digest":
-            return "digest", "the user wants a digest; it waits for the next"
+            return _in_a_digest(session, row.user_id, "the user wants a digest of this kind")
         case _:
             return None
+
+
+def _in_a_digest(session: Session, user_id: int, why: str) -> tuple[str, str]:
+    if wish(in_transaction_of(session), user_id, "digest") == "never":
+        return "suppressed", f"{why}, and no digests are wanted"
+    return "digest", f"{why}; it waits for the next"
 
 
 def _written(session: Session, notification: UUID, row: Any, notice: Notice, reader: letters.Reader) -> Mail | None:

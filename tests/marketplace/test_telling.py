@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from test_commands import audited, run, said
 from test_delivery import deliver
 
+from forecourt.cli.errors import explained
 from forecourt.database import in_transaction_of
 from forecourt.marketplace.business_changes import change
 from forecourt.marketplace.delivery import fail_lost_mails
@@ -216,6 +217,12 @@ def test_a_broken_template_of_ones_own_says_where_and_the_mail_waits(
     [notice] = notifications(session)
     assert notice.mail_status == "pending"
     assert "sponsorship_expired.en.html, line 2" in str(notice.mail_reason)
+    assert "line 2" in explained(run("notices", "preview", code=1).exception)[1]
+    (tmp_path / "sponsorship_expired.en.html").write_text("\n\n{{ colour }}")
+    assert (
+        "sponsorship_expired.en.html, line 3: 'colour' is undefined"
+        in explained(run("notices", "preview", code=1).exception)[1]
+    )
 
 
 def test_each_try_stands_in_the_log_with_what_came_of_it(session: Session, sink: SmtpSink) -> None:

@@ -18,7 +18,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2 import TemplateError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -175,7 +175,8 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
         if isinstance(delayed, ServerAway):
             with transaction() as tx:
                 tx.execute(OUTAGE, {"server": delayed.server, "seconds": OUTAGE_SECONDS, "why": str(delayed)})
-        _note(notification, "failed" if _is_last_try() else "pending", _in_words(delayed))
+        words = letters.in_words(delayed) if isinstance(delayed, TemplateError) else str(delayed)
+        _note(notification, "failed" if _is_last_try() else "pending", words)
         raise
     if filed is not None:
         words = f"FORECOURT_SMTP_URL names no mail server, so the mail is the file {filed}"
@@ -258,14 +259,6 @@ def _put_off_while_away(session: Session) -> None:
 def _is_last_try() -> bool:
     call, tries = current.get(), deliver_mail.policy.tries
     return call is not None and tries is not None and call.attempt >= tries
-
-
-def _in_words(error: Exception) -> str:
-    """Jinja's errors name neither the template nor the line."""
-    if not isinstance(error, TemplateError):
-        return str(error)
-    where = f"{error.filename}, line {error.lineno}: " if isinstance(error, TemplateSyntaxError) else ""
-    return f"a mail template: {where}{error.message}"
 
 
 def _note(notification: UUID, status: str, reason: str | None) -> None:

@@ -42,13 +42,14 @@ def looking_at(chromium: Any, house: str) -> Callable[..., Any]:
     """
 
     @contextmanager
-    def look(*, width: int = 1280, dark: bool = False, script: bool = True) -> Iterator[Any]:
+    def look(*, width: int = 1280, dark: bool = False, script: bool = True, language: str = "en") -> Iterator[Any]:
         context = chromium.new_context(
             viewport={"width": width, "height": 800},
             color_scheme="dark" if dark else "light",
             java_script_enabled=script,
             is_mobile=width < 500,
             base_url=house,
+            locale=language,
         )
         said: list[str] = []
         page = context.new_page()

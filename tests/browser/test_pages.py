@@ -38,22 +38,29 @@ def wrong_with(page: Any, only: Sequence[str] = RULES) -> list[str]:
     return list(page.evaluate(EXAMINE, only))
 
 
-# By day on a desk and by night on a phone by all rules; then the same page in the other theme, and at the other width.
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)], ids=["desk", "phone"])
-def test_every_page_is_accessible_and_fits(looking_at: Look, database: str, width: int, dark: bool) -> None:
+# English on a desk by day and Arabic on a phone by night by all rules; then the same in the other theme and at the other width.
+@pytest.mark.parametrize(
+    ("width", "dark", "language"), [(1280, False, "en"), (360, True, "ar")], ids=["desk, English", "phone, Arabic"]
+)
+def test_every_page_is_accessible_and_fits(
+    looking_at: Look, database: str, width: int, dark: bool, language: str
+) -> None:
     with psycopg.connect(database) as tx:
         failed = tx.execute("SELECT max(id) FROM forecourt.failed WHERE job = 'process_car_images'").fetchone()[0]
         running = tx.execute("SELECT call_id FROM forecourt.progress").fetchone()[0]
     wrong: list[str] = []
-    with looking_at(width=width, dark=dark) as page:
+    with looking_at(width=width, dark=dark, language=language) as page:
         for path in [*PAGES, f"/calls/{failed}", f"/calls/{running}"]:
             page.emulate_media(color_scheme="dark" if dark else "light")
+            page.set_viewport_size({"width": width, "height": 800})
             page.goto(path)
             found = wrong_with(page)
             page.emulate_media(color_scheme="light" if dark else "dark")
             found += wrong_with(page, ["color-contrast"])
-            if page.evaluate(INSIDE) > 0:
-                found.append(f"scrolls sideways by {page.evaluate(INSIDE)}")
+            for wide in (width, 1640 - width):
+                page.set_viewport_size({"width": wide, "height": 800})
+                if page.evaluate(INSIDE) > 0:
+                    found.append(f"scrolls sideways by {page.evaluate(INSIDE)} at {wide}")
             wrong += [f"{path}: {violation}" for violation in found]
     assert wrong == []
 
@@ -176,3 +183,20 @@ def test_the_menu_of_a_phone_leads_on(looking_at: Look) -> None:
             ".map(e => e.getBoundingClientRect().height).filter(h => h < 44)"
         )
         assert small == []
+
+
+def test_the_language_is_switched_on_the_page_and_everything_is_mirrored(looking_at: Look) -> None:
+    with looking_at() as page:
+        page.goto("/queues/high")
+        assert page.locator(".logo").bounding_box()["x"] < 300
+        page.get_by_role("button", name="العربية").click()
+        page.wait_for_url("**/queues/high")
+        assert page.locator(".logo").bounding_box()["x"] > 900
+        page.locator("summary", has_text="أوقف").click()
+        box = page.locator("form.panel").first.bounding_box()
+        assert box["x"] > 600, "a panel opens under its button, to the end of the line"
+        assert box["x"] + box["width"] <= 1280
+        page.keyboard.press("g")
+        page.keyboard.press("c")
+        page.wait_for_url("**/calls")
+        assert page.get_by_role("heading", name="الاستدعاءات").is_visible()

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from forecourt.doctor.check import House, Result, grade
 from forecourt.durations import duration
+from forecourt.language import gettext as _
+from forecourt.language import marked
 from forecourt.settings import settings
 
 OLD, VERY_OLD = 36 * 3600.0, 72 * 3600.0
@@ -25,13 +27,21 @@ def sitemap(house: House) -> list[Result]:
         return []
     index = settings().public / "sitemap.xml"
     if not index.exists():
-        return [Result("sitemap", "warn", f"there is none at {index}", duration(OLD), "forecourt sitemap generate")]
+        return [
+            Result(
+                marked("sitemap"),
+                "warn",
+                _("there is none at %(path)s", path=index),
+                duration(OLD),
+                "forecourt sitemap generate",
+            )
+        ]
     age = (datetime.now(UTC) - datetime.fromtimestamp(index.stat().st_mtime, UTC)).total_seconds()
     return [
         Result(
-            "sitemap",
+            marked("sitemap"),
             grade(age, OLD, VERY_OLD),
-            f"{duration(max(age, 0))} old",
+            _("%(time)s old", time=duration(max(age, 0))),
             duration(OLD),
             "forecourt sitemap generate",
             age,
@@ -45,13 +55,13 @@ def events(house: House) -> list[Result]:
     if "aggregate_daily_analytics" not in house.app.timetable:
         return []
     there = bool(house.tx.execute(EVENTS_OF_TOMORROW).fetchall()[0][0])
-    words = "there is one for tomorrow" if there else "there is none for tomorrow"
+    words = _("there is one for tomorrow") if there else _("there is none for tomorrow")
     return [
         Result(
-            "partitions of events",
+            marked("partitions of events"),
             "ok" if there else "warn",
             words,
-            "one for tomorrow",
+            _("one for tomorrow"),
             "forecourt schedule trigger aggregate_daily_analytics",
         )
     ]

@@ -75,7 +75,7 @@ def comma() -> str:
 
 def lookup(message: str) -> str:
     """The message in the reader's language, as it stands in the catalogue."""
-    return translations(language()).gettext(message)
+    return translations(language()).gettext(message) if message else ""
 
 
 def lookup_plural(one: str, many: str, count: int) -> str:

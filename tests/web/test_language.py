@@ -16,7 +16,7 @@ from forecourt.durations import duration, relative
 from forecourt.language import FOLDER, gettext, some, speaking
 from forecourt.marketplace.timetable import timetable
 from forecourt.schedule.sentence import sentence
-from forecourt.web.sentences import translated
+from forecourt.schedule.sentence_translation import translated
 from forecourt.web.tongue import preferred
 from forecourt.web.words import did, expected, size
 from serving import OURS

@@ -8,7 +8,7 @@ from forecourt.language import comma, lookup, marked, some
 from forecourt.language import gettext as _
 from forecourt.schedule.clock import HEARTBEAT, pause_of
 from forecourt.settings import settings
-from forecourt.store import activity, pauses, standing, tasks, ticks, vitals
+from forecourt.store import activity, pauses, standing, tasks, tick_history, vitals
 
 DEAD = 30.0
 SILENT = 90.0
@@ -36,16 +36,16 @@ def workers(house: House) -> list[Result]:
 
 def clock(house: House) -> list[Result]:
     """Whether the schedule goes on."""
-    pulse = tasks.pulse(house.tx, timedelta(minutes=5))
+    liveness = tasks.liveness(house.tx, timedelta(minutes=5))
     advice = _("Start it: forecourt schedule work")
-    if pulse.clock_ago is None:
+    if liveness.clock_ago is None:
         status: Status = "fail" if len(house.app.timetable) else "ok"
         found = [Result(marked("clock"), status, _("has never run"), duration(SILENT), advice)]
     else:
-        ago = pulse.clock_ago.total_seconds()
+        ago = liveness.clock_ago.total_seconds()
         words = _("heard of %(time)s ago", time=duration(ago))
         found = [Result(marked("clock"), grade(ago, SILENT, SILENT), words, duration(SILENT), advice, ago, "seconds")]
-    last = ticks.last_success(house.tx, HEARTBEAT)
+    last = tick_history.last_success(house.tx, HEARTBEAT)
     if HEARTBEAT in house.app.timetable:
         beat = None if last is None else last.ago.total_seconds()
         words = _("never succeeded") if beat is None else _("succeeded %(time)s ago", time=duration(beat))
@@ -164,8 +164,8 @@ def failures(house: House) -> list[Result]:
 
 def duties(house: House) -> list[Result]:
     """Whether each task's last run went well."""
-    timetable = [task for task in house.app.timetable if task.runs_in(settings().environment)]
-    last = ticks.latest(house.tx, [task.name for task in timetable])
+    timetable = [task for task in house.app.schedule(house.tx) if task.runs_in(settings().environment)]
+    last = tick_history.latest(house.tx, [task.name for task in timetable])
     halted = pauses.in_force(house.tx)
     found = []
     for task in timetable:

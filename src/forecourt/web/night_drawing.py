@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 from forecourt.language import direction, listed, lookup, marked, some
 from forecourt.language import gettext as _
-from forecourt.store.runs import Run
+from forecourt.store.tick_history import Tick
 from forecourt.web import words
 from forecourt.web.drawing import COLOURS
 from forecourt.web.nights import Duty, Span
@@ -87,7 +87,7 @@ def _row(duty: Duty, y: int, over: Span, now: datetime) -> Iterator[str]:
             yield _words(f"‖ {_('paused')}" if duty.pause else duty.expected, at, 4, y, "late" if duty.pause else "")
 
 
-def _apart(runs: Sequence[Run], over: Span) -> Iterator[Run]:
+def _apart(runs: Sequence[Tick], over: Span) -> Iterator[Tick]:
     """Those of a pulse that can be told apart on the drawing, and all that went wrong."""
     last = float("inf")
     for run in runs:
@@ -106,17 +106,17 @@ def _words(text: str, x: float, wide: float, y: int, colour: str) -> str:
     return f'<text{tone} x="{x + (wide + 8) * step:.1f}" y="{y + 4}">{escape(shown)}</text>'
 
 
-def _said(run: Run) -> str:
+def _said(run: Tick) -> str:
     return " ".join((run.why or words.did(run.output) or (_("runs") if run.status == "enqueued" else "")).split())
 
 
-def _title(run: Run, duty: Duty) -> str:
+def _title(run: Tick, duty: Duty) -> str:
     due = run.due_at.astimezone(duty.task.zone)
     told = _("%(task)s, due %(time)s: %(state)s", task=duty.task.name, time=f"{due:%H:%M}", state=lookup(run.status))
     return f"<title>{escape(readable(f'{told} {_said(run)[:200]}'))}</title>"
 
 
-def _colour(run: Run) -> str:
+def _colour(run: Tick) -> str:
     return COLOURS.get(run.status, "running")
 
 

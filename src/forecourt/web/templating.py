@@ -13,8 +13,9 @@ from markupsafe import Markup, escape
 
 from forecourt import language
 from forecourt.durations import duration, relative
+from forecourt.schedule import sentence_translation
 from forecourt.version import __version__
-from forecourt.web import dates, drawing, masking, quantiles, sentences, words
+from forecourt.web import dates, drawing, masking, quantiles, words
 from forecourt.web.readable import readable
 
 HERE = Path(__file__).parent
@@ -66,7 +67,7 @@ def _environment() -> Environment:
         "marked": language.marked,
         "markup": markup,
         "relative": relative,
-        "sentence": sentences.of,
+        "sentence": sentence_translation.of,
         "some": language.some,
         "word": language.lookup,
         "quantile": quantiles.quantile,

@@ -15,7 +15,7 @@ from forecourt.settings import settings
 from forecourt.store.activity import Worker
 from forecourt.store.pauses import Pause
 from forecourt.store.standing import CAP, Standing
-from forecourt.store.tasks import Pulse
+from forecourt.store.tasks import Liveness
 from forecourt.web.nights import Duty
 from forecourt.web.templating import path_part
 
@@ -46,7 +46,7 @@ class Facts:
     queues: Sequence[Standing]
     workers: Sequence[Worker]
     duties: Sequence[Duty]
-    pulse: Pulse
+    liveness: Liveness
     halted: Pause | None
     failed: int
 
@@ -93,7 +93,7 @@ def troubles(facts: Facts) -> Iterator[Trouble]:
     alive = [worker for worker in facts.workers if worker.silent <= DEAD]
     if not alive:
         yield Trouble("failed", _("no worker is running"), "/workers")
-    silent = facts.pulse.clock_ago
+    silent = facts.liveness.clock_ago
     if facts.duties and (silent is None or silent.total_seconds() > SILENT):
         if silent is None:
             words = _("the clock is stopped, so nothing comes due")

@@ -20,6 +20,7 @@ OUTPUTS = {
     "remind_of_ending_sponsorships": {"ending": 12, "reminded": 12},
     "notify_emptied_wallets": {"emptied": 2, "notified": 1, "already_told": 1},
     "send_digests": {"digests": 4},
+    "aggregate_hourly_analytics": {"hours": 1, "events": 200},
     "heartbeat": None,
 }
 

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import namedtuple_row
 
+from forecourt.language import gettext as _
 from forecourt.marketplace.business import CURRENCIES, DEFAULTS, KINDS, WORDS, business
 from forecourt.store import audit
 

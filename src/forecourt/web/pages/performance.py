@@ -12,8 +12,13 @@ from forecourt.store import performance as store
 from forecourt.web.page import page, reading
 from forecourt.web.quantiles import labels
 
-PERIODS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(hours=24)}
-WORDS = {"1h": marked("the last hour"), "6h": marked("the last 6 hours"), "24h": marked("the last day")}
+PERIODS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
+WORDS = {
+    "1h": marked("the last hour"),
+    "6h": marked("the last 6 hours"),
+    "24h": marked("the last day"),
+    "7d": marked("the last week"),
+}
 
 
 def performance(request: Request) -> Response:

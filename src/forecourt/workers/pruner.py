@@ -1,7 +1,7 @@
 """The pruner: history has an end, so that it never slows the night down."""
 
 from forecourt.database.transactions import Transactions
-from forecourt.store import awaited, retention, workflows
+from forecourt.store import awaited, coarser_minutes, retention, workflows
 from forecourt.workers.agent import Agent
 
 KEEP_DONE = 7
@@ -37,6 +37,7 @@ class Pruner(Agent):
                 retention.keep_partitions(tx, ahead=AHEAD, days=KEEP_DONE)
                 + retention.prune_ticks(tx, KEEP_TICKS)
                 + retention.prune_minutes(tx, KEEP_MINUTES)
+                + coarser_minutes.fold(tx)
                 + retention.prune_batches(tx, KEEP_BATCHES)
                 + retention.prune_tasks(tx, KEEP_BATCHES)
                 + retention.prune_audit(tx, KEEP_AUDIT)

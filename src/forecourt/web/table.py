@@ -7,7 +7,7 @@ from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
 from forecourt.web.actions import stored_tasks as stored_task_actions
 from forecourt.web.actions import workers as worker_actions
-from forecourt.web.actions.preferences import prefer
+from forecourt.web.actions.preferences import prefer, speak
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
 from forecourt.web.pages.calls import calls
@@ -62,6 +62,7 @@ RULES = (
     Rule("GET", "/login", login.form, None),
     Rule("POST", "/login", login.sign_in, None),
     Rule("POST", "/logout", login.sign_out, Role.VIEWER),
+    Rule("POST", "/language", speak, None),
     Rule("GET", "/unsubscribe/{token}", unsubscribe.ask, None),
     Rule("POST", "/unsubscribe/{token}", unsubscribe.answer, None),
     Rule("GET", "/settings", preferences, Role.VIEWER),

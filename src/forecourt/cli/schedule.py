@@ -23,6 +23,7 @@ from forecourt.cli.console import (
 )
 from forecourt.cli.difference import diff
 from forecourt.cli.explaining import explain
+from forecourt.cli.importing import import_crontab
 from forecourt.cli.listing import described, lines
 from forecourt.cli.pausing import end_of, target, words
 from forecourt.cli.stored_tasks import add, edit, remove
@@ -37,7 +38,7 @@ def schedule() -> None:
     """The timetable and its clock."""
 
 
-for command in (add, diff, edit, explain, remove):
+for command in (add, diff, edit, explain, import_crontab, remove):
     schedule.add_command(command)
 
 

@@ -159,6 +159,9 @@ def _rules(task: Task, due_at: datetime) -> Iterator[Finding]:
             until = late_until(due_at, task.misfire, task.next_due)
             words = "however late" if until is None else f"until {_local(until, task)}"
             yield Finding("late run", f"{words}, should no clock run when it is due")
+    if task.rules.jitter is not None:
+        delay = task.delay_of(due_at, "" if task.one_server else own().host)
+        yield Finding("jitter", f"its call starts {duration(delay.total_seconds())} later")
     if task.run_within is not None:
         yield Finding(
             "deadline", f"{_local(due_at + task.run_within, task)}, {duration(task.run_within.total_seconds())} on"

@@ -21,7 +21,7 @@ def shift_near(task: Task, at: datetime) -> str:
     span = f"{first:%H:%M} to {last:%H:%M}"
     forward = change > timedelta()
     words = f"{span} {'does not exist' if forward else 'comes twice'} on {first:%Y-%m-%d}"
-    if task.wall_times().cron.by_elapsed_time:
+    if task.wall_times().by_elapsed_time:
         return f"{here}; {words}; intervals go by elapsed time"
     if forward and at == shift:
         return f"{here}; {words}; due at the end of the gap"

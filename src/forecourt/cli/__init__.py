@@ -22,8 +22,15 @@ COMMANDS = {
     "queue": ("forecourt.cli.queue:queue", "Jobs: work, dispatch, size, show, failed, retry, forget, flush, pause, …"),
     "placements": ("forecourt.cli.placements:placements", "Sponsored and featured listings: list, extend."),
     "trash": ("forecourt.cli.trash:trash", "Listings in the trash: list, restore, purge."),
-    "notices": ("forecourt.cli.notices:notices", "Notices and their mails: list, preview, resend."),
-    "analytics": ("forecourt.cli.analytics:analytics", "The marketplace's events: aggregate, archive."),
+    "notices": (
+        "forecourt.cli.notices:notices",
+        "Notices and their mails: list, log, preview, resend, prefer, webhook, mailboxes.",
+    ),
+    "settings": ("forecourt.cli.settings:settings", "What the business decides, without a deploy: list, set, unset."),
+    "analytics": (
+        "forecourt.cli.analytics:analytics",
+        "The marketplace's events: report, events, trending, archive, …",
+    ),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate."),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),

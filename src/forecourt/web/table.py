@@ -2,7 +2,7 @@
 
 from forecourt.web.actions import calls as call_actions
 from forecourt.web.actions import failures as failure_actions
-from forecourt.web.actions import login
+from forecourt.web.actions import login, unsubscribe
 from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
 from forecourt.web.actions import stored_tasks as stored_task_actions
@@ -59,6 +59,8 @@ RULES = (
     Rule("GET", "/login", login.form, None),
     Rule("POST", "/login", login.sign_in, None),
     Rule("POST", "/logout", login.sign_out, Role.VIEWER),
+    Rule("GET", "/unsubscribe/{token}", unsubscribe.ask, None),
+    Rule("POST", "/unsubscribe/{token}", unsubscribe.answer, None),
     Rule("GET", "/settings", preferences, Role.VIEWER),
     Rule("POST", "/settings", prefer, Role.VIEWER),
 )

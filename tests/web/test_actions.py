@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from fleet import work_until_empty
+from forecourt.marketplace.timetable import timetable
 
 Post = Callable[..., str]
 WHO = "this machine (web)"
@@ -116,7 +117,7 @@ def test_a_task_is_added_edited_and_removed_while_it_runs(
     form = {"job": "heartbeat", "name": "second heartbeat", "cron": "*/5 * * * *", "args": "", "description": "More"}
     page = post("/schedule/add", **form, back="/schedule")
     assert "second heartbeat is added: Every 5 minutes." in page
-    assert "11 tasks on the timetable" in page
+    assert f"{len(timetable) + 1} tasks on the timetable" in page
     assert re.search(r'action="/schedule/remove">.*Undo', page, re.S)
     assert audited(tx)[1] == "schedule add"
     page = post("/schedule/edit", task="second heartbeat", cron="@hourly", back="/schedule/second%20heartbeat")

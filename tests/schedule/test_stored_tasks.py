@@ -133,6 +133,10 @@ def test_an_operator_adds_edits_lists_and_removes_a_task(run: Callable[..., Resu
     assert edited.stdout.startswith("trace changed: Daily at 00:00 (Asia/Damascus), next ")
     [row] = [row for row in json.loads(run("list", "--json").stdout) if row["task"] == "trace"]
     assert (row["cron"], row["description"], row["stored"]) == ("@daily", "For the night", True)
+    assert "Daily at 00:00, added while it ran" in run("list").stdout
+    assert run("edit", "trace", "--queue", "").exit_code == 0
+    assert looking.rows("SELECT queue, timezone FROM forecourt.stored_tasks") == [(None, "Asia/Damascus")]
+    assert run("edit", "trace", "--queue", "low").exit_code == 0
     assert run("pause", "trace").exit_code == 0
     assert "task trace is paused" in run("explain", "trace").stdout
     triggered = json.loads(run("trigger", "trace", "--json").stdout)

@@ -14,7 +14,7 @@ from forecourt.schedule.clock import holding, pause_of
 from forecourt.schedule.condition_checks import ConditionChecks
 from forecourt.schedule.enqueuing import Due
 from forecourt.schedule.misfires import late_until
-from forecourt.schedule.occurrences import occurrences, wall_times
+from forecourt.schedule.occurrences import SECOND, occurrences, wall_times
 from forecourt.schedule.shifts import shift_near
 from forecourt.schedule.task import Task
 from forecourt.store import pauses, tick_history, ticks, workers
@@ -56,7 +56,7 @@ def at_instant(
     """The due time in whose minute `at` lies; where it is none, why not, and the next one."""
     due_at = task.next_due(at - task.wall_times().lasts)
     explained = _of_due_time(tx, task, due_at, now, environment, ask)
-    return [explained] if due_at <= at else [_not_due(task, at, due_at), explained]
+    return [explained] if due_at <= at else [_not_due(tx, task, at, due_at), explained]
 
 
 def _of_due_time(
@@ -65,7 +65,7 @@ def _of_due_time(
     zone = Finding("zone", shift_near(task, due_at))
     if due_at <= now:
         recorded = tick_history.between(tx, [task.name], due_at, due_at + MOMENT, most=100)[task.name]
-        words = "; ".join(map(_recorded, recorded)) or "no clock has recorded it, or its row has been removed since"
+        words = "; ".join(map(_recorded, recorded)) or _unrecorded(task, due_at, now)
         return Explanation(due_at, True, words, (zone, *_rules(task, due_at)))
     findings = (
         zone,
@@ -94,7 +94,7 @@ def _consequence(wrong: Finding) -> str:
             return f"will be skipped: {about}"
 
 
-def _not_due(task: Task, at: datetime, next_due: datetime) -> Explanation:
+def _not_due(tx: Connection[Any], task: Task, at: datetime, next_due: datetime) -> Explanation:
     recurrence = task.rules.recurrence
     words = f"{task.sentence}; the next due time is {_local(next_due, task)}"
     findings = [Finding("frequency", words, False)]
@@ -102,6 +102,9 @@ def _not_due(task: Task, at: datetime, next_due: datetime) -> Explanation:
     coming = next(occurrences(without_windows, task.zone, at - without_windows.lasts), None)
     if task.rules.windows and coming is not None and coming <= at:
         findings = [Finding("window", f"only {', '.join(map(str, task.rules.windows))}", False), *findings]
+    second = at.replace(microsecond=0)
+    for tick in tick_history.between(tx, [task.name], second, second + SECOND, most=10)[task.name]:
+        findings.append(Finding("by hand", _recorded(tick)))
     return Explanation(at, False, "is not due", (Finding("zone", shift_near(task, at)), *findings))
 
 
@@ -166,6 +169,13 @@ def _rules(task: Task, due_at: datetime) -> Iterator[Finding]:
         yield Finding(
             "deadline", f"{_local(due_at + task.run_within, task)}, {duration(task.run_within.total_seconds())} on"
         )
+
+
+def _unrecorded(task: Task, due_at: datetime, now: datetime) -> str:
+    until = late_until(due_at, task.misfire, task.next_due)
+    if until is None or now <= until:
+        return "no clock has met it yet; one that runs before it is too late still does, unless the task is newer"
+    return "no clock has recorded it, or its row has been removed since"
 
 
 def _recorded(tick: Tick) -> str:

@@ -100,7 +100,7 @@ def test_an_instant_is_due_or_says_why_not_and_the_past_says_what_became_of_it(l
     assert unknown.verdict.startswith("no clock has recorded it")
     [still] = at_instant(tx, task, NOON + 20 * MINUTE, NOON + 24 * MINUTE, environment="test", ask=True)
     assert still.verdict.startswith("no clock has met it yet")
-    asked = NOON + 13 * MINUTE + timedelta(milliseconds=7)
+    asked = NOON + 14 * MINUTE + timedelta(milliseconds=7)
     looking.connection.execute(
         "INSERT INTO forecourt.ticks (task, due_at, status, call_id) VALUES (%s, %s, 'enqueued', 12)",
         (task.name, asked),

@@ -54,7 +54,8 @@ def described(
 
 def lines(row: dict[str, Any], zone: ZoneInfo, now: datetime) -> Iterator[list[str]]:
     """A task's lines of the list: one for each due time, the first with all the rest."""
-    when = ", ".join([row["sentence"], *(f"in {name}" for name in row["environments"]), *row["conditions"]])
+    added = ["added while it ran"] if row["stored"] else []
+    when = ", ".join([row["sentence"], *(f"in {name}" for name in row["environments"]), *row["conditions"], *added])
     first = [row["task"], when, row["cron"], row["timezone"]]
     if not row["next_due"]:
         yield [*first, "–", row["next_due_human"], _last(row, now)]

@@ -69,6 +69,9 @@ class Settings:
     log_format: Literal["auto", "text", "json"] = "auto"
     """auto: text on a terminal, one JSON object a line elsewhere."""
 
+    event_origins: tuple[str, ...] = ()
+    """Web sites whose pages may send events, beside the one at `base_url`: https://m.cars.example, with commas between."""
+
     web_host: str = "127.0.0.1"
     web_port: int = 8000
 
@@ -186,6 +189,14 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    found = tuple(_absolute_url(part.strip()).lower() for part in text.split(","))
+    for origin in found:
+        if origin.count("/") > 2:
+            raise ValueError(f"{origin!r} must end with its host, as in https://m.cars.example")
+    return found
+
+
 def _hours(text: str) -> tuple[time, time]:
     try:
         begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
@@ -217,6 +228,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "timezone": _zone,
     "base_url": _absolute_url,
     "quiet_hours": _hours,
+    "event_origins": _origins,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,

@@ -9,7 +9,7 @@ import psycopg
 
 def test_the_timetable_says_when_each_task_is_due_and_how_it_went(pages: httpx.Client, scene: dict[str, int]) -> None:
     page = pages.get("/schedule").text
-    assert "10 tasks on the timetable" in page
+    assert "11 tasks on the timetable" in page
     assert "The clock was heard of" in page
     assert "Mondays at 09:00" in page
     assert 'aria-label="The last 30 runs: 29 succeeded, 1 failed"' in page

@@ -25,6 +25,10 @@ COMMANDS = {
     "notices": ("forecourt.cli.notices:notices", "Notices and their mails: list, preview, resend."),
     "analytics": ("forecourt.cli.analytics:analytics", "The marketplace's events: aggregate, archive."),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate."),
+    "import": (
+        "forecourt.cli.imports:import_",
+        "Users, providers, listings, events: from CSV, Parquet or a MySQL dump.",
+    ),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),

@@ -1,4 +1,4 @@
-"""Events that come in by a function: who saw what, views counted once a visitor, programs apart."""
+"""Ways in: events by a function, photos with a preview and a hash, imports that go on where they were broken off."""
 
 from forecourt.database.schema import run_marketplace, undo_marketplace
 
@@ -260,11 +260,78 @@ SELECT (public.record_events(
     address, again_after
 ))[1]
 $$;
+
+-- A photo's picture for links is one of its files as well.
+CREATE OR REPLACE FUNCTION public.photo_keys(photos jsonb) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+SELECT array(
+    SELECT DISTINCT jsonb_array_elements_text(
+        jsonb_path_query_array(photos, '$[*] ? (@.type() == "string")')
+        || jsonb_path_query_array(photos, '$[*].key')
+        || jsonb_path_query_array(photos, '$[*].variants[*].key')
+        || jsonb_path_query_array(photos, '$[*].preview.key')
+    )
+)
+$$;
+
+-- The eight bytes of a photo's hash, each with its place: hashes that differ in seven bits share one.
+CREATE FUNCTION public.photo_bands(dhash bigint) RETURNS integer[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+SELECT ARRAY(SELECT place * 256 + ((dhash >> place * 8) & 255)::integer FROM generate_series(0, 7) AS place)
+$$;
+CREATE TABLE public.photo_hashes (
+    car_listing_id bigint NOT NULL REFERENCES public.car_listings ON DELETE CASCADE,
+    key            text   NOT NULL,
+    dhash          bigint NOT NULL,
+    PRIMARY KEY (car_listing_id, key)
+);
+CREATE INDEX photo_hashes_by_band ON public.photo_hashes USING gin (public.photo_bands(dhash));
+
+-- A photo that is on another listing as well, until somebody has looked at it.
+CREATE TABLE public.photo_twins (
+    id               bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    car_listing_id   bigint      NOT NULL REFERENCES public.car_listings ON DELETE CASCADE,
+    other_listing_id bigint      NOT NULL REFERENCES public.car_listings ON DELETE CASCADE,
+    key              text        NOT NULL,
+    other_key        text        NOT NULL,
+    bits             smallint    NOT NULL,
+    found_at         timestamptz NOT NULL DEFAULT now(),
+    settled_at       timestamptz,
+    settled_by       text,
+    UNIQUE (car_listing_id, key, other_listing_id)
+);
+CREATE INDEX photo_twins_other ON public.photo_twins (other_listing_id);
+
+-- A file that was imported, or is being: how far it is committed, so that the same file goes on from there.
+CREATE TABLE public.import_runs (
+    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind        text        NOT NULL,
+    file        text        NOT NULL,
+    digest      text        NOT NULL,
+    started_at  timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    read        bigint      NOT NULL DEFAULT 0,
+    imported    bigint      NOT NULL DEFAULT 0,
+    there       bigint      NOT NULL DEFAULT 0,
+    UNIQUE (kind, digest)
+);
+CREATE TABLE public.import_errors (
+    run_id bigint NOT NULL REFERENCES public.import_runs ON DELETE CASCADE,
+    number bigint NOT NULL,
+    line   bigint NOT NULL,
+    why    text   NOT NULL,
+    PRIMARY KEY (run_id, number)
+);
 """
 
+# `seen_by` and `photo_keys` stay: they answer as before, and look at more.
 DOWN = """
-DROP FUNCTION public.record_event, public.record_events, public.visitor_key, public.visitor_salt, public.program_kind;
-DROP TABLE public.event_requests, public.program_visits, public.views_counted, public.views_to_count, public.visitor_salts;
+DROP TABLE public.import_errors, public.import_runs, public.photo_twins, public.photo_hashes, public.event_requests,
+    public.program_visits, public.views_counted, public.views_to_count, public.visitor_salts;
+DROP FUNCTION public.photo_bands, public.record_event, public.record_events, public.visitor_key, public.visitor_salt,
+    public.program_kind;
 """
 
 

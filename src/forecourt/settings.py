@@ -72,6 +72,12 @@ class Settings:
     event_origins: tuple[str, ...] = ()
     """Web sites whose pages may send events, beside the one at `base_url`: https://m.cars.example, with commas between."""
 
+    photo_hook: str = ""
+    """module:function that gets each photo as a Pillow image and returns it, changed: to blur number plates, say."""
+
+    watermark: Path | None = None
+    """A picture with transparency that is laid over published photos."""
+
     web_host: str = "127.0.0.1"
     web_port: int = 8000
 
@@ -229,6 +235,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "base_url": _absolute_url,
     "quiet_hours": _hours,
     "event_origins": _origins,
+    "watermark": Path,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,

@@ -6,7 +6,6 @@ They are read by hand because every command reads them: the libraries for that t
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -60,9 +59,6 @@ class Settings:
 
     mail_from: str = "Forecourt <no-reply@localhost>"
     """The sender of every mail."""
-
-    quiet_hours: tuple[time, time] | None = None
-    """From and until when no mail is sent, by the clocks of its reader: 22:00-08:00. What was due then is sent at the end."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -203,16 +199,6 @@ def _origins(text: str) -> tuple[str, ...]:
     return found
 
 
-def _hours(text: str) -> tuple[time, time]:
-    try:
-        begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
-    except ValueError:
-        begin = end = time()
-    if begin == end or begin.tzinfo or end.tzinfo:
-        raise ValueError(f"expected two times of the day such as 22:00-08:00, not {text!r}")
-    return begin, end
-
-
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise ValueError(f"expected a port from 1 to 65535, not {text!r}")
@@ -233,7 +219,6 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "var": Path,
     "timezone": _zone,
     "base_url": _absolute_url,
-    "quiet_hours": _hours,
     "event_origins": _origins,
     "watermark": Path,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),

@@ -36,6 +36,7 @@ def test_an_event_is_kept_and_a_view_is_also_one_more_in_views_count(session: Se
     car = listing(session, views_count=41)
     for kind in ("view", "contact_phone", "contact_whatsapp", "favorite", "share"):
         assert record_event(car.id, kind, ip="203.0.113.7", user_agent=PHONE, session=session) == kind
+    assert {ip for _, _, ip in raw(session)} == {"203.0.113.0"}  # the default
     assert [kind for _, kind, _ in raw(session)] == ["view", "contact_phone", "contact_whatsapp", "favorite", "share"]
     assert views(session, car) == 42
     assert count_recorded_views(session=session) == {"views": 0, "listings": 0}
@@ -75,6 +76,24 @@ def test_programs_previews_and_pages_fetched_ahead_are_kept_apart_and_counted(se
     assert views(session, car) == 1
     counted = session.execute(text("SELECT kind, visits FROM program_visits ORDER BY kind")).all()
     assert [tuple(row) for row in counted] == [("ahead", 1), ("bot", 1), ("preview", 3)]
+
+
+def test_the_business_decides_what_is_a_program_what_of_an_address_is_kept_and_when_a_view_counts_again(
+    session: Session,
+) -> None:
+    car = listing(session)
+    changed = {"view_minutes": "5", "programs": "souq_cars,100%", "previews_count": "yes", "visitor_address": "kept"}
+    for name, value in changed.items():
+        session.execute(
+            text("INSERT INTO business_settings (name, value) VALUES (:name, :value)"), {"name": name, "value": value}
+        )
+    agents = [PHONE, "Souq_Cars/3.1", "SouqXCars/3.1", "Made 100% by a program", WHATSAPP]
+    outcomes = record_events([Event(car.id, "view", "203.0.113.7", agent) for agent in agents], session=session)
+    assert outcomes == ["view", "bot", "view", "bot", "view"]
+    assert {ip for _, _, ip in raw(session)} == {"203.0.113.7"}
+    session.execute(text("UPDATE views_counted SET counted_at = counted_at - interval '5 minutes'"))
+    record_event(car.id, "view", ip="203.0.113.7", user_agent=PHONE, session=session)
+    assert views(session, car) == 4
 
 
 def test_of_a_listing_that_there_is_not_nothing_is_kept(session: Session) -> None:

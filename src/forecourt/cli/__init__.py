@@ -23,6 +23,7 @@ COMMANDS = {
     "placements": ("forecourt.cli.placements:placements", "Sponsored and featured listings: list, extend."),
     "trash": ("forecourt.cli.trash:trash", "Listings in the trash: list, restore, purge."),
     "notices": ("forecourt.cli.notices:notices", "Notices and their mails: list, preview, resend."),
+    "settings": ("forecourt.cli.settings:settings", "What the business decides, without a deploy: list, set, unset."),
     "analytics": ("forecourt.cli.analytics:analytics", "The marketplace's events: aggregate, archive."),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate."),
     "import": (

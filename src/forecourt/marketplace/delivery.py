@@ -26,6 +26,7 @@ from forecourt.database import session as transaction
 from forecourt.jobs.context import current
 from forecourt.marketplace import letters
 from forecourt.marketplace.address import NoPublicAddress, public_address
+from forecourt.marketplace.business import business
 from forecourt.marketplace.kinds import STORED, Notice
 from forecourt.marketplace.mail import Mail, MailDelayed, MailRefused, ServerAway, compose, hand_over
 from forecourt.marketplace.quiet import quiet_until
@@ -158,7 +159,7 @@ def fail_lost_mails(*, session: Session) -> dict[str, int]:
 def _put_off_while_quiet(session: Session, reader: letters.Reader) -> None:
     """Raise Release in the reader's quiet hours."""
     now: datetime = session.scalars(text("SELECT clock_timestamp()")).one()
-    if (end := quiet_until(now, reader.zone, settings().quiet_hours)) is not None:
+    if (end := quiet_until(now, reader.zone, business(session).quiet_hours)) is not None:
         raise Release(
             end - now, f"quiet hours of the reader, until {end.astimezone(reader.zone):%H:%M} ({reader.zone.key})"
         )

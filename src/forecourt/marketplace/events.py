@@ -2,6 +2,7 @@
 
 A view by a person goes into the raw events and, once a visitor and listing in half an hour, into `views_count`. What programs do,
 the previews that messengers make of a link and pages fetched ahead among them, is kept under the type `bot` and counted by itself.
+What is kept of an address, the half hour, and what else is a program are business settings.
 """
 
 from collections import Counter
@@ -20,13 +21,6 @@ from forecourt.database import in_transaction_of
 from forecourt.database import session as transaction
 
 EventType: TypeAlias = Literal["view", "contact_phone", "contact_whatsapp", "favorite", "share"]
-Address: TypeAlias = Literal["kept", "truncated", "hashed"]
-
-ADDRESS: Address = "kept"
-"""What is kept of a visitor's address."""
-
-AGAIN_AFTER = 30
-"""Minutes after which another view of a listing by the same visitor counts in views_count again."""
 
 RECORD = """
 SELECT record_events(
@@ -35,9 +29,7 @@ SELECT record_events(
     %(ips)s::inet[],
     %(user_agents)s::text[],
     %(purposes)s::text[],
-    %(happened_at)s::timestamptz[],
-    %(address)s,
-    make_interval(mins => %(again_after)s)
+    %(happened_at)s::timestamptz[]
 )
 """
 TAKE_KEYS = """
@@ -135,7 +127,7 @@ def _taken(tx: psycopg.Connection[Any], keys: set[str]) -> set[str]:
 def _record(tx: psycopg.Connection[Any], events: Sequence[Event]) -> list[str]:
     if not events:
         return []
-    row = tx.execute(RECORD, {**_columns(events), "address": ADDRESS, "again_after": AGAIN_AFTER}).fetchone()
+    row = tx.execute(RECORD, _columns(events)).fetchone()
     assert row is not None
     outcomes: list[str] = row[0]
     return outcomes

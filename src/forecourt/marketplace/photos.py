@@ -12,6 +12,7 @@ from forecourt import Release, Session, job, report
 from forecourt.database import session as transaction
 from forecourt.jobs.context import current
 from forecourt.marketplace import twins
+from forecourt.marketplace.business import business
 from forecourt.marketplace.kinds import PhotosRefused, RefusedPhoto
 from forecourt.marketplace.notices import tell
 from forecourt.marketplace.pictures import BadPhotos, Refusal, StoredPhoto, process
@@ -23,12 +24,6 @@ from forecourt.settings import settings
 
 ELSEWHERE_SECONDS = 30
 """Until an upload that is not on this host is looked for again, by whichever worker claims the call then."""
-
-MOST = 20
-"""Photos of one listing."""
-
-GOOD_ONES = False
-"""Of a set with a bad photo: whether the good ones are taken."""
 
 EXISTS = text("SELECT EXISTS (SELECT FROM car_listings WHERE id = :listing_id)")
 LOCK = text(
@@ -54,11 +49,15 @@ OWNER = text("SELECT owner_id, title, slug FROM car_listings WHERE id = :listing
 def spool_images(args: dict[str, Any]) -> dict[str, Any]:
     """Move the pictures out of a call's arguments into storage, so that its row carries keys instead of megabytes.
 
-    Raises BadPhotos, which names the bad ones by their position, and then nothing stays in storage; and NotShared where the workers
-    would look for them elsewhere.
+    Raises BadPhotos, which names the bad ones by their position, BadUpload for more than a listing has, and then nothing stays in
+    storage; and NotShared where the workers would look for them elsewhere.
     """
     storage = Storage(settings().storage)
     require_shared(storage.root)
+    with transaction() as tx:
+        most = business(tx).photos_most
+    if len(args["images"]) > most:
+        raise BadUpload("too_many", f"{len(args['images'])} photos; a listing has at most {most}")
     keys, refused = _spooled(storage, args["images"])
     if refused:
         with storage.deleting() as delete:
@@ -88,6 +87,7 @@ def process_car_images(images: list[str], listing_id: int, add: bool = False, *,
         return {"photos": 0}
     hold(session, uploads)  # a call that is tried again may find them given up
     spared: list[Refusal] = []
+    found = business(session)
     try:
         if refused:
             raise BadPhotos(refused, len(images))
@@ -95,7 +95,9 @@ def process_car_images(images: list[str], listing_id: int, add: bool = False, *,
             storage,
             uploads,
             lambda keys: hold(session, keys),
-            spared=spared if GOOD_ONES else None,
+            widths=found.photo_widths,
+            quality=found.photo_quality,
+            spared=spared if found.photo_sets == "good" else None,
             told=lambda done: report(done, len(uploads), "photos"),
         )
     except BadPhotos as bad:
@@ -105,14 +107,14 @@ def process_car_images(images: list[str], listing_id: int, add: bool = False, *,
     if listing is None:  # it went while the pictures were decoded
         give_up(session, [*uploads, *_files(photos)])
         return {"photos": 0}
-    if add and len(listing.photos) + len(photos) > MOST:
-        raise BadUpload("too_many", f"the listing has {len(listing.photos)} photos, and {MOST} at most")
+    if add and len(listing.photos) + len(photos) > found.photos_most:
+        raise BadUpload("too_many", f"the listing has {len(listing.photos)} photos, and {found.photos_most} at most")
     _publish(session, listing_id, [*(listing.photos if add else []), *map(asdict, photos)], before=listing.keys)
     give_up(session, uploads)
     sizes = [variant.bytes for photo in photos for variant in photo.variants]
     counts = {"photos": len(photos), "files": len(sizes), "bytes": sum(sizes)}
-    if found := twins.note(session, listing_id, [(photo.key, photo.dhash) for photo in photos], keep_others=add):
-        counts["twins"] = found
+    if alike := twins.note(session, listing_id, [(photo.key, photo.dhash) for photo in photos], keep_others=add):
+        counts["twins"] = alike
     if spared:
         _tell(session, listing_id, uploads, spared, len(photos))
         counts["refused"] = len(spared)

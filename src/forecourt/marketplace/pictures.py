@@ -10,6 +10,7 @@ from io import BytesIO
 
 from PIL import Image, ImageOps
 
+from forecourt.marketplace.business import DEFAULTS
 from forecourt.marketplace.decoding import decode, resized
 from forecourt.marketplace.fingerprints import dhash, thumbhash
 from forecourt.marketplace.formats import BadPicture
@@ -29,18 +30,15 @@ __all__ = [
     "variants",
 ]
 
-WIDTHS = (1600, 800, 400)
-# Measured on a 12 MP photo: method 2 encodes 40 % faster than Pillow's default 4, for 5 % more bytes.
-QUALITY, METHOD = 80, 2
+WIDTHS, QUALITY = DEFAULTS.photo_widths, DEFAULTS.photo_quality
+METHOD = 2
+"""Measured on a 12 MP photo: method 2 encodes 40 % faster than Pillow's default 4, for 5 % more bytes."""
 
 PREVIEW = (1200, 630)
 """Pixels of the JPEG for link previews, which some of those who show them do not read as WebP."""
 
 SMALL = 128
 """Pixels of what placeholder and hash are made from: both look at the large features only."""
-
-# Part of every key: another recipe makes other bytes, which need another name. Raise the number when the steps change.
-_RECIPE = f"2 webp quality={QUALITY} method={METHOD} widths={WIDTHS}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +108,8 @@ def process(
     upload_keys: Sequence[str],
     hold: Callable[[list[str]], None] = lambda keys: None,
     *,
+    widths: tuple[int, ...] = WIDTHS,
+    quality: int = QUALITY,
     spared: list[Refusal] | None = None,
     told: Callable[[int], None] = lambda done: None,
 ) -> list[StoredPhoto]:
@@ -124,7 +124,7 @@ def process(
     refused: list[Refusal] = []
     for position, key in enumerate(upload_keys, start=1):
         try:
-            made.append(make(storage.read(key)))
+            made.append(make(storage.read(key), widths, quality))
         except BadPicture as bad:
             refused.append(Refusal(position, bad.code, bad.words))
         told(position)
@@ -148,33 +148,36 @@ def process(
     ]
 
 
-def variants(data: bytes) -> tuple[Variant, ...]:
+def variants(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) -> tuple[Variant, ...]:
     """The variants of one photo, widest first, at least one. Raises BadPicture."""
-    return make(data).variants
+    return make(data, widths, quality).variants
 
 
-def make(data: bytes) -> Made:
-    """What one photo becomes. The same bytes give the same keys and the same pictures, as long as the settings do.
+def make(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) -> Made:
+    """What one photo becomes, in `widths`, which stand widest first. The same bytes give the same keys and the same pictures, as
+    long as the settings do.
 
     A photo is never enlarged: one of 500 px gives widths 500 and 400, one of 300 px only 300. Raises BadPicture.
     """
     retouch = retouching()
-    picture, (width, height) = decode(data, max(WIDTHS[0], PREVIEW[0]))
-    name = hashlib.sha256(_RECIPE + retouch.recipe.encode() + data).hexdigest()[:32]
+    picture, (width, height) = decode(data, max(widths[0], PREVIEW[0]))
+    # Part of every key: another recipe makes other bytes, which need another name. Raise the number when the steps change.
+    recipe = f"2 webp quality={quality} method={METHOD} widths={widths}{retouch.recipe}".encode()
+    name = hashlib.sha256(recipe + data).hexdigest()[:32]
     stem = f"photos/{name[:2]}/{name[2:4]}/{name}"
     small = resized(picture, _within(picture.size, SMALL))
     picture = retouch.hooked(picture)
     preview = _preview(picture, retouch)
     made = []
-    for target in sorted({min(width, limit) for limit in WIDTHS}, reverse=True):
+    for target in sorted({min(width, limit) for limit in widths}, reverse=True):
         # Each from the one before: the large picture is resampled once.
         picture = resized(picture, (target, max(1, round(height * target / width))))
         out = BytesIO()
-        retouch.marked(picture).save(out, "WEBP", quality=QUALITY, method=METHOD)
+        retouch.marked(picture).save(out, "WEBP", quality=quality, method=METHOD)
         made.append(Variant(f"{stem}-{target}.webp", *picture.size, out.getvalue()))
     return Made(
         tuple(made),
-        Variant(f"{stem}-preview.jpg", *preview.size, _jpeg(preview)),
+        Variant(f"{stem}-preview.jpg", *preview.size, _jpeg(preview, quality)),
         thumbhash(small),
         f"{dhash(small) & (1 << 64) - 1:016x}",
     )
@@ -187,10 +190,10 @@ def _preview(picture: Image.Image, retouch: Retouching) -> Image.Image:
     return retouch.marked(ImageOps.fit(picture, size, Image.Resampling.LANCZOS))
 
 
-def _jpeg(picture: Image.Image) -> bytes:
+def _jpeg(picture: Image.Image, quality: int) -> bytes:
     out = BytesIO()
     picture.info.clear()
-    picture.save(out, "JPEG", quality=QUALITY, optimize=True)
+    picture.save(out, "JPEG", quality=quality, optimize=True)
     return out.getvalue()
 
 

@@ -25,9 +25,9 @@ with timetable.group("placements") as placements:
 
 with timetable.group("analytics") as analytics:
     analytics.add(aggregate_daily_analytics).daily_at("02:00").describe("Rolls yesterday's events up into daily stats")
-    analytics.add(archive_old_analytics, days=180).monthly_on(1, "03:00").describe("Moves old events to Parquet")
+    analytics.add(archive_old_analytics).monthly_on(1, "03:00").describe("Moves old events to Parquet")
 
-timetable.add(cleanup_soft_deleted).daily_at("04:00").describe("Deletes what was trashed over 30 days ago")
+timetable.add(cleanup_soft_deleted).daily_at("04:00").describe("Deletes what was in the trash for long enough")
 timetable.add(sweep_storage).daily_at("04:30").describe("Removes files to which nothing refers")
 timetable.add(generate_sitemap).daily_at("05:00").describe("Publishes the sitemap")
 timetable.add(notify_low_wallet_balance).weekly_on(MONDAY, "09:00").describe("Warns providers whose wallet runs dry")

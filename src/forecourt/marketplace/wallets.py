@@ -6,16 +6,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt import job
+from forecourt.marketplace.business import business
 from forecourt.marketplace.kinds import LowWalletBalance
 from forecourt.marketplace.notices import tell
 from forecourt.settings import settings
-
-DAYS_BETWEEN = 7
-"""Business days, not hours, from one warning to the next: a Monday's run that came late, or a change of clocks, doesn't
-cost a provider next Monday's warning."""
-
-RECOVERED = 1.2
-"""A wallet that was low is no longer so at this many times its limit: one that flaps around the limit has one episode."""
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +21,8 @@ CLOSE = text(
       AND wallet_balance >= :recovered * wallet_limit(wallet_currency, low_wallet_limit)
     """
 )
-# An empty wallet is not low but out of use, and told once: when it emptied since the last warning.
+# Business days, not hours, lie between two warnings: a Monday's run that came late, or a change of clocks, doesn't cost a provider
+# next Monday's warning. An empty wallet is not low but out of use, and told once: when it emptied since the last warning.
 WARN = text(
     """
     WITH low AS (
@@ -61,14 +56,15 @@ WARN = text(
 
 @job(queue="low", timeout=600)
 def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
-    """Tell each active provider whose balance is below its limit, at most once in seven days however often this runs.
+    """Tell each active provider whose balance is below its limit, at most once in `wallet_days` however often this runs.
 
-    The limit is the provider's own, else its currency's in `wallet_limits`, else 50. A balance that flaps around it within the
-    week is told once. A wallet that emptied since the last warning is told once more. `updated_at` stays: a warning changes no
-    public page.
+    The limit is the provider's own, else its currency's, else `wallet_limit`. A balance that flaps around it is one episode, until
+    it is at `wallet_recovered` times its limit. A wallet that emptied since the last warning is told once more. `updated_at` stays:
+    a warning changes no public page.
     """
-    session.execute(CLOSE, {"recovered": RECOVERED})
-    low = session.execute(WARN, {"days": DAYS_BETWEEN, "zone": settings().timezone}).all()
+    found = business(session)
+    session.execute(CLOSE, {"recovered": found.wallet_recovered})
+    low = session.execute(WARN, {"days": found.wallet_days, "zone": settings().timezone}).all()
     due = [row for row in low if row.id is not None]
     told = tell(
         session,

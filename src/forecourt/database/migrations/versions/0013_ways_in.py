@@ -125,7 +125,7 @@ CREATE INDEX event_requests_by_time ON public.event_requests (asked_at);
 
 -- Record events, in the caller's transaction. Returns what became of each, in their order: its type, `bot` for a program's, or
 -- `unknown` for a listing that there is not. `address`: what is kept of the visitor's, `kept`, `truncated` (/24, /48) or `hashed`
--- (see visitor_key). `again_after`: when another view of the same visitor and listing counts in views_count again.
+-- (see visitor_key), NULL as the business setting has it. The settings view_minutes, programs and previews_count hold as well.
 CREATE FUNCTION public.record_events(
     listing_ids bigint[],
     event_types text[],
@@ -133,15 +133,21 @@ CREATE FUNCTION public.record_events(
     user_agents text[]        DEFAULT NULL,
     purposes    text[]        DEFAULT NULL,
     happened_at timestamptz[] DEFAULT NULL,
-    address     text          DEFAULT 'kept',
-    again_after interval      DEFAULT '30 minutes'
+    address     text          DEFAULT NULL
 ) RETURNS text[]
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    today    bytea;
-    wrong    text;
-    outcomes text[];
+    kept        text     := coalesce(address, public.business_setting('visitor_address', 'truncated'));
+    again_after interval := make_interval(mins => public.business_setting('view_minutes', '30')::integer);
+    previews    boolean  := public.business_setting('previews_count', 'no') = 'yes';
+    programs    text[]   := ARRAY(
+        SELECT '%' || regexp_replace(part, '([%_\])', '\\1', 'g') || '%'
+        FROM string_to_table(nullif(public.business_setting('programs', 'none'), 'none'), ',') AS part
+    );
+    today       bytea    := public.visitor_salt();
+    wrong       text;
+    outcomes    text[];
 BEGIN
     SELECT coalesce(quote_literal(t), 'NULL') INTO wrong
     FROM unnest(event_types) AS t
@@ -152,8 +158,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'There are view, contact_phone, contact_whatsapp, favorite and share.';
     END IF;
-    IF address IS NULL OR address NOT IN ('kept', 'truncated', 'hashed') THEN
-        RAISE EXCEPTION 'address: % is not one of kept, truncated, hashed', coalesce(quote_literal(address), 'NULL')
+    IF kept NOT IN ('kept', 'truncated', 'hashed') THEN
+        RAISE EXCEPTION 'address: % is not one of kept, truncated, hashed', quote_literal(kept)
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT t::text INTO wrong
@@ -164,7 +170,6 @@ BEGIN
         RAISE EXCEPTION 'an event of % cannot be recorded', wrong
             USING ERRCODE = 'invalid_parameter_value', HINT = 'It may be seven days old; older ones are imported.';
     END IF;
-    today := public.visitor_salt();
     WITH given AS MATERIALIZED (
         SELECT n, listing_id, type, user_ip, left(user_agent, 500) AS user_agent, left(purpose, 100) AS purpose,
                coalesce(at, now()) AS at,
@@ -175,8 +180,14 @@ BEGIN
     ),
     agents AS MATERIALIZED (
         -- The patterns are dear, and many visitors have one of few browsers.
-        SELECT agent, public.program_kind(user_agent, purpose) AS program
+        SELECT agent,
+               CASE
+                   WHEN kind IS NULL AND lower(user_agent) LIKE ANY (programs) THEN 'bot'
+                   WHEN kind = 'preview' AND previews THEN NULL
+                   ELSE kind
+               END AS program
         FROM (SELECT DISTINCT agent, user_agent, coalesce(purpose, '') AS purpose FROM given) AS each
+        CROSS JOIN public.program_kind(user_agent, purpose) AS kind
     ),
     known AS MATERIALIZED (
         SELECT id
@@ -194,7 +205,7 @@ BEGIN
     recorded AS (
         INSERT INTO public.car_listing_analytics (car_listing_id, event_type, user_ip, created_at)
         SELECT listing_id, outcome,
-               CASE address
+               CASE kept
                    WHEN 'kept' THEN user_ip
                    WHEN 'truncated' THEN network(set_masklen(user_ip, CASE family(user_ip) WHEN 4 THEN 24 ELSE 48 END))::inet
                    WHEN 'hashed' THEN visitor
@@ -250,14 +261,13 @@ CREATE FUNCTION public.record_event(
     user_agent  text        DEFAULT NULL,
     purpose     text        DEFAULT NULL,
     happened_at timestamptz DEFAULT NULL,
-    address     text        DEFAULT 'kept',
-    again_after interval    DEFAULT '30 minutes'
+    address     text        DEFAULT NULL
 ) RETURNS text
 LANGUAGE sql
 AS $$
 SELECT (public.record_events(
     ARRAY[listing_id], ARRAY[event_type], ARRAY[user_ip], ARRAY[user_agent], ARRAY[purpose], ARRAY[happened_at],
-    address, again_after
+    address
 ))[1]
 $$;
 

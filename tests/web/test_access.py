@@ -13,6 +13,7 @@ from forecourt.cli import forecourt
 from forecourt.cli.errors import Refused
 from forecourt.cli.web import listening
 from forecourt.operations import passwords, people
+from forecourt.operations.tokens import digest
 from forecourt.web import access
 from forecourt.web.people import Role
 from forecourt.web.table import RULES
@@ -114,7 +115,7 @@ def test_the_cookie_cannot_be_read_by_scripts_and_the_database_does_not_know_it(
     assert re.search("HttpOnly", cookie)
     assert re.search("SameSite=lax", cookie)
     token = house.cookies[access.COOKIE]
-    assert tx.execute("SELECT digest FROM forecourt.sessions").fetchone() == (access.digest(token),)
+    assert tx.execute("SELECT digest FROM forecourt.sessions").fetchone() == (digest(token),)
 
 
 def test_signing_out_ends_the_session_for_whoever_has_its_cookie(house: httpx.Client) -> None:

@@ -35,6 +35,21 @@ OPERATOR = {
     ("POST", "/failures/retry"), ("POST", "/workers/restart"),
 }  # fmt: skip
 ADMIN = {("POST", "/queues/clear"), ("POST", "/calls/{id:int}/forget"), ("POST", "/failures/forget")}
+VIEWER |= {
+    ("GET", f"/api/v1/{path}")
+    for path in (
+        "openapi.json", "me", "overview", "night", "doctor", "marketplace", "audit", "queues", "calls", "calls/{id:path}",
+        "failures", "failures/calls", "failures/ids", "workers", "performance", "tasks", "tasks/{task:path}", "occurrences",
+    )
+}  # fmt: skip
+OPERATOR |= {
+    ("POST", f"/api/v1/{path}")
+    for path in (
+        "queues/pause", "queues/resume", "calls/cancel", "failures/retry", "failures/retry-matching", "workers/restart",
+        "schedule/trigger", "schedule/pause", "schedule/resume",
+    )
+}  # fmt: skip
+ADMIN |= {("POST", f"/api/v1/{path}") for path in ("queues/clear", "failures/forget", "failures/forget-matching")}
 ROLES = {None: EVERYBODY, Role.VIEWER: VIEWER, Role.OPERATOR: OPERATOR, Role.ADMIN: ADMIN}
 
 
@@ -53,7 +68,7 @@ def sign_in(house: httpx.Client, name: str, password: str = PASSWORD, to: str = 
 
 
 def a_path(rule: str) -> str:
-    return rule.replace("{name:path}", "high").replace("{id:int}", "7")
+    return re.sub(r"\{(\w+):\w+\}", lambda found: {"name": "high", "id": "7"}.get(found[1], "heartbeat"), rule)
 
 
 def test_every_route_stands_in_the_table_of_roles() -> None:
@@ -77,6 +92,9 @@ def test_without_signing_in_nothing_but_the_form_and_the_probes_answers(house: h
         answer = house.request(rule.method, a_path(rule.path), headers=OURS, follow_redirects=False)
         if (rule.method, rule.path) in EVERYBODY:
             assert answer.status_code in (200, 403), rule
+        elif rule.path.startswith("/api/"):
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="forecourt"'), rule
+            assert answer.headers["content-type"] == "application/problem+json"
         elif rule.method == "GET":
             assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/login"), rule
         else:

@@ -7,6 +7,7 @@ from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
 from forecourt.web.actions import workers as worker_actions
 from forecourt.web.actions.preferences import prefer
+from forecourt.web.api import serving
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
 from forecourt.web.pages.calls import calls
@@ -57,4 +58,5 @@ RULES = (
     Rule("POST", "/logout", login.sign_out, Role.VIEWER),
     Rule("GET", "/settings", preferences, Role.VIEWER),
     Rule("POST", "/settings", prefer, Role.VIEWER),
+    *serving.rules(),
 )

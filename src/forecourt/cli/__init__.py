@@ -31,7 +31,7 @@ COMMANDS = {
         "Users, providers, listings, events: from CSV, Parquet or a MySQL dump.",
     ),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
-    "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
+    "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user, token."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),
     "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),

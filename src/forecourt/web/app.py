@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 
 from forecourt.database.private import PrivateServerError
 from forecourt.settings import settings
-from forecourt.web import files, health, refusals
+from forecourt.web import events, files, health, refusals
 from forecourt.web.access import SignIn
 from forecourt.web.application import CannotLoad
 from forecourt.web.guard import OWN_NAMES, HostGuard, OriginGuard, hostname
@@ -28,7 +28,7 @@ def create_app() -> Starlette:
         middleware=[
             Middleware(SafeHeaders),
             Middleware(HostGuard, hosts=hosts, everywhere=probes),
-            Middleware(OriginGuard, public=urlsplit(settings().base_url).netloc, everywhere=probes),
+            Middleware(OriginGuard, public=urlsplit(settings().base_url).netloc, everywhere=probes | {events.PATH}),
         ],
         exception_handlers={
             Unchanged: refusals.unchanged,

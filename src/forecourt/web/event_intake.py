@@ -26,9 +26,10 @@ MOST_WAITING = 20_000
 
 
 class EventIntake:
-    """Records requests, together where they come together. It belongs to one event loop."""
+    """Records requests, together where they come together. Its server is one, with one event loop."""
 
     def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[tuple[Request, asyncio.Future[Counts]]] = []
         self._events = 0
         self._writer: asyncio.Task[None] | None = None
@@ -36,14 +37,22 @@ class EventIntake:
     async def record(self, request: Request) -> Counts:
         """What became of a request's events, once they are committed. Raises HTTPException 503 while too many wait, 422 for events
         that the database refuses; and what it raises when it is out of reach."""
+        loop = self._running()
         if self._events + len(request.events) > MOST_WAITING:
             raise HTTPException(503, "too many events wait to be recorded; send these again", {"Retry-After": "1"})
-        answer: asyncio.Future[Counts] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Counts] = loop.create_future()
         self._waiting.append((request, answer))
         self._events += len(request.events)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         return await answer
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        """The loop at hand. What waited for another waits for ever: its server has ended."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._waiting, self._events, self._writer = loop, [], 0, None
+        return loop
 
     async def _write(self) -> None:
         while self._waiting:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forecourt.web import answers
+from forecourt.web import answers, bearer
 
 OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -59,7 +59,9 @@ class HostGuard:
         if hostname(f"//{host}") in self._hosts:
             await self._app(scope, receive, send)
             return
-        refusal = answers.error(403, f"{host!r} is not a name of this server: set FORECOURT_BASE_URL to its address")
+        refusal = answers.refusal(
+            scope["path"], 403, f"{host!r} is not a name of this server: set FORECOURT_BASE_URL to its address"
+        )
         await refusal(scope, receive, send)
 
 
@@ -67,6 +69,7 @@ class OriginGuard:
     """Refuses a request that would change something unless one of this server's own pages sent it.
 
     Browsers say where a form stands: by Sec-Fetch-Site where the address is https or this machine's, and by Origin everywhere.
+    A request that bears a token is a program's: it need not say so, and goes on without its cookies.
     `everywhere`: paths that change nothing, whatever is asked of them.
     """
 
@@ -76,18 +79,25 @@ class OriginGuard:
         self._everywhere = everywhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and bearer.shown(Headers(scope=scope)) is not None:
+            without = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+            await self._app({**scope, "headers": without}, receive, send)
+            return
         harmless = scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS")
         if harmless or scope["path"] in self._everywhere:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         if why := foreign(headers, self._public):
-            refusal = answers.error(
-                403, f"{why}, so nothing was done. Open the page on this server and press the button there"
-            )
+            refusal = answers.refusal(scope["path"], 403, f"{why}, so nothing was done. {self._instead(scope['path'])}")
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    def _instead(self, path: str) -> str:
+        if path.startswith(answers.API):
+            return "A program sends a token, Authorization: Bearer; see: forecourt web token add NAME"
+        return "Open the page on this server and press the button there"
 
 
 def foreign(headers: Headers, public: str) -> str | None:

@@ -132,7 +132,7 @@ class _Form:
         if self._is_file:
             self._files += 1
             if self._files > self._most:
-                raise HTTPException(422, f"more than {self._most} photos; a listing has {self._most} at most")
+                raise HTTPException(422, f"more photos than the {self._most} that the listing has room for")
             self._receipt = Receipt()
 
     def _data(self, data: bytes, start: int, end: int) -> None:

@@ -1,5 +1,6 @@
 """`/api/v1/listings/ID/photos`: photos come in, the answer is the id of the call that makes them, and GET tells how far it is."""
 
+import re
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from forecourt.jobs.dispatch import Call
+from forecourt.marketplace.business import business
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.pictures import BadPhotos
 from forecourt.marketplace.shared import NotShared, require_shared
@@ -19,11 +21,10 @@ from forecourt.store import inspection, progress
 from forecourt.web import answers, database
 from forecourt.web.photo_bodies import RefusedUpload, receive
 
-MOST = 20
 LONGEST_JSON = 64 * 1024 * 1024
 """Bytes: two photos of the largest size as base64, or a dozen of a phone's."""
 
-EXISTS = "SELECT EXISTS (SELECT FROM public.car_listings WHERE id = %(id)s AND deleted_at IS NULL)"
+PHOTOS = "SELECT jsonb_array_length(photos) FROM public.car_listings WHERE id = %(id)s AND deleted_at IS NULL"
 STATES = {"ready": "waiting", "scheduled": "waiting", "finished": "done"}
 
 
@@ -39,18 +40,18 @@ async def replace(request: Request) -> Response:
 
 async def progress_of(request: Request) -> Response:
     """How far a call of `add` or `replace` is, and what came of it."""
-    listing_id, call_id = request.path_params["id"], request.path_params["call"]
+    listing_id, call_id = _number(request, "id"), _number(request, "call")
     return await run_in_threadpool(_progress, listing_id, call_id)
 
 
 async def _enter(request: Request, *, add: bool) -> Response:
-    listing_id: int = request.path_params["id"]
-    await run_in_threadpool(_require, listing_id)
+    listing_id = _number(request, "id")
+    room = await run_in_threadpool(_room, listing_id, add)
     storage = Storage(settings().storage)
     kept: list[str] = []
     try:
         await run_in_threadpool(require_shared, storage.root)
-        images = await _images(request, storage, kept)
+        images = await _images(request, storage, room, kept)
     except (RefusedUpload, NotShared) as error:
         await run_in_threadpool(_forget, storage, kept)
         return _refusal(error)
@@ -66,21 +67,35 @@ async def _enter(request: Request, *, add: bool) -> Response:
     return JSONResponse(content, 202, headers={"Location": where, "Cache-Control": "no-store"})
 
 
-def _require(listing_id: int) -> None:
+def _number(request: Request, name: str) -> int:
+    written: str = request.path_params[name]
+    if not re.fullmatch(r"[0-9]{1,18}", written):
+        raise HTTPException(404, f"{written[:60]!r} is not the number of a listing, or of a call about its photos")
+    return int(written)
+
+
+def _room(listing_id: int, add: bool) -> int:
+    """How many photos the listing has room for. Raises HTTPException for one that there is not, or is full."""
     with database.reading() as look:
-        row = look.tx.execute(EXISTS, {"id": listing_id}).fetchone()
-    if row is None or not row[0]:
+        row = look.tx.execute(PHOTOS, {"id": listing_id}).fetchone()
+        most = business(look.tx).photos_most
+    if row is None:
         raise HTTPException(404, f"there is no listing {listing_id}")
+    if add and row[0] >= most:
+        raise HTTPException(
+            422, f"listing {listing_id} has {row[0]} photos, and {most} at most; PUT puts others in their place"
+        )
+    return most - row[0] if add else most
 
 
-async def _images(request: Request, storage: Storage, kept: list[str]) -> list[str]:
+async def _images(request: Request, storage: Storage, most: int, kept: list[str]) -> list[str]:
     if request.headers.get("content-type", "").startswith("application/json"):
-        return await _json(request, storage)
-    await receive(request, storage, MOST, kept)
+        return await _json(request, storage, most)
+    await receive(request, storage, most, kept)
     return kept
 
 
-async def _json(request: Request, storage: Storage) -> list[str]:
+async def _json(request: Request, storage: Storage, most: int) -> list[str]:
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -93,8 +108,8 @@ async def _json(request: Request, storage: Storage) -> list[str]:
     images = given.get("images") if isinstance(given, dict) else None
     if not isinstance(images, list) or not images or not all(isinstance(image, str) for image in images):
         raise HTTPException(422, 'send {"images": [...]}, each a photo as base64, or the key of an upload')
-    if len(images) > MOST:
-        raise HTTPException(422, f"{len(images)} photos; a listing has {MOST} at most")
+    if len(images) > most:
+        raise HTTPException(422, f"{len(images)} photos, more than the {most} that the listing has room for")
     for position, key in enumerate(images, start=1):
         if key.startswith(INCOMING) and not await run_in_threadpool(_is_stored, storage, key):
             raise HTTPException(422, f"photo {position} of {len(images)}: nothing is stored under {key[:200]!r}")
@@ -128,9 +143,12 @@ def _refusal(error: RefusedUpload | BadUpload | NotShared) -> Response:
         case BadUpload(code=code, words=words):
             refused = [{"code": code, "words": words}]
         case _:
-            return answers.error(503, str(error))
-    content = {"status": "error", "message": "no photo was taken", "refused": refused}
-    return JSONResponse(content, 422, headers={"Cache-Control": "no-store"})
+            return answers.problem(503, str(error))
+    return answers.problem(422, f"no photo was taken: {_words(refused[0])}", refused=refused)
+
+
+def _words(refused: dict[str, Any]) -> str:
+    return f"photo {refused['position']}: {refused['words']}" if "position" in refused else str(refused["words"])
 
 
 def _progress(listing_id: int, call_id: int) -> Response:

@@ -1,7 +1,7 @@
 """How many events one visitor may send in a minute. Counted in this process, in memory: an address is never written down."""
 
-import time
 from collections import Counter
+from time import monotonic
 
 from forecourt.marketplace.events import Event
 
@@ -22,7 +22,7 @@ class VisitorRate:
         """Whether this is one too many of its visitor; counts it. One without an address is nobody's."""
         if event.ip is None:
             return False
-        minute = int(time.monotonic() // 60)
+        minute = int(monotonic() // 60)
         if minute != self._minute or len(self._seen) > MOST_VISITORS:
             self._minute = minute
             self._seen.clear()

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from forecourt.operations import bulk, failures
 from forecourt.operations.failures import PORTION, Action
-from forecourt.store import activity, failed
+from forecourt.store import failed
 from forecourt.store.failed import Filter
 from forecourt.web.actions.common import meant
 from forecourt.web.application import application
@@ -17,7 +17,6 @@ from forecourt.web.page import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
 from forecourt.web.templating import shell
-from forecourt.web.verdict import DEAD
 from forecourt.web.words import some
 
 
@@ -45,7 +44,9 @@ def _act(request: Request, form: Form, action: Action) -> Response:
             words = f"{some(count, 'call')} {'ready again' if action == 'retry' else 'forgotten'}."
             stayed = f" {len(ids) - count} stay: a call with the same unique key lives." if count < len(ids) else ""
             return back(form, words + stayed, command=command)
-        call = bulk.start(tx, action, chosen, who=who, queue=_served(activity.of_workers(tx)), count=len(ids))
+        call = bulk.start(
+            tx, action, chosen, who=who, queue=bulk.least_urgent(tx, application().queues), count=len(ids)
+        )
     doing = "retried" if action == "retry" else "forgotten"
     return back(
         form | {"back": f"/calls/{call.id}"},
@@ -69,12 +70,6 @@ def _filter(form: Form) -> Filter:
     if chosen == Filter():
         raise HTTPException(400, "The form names neither a job, nor a queue, nor an error, nor a time")
     return chosen
-
-
-def _served(workers: list[activity.Worker]) -> str:
-    """The least urgent queue that a live worker serves, so that the call runs and keeps nothing waiting."""
-    alive = [worker for worker in workers if worker.silent <= DEAD and worker.queues]
-    return alive[0].queues[-1] if alive else application().queues[-1]
 
 
 def _command(action: Action, chosen: Filter) -> str:

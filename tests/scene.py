@@ -18,6 +18,9 @@ OUTPUTS = {
     "sweep_storage": {"uploads": 3, "photos": 12, "unfinished": 1},
     "fail_lost_mails": {"failed": 0},
     "count_recorded_views": {"views": 41, "listings": 17},
+    "remind_of_ending_sponsorships": {"ending": 12, "reminded": 12},
+    "notify_emptied_wallets": {"emptied": 2, "notified": 1, "already_told": 1},
+    "send_digests": {"digests": 4},
     "heartbeat": None,
 }
 

@@ -14,7 +14,7 @@ from forecourt.database import engine, in_transaction_of
 from forecourt.marketplace.app import app
 from forecourt.marketplace.business import DEFAULTS
 from forecourt.schedule.clock import Clock
-from forecourt.store import ticks
+from forecourt.store import tick_history
 
 PART_7 = {
     "Expire Sponsored | Daily | 00:01": ("expire_sponsored_listings", "Daily at 00:01", "1 0 * * *"),
@@ -125,7 +125,7 @@ def test_part_6_the_heartbeat_comes_every_minute(session: Session) -> None:
     clock = Clock(app.timetable, engine(), environment="local")
     clock.begin(datetime(2026, 11, 23, 10, 0, tzinfo=UTC))
     clock.run_once(datetime(2026, 11, 23, 10, 1, tzinfo=UTC))
-    [tick] = ticks.history(in_transaction_of(session), task="heartbeat")
+    [tick] = tick_history.history(in_transaction_of(session), task="heartbeat")
     assert (tick.status, tick.due_at) == ("enqueued", datetime(2026, 11, 23, 10, 1, tzinfo=UTC))
 
 

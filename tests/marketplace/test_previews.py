@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from forecourt.database import engine
 from forecourt.marketplace import photos
 from forecourt.marketplace.fingerprints import dhash, thumbhash
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.pictures import make
 from forecourt.marketplace.retouching import CannotRetouch
-from forecourt.marketplace.storage import Storage
 from forecourt.marketplace.twins import Twin, settle, twins
 from forecourt.settings import settings
 
@@ -105,7 +105,7 @@ def test_photos_are_added_behind_those_that_a_listing_has_up_to_its_limit(sessio
             image = b64encode(jpeg(Image.new("RGB", (64, 48), colour))).decode()
             process_car_images([image], car.id, number > 0, session=own)
     session.refresh(car)
-    storage = Storage(settings().storage)
+    storage = Folder(settings().storage)
     shown = [opened(storage.read(photo["key"])).convert("RGB").getpixel((5, 5)) for photo in car.photos]
     assert [max(range(3), key=colour.__getitem__) for colour in shown] == [1, 0, 1]
     session.execute(text("INSERT INTO business_settings (name, value) VALUES ('photos_most', '3')"))

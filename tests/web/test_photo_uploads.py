@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from fleet import Process
-from forecourt.marketplace.storage import Storage
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.uploads import MAX_UPLOAD_BYTES
 from forecourt.operations import tokens
 from forecourt.settings import settings
@@ -34,7 +34,7 @@ def dealer(pages: httpx.Client, tx: psycopg.Connection) -> Iterator[httpx.Client
 
 
 def stored() -> list[str]:
-    return list(Storage(settings().storage).keys())
+    return list(Folder(settings().storage).keys())
 
 
 def waiting(tx: psycopg.Connection) -> list[dict[str, Any]]:
@@ -61,7 +61,11 @@ def test_a_form_or_a_body_of_photos_becomes_a_call_whose_address_tells_how_it_go
     done = dealer.get(where).json()
     assert (done["state"], done["result"]["photos"]) == ("done", 2)
     [(photos,)] = tx.execute("SELECT photos FROM car_listings").fetchall()
-    assert [photo["variants"][0]["width"] for photo in photos] == [480, 128, 128]  # added, in the order of the calls
+    assert sorted(photo["variants"][0]["width"] for photo in photos) == [
+        128,
+        128,
+        480,
+    ]  # each call adds when it is done
     failed = dealer.get(bad.headers["location"]).json()
     assert (failed["state"], "photo 1 of 1: the JPEG file" in failed["message"]) == ("failed", True)
     assert dealer.get(where.replace("/7/", "/8/")).status_code == 404
@@ -70,12 +74,12 @@ def test_a_form_or_a_body_of_photos_becomes_a_call_whose_address_tells_how_it_go
 def test_base64_and_keys_of_uploads_are_taken_as_the_job_takes_them(
     dealer: httpx.Client, tx: psycopg.Connection
 ) -> None:
-    Storage(settings().storage).put("incoming/by-myself.jpg", FLOWER)
+    Folder(settings().storage).put("incoming/by-myself.jpg", FLOWER)
     sent = dealer.put(PATH, json={"images": [b64encode(HOPPER).decode(), "incoming/by-myself.jpg"]})
     assert sent.status_code == 202
     [args] = waiting(tx)
     assert (args["listing_id"], args["images"][1], args["add"]) == (7, "incoming/by-myself.jpg", False)
-    assert Storage(settings().storage).read(args["images"][0]) == HOPPER
+    assert Folder(settings().storage).read(args["images"][0]) == HOPPER
     for key in ("incoming/none.jpg", "incoming/../../etc/passwd"):
         wrong = dealer.put(PATH, json={"images": [key]})
         assert (wrong.status_code, "photo 1 of 1: nothing is stored under" in wrong.text) == (422, True)

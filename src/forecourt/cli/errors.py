@@ -15,6 +15,12 @@ class Failed(Ended):
     code = FAILED
 
 
+class Degraded(Ended):
+    """It was done, and something is not well."""
+
+    code = DEGRADED
+
+
 class Refused(Ended):
     """Nothing was done, because nobody confirmed it or it would do harm."""
 
@@ -86,6 +92,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.marketplace.business_changes import UnknownSetting
     from forecourt.marketplace.placed import NotPlaced
     from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
+    from forecourt.marketplace.storage import StorageError, StorageUnavailable
     from forecourt.marketplace.trashed import NotInTrash
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
 
@@ -100,7 +107,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return REFUSED, str(error)
         case SitemapError():
             return HELD, str(error)
-        case ArchiveError() | SchemaTooOld() | WrongEncoding():
+        case ArchiveError() | StorageError() | StorageUnavailable() | SchemaTooOld() | WrongEncoding():
             return FAILED, str(error)
         case NoSuchApplication() | TimetableError() | WrongArguments() | ValueError():
             return USAGE, str(error)

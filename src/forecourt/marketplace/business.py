@@ -90,7 +90,6 @@ class Business:
         10, whole(1, 1000), "mails to one user on one day of theirs; the rest waits for the next"
     )
     digest_at: time = _setting(time(8), time_of_day(), "when a digest is sent, by its reader's own clocks")
-    webhook_days: int = _setting(2, whole(1, 14), "days for which a webhook that does not answer is tried")
 
 
 CURRENCIES: Mapping[str, Decimal] = {

@@ -23,7 +23,7 @@ CURRENCY = re.compile(r"wallet_limit\.([A-Z]{3})")
 CHANGED = "SELECT name, changed_at, changed_by FROM public.business_settings"
 LIMITS = "SELECT 'wallet_limit.' || currency AS name, amount FROM public.wallet_limits ORDER BY currency"
 PROVIDERS = """
-SELECT 'wallet_limit.provider.' || id AS name, low_wallet_limit AS amount, name AS provider
+SELECT 'wallet_limit.provider.' || id AS name, low_wallet_limit AS amount
 FROM public.car_providers
 WHERE low_wallet_limit IS NOT NULL
 ORDER BY id
@@ -79,6 +79,11 @@ class Written:
     def changed(self) -> bool:
         return self.value != self.default
 
+    @property
+    def of_wallets(self) -> bool:
+        """Whether it is the limit of a currency or a provider."""
+        return self.name not in KINDS
+
 
 def listed(tx: Connection[Any]) -> list[Written]:
     """All settings, and the limits of wallets by currency and of the first 500 providers that have their own."""
@@ -91,17 +96,16 @@ def _listed(tx: Connection[Any], found: Any, changes: dict[str, Any]) -> Iterato
         value, default = kind.write(getattr(found, name)), kind.write(getattr(DEFAULTS, name))
         row = changes.get(name)
         yield Written(name, value, default, kind.expected, WORDS[name], row and row.changed_at, row and row.changed_by)
-        if name == "wallet_limit":
-            for limit in _rows(tx, LIMITS):
-                currency = limit.name[-3:]
-                yield _limit(limit.name, limit.amount, f"the same, of wallets in {currency}", CURRENCIES.get(currency))
-            for limit in _rows(tx, PROVIDERS):
-                yield _limit(limit.name, limit.amount, f"the same, of the provider {limit.provider}")
+    for limit in (*_rows(tx, LIMITS), *_rows(tx, PROVIDERS)):
+        yield _limit(limit.name, limit.amount)
 
 
-def _limit(name: str, amount: Any, words: str, default: Any = None) -> Written:
+def _limit(name: str, amount: Any) -> Written:
     kind = KINDS["wallet_limit"]
-    return Written(name, kind.write(amount), default and kind.write(default), kind.expected, words)
+    default = CURRENCIES.get(name.removeprefix("wallet_limit."))
+    _, _, whose = name.partition(".")
+    words = f"a wallet of {whose.replace('.', ' ')} is low below it"
+    return Written(name, kind.write(amount), None if default is None else kind.write(default), kind.expected, words)
 
 
 def change(tx: Connection[Any], name: str, typed: str, *, who: str) -> Written:
@@ -114,8 +118,9 @@ def change(tx: Connection[Any], name: str, typed: str, *, who: str) -> Written:
         raise ValueError(f"{name}: expected {kind.expected}, not {typed!r}") from None
     before = _write(tx, name, value, kind.write(value), who)
     audit.record(tx, who, "settings set", {"name": name, "value": kind.write(value), "before": before})
-    words = WORDS.get(name, f"{WORDS['wallet_limit'].partition(',')[0]}, {name.removeprefix('wallet_limit.')}")
-    return Written(name, kind.write(value), None, kind.expected, words)
+    if name not in KINDS:
+        return _limit(name, value)
+    return Written(name, kind.write(value), kind.write(getattr(DEFAULTS, name)), kind.expected, WORDS[name])
 
 
 def unset(tx: Connection[Any], name: str, *, who: str) -> bool:

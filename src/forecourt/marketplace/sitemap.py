@@ -12,6 +12,7 @@ from html import escape
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -20,10 +21,12 @@ from sqlalchemy import Connection, text
 
 from forecourt import job
 from forecourt.database import engine, in_transaction_of, session
+from forecourt.marketplace import places
 from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.business import business
 from forecourt.marketplace.durable import make_folder
 from forecourt.marketplace.paging import pages
+from forecourt.marketplace.sitemap_bucket import send
 from forecourt.marketplace.urlset import (
     MAX_LOC,
     MAX_URLS,
@@ -106,7 +109,7 @@ SECTIONS = (
 
 @job(queue="low", timeout=3600, fail_on=(SitemapShrankError, NoPublicAddress))
 def generate_sitemap(force: bool = False) -> dict[str, int]:
-    """Publish the sitemap under `settings().public`, as the database is at one instant.
+    """Publish the sitemap under `settings().public`, or in the bucket, as the database is at one instant.
 
     The same rows give the same bytes, and a file whose bytes are the same is left alone. Returns how many addresses,
     files and bytes are published and how many files had to be written. Raises SitemapError while another run publishes,
@@ -125,18 +128,30 @@ def generate_sitemap(force: bool = False) -> dict[str, int]:
                 f"the sitemap would shrink from {last} addresses to {expected}, so the published one stays; "
                 "if that is right, run `forecourt sitemap generate --force`"
             )
-        make_folder(settings().public)
-        files = _publish(connection, settings().public, base_url, expected)
-        counts = {
-            "urls": sum(file.urls for file in files),
-            "files": len(files),
-            "bytes": sum(file.bytes for file in files),
-            "rewritten": sum(file.rewritten for file in files),
-        }
+        counts = _published(connection, base_url, expected)
         with session() as other:  # ours can only read
             other.execute(RECORD, counts)
     log.info("Sitemap generated successfully", extra=counts)
     return counts
+
+
+def _published(connection: Connection, base_url: str, expected: int) -> dict[str, int]:
+    """Publish everything where it belongs, a folder or a bucket, and count it."""
+    place = places.public()
+    if isinstance(place, Path):
+        make_folder(place)
+        files = _publish(connection, place, base_url, expected)
+        rewritten = sum(file.rewritten for file in files)
+    else:
+        with TemporaryDirectory(prefix="forecourt-") as folder:
+            files = _publish(connection, Path(folder), base_url, expected)
+            rewritten = send(Path(folder), place, files)
+    return {
+        "urls": sum(file.urls for file in files),
+        "files": len(files),
+        "bytes": sum(file.bytes for file in files),
+        "rewritten": rewritten,
+    }
 
 
 def _publish(connection: Connection, folder: Path, base_url: str, expected: int) -> list[Published]:

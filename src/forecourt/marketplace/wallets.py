@@ -30,7 +30,8 @@ WARN = text(
         FROM car_providers
         WHERE is_active
           AND wallet_balance < wallet_limit(wallet_currency, low_wallet_limit)
-          AND (wallet_balance > 0 OR wallet_emptied_at > coalesce(low_wallet_notified_at, '-infinity'))
+          AND (wallet_balance > 0 AND NOT :emptied
+               OR wallet_balance <= 0 AND wallet_emptied_at > coalesce(low_wallet_notified_at, '-infinity'))
         ORDER BY id
         FOR NO KEY UPDATE
     ),
@@ -62,10 +63,24 @@ def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
     it is at `wallet_recovered` times its limit. A wallet that emptied since the last warning is told once more. `updated_at` stays:
     a warning changes no public page.
     """
-    found = business(session)
-    session.execute(CLOSE, {"recovered": found.wallet_recovered})
-    low = session.execute(WARN, {"days": found.wallet_days, "zone": settings().timezone}).all()
-    due = [row for row in low if row.id is not None]
+    session.execute(CLOSE, {"recovered": business(session).wallet_recovered})
+    low, told = _warn(session, emptied=False)
+    log.info("Sent low balance notifications to %d providers", told)
+    return {"low": low, "notified": told, "already_told": low - told}
+
+
+@job(queue="low", timeout=600)
+def notify_emptied_wallets(*, session: Session) -> dict[str, int]:
+    """Tell each active provider whose wallet emptied since the last warning, without waiting for the week's: what it
+    paid for stands still. Not sooner than `wallet_days` after that warning, which told it already that the wallet runs dry."""
+    emptied, told = _warn(session, emptied=True)
+    return {"emptied": emptied, "notified": told, "already_told": emptied - told}
+
+
+def _warn(session: Session, *, emptied: bool) -> tuple[int, int]:
+    """How many wallets are low, or have emptied, and how many of their providers were told now."""
+    days = business(session).wallet_days
+    low = session.execute(WARN, {"days": days, "zone": settings().timezone, "emptied": emptied}).all()
     told = tell(
         session,
         [
@@ -81,8 +96,8 @@ def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
                     row.low_wallet_since,
                 ),
             )
-            for row in due
+            for row in low
+            if row.id is not None
         ],
     )
-    log.info("Sent low balance notifications to %d providers", told)
-    return {"low": len(low), "notified": told, "already_told": len(low) - told}
+    return len(low), told

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from forecourt.jobs.dispatch import Call
+from forecourt.marketplace import places
 from forecourt.marketplace.business import business
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.pictures import BadPhotos
 from forecourt.marketplace.shared import NotShared, require_shared
 from forecourt.marketplace.storage import Storage, StorageError
 from forecourt.marketplace.uploads import INCOMING, BadUpload
-from forecourt.settings import settings
 from forecourt.store import inspection, progress
 from forecourt.web import answers, database
 from forecourt.web.photo_bodies import RefusedUpload, receive
@@ -47,10 +47,10 @@ async def progress_of(request: Request) -> Response:
 async def _enter(request: Request, *, add: bool) -> Response:
     listing_id = _number(request, "id")
     room = await run_in_threadpool(_room, listing_id, add)
-    storage = Storage(settings().storage)
+    storage = places.files()
     kept: list[str] = []
     try:
-        await run_in_threadpool(require_shared, storage.root)
+        await run_in_threadpool(require_shared, storage)
         images = await _images(request, storage, room, kept)
     except (RefusedUpload, NotShared) as error:
         await run_in_threadpool(_forget, storage, kept)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge, Le
 from psycopg import Connection
 
-from forecourt.store import pauses, tasks, ticks
+from forecourt.store import pauses, tasks, tick_history
 from forecourt.store.pauses import Kind, Pause
-from forecourt.store.ticks import Tick
+from forecourt.store.tick_history import Tick
 from forecourt.web.api.errors import Conflict, NotFound, Unreadable
 from forecourt.web.api.parameters import Limit, Name, Words
 from forecourt.web.api.queues import Paused, Resumed, require_future
@@ -64,7 +64,7 @@ class Entered:
 def timetable(tx: Connection[Any], *, app: "Forecourt", upcoming: Upcoming = 1) -> list[Described]:
     """Every task, with so many due times to come."""
     now = tasks.now(tx)
-    last = ticks.latest(tx, [task.name for task in app.timetable])
+    last = tick_history.latest(tx, [task.name for task in app.timetable])
     halted = pauses.in_force(tx)
     return [_described(task, now, upcoming, last.get(task.name), halted) for task in app.timetable]
 
@@ -72,7 +72,7 @@ def timetable(tx: Connection[Any], *, app: "Forecourt", upcoming: Upcoming = 1) 
 def task(tx: Connection[Any], *, app: "Forecourt", task: Name, upcoming: Upcoming = 5) -> Described:
     """One task."""
     found = _task(app, task)
-    last = ticks.latest(tx, [task]).get(task)
+    last = tick_history.latest(tx, [task]).get(task)
     return _described(found, tasks.now(tx), upcoming, last, pauses.in_force(tx))
 
 
@@ -80,7 +80,7 @@ def history(tx: Connection[Any], *, app: "Forecourt", task: Name | None = None, 
     """The latest due times, of all tasks or of one, newest first, and what became of them."""
     if task is not None:
         _task(app, task)
-    return ticks.history(tx, task=task, limit=limit)
+    return tick_history.history(tx, task=task, limit=limit)
 
 
 def trigger(tx: Connection[Any], *, who: str, app: "Forecourt", task: Name) -> Entered:

@@ -5,11 +5,13 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from showroom import listing, notifications
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from forecourt.cli import forecourt
 from forecourt.database import engine
 from forecourt.marketplace import photos
 from forecourt.marketplace.fingerprints import dhash, thumbhash
@@ -17,7 +19,7 @@ from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.pictures import make
 from forecourt.marketplace.retouching import CannotRetouch
-from forecourt.marketplace.twins import Twin, settle, twins
+from forecourt.marketplace.twins import Twin, twins
 from forecourt.settings import settings
 
 PHOTOS = Path(__file__).parents[1] / "photos"
@@ -91,9 +93,18 @@ def test_a_photo_that_is_on_another_listing_is_a_finding_until_somebody_looked(s
     [found] = twins(session)
     assert isinstance(found, Twin)
     assert (found.listing_id, found.other_listing_id, found.same_owner) == (third.id, mine.id, False)
-    assert settle(session, [found.id, found.id + 1], "anna") == [found.id]
+    session.rollback()
+
+    def typed(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(forecourt, ["photos", *words])
+        return done.exit_code, done.output or repr(done.exception)
+
+    shown = typed("twins")[1].splitlines()[-1].split()
+    assert (shown[0], shown[1], "another" in shown) == (str(found.id), str(third.id), True)
+    assert typed("settle", str(found.id), str(found.id + 1)) == (0, f"Settled: {found.id}.\n")
     assert twins(session) == []
-    assert [each.settled_by for each in twins(session, also_settled=True)] == ["anna"]
+    assert [each.listing_id for each in twins(session, also_settled=True)] == [third.id]
+    assert "none of these is an open finding" in typed("settle", str(found.id))[1]
 
 
 def test_photos_are_added_behind_those_that_a_listing_has_up_to_its_limit(session: Session) -> None:

@@ -80,7 +80,7 @@ def test_base64_and_keys_of_uploads_are_taken_as_the_job_takes_them(
     [args] = waiting(tx)
     assert (args["listing_id"], args["images"][1], args["add"]) == (7, "incoming/by-myself.jpg", False)
     assert Folder(settings().storage).read(args["images"][0]) == HOPPER
-    for key in ("incoming/none.jpg", "incoming/../../etc/passwd"):
+    for key in ("incoming/none.jpg", "incoming/../../etc/passwd", "incoming/a/b.jpg"):
         wrong = dealer.put(PATH, json={"images": [key]})
         assert (wrong.status_code, "photo 1 of 1: nothing is stored under" in wrong.text) == (422, True)
     refused = dealer.put(PATH, json={"images": [b64encode(HOPPER).decode(), "***"]})

@@ -15,7 +15,8 @@ from forecourt.marketplace.business import business
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.pictures import BadPhotos
 from forecourt.marketplace.shared import NotShared, require_shared
-from forecourt.marketplace.storage import Storage, StorageError
+from forecourt.marketplace.storage import Storage
+from forecourt.marketplace.sweep import AN_UPLOAD
 from forecourt.marketplace.uploads import INCOMING, BadUpload
 from forecourt.store import inspection, progress
 from forecourt.web import answers, database
@@ -117,10 +118,8 @@ async def _json(request: Request, storage: Storage, most: int) -> list[str]:
 
 
 def _is_stored(storage: Storage, key: str) -> bool:
-    try:
-        return storage.exists(key)
-    except StorageError:
-        return False
+    """Whether it is an upload that is there, under a name by which the sweep knows it."""
+    return re.fullmatch(AN_UPLOAD, key) is not None and storage.exists(key)
 
 
 def _dispatched(listing_id: int, images: list[str], add: bool) -> Call:

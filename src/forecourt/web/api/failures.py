@@ -62,6 +62,7 @@ def listed(
 def choose(
     tx: Connection[Any],
     *,
+    ids: Ids | None = None,
     queue: Name | None = None,
     job: Name | None = None,
     error: Error | None = None,
@@ -71,8 +72,8 @@ def choose(
 ) -> Chosen:
     """The ids of the failed calls that fit all that is given, or of all. `older_than`: seconds since they failed, at least."""
     age = None if older_than is None else timedelta(seconds=older_than)
-    ids = failed.selected(tx, Filter(queue=queue, job=job, error=error, since=since, older_than=age))
-    few = [id for id in ids if id > after][: MOST_IDS + 1]
+    chosen = Filter(ids=ids, queue=queue, job=job, error=error, since=since, older_than=age)
+    few = failed.selected(tx, chosen, after=after, limit=MOST_IDS + 1)
     return Chosen(few[:MOST_IDS], few[MOST_IDS - 1] if len(few) > MOST_IDS else None)
 
 

@@ -54,6 +54,14 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
+class Timetable:
+    """Every task, as of `now` by the database's clock."""
+
+    now: datetime
+    tasks: list[Described]
+
+
+@dataclass(frozen=True, slots=True)
 class Entered:
     """A run of a task, and the call that it is."""
 
@@ -61,12 +69,12 @@ class Entered:
     call: int
 
 
-def timetable(tx: Connection[Any], *, app: "Forecourt", upcoming: Upcoming = 1) -> list[Described]:
+def timetable(tx: Connection[Any], *, app: "Forecourt", upcoming: Upcoming = 1) -> Timetable:
     """Every task, with so many due times to come."""
     now = tasks.now(tx)
     last = ticks.latest(tx, [task.name for task in app.timetable])
     halted = pauses.in_force(tx)
-    return [_described(task, now, upcoming, last.get(task.name), halted) for task in app.timetable]
+    return Timetable(now, [_described(task, now, upcoming, last.get(task.name), halted) for task in app.timetable])
 
 
 def task(tx: Connection[Any], *, app: "Forecourt", task: Name, upcoming: Upcoming = 5) -> Described:

@@ -8,7 +8,7 @@ from annotated_types import Ge, Le
 from psycopg import Connection
 
 from forecourt.masking import hide
-from forecourt.store import failed, failure_kinds
+from forecourt.store import definitions, failed, failure_kinds
 from forecourt.store.failed import FailedCall, Filter
 from forecourt.store.failure_kinds import Kind
 from forecourt.web.api.errors import NotFound, Unreadable
@@ -56,7 +56,8 @@ def listed(
 ) -> list[FailedCall]:
     """The calls that failed for good, newest first, with every attempt."""
     found = failed.listed(tx, queue=queue, job=job, error=error, limit=limit)
-    return [replace(call, args=hide(call.args)) for call in found]
+    masks = definitions.masks(tx)
+    return [replace(call, args=hide(call.args, masks.get(call.job, ()))) for call in found]
 
 
 def choose(

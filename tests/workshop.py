@@ -203,6 +203,11 @@ def echo(value: int) -> int:
     return value
 
 
+@job(tries=1)
+def wait_for_another() -> None:
+    echo.dispatch(value=1).result()
+
+
 @job(retry_until=1.0, backoff=0.2)
 def retry_for_a_second(call: str) -> None:
     leave(call)

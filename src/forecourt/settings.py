@@ -6,11 +6,13 @@ They are read by hand because every command reads them: the libraries for that t
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
+
+from forecourt import bucket_address
+from forecourt.bucket_address import BucketAddress
 
 PREFIX = "FORECOURT_"
 VAR = f"{PREFIX}VAR"
@@ -39,6 +41,10 @@ class Settings:
     folder, the nearest upwards with a .env, a pyproject.toml or a private database; outside of any project it is `forecourt` in
     the user's data folder, ~/.local/share."""
 
+    storage_url: BucketAddress | None = None
+    """A bucket that speaks S3, for photos, archive and sitemap, so that several servers share them without a shared folder:
+    s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name. Without it they lie under `var`."""
+
     timezone: str = "UTC"
     """The IANA zone in which the timetable is written and in which a business day begins and ends."""
 
@@ -61,8 +67,8 @@ class Settings:
     mail_from: str = "Forecourt <no-reply@localhost>"
     """The sender of every mail."""
 
-    quiet_hours: tuple[time, time] | None = None
-    """From and until when no mail is sent, by the clocks of its reader: 22:00-08:00. What was due then is sent at the end."""
+    mail_templates: Path | None = None
+    """A folder with mail templates of one's own, which go before those of the same name that come with Forecourt."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -86,17 +92,17 @@ class Settings:
 
     @property
     def storage(self) -> Path:
-        """Where photos and spooled uploads lie."""
+        """Where photos and spooled uploads lie, unless they lie in a bucket."""
         return self.var / "storage"
 
     @property
     def public(self) -> Path:
-        """What the web server may serve as it is: the sitemap."""
+        """What the web server may serve as it is, the sitemap, unless it lies in a bucket."""
         return self.var / "public"
 
     @property
     def archive(self) -> Path:
-        """Where archived analytics lie, as Parquet."""
+        """Where archived analytics lie, as Parquet, unless they lie in a bucket."""
         return self.var / "archive"
 
     @property
@@ -193,14 +199,10 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _hours(text: str) -> tuple[time, time]:
-    try:
-        begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
-    except ValueError:
-        begin = end = time()
-    if begin == end or begin.tzinfo or end.tzinfo:
-        raise ValueError(f"expected two times of the day such as 22:00-08:00, not {text!r}")
-    return begin, end
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError(f"{text!r} is not a folder")
+    return Path(text).absolute()
 
 
 def _port(text: str) -> int:
@@ -241,9 +243,10 @@ def _one_of(*words: str) -> Callable[[str], str]:
 READERS: Mapping[str, Callable[[str], Any]] = {
     "pooled": _truth,
     "var": Path,
+    "storage_url": bucket_address.read,
     "timezone": _zone,
     "base_url": _absolute_url,
-    "quiet_hours": _hours,
+    "mail_templates": _folder,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,

@@ -17,7 +17,7 @@ EVIL = ("evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "[::
 
 
 def a_path(rule: str) -> str:
-    return re.sub(r"\{(\w+):\w+\}", lambda found: {"name": "high", "id": "7"}.get(found[1], "heartbeat"), rule)
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda found: {"name": "high", "id": "7"}.get(found[1], "heartbeat"), rule)
 
 
 PATHS = {a_path(rule.path): {one.method for one in RULES if one.path == rule.path} for rule in RULES}
@@ -83,7 +83,7 @@ WHERE = (
 
 def test_nothing_is_changed_from_anywhere_else(pages: httpx.Client, tx: psycopg.Connection) -> None:
     for path, methods in PATHS.items():
-        if "POST" in methods and path != "/login":
+        if "POST" in methods and path != "/login" and not path.startswith("/unsubscribe/"):  # a signature of ours is the proof
             for headers in WHERE:
                 answer = pages.post(
                     path, content=b'{"queue": "high"}', headers=headers | {"content-type": "application/json"}

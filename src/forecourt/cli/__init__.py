@@ -19,17 +19,25 @@ COMMANDS = {
     "up": ("forecourt.cli.up:up", "Run everything in this terminal: database, clock, worker, web."),
     "schedule": (
         "forecourt.cli.schedule:schedule",
-        "The timetable: list, run, work, test, trigger, history, pause, resume.",
+        "The timetable: list, explain, add, edit, diff, run, work, trigger, pause, …",
     ),
     "queue": ("forecourt.cli.queue:queue", "Jobs: work, dispatch, size, show, failed, retry, forget, flush, pause, …"),
     "placements": ("forecourt.cli.placements:placements", "Sponsored and featured listings: list, extend."),
     "trash": ("forecourt.cli.trash:trash", "Listings in the trash: list, restore, purge."),
-    "notices": ("forecourt.cli.notices:notices", "Notices and their mails: list, preview, resend."),
-    "analytics": ("forecourt.cli.analytics:analytics", "The marketplace's events: aggregate, archive."),
+    "notices": (
+        "forecourt.cli.notices:notices",
+        "Notices and their mails: list, log, preview, resend, prefer, webhook, mailboxes.",
+    ),
+    "settings": ("forecourt.cli.settings:settings", "What the business decides, without a deploy: list, set, unset."),
+    "analytics": (
+        "forecourt.cli.analytics:analytics",
+        "The marketplace's events: report, events, trending, archive, …",
+    ),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate."),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user, token."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),
+    "top": ("forecourt.cli.top:top", "Queues, slots, next due times and last failures, live in the terminal."),
     "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }

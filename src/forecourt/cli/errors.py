@@ -15,6 +15,12 @@ class Failed(Ended):
     code = FAILED
 
 
+class Degraded(Ended):
+    """It was done, and something is not well."""
+
+    code = DEGRADED
+
+
 class Refused(Ended):
     """Nothing was done, because nobody confirmed it or it would do harm."""
 
@@ -83,8 +89,10 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.jobs.application import NoSuchApplication
     from forecourt.jobs.arguments import WrongArguments
     from forecourt.marketplace.archive import ArchiveError
+    from forecourt.marketplace.business_changes import UnknownSetting
     from forecourt.marketplace.placed import NotPlaced
     from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
+    from forecourt.marketplace.storage import StorageError, StorageUnavailable
     from forecourt.marketplace.trashed import NotInTrash
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
     from forecourt.web.api import errors as api
@@ -100,13 +108,13 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return UNREACHABLE, f"cannot reach {error}"
         case PrivateServerError():
             return UNREACHABLE, str(error)
-        case UnknownTaskError() | NotInTrash() | NotPlaced():
+        case UnknownTaskError() | NotInTrash() | NotPlaced() | UnknownSetting():
             return NOT_FOUND, str(error)
         case SitemapShrankError() | TablesInTheWay():
             return REFUSED, str(error)
         case SitemapError():
             return HELD, str(error)
-        case ArchiveError() | SchemaTooOld() | WrongEncoding():
+        case ArchiveError() | StorageError() | StorageUnavailable() | SchemaTooOld() | WrongEncoding():
             return FAILED, str(error)
         case NoSuchApplication() | TimetableError() | WrongArguments() | ValueError():
             return USAGE, str(error)

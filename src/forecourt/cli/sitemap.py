@@ -18,8 +18,8 @@ def sitemap() -> None:
 @json_option
 def generate(force: bool, as_json: bool) -> None:
     """Write sitemap.xml anew."""
+    from forecourt.marketplace import places
     from forecourt.marketplace.sitemap import generate_sitemap
-    from forecourt.settings import settings
 
     say("Generating sitemap...", err=True)
     done = generate_sitemap(force=force)
@@ -27,9 +27,9 @@ def generate(force: bool, as_json: bool) -> None:
         print_json(done)
         return
     say("Sitemap generated successfully!", err=True)
-    say(
-        f"{done['urls']} URLs in {done['files']} files, {done['rewritten']} rewritten: {settings().public / 'sitemap.xml'}"
-    )
+    place = places.public()
+    where = place / "sitemap.xml" if isinstance(place, Path) else f"sitemap.xml in {place.where}"
+    say(f"{done['urls']} URLs in {done['files']} files, {done['rewritten']} rewritten: {where}")
 
 
 @sitemap.command()

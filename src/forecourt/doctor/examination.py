@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     work.failures,
     work.duties,
     place.disk,
+    marketplace.storage,
     marketplace.sitemap,
     marketplace.events,
 )

@@ -12,6 +12,7 @@ from html import escape
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -20,9 +21,12 @@ from sqlalchemy import Connection, text
 
 from forecourt import job
 from forecourt.database import engine, in_transaction_of, session
+from forecourt.marketplace import places
 from forecourt.marketplace.address import NoPublicAddress, public_address
+from forecourt.marketplace.business import business
 from forecourt.marketplace.durable import make_folder
 from forecourt.marketplace.paging import pages
+from forecourt.marketplace.sitemap_bucket import send
 from forecourt.marketplace.urlset import (
     MAX_LOC,
     MAX_URLS,
@@ -73,7 +77,8 @@ PROVIDERS = SQL(
     ORDER BY id
     """
 )
-STATIC = (("/", "1.0"), ("/car-marketplace", "0.9"), ("/rent-car", "0.9"))
+STATIC = (("/", "sitemap_home"), ("/car-marketplace", "sitemap_pages"), ("/rent-car", "sitemap_pages"))
+"""Each with the business setting that holds its priority."""
 
 log = logging.getLogger(__name__)
 as_it_is = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
@@ -88,7 +93,7 @@ class SitemapShrankError(SitemapError):
 
 
 class Section(NamedTuple):
-    """A kind of page, and where its rows come from."""
+    """A kind of page, where its rows come from, and the business setting that holds its priority."""
 
     name: str
     rows: SQL
@@ -97,14 +102,14 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("listings", LISTINGS, "/car-listings/", "0.8"),
-    Section("providers", PROVIDERS, "/car-providers/", "0.7"),
+    Section("listings", LISTINGS, "/car-listings/", "sitemap_listings"),
+    Section("providers", PROVIDERS, "/car-providers/", "sitemap_providers"),
 )
 
 
 @job(queue="low", timeout=3600, fail_on=(SitemapShrankError, NoPublicAddress))
 def generate_sitemap(force: bool = False) -> dict[str, int]:
-    """Publish the sitemap under `settings().public`, as the database is at one instant.
+    """Publish the sitemap under `settings().public`, or in the bucket, as the database is at one instant.
 
     The same rows give the same bytes, and a file whose bytes are the same is left alone. Returns how many addresses,
     files and bytes are published and how many files had to be written. Raises SitemapError while another run publishes,
@@ -123,18 +128,30 @@ def generate_sitemap(force: bool = False) -> dict[str, int]:
                 f"the sitemap would shrink from {last} addresses to {expected}, so the published one stays; "
                 "if that is right, run `forecourt sitemap generate --force`"
             )
-        make_folder(settings().public)
-        files = _publish(connection, settings().public, base_url, expected)
-        counts = {
-            "urls": sum(file.urls for file in files),
-            "files": len(files),
-            "bytes": sum(file.bytes for file in files),
-            "rewritten": sum(file.rewritten for file in files),
-        }
+        counts = _published(connection, base_url, expected)
         with session() as other:  # ours can only read
             other.execute(RECORD, counts)
     log.info("Sitemap generated successfully", extra=counts)
     return counts
+
+
+def _published(connection: Connection, base_url: str, expected: int) -> dict[str, int]:
+    """Publish everything where it belongs, a folder or a bucket, and count it."""
+    place = places.public()
+    if isinstance(place, Path):
+        make_folder(place)
+        files = _publish(connection, place, base_url, expected)
+        rewritten = sum(file.rewritten for file in files)
+    else:
+        with TemporaryDirectory(prefix="forecourt-") as folder:
+            files = _publish(connection, Path(folder), base_url, expected)
+            rewritten = send(Path(folder), place, files)
+    return {
+        "urls": sum(file.urls for file in files),
+        "files": len(files),
+        "bytes": sum(file.bytes for file in files),
+        "rewritten": rewritten,
+    }
 
 
 def _publish(connection: Connection, folder: Path, base_url: str, expected: int) -> list[Published]:
@@ -180,16 +197,17 @@ def _blocks(connection: Connection) -> Generator[tuple[str, Block], None, None]:
     """Each section's entries, in the order of their ids; a block begins at each id that CUT divides. Close it: until then
     the connection does nothing else."""
     base = escape(settings().base_url)
+    found = business(connection)
     for path, priority in STATIC:
-        yield "pages", block([(0, path, None)], base, "daily", priority)
+        yield "pages", block([(0, path, None)], base, "daily", str(getattr(found, priority)))
     for section in SECTIONS:
         with closing(pages(in_transaction_of(connection), section.rows, {}, PAGE)) as rows:
             for page in rows:
-                for each in _cut(page, section, base + section.path):
+                for each in _cut(page, section, base + section.path, str(getattr(found, section.priority))):
                     yield section.name, each
 
 
-def _cut(page: list[Row], section: Section, base: str) -> Iterator[Block]:
+def _cut(page: list[Row], section: Section, base: str, priority: str) -> Iterator[Block]:
     rows = page if as_it_is("".join([end for _, end, _ in page])) else [_encoded(row) for row in page]
     cuts = [position for position, (id_, _, _) in enumerate(rows) if id_ % CUT == 0 and position]
     for begin, end in pairwise([0, *cuts, len(rows)]):
@@ -197,7 +215,7 @@ def _cut(page: list[Row], section: Section, base: str) -> Iterator[Block]:
         if len(short) < end - begin:
             log.warning("%d %s stay out: their addresses are too long", end - begin - len(short), section.name)
         if short:
-            yield block(short, base, "weekly", section.priority)
+            yield block(short, base, "weekly", priority)
 
 
 def _encoded(row: Row) -> Row:

@@ -70,13 +70,15 @@ class OriginGuard:
 
     Browsers say where a form stands: by Sec-Fetch-Site where the address is https or this machine's, and by Origin everywhere.
     A request that bears a token is a program's: it need not say so, and goes on without its cookies.
-    `everywhere`: paths that change nothing, whatever is asked of them.
+    `everywhere`: paths that change nothing, whatever is asked of them. `signed`: beginnings of paths whose rest is a signature of
+    ours, which nobody else can make: mail programs ask for these, and say nothing of themselves.
     """
 
-    def __init__(self, app: ASGIApp, public: str, everywhere: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, public: str, everywhere: Collection[str], signed: tuple[str, ...] = ()) -> None:
         self._app = app
         self._public = public
         self._everywhere = everywhere
+        self._signed = signed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and bearer.shown(Headers(scope=scope)) is not None:
@@ -84,7 +86,7 @@ class OriginGuard:
             await self._app({**scope, "headers": without}, receive, send)
             return
         harmless = scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS")
-        if harmless or scope["path"] in self._everywhere:
+        if harmless or scope["path"] in self._everywhere or scope["path"].startswith(self._signed):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)

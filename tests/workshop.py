@@ -38,6 +38,11 @@ def nothing(n: int = 0) -> None:
     """The smallest job."""
 
 
+@job(mask="account")
+def wire_money(account: str, owner: str) -> None:
+    """Whose account it is, is nobody's business."""
+
+
 @job
 def leave_trace(call: str) -> dict[str, str]:
     leave(call)
@@ -196,6 +201,11 @@ def say_and_fail(words: str) -> None:
 @job
 def echo(value: int) -> int:
     return value
+
+
+@job(tries=1)
+def wait_for_another() -> None:
+    echo.dispatch(value=1).result()
 
 
 @job(retry_until=1.0, backoff=0.2)

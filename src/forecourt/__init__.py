@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from forecourt.app import Forecourt
+    from forecourt.jobs.awaiting import CallCancelled, CallDiscarded, CallFailed
     from forecourt.jobs.backoff import exponential
     from forecourt.jobs.batch import add_to_batch, batch
     from forecourt.jobs.chain import chain
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Call": "forecourt.jobs.dispatch",
+    "CallCancelled": "forecourt.jobs.awaiting",
+    "CallDiscarded": "forecourt.jobs.awaiting",
+    "CallFailed": "forecourt.jobs.awaiting",
     "Discard": "forecourt.jobs.outcome",
     "Forecourt": "forecourt.app",
     "Job": "forecourt.jobs.job",
@@ -45,6 +49,9 @@ _HOMES = {
 
 __all__ = [
     "Call",
+    "CallCancelled",
+    "CallDiscarded",
+    "CallFailed",
     "Discard",
     "Forecourt",
     "Job",

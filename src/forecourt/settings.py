@@ -87,6 +87,13 @@ class Settings:
     web_host: str = "127.0.0.1"
     web_port: int = 8000
 
+    web_trusted_proxy: tuple[str, ...] = ()
+    """Addresses and networks of proxies that sign people in: 10.0.0.5, 10.1.0.0/16. Only these are believed who asks."""
+
+    web_trusted_proxy_user: str = "X-Forwarded-User"
+    web_trusted_proxy_role: str = "X-Forwarded-Role"
+    """The headers in which such a proxy names who asks, and what they may: viewer, operator or admin."""
+
     @property
     def zone(self) -> ZoneInfo:
         """The business zone."""
@@ -221,6 +228,26 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _networks(text: str) -> tuple[str, ...]:
+    from ipaddress import ip_network
+
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for part in found:
+        try:
+            network = ip_network(part)
+        except ValueError:
+            raise ValueError(f"{part!r} is neither an address nor a network such as 10.1.0.0/16") from None
+        if network.prefixlen == 0:
+            raise ValueError(f"{part!r} is everybody, who could then say that they are anybody")
+    return tuple(found)
+
+
+def _header(text: str) -> str:
+    if not text.isascii() or not all(letter.isalnum() or letter == "-" for letter in text):
+        raise ValueError(f"{text!r} is not the name of a header, such as X-Forwarded-User")
+    return text
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def chosen(text: str) -> str:
         if text not in words:
@@ -242,5 +269,8 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,
+    "web_trusted_proxy": _networks,
+    "web_trusted_proxy_user": _header,
+    "web_trusted_proxy_role": _header,
 }
 """How the settings that are more than text are read. Each raises ValueError."""

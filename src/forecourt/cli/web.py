@@ -42,7 +42,7 @@ def listening(host: str, port: int) -> "socket":
     from forecourt.web.server import CannotListen, listen
 
     try:
-        return listen(host, port, guarded=not is_loopback(host) and _somebody_is_known())
+        return listen(host, port, guarded=not is_loopback(host) and _somebody_is_asked())
     except OpenToOthers as error:
         raise Refused(str(error)) from None
     except CannotListen as error:
@@ -56,12 +56,15 @@ def address(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _somebody_is_known() -> bool:
+def _somebody_is_asked() -> bool:
     import psycopg
 
     from forecourt.cli.console import transaction
+    from forecourt.settings import settings
     from forecourt.store import people, tokens
 
+    if settings().web_trusted_proxy:
+        return True
     try:
         with transaction() as tx:
             return people.known(tx) or tokens.known(tx)

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
+from forecourt.jobs import awaiting
+from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.definition import Definition
 from forecourt.store import calls
 from forecourt.store.calls import Placement
@@ -33,6 +35,20 @@ class Call(NamedTuple):
     id: int
     job: str
     duplicate: bool = False
+
+    def result(self, timeout: Seconds | None = None) -> Any:
+        """Wait until the call has ended, and return what its function returned, as JSON gives it back. Results are kept for as long
+        as finished calls are, cut to 16 kB.
+
+        Raises CallFailed when it failed for good, CallDiscarded or CallCancelled; TimeoutError after `timeout`, which changes
+        nothing about the call; LookupError when it is in no table: not committed yet, or gone; RuntimeError inside of a job, whose
+        slot might be the one that the call needs.
+        """
+        return awaiting.result(self.id, self.job, None if timeout is None else seconds(timeout, "timeout"))
+
+    async def aresult(self, timeout: Seconds | None = None) -> Any:
+        """The same from a coroutine."""
+        return await awaiting.aresult(self.id, self.job, None if timeout is None else seconds(timeout, "timeout"))
 
 
 class Interceptor(Protocol):

@@ -1,4 +1,5 @@
-"""Finds out who asks: by a token, by a session's cookie, or by asking from this machine while nobody is known who could sign in.
+"""Finds out who asks: by a token, by a trusted proxy's word, by a session's cookie, or by asking from this machine while nobody is
+known who could sign in.
 
 Through a proxy everybody seems to ask from this machine. What gives that away is the name in the Host header, and the headers by
 which proxies say for whom they ask: such a request has to sign in, and without anybody who could, it is refused.
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from forecourt.database.engine import libpq_url
 from forecourt.operations.tokens import digest
 from forecourt.store import people
-from forecourt.web import bearer, database
+from forecourt.web import bearer, database, proxy
 from forecourt.web.guard import OWN_NAMES, hostname, is_loopback
 from forecourt.web.people import ANYBODY_HERE, Person, Role
 
@@ -43,6 +44,8 @@ def identify(request: Request) -> Person:
     shown = bearer.shown(request.headers)
     if shown is not None:
         return _of_token(shown) or bearer.refuse(request)
+    if person := proxy.told(request):
+        return person
     token = request.cookies.get(COOKIE, "")
     if token and (person := _of_session(digest(token))):
         return person
@@ -83,9 +86,9 @@ def end(request: Request, answer: Response) -> None:
 
 
 def _from_here(request: Request) -> bool:
-    peer = request.client.host if request.client else ""
     named = hostname(f"//{request.headers.get('host', '')}") in OWN_NAMES
-    return is_loopback(peer) and named and not any(name in request.headers for name in FORWARDED)
+    near = is_loopback(proxy.peer(request)) and not proxy.is_trusted(request)
+    return near and named and not any(name in request.headers for name in FORWARDED)
 
 
 def _of_token(shown: str) -> Person | None:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from forecourt.store import people, tokens
 from forecourt.web import database
 from forecourt.web.people import Person, program
+from forecourt.web.proxy import client
 
 log = logging.getLogger("forecourt.web")
 
@@ -54,7 +55,7 @@ def refuse(request: Request) -> NoReturn:
 
     A right one is never held up: it cannot be guessed, and a program with an old one may ask through the same proxy as all others.
     """
-    where = request.client.host if request.client else ""
+    where = client(request)
     key = f"token from {where}"
     with suppress(*CANNOT_WRITE), database.acting() as tx:
         count, ends_at = people.tries(tx, [key]).get(key, (0, datetime.now(UTC)))

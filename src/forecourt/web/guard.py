@@ -125,6 +125,9 @@ def _netloc(url: str) -> str:
 def hostname(url: str) -> str:
     """The host that a URL names, in lower case, without port and brackets; empty when it names none."""
     try:
-        return urlsplit(url).hostname or ""
+        parts = urlsplit(url)
     except ValueError:
         return ""
+    # Of "[::1].evil.example" some versions of the parser see only what the brackets hold.
+    after = parts.netloc.rpartition("]")[2]
+    return "" if "[" in parts.netloc and after.partition(":")[0] else parts.hostname or ""

@@ -13,10 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from forecourt.durations import duration, relative
+from forecourt.masking import hide_text
 from forecourt.settings import settings
 from forecourt.version import __version__
 from forecourt.visible import visible
-from forecourt.web import drawing, masking, quantiles, words
+from forecourt.web import drawing, quantiles, words
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -46,7 +47,7 @@ def _environment() -> Environment:
         "brief": brief,
         "clock": clock,
         "day": day,
-        "masked": masking.masked,
+        "masked": hide_text,
         "minute": minute,
         "zulu": zulu,
         "path": path_part,

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from psycopg import Connection
 
-from forecourt.store import batches, calls, cancel, json_text, running, ticks, waiting
+from forecourt.store import awaited, batches, calls, cancel, json_text, running, ticks, waiting
 from forecourt.store.batches import Standing
 from forecourt.store.calls import Placement
 from forecourt.store.running import Ended, Failed
@@ -21,7 +21,9 @@ End: TypeAlias = Ended | Failed
 def end(tx: Connection[Any], ends: Sequence[End]) -> set[int]:
     """End these calls. Returns the ids that were still ours; for the others nothing was changed."""
     ours = running.finish(tx, [over for over in ends if isinstance(over, Ended)])
-    ours |= running.fail(tx, [over for over in ends if isinstance(over, Failed)])
+    failed = running.fail(tx, [over for over in ends if isinstance(over, Failed)])
+    awaited.tell(tx, sorted(failed))
+    ours |= failed
     go_on(tx, [over for over in ends if over.options and over.id in ours])
     return ours
 
@@ -29,6 +31,7 @@ def end(tx: Connection[Any], ends: Sequence[End]) -> set[int]:
 def cancel_waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
     """End calls that wait, due or not, as cancelled. Returns the ids of those that did wait."""
     gone = cancel.waiting(tx, ids, who)
+    awaited.tell(tx, [call.id for call in gone])
     go_on(tx, [_unwanted(call.id, call.options, f"cancelled by {who}") for call in gone if call.options])
     return {call.id for call in gone}
 
@@ -39,6 +42,7 @@ def clear(tx: Connection[Any], queue: str) -> int:
     followed: list[End] = []
     while cleared := waiting.clear(tx, queue):
         count += len(cleared)
+        awaited.tell(tx, [call.id for call in cleared])
         followed += [_unwanted(call.id, call.options, "its queue was cleared") for call in cleared if call.options]
     go_on(tx, followed)  # at last, since what follows may enter the same queue
     return count

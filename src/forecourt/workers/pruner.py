@@ -1,7 +1,7 @@
 """The pruner: history has an end, so that it never slows the night down."""
 
 from forecourt.database.transactions import Transactions
-from forecourt.store import retention
+from forecourt.store import awaited, retention
 from forecourt.workers.agent import Agent
 
 KEEP_DONE = 7
@@ -41,4 +41,5 @@ class Pruner(Agent):
                 + retention.prune_tasks(tx, KEEP_BATCHES)
                 + retention.prune_audit(tx, KEEP_AUDIT)
                 + retention.prune_uniques(tx)
+                + awaited.prune(tx)
             )

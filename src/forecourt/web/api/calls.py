@@ -1,5 +1,6 @@
 """Calls: searched, shown, cancelled."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -7,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from psycopg import Connection
 
 from forecourt.masking import hide
-from forecourt.store import inspection, overview, progress, search, tasks
+from forecourt.store import definitions, inspection, overview, progress, search, tasks
 from forecourt.store.overview import Found
 from forecourt.store.progress import Progress
 from forecourt.web.api import cursor as cursors
@@ -118,7 +119,8 @@ def find(
     }
     chosen = replace(wanted.search, **{name: value for name, value in given.items() if value is not None})
     found = search.calls(tx, chosen, limit + 1)
-    page = [_listed(call) for call in found[:limit]]
+    masks = definitions.masks(tx)
+    page = [_listed(call, masks.get(call.job, ())) for call in found[:limit]]
     if len(found) <= limit:
         return Calls(page, None)
     return Calls(page, cursors.write(page[-1].id, page[-1].at if state in ("failed", "scheduled") else None))
@@ -144,9 +146,11 @@ def cancel(tx: Connection[Any], *, who: str, ids: Ids) -> Cancelled:
 
 
 def _shown(tx: Connection[Any], found: Found, more: inspection.Inspected) -> Shown:
-    told = asdict(found) | {"args": hide(found.args), "result": hide(found.result), "options": hide(found.options)}
+    masks = definitions.masks(tx)
+    mask = masks.get(found.job, ())
+    told = asdict(found) | {"args": hide(found.args, mask), "result": hide(found.result, mask)}
     return Shown(
-        **told,
+        **(told | {"options": _options(found.options, masks)}),
         progress=progress.of(tx, [found.id]).get(found.id),
         chain=more.chain,
         batch=None if more.batch_id is None else inspection.batch(tx, more.batch_id),
@@ -155,14 +159,27 @@ def _shown(tx: Connection[Any], found: Found, more: inspection.Inspected) -> Sho
     )
 
 
-def _listed(call: search.Listed) -> Listed:
+def _options(options: Any, masks: Mapping[str, Collection[str]]) -> Any:
+    """What a call carries besides its arguments: those of the jobs that follow it are as secret as theirs."""
+    match options:
+        case {"job": str(job), "args": args, **more}:
+            return {"job": job, "args": hide(args, masks.get(job, ())), **_options(more, masks)}
+        case dict():
+            return {name: _options(inner, masks) for name, inner in options.items()}
+        case list():
+            return [_options(inner, masks) for inner in options]
+        case _:
+            return options
+
+
+def _listed(call: search.Listed, mask: Collection[str]) -> Listed:
     return Listed(
         call.id, call.state, call.job, call.queue, call.attempts, call.created_at, call.at, call.until, call.error, call.message,
-        _object(call.args), call.args_size,
+        _object(call.args, mask), call.args_size,
     )  # fmt: skip
 
 
-def _object(text: str | None) -> dict[str, Any] | None:
+def _object(text: str | None, mask: Collection[str]) -> dict[str, Any] | None:
     """Arguments of which the beginning was read, if that is all of them."""
     import orjson
 
@@ -170,4 +187,4 @@ def _object(text: str | None) -> dict[str, Any] | None:
         found = orjson.loads(text or "")
     except orjson.JSONDecodeError:
         return None
-    return hide(found) if isinstance(found, dict) else None
+    return hide(found, mask) if isinstance(found, dict) else None

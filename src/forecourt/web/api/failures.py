@@ -8,7 +8,7 @@ from annotated_types import Ge, Le
 from psycopg import Connection
 
 from forecourt.masking import hide
-from forecourt.store import failed, failure_kinds
+from forecourt.store import definitions, failed, failure_kinds
 from forecourt.store.failed import FailedCall, Filter
 from forecourt.store.failure_kinds import Kind
 from forecourt.web.api.errors import NotFound, Unreadable
@@ -56,12 +56,14 @@ def listed(
 ) -> list[FailedCall]:
     """The calls that failed for good, newest first, with every attempt."""
     found = failed.listed(tx, queue=queue, job=job, error=error, limit=limit)
-    return [replace(call, args=hide(call.args)) for call in found]
+    masks = definitions.masks(tx)
+    return [replace(call, args=hide(call.args, masks.get(call.job, ()))) for call in found]
 
 
 def choose(
     tx: Connection[Any],
     *,
+    ids: Ids | None = None,
     queue: Name | None = None,
     job: Name | None = None,
     error: Error | None = None,
@@ -71,8 +73,8 @@ def choose(
 ) -> Chosen:
     """The ids of the failed calls that fit all that is given, or of all. `older_than`: seconds since they failed, at least."""
     age = None if older_than is None else timedelta(seconds=older_than)
-    ids = failed.selected(tx, Filter(queue=queue, job=job, error=error, since=since, older_than=age))
-    few = [id for id in ids if id > after][: MOST_IDS + 1]
+    chosen = Filter(ids=ids, queue=queue, job=job, error=error, since=since, older_than=age)
+    few = failed.selected(tx, chosen, after=after, limit=MOST_IDS + 1)
     return Chosen(few[:MOST_IDS], few[MOST_IDS - 1] if len(few) > MOST_IDS else None)
 
 

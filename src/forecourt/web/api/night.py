@@ -93,7 +93,7 @@ def night(tx: Connection[Any], *, app: "Forecourt", date: day_type | None = None
         raise Unreadable(f"date: nothing is known of {chosen}")
     first = datetime.combine(chosen, time(), zone)
     last = datetime.combine(chosen + timedelta(days=1), time(), zone)
-    found = duties(tx, app.timetable, span(chosen, last, zone), now)
+    found = duties(tx, app.schedule(tx), span(chosen, last, zone), now)
     kinds = failure_kinds.kinds(tx, since=first, until=last, limit=50)
     standing = overview(tx, app=app) if chosen == today else None
     return Night(

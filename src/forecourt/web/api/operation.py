@@ -4,12 +4,12 @@ Everything else is read from the function: what a request may contain from its k
 what it is for from its docstring. The server, the document and the remote command line read the same, so they cannot differ.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from inspect import Parameter, signature
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, create_model
 
@@ -57,7 +57,10 @@ class Shape:
     @property
     def lists(self) -> frozenset[str]:
         """The fields of which there may be several values."""
-        return frozenset(name for name, field in self.request.model_fields.items() if _is_list(field.annotation))
+        known = self.request.model_json_schema()["properties"]
+        return frozenset(
+            name for name, one in known.items() if any(it.get("type") == "array" for it in (one, *one.get("anyOf", [])))
+        )
 
 
 @lru_cache(maxsize=256)
@@ -86,7 +89,3 @@ def _with_zone(hint: Any) -> Any:
     if hint is datetime:
         return AwareDatetime
     return AwareDatetime | None if hint == datetime | None else hint
-
-
-def _is_list(annotation: Any) -> bool:
-    return get_origin(annotation) in (list, Sequence) or any(get_origin(one) is list for one in get_args(annotation))

@@ -36,11 +36,13 @@ class Last:
 @dataclass(frozen=True, slots=True)
 class Described:
     """A task: when it is due in words and as cron, its next due times, what holds it back, how its latest due time ended.
-    `next_due` is empty where this environment does not run it, as `next_due_human` says."""
+    `stored`: it was added while the application ran. `next_due` is empty where this environment does not run it, as
+    `next_due_human` says."""
 
     task: str
     job: str
     description: str
+    stored: bool
     sentence: str
     cron: str
     repeat_seconds: int | None
@@ -54,6 +56,14 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
+class Timetable:
+    """Every task, as of `now` by the database's clock."""
+
+    now: datetime
+    tasks: list[Described]
+
+
+@dataclass(frozen=True, slots=True)
 class Entered:
     """A run of a task, and the call that it is."""
 
@@ -61,17 +71,18 @@ class Entered:
     call: int
 
 
-def timetable(tx: Connection[Any], *, app: "Forecourt", upcoming: Upcoming = 1) -> list[Described]:
+def timetable(tx: Connection[Any], *, app: "Forecourt", upcoming: Upcoming = 1) -> Timetable:
     """Every task, with so many due times to come."""
     now = tasks.now(tx)
-    last = tick_history.latest(tx, [task.name for task in app.timetable])
+    known = app.schedule(tx)
+    last = tick_history.latest(tx, [task.name for task in known])
     halted = pauses.in_force(tx)
-    return [_described(task, now, upcoming, last.get(task.name), halted) for task in app.timetable]
+    return Timetable(now, [_described(task, now, upcoming, last.get(task.name), halted) for task in known])
 
 
 def task(tx: Connection[Any], *, app: "Forecourt", task: Name, upcoming: Upcoming = 5) -> Described:
     """One task."""
-    found = _task(app, task)
+    found = _task(tx, app, task)
     last = tick_history.latest(tx, [task]).get(task)
     return _described(found, tasks.now(tx), upcoming, last, pauses.in_force(tx))
 
@@ -79,7 +90,7 @@ def task(tx: Connection[Any], *, app: "Forecourt", task: Name, upcoming: Upcomin
 def history(tx: Connection[Any], *, app: "Forecourt", task: Name | None = None, limit: Limit = 30) -> list[Tick]:
     """The latest due times, of all tasks or of one, newest first, and what became of them."""
     if task is not None:
-        _task(app, task)
+        _task(tx, app, task)
     return tick_history.history(tx, task=task, limit=limit)
 
 
@@ -88,7 +99,7 @@ def trigger(tx: Connection[Any], *, who: str, app: "Forecourt", task: Name) -> E
     from forecourt.operations import triggering
 
     try:
-        return Entered(task, triggering.trigger(tx, _task(app, task), who=who))
+        return Entered(task, triggering.trigger(tx, _task(tx, app, task), who=who))
     except (triggering.Holding, triggering.NotEntered) as error:
         raise Conflict(str(error)) from None
 
@@ -106,7 +117,7 @@ def pause(
     """Skip due times: of a task, of a group, or, if neither is named, of all tasks. What runs goes on."""
     from forecourt.operations import pausing
 
-    kind, name = _target(app, task, group)
+    kind, name = _target(tx, app, task, group)
     require_future(tx, until)
     pausing.pause(tx, kind, name, until=until, why=why, who=who)
     return Paused(kind, name, until)
@@ -118,7 +129,7 @@ def resume(
     """Go on with a task, a group, or the whole schedule. What was skipped meanwhile stays skipped."""
     from forecourt.operations import pausing
 
-    kind, name = _target(app, task, group)
+    kind, name = _target(tx, app, task, group)
     if not pausing.resume(tx, kind, name, who=who):
         raise NotFound(f"{words(kind, name)} is not paused")
     return Resumed(kind, name)
@@ -129,22 +140,22 @@ def words(kind: str, name: str) -> str:
     return "The whole schedule" if kind == "schedule" else f"{kind.capitalize()} {name}"
 
 
-def _target(app: "Forecourt", task: str | None, group: str | None) -> tuple[Kind, str]:
+def _target(tx: Connection[Any], app: "Forecourt", task: str | None, group: str | None) -> tuple[Kind, str]:
     if task is not None and group is not None:
         raise Unreadable("give a task or a group, not both")
     if group is not None:
-        groups = sorted({known for one in app.timetable for known in one.groups})
+        groups = sorted({known for one in app.schedule(tx) for known in one.groups})
         if group not in groups:
             raise NotFound(f"no group is named {group!r}; there is {', '.join(groups) or 'none'}")
         return "group", group
-    return ("schedule", "") if task is None else ("task", _task(app, task).name)
+    return ("schedule", "") if task is None else ("task", _task(tx, app, task).name)
 
 
-def _task(app: "Forecourt", name: str) -> "Task":
+def _task(tx: Connection[Any], app: "Forecourt", name: str) -> "Task":
     from forecourt.schedule.errors import UnknownTaskError
 
     try:
-        return app.timetable[name]
+        return app.schedule(tx)[name]
     except UnknownTaskError as error:
         raise NotFound(str(error)) from None
 
@@ -167,6 +178,7 @@ def _described(
         task=task.name,
         job=task.job.name,
         description=task.description,
+        stored=task.is_stored,
         sentence=task.sentence,
         cron=str(task.cron),
         repeat_seconds=task.repeat_seconds,

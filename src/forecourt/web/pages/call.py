@@ -1,6 +1,7 @@
 """One call: where it is, every attempt, its arguments, and what it belongs to."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forecourt.store import inspection, progress
+from forecourt.masking import hide_text
+from forecourt.store import definitions, inspection, progress
 from forecourt.web.page import page, reading
 from forecourt.web.searching import LARGEST_ID
 
@@ -36,6 +38,12 @@ def call(request: Request) -> Response:
         said = progress.of(look.tx, [id]).get(id)
         batch = inspection.batch(look.tx, found.batch_id) if found.batch_id is not None else None
         tick = inspection.tick(look.tx, found.tick) if found.tick is not None else None
+        mask = definitions.masks(look.tx).get(found.job, ())
+        found = replace(
+            found,
+            args=found.args and hide_text(found.args, mask),
+            result=found.result and hide_text(found.result, mask),
+        )
     return page(
         request,
         look,

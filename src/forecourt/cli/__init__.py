@@ -33,7 +33,8 @@ COMMANDS = {
         "forecourt.cli.analytics:analytics",
         "The marketplace's events: report, events, trending, archive, …",
     ),
-    "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate."),
+    "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate, diff, robots."),
+    "privacy": ("forecourt.cli.privacy:privacy", "What is held on one person: export, erase."),
     "photos": ("forecourt.cli.photos:photos", "Photos that are on two listings: twins, settle."),
     "import": (
         "forecourt.cli.imports:import_",

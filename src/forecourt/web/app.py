@@ -18,6 +18,7 @@ from forecourt.web.guard import OWN_NAMES, HostGuard, OriginGuard, hostname
 from forecourt.web.headers import SafeHeaders
 from forecourt.web.page import Unchanged
 from forecourt.web.table import RULES
+from forecourt.web.tongue import ReadersLanguage
 
 
 def create_app() -> Starlette:
@@ -28,6 +29,7 @@ def create_app() -> Starlette:
         routes=[*health.ROUTES, *files.ROUTES, *(rule.route() for rule in RULES)],
         middleware=[
             Middleware(SafeHeaders),
+            Middleware(ReadersLanguage),
             Middleware(HostGuard, hosts=hosts, everywhere=probes),
             Middleware(
                 OriginGuard,

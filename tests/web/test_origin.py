@@ -113,6 +113,12 @@ def test_hostile_text_is_only_text_on_every_page(pages: httpx.Client, tx: psycop
         *(f"/calls?state={state}" for state in ("ready", "running", "scheduled", "failed", "done")),
         *(f"/calls/{id}" for id in ids),
     ]  # fmt: skip
+    for path in ("/api/v1/calls", "/api/v1/failures", "/api/v1/failures/calls", "/api/v1/queues", "/api/v1/workers",
+                 "/api/v1/audit", "/api/v1/occurrences", "/api/v1/overview", *(f"/api/v1/calls/{id}" for id in ids)):  # fmt: skip
+        answer = pages.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"] == "application/json", "and so nothing but text"
+        assert answer.json(), path
     for path in paths:
         answer = pages.get(path)
         assert answer.status_code == 200, path

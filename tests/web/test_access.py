@@ -43,6 +43,7 @@ VIEWER |= {
     for path in (
         "openapi.json", "me", "overview", "night", "doctor", "marketplace", "audit", "queues", "calls", "calls/{id:path}",
         "failures", "failures/calls", "failures/ids", "workers", "performance", "tasks", "tasks/{task:path}", "occurrences",
+        "explanations",
     )
 }  # fmt: skip
 OPERATOR |= {
@@ -52,7 +53,8 @@ OPERATOR |= {
         "schedule/trigger", "schedule/pause", "schedule/resume",
     )
 }  # fmt: skip
-ADMIN |= {("POST", f"/api/v1/{path}") for path in ("queues/clear", "failures/forget", "failures/forget-matching")}
+ADMIN |= {("POST", f"/api/v1/{path}") for path in ("queues/clear", "failures/forget", "failures/forget-matching",
+          "schedule/add", "schedule/edit", "schedule/remove")}  # fmt: skip
 ROLES = {None: EVERYBODY, Role.VIEWER: VIEWER, Role.OPERATOR: OPERATOR, Role.ADMIN: ADMIN}
 
 

@@ -83,7 +83,9 @@ WHERE = (
 
 def test_nothing_is_changed_from_anywhere_else(pages: httpx.Client, tx: psycopg.Connection) -> None:
     for path, methods in PATHS.items():
-        if "POST" in methods and path != "/login" and not path.startswith("/unsubscribe/"):  # a signature of ours is the proof
+        if (
+            "POST" in methods and path != "/login" and not path.startswith("/unsubscribe/")
+        ):  # a signature of ours is the proof
             for headers in WHERE:
                 answer = pages.post(
                     path, content=b'{"queue": "high"}', headers=headers | {"content-type": "application/json"}

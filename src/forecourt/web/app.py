@@ -16,6 +16,7 @@ from forecourt.web.access import SignIn
 from forecourt.web.application import CannotLoad
 from forecourt.web.guard import OWN_NAMES, HostGuard, OriginGuard, hostname
 from forecourt.web.headers import SafeHeaders
+from forecourt.web.limits import PathLimit
 from forecourt.web.page import Unchanged
 from forecourt.web.table import RULES
 
@@ -28,6 +29,7 @@ def create_app() -> Starlette:
         routes=[*health.ROUTES, *files.ROUTES, *(rule.route() for rule in RULES)],
         middleware=[
             Middleware(SafeHeaders),
+            Middleware(PathLimit),
             Middleware(HostGuard, hosts=hosts, everywhere=probes),
             Middleware(
                 OriginGuard,

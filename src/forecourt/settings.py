@@ -4,6 +4,7 @@ They are read by hand because every command reads them: the libraries for that t
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -50,6 +51,17 @@ class Settings:
 
     base_url: str = "http://localhost:8000"
     """The marketplace's public address: sitemap entries and links in mails start with it. No trailing slash."""
+
+    languages: tuple[tuple[str, str], ...] = ()
+    """The languages that every page of the marketplace exists in, each with what its addresses go on with: `en,ar=/ar`. The first
+    is for whoever speaks none of them. Empty: there is one version of each page."""
+
+    photos_url: str | None = None
+    """Where the front end serves photos: this address, a slash and a key. Without it the sitemap names no photos."""
+
+    indexnow_key: str | None = None
+    """The key by which search engines that speak IndexNow know that it is us who tell them what changed. Without it they are told
+    nothing."""
 
     app: str = "forecourt.marketplace.app:app"
     """module:attribute of the Forecourt application that workers, clock and commands load."""
@@ -199,6 +211,24 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _languages(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in text.split(","):
+        code, _, prefix = part.strip().partition("=")
+        if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]{2,4})?", code) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix):
+            raise ValueError(f"expected languages and what their addresses go on with, such as en,ar=/ar, not {text!r}")
+        found.append((code, prefix))
+    if len(dict(found)) < len(found) or len({prefix for _, prefix in found}) < len(found):
+        raise ValueError(f"two languages of {text!r} have one code, or one address")
+    return tuple(found)
+
+
+def _indexnow_key(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{8,128}", text):
+        raise ValueError("expected 8 to 128 of a-z, 0-9 and -")
+    return text
+
+
 def _folder(text: str) -> Path:
     if not Path(text).is_dir():
         raise ValueError(f"{text!r} is not a folder")
@@ -246,6 +276,9 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "storage_url": bucket_address.read,
     "timezone": _zone,
     "base_url": _absolute_url,
+    "languages": _languages,
+    "photos_url": _absolute_url,
+    "indexnow_key": _indexnow_key,
     "mail_templates": _folder,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),

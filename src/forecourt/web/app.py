@@ -19,6 +19,7 @@ from forecourt.web.headers import SafeHeaders
 from forecourt.web.limits import PathLimit
 from forecourt.web.page import Unchanged
 from forecourt.web.table import RULES
+from forecourt.web.tongue import ReadersLanguage
 
 
 def create_app() -> Starlette:
@@ -30,6 +31,7 @@ def create_app() -> Starlette:
         middleware=[
             Middleware(SafeHeaders),
             Middleware(PathLimit),
+            Middleware(ReadersLanguage),
             Middleware(HostGuard, hosts=hosts, everywhere=probes),
             Middleware(
                 OriginGuard,

@@ -7,7 +7,7 @@ from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
 from forecourt.web.actions import stored_tasks as stored_task_actions
 from forecourt.web.actions import workers as worker_actions
-from forecourt.web.actions.preferences import prefer
+from forecourt.web.actions.preferences import prefer, speak
 from forecourt.web.api import serving
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
@@ -21,6 +21,7 @@ from forecourt.web.pages.performance import performance
 from forecourt.web.pages.preferences import preferences
 from forecourt.web.pages.queues import queue, queues
 from forecourt.web.pages.schedule import schedule, task
+from forecourt.web.pages.sitemap import sitemap
 from forecourt.web.pages.workers import workers
 from forecourt.web.people import Role
 from forecourt.web.routes import Rule
@@ -53,6 +54,8 @@ RULES = (
     Rule("GET", "/workers", workers, Role.VIEWER),
     Rule("POST", "/workers/restart", worker_actions.restart, Role.OPERATOR),
     Rule("GET", "/marketplace", marketplace, Role.VIEWER),
+    Rule("GET", "/sitemap.xml", sitemap, Role.VIEWER),
+    Rule("GET", "/sitemap-{shard}", sitemap, Role.VIEWER),
     Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),
@@ -60,6 +63,7 @@ RULES = (
     Rule("GET", "/login", login.form, None),
     Rule("POST", "/login", login.sign_in, None),
     Rule("POST", "/logout", login.sign_out, Role.VIEWER),
+    Rule("POST", "/language", speak, None),
     Rule("GET", "/unsubscribe/{token}", unsubscribe.ask, None),
     Rule("POST", "/unsubscribe/{token}", unsubscribe.answer, None),
     Rule("GET", "/settings", preferences, Role.VIEWER),

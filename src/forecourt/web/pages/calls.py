@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from forecourt.language import gettext as _
 from forecourt.masking import hide_text
 from forecourt.store import definitions, overview, search
 from forecourt.store.search import LOOK_THROUGH, Listed
@@ -28,7 +29,7 @@ def calls(request: Request) -> Response:
             wanted, wrong = asked({}, jobs, queues, look.now), str(error)
         if wanted.id is not None:
             if not search.exists(look.tx, wanted.id):
-                raise HTTPException(404, f"No call has the id {wanted.id}")
+                raise HTTPException(404, _("No call has the id %(id)s", id=wanted.id))
             return RedirectResponse(f"/calls/{wanted.id}", 303)
         found = [] if wrong else search.calls(look.tx, wanted.search, A_PAGE + 1)
         counts = search.counts(look.tx, CAP)
@@ -37,7 +38,7 @@ def calls(request: Request) -> Response:
         request,
         look,
         "pages/calls.html",
-        "Calls",
+        _("Calls"),
         head="pages/calls.head.html",
         below="pages/calls.list.html",
         asked=wanted,

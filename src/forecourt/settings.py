@@ -87,6 +87,15 @@ class Settings:
     log_format: Literal["auto", "text", "json"] = "auto"
     """auto: text on a terminal, one JSON object a line elsewhere."""
 
+    event_origins: tuple[str, ...] = ()
+    """Web sites whose pages may send events, beside the one at `base_url`: https://m.cars.example, with commas between."""
+
+    photo_hook: str = ""
+    """module:function that gets each photo as a Pillow image and returns it, changed: to blur number plates, say."""
+
+    watermark: Path | None = None
+    """A picture with transparency that is laid over published photos."""
+
     web_host: str = "127.0.0.1"
     web_port: int = 8000
 
@@ -211,6 +220,14 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    found = tuple(_absolute_url(part.strip()).lower() for part in text.split(","))
+    for origin in found:
+        if origin.count("/") > 2:
+            raise ValueError(f"{origin!r} must end with its host, as in https://m.cars.example")
+    return found
+
+
 def _languages(text: str) -> tuple[tuple[str, str], ...]:
     found = []
     for part in text.split(","):
@@ -276,6 +293,8 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "storage_url": bucket_address.read,
     "timezone": _zone,
     "base_url": _absolute_url,
+    "event_origins": _origins,
+    "watermark": Path,
     "languages": _languages,
     "photos_url": _absolute_url,
     "indexnow_key": _indexnow_key,

@@ -35,6 +35,11 @@ COMMANDS = {
     ),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate, diff, robots."),
     "privacy": ("forecourt.cli.privacy:privacy", "What is held on one person: export, erase."),
+    "photos": ("forecourt.cli.photos:photos", "Photos that are on two listings: twins, settle."),
+    "import": (
+        "forecourt.cli.imports:import_",
+        "Users, providers, listings, events: from CSV, Parquet or a MySQL dump.",
+    ),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user, token."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),

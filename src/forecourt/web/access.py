@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forecourt.database import database_url
+from forecourt.database.engine import libpq_url
 from forecourt.language import gettext as _
 from forecourt.operations.tokens import digest
 from forecourt.store import people
@@ -64,7 +64,7 @@ def at_hand(request: Request) -> Person | None:
     shown = bearer.shown(request.headers)
     if shown is None:
         return None
-    ends, person = _remembered.get((str(database_url()), BEARER + digest(shown)), (0.0, None))
+    ends, person = _remembered.get((libpq_url(), BEARER + digest(shown)), (0.0, None))
     return person if ends > time.monotonic() else None
 
 
@@ -116,7 +116,7 @@ def _anybody_known() -> bool:
 
 def _recall(key: bytes, look: Callable[[], Person | None]) -> Person | None:
     """What is remembered of a key of this database, or what is found now."""
-    full = (str(database_url()), key)
+    full = (libpq_url(), key)
     now = time.monotonic()
     if full in _remembered and _remembered[full][0] > now:
         return _remembered[full][1]

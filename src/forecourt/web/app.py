@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from forecourt.database.private import PrivateServerError
 from forecourt.marketplace import unsubscribing
 from forecourt.settings import settings
-from forecourt.web import files, health, refusals
+from forecourt.web import events, files, health, refusals
 from forecourt.web.access import SignIn
 from forecourt.web.application import CannotLoad
 from forecourt.web.guard import OWN_NAMES, HostGuard, OriginGuard, hostname
@@ -30,13 +30,13 @@ def create_app() -> Starlette:
         routes=[*health.ROUTES, *files.ROUTES, *(rule.route() for rule in RULES)],
         middleware=[
             Middleware(SafeHeaders),
-            Middleware(PathLimit),
             Middleware(ReadersLanguage),
+            Middleware(PathLimit),
             Middleware(HostGuard, hosts=hosts, everywhere=probes),
             Middleware(
                 OriginGuard,
                 public=urlsplit(settings().base_url).netloc,
-                everywhere=probes,
+                everywhere=probes | {events.PATH},
                 signed=(unsubscribing.PATH,),
             ),
         ],

@@ -66,8 +66,13 @@ def sign_in(request: Request, _error: Exception) -> Response:
     wants_page = request.method == "GET" and page and not is_poll(request)
     if wants_page:
         return RedirectResponse(f"/login{query(next=here(request) if here(request) != '/' else None)}", 303)
-    asked = {"WWW-Authenticate": 'Bearer realm="forecourt"'}
-    return refuse(request, 401, _("Nobody is signed in, so nothing was done"), asked, hint=_("Sign in at /login."))
+    return refuse(
+        request,
+        401,
+        _("Nobody is signed in, so nothing was done"),
+        {"WWW-Authenticate": 'Bearer realm="forecourt"'},
+        hint=_("Sign in at /login."),
+    )
 
 
 def out_of_reach(request: Request, error: Exception) -> Response:

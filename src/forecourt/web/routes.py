@@ -62,21 +62,19 @@ class Rule:
             request.scope["person"] = me
             if not me.may(self.role, self.scope):
                 raise self._refusal(me, self.role)
-        asked = [request.url.path, *request.path_params.values(), *request.query_params.values()]
+        asked = [request.scope["path"], *request.path_params.values(), *request.query_params.values()]
         if any("\x00" in str(text) for text in asked):
             raise HTTPException(400, _("there is a NUL in the address, which no name can contain"))
 
     def _refusal(self, me: Person, needed: Role) -> HTTPException:
-        if me.role is not None and me.by != "token":
-            return HTTPException(
-                403,
-                _(
-                    "%(name)s is a %(role)s; this needs the role %(needed)s",
-                    name=me.name,
-                    role=lookup(me.role.word),
-                    needed=lookup(needed.word),
-                ),
+        if me.by != "token":
+            words = _(
+                "%(name)s is a %(role)s; this needs the role %(needed)s",
+                name=me.name,
+                role=lookup(me.role.word) if me.role else "",
+                needed=lookup(needed.word),
             )
+            return HTTPException(403, words)
         scope = self.scope or next(scope for scope, role in ROLE_OF_SCOPE.items() if role is needed)
         words = f"the token {me.name} has the scopes {', '.join(sorted(me.scopes))}; this needs {scope}"
         return HTTPException(

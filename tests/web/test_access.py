@@ -46,14 +46,14 @@ VIEWER |= {
     for path in (
         "openapi.json", "me", "overview", "night", "doctor", "marketplace", "audit", "queues", "calls", "calls/{id:path}",
         "failures", "failures/calls", "failures/ids", "workers", "performance", "tasks", "tasks/{task:path}", "occurrences",
-        "explanations",
+        "explanations", "workflows", "workflows/{id:path}",
     )
 }  # fmt: skip
 OPERATOR |= {
     ("POST", f"/api/v1/{path}")
     for path in (
         "queues/pause", "queues/resume", "calls/cancel", "failures/retry", "failures/retry-matching", "workers/restart",
-        "schedule/trigger", "schedule/pause", "schedule/resume",
+        "schedule/trigger", "schedule/pause", "schedule/resume", "workflows/cancel", "workflows/retry",
     )
 }  # fmt: skip
 ADMIN |= {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from forecourt.jobs.middleware import Middleware, use
     from forecourt.jobs.outcome import Discard, Release
     from forecourt.jobs.progress import report
+    from forecourt.jobs.workflow import Workflow
     from forecourt.schedule.timetable import Timetable
 
 _HOMES = {
@@ -36,6 +37,7 @@ _HOMES = {
     "Release": "forecourt.jobs.outcome",
     "Session": "sqlalchemy.orm",
     "Timetable": "forecourt.schedule.timetable",
+    "Workflow": "forecourt.jobs.workflow",
     "add_to_batch": "forecourt.jobs.batch",
     "at_most": "forecourt.jobs.limits",
     "batch": "forecourt.jobs.batch",
@@ -59,6 +61,7 @@ __all__ = [
     "Release",
     "Session",
     "Timetable",
+    "Workflow",
     "__version__",
     "add_to_batch",
     "at_most",

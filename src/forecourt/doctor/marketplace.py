@@ -4,6 +4,8 @@ from pathlib import Path
 
 from forecourt.doctor.check import House, Result, grade
 from forecourt.durations import duration
+from forecourt.language import gettext as _
+from forecourt.language import marked
 from forecourt.marketplace import places
 from forecourt.marketplace.storage import StorageError, StorageUnavailable
 
@@ -28,17 +30,18 @@ def sitemap(house: House) -> list[Result]:
         return []
     place = places.public()
     if isinstance(place, Path) and not (place / "sitemap.xml").exists():
-        words = f"there is none at {place / 'sitemap.xml'}"
-        return [Result("sitemap", "warn", words, duration(OLD), "forecourt sitemap generate")]
+        words = _("there is none at %(path)s", path=place / "sitemap.xml")
+        return [Result(marked("sitemap"), "warn", words, duration(OLD), "forecourt sitemap generate")]
     published = house.tx.execute(LAST_SITEMAP).fetchall()[0][0]
     if published is None:
-        return [Result("sitemap", "warn", "none was published yet", duration(OLD), "forecourt sitemap generate")]
+        words = _("none was published yet")
+        return [Result(marked("sitemap"), "warn", words, duration(OLD), "forecourt sitemap generate")]
     age = (house.now - published).total_seconds()
     return [
         Result(
-            "sitemap",
+            marked("sitemap"),
             grade(age, OLD, VERY_OLD),
-            f"{duration(max(age, 0))} old",
+            _("%(time)s old", time=duration(max(age, 0))),
             duration(OLD),
             "forecourt sitemap generate",
             age,
@@ -47,7 +50,7 @@ def sitemap(house: House) -> list[Result]:
     ]
 
 
-def storage(_: House) -> list[Result]:
+def storage(_house: House) -> list[Result]:
     """Whether the bucket answers, where files lie in one."""
     bucket = places.bucket("storage")
     if bucket is None:
@@ -56,9 +59,15 @@ def storage(_: House) -> list[Result]:
         next(bucket.keys(), None)
     except (StorageUnavailable, StorageError) as error:
         return [
-            Result("storage", "fail", str(error), "", "Photos, archive and sitemap wait for it, and nothing is lost.")
+            Result(
+                marked("storage"),
+                "fail",
+                str(error),
+                "",
+                _("Photos, archive and sitemap wait for it, and nothing is lost."),
+            )
         ]
-    return [Result("storage", "ok", f"{bucket.address} answers")]
+    return [Result(marked("storage"), "ok", _("%(address)s answers", address=bucket.address))]
 
 
 def events(house: House) -> list[Result]:
@@ -66,13 +75,13 @@ def events(house: House) -> list[Result]:
     if "aggregate_daily_analytics" not in house.app.timetable:
         return []
     there = bool(house.tx.execute(EVENTS_OF_TOMORROW).fetchall()[0][0])
-    words = "there is one for tomorrow" if there else "there is none for tomorrow"
+    words = _("there is one for tomorrow") if there else _("there is none for tomorrow")
     return [
         Result(
-            "partitions of events",
+            marked("partitions of events"),
             "ok" if there else "warn",
             words,
-            "one for tomorrow",
+            _("one for tomorrow"),
             "forecourt schedule trigger aggregate_daily_analytics",
         )
     ]

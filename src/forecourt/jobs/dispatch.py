@@ -60,6 +60,9 @@ class Interceptor(Protocol):
     def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int | None:
         """An id for a batch of calls of these jobs, which are dispatched next; None to let it pass."""
 
+    def begin_workflow(self, name: str, plans: Sequence[Any]) -> int | None:
+        """An id for a workflow of these plans, of which none is dispatched; None to let it pass."""
+
 
 interceptors: list[Interceptor] = []
 """Asked before anything is entered, the last one first, whichever thread dispatches. Empty outside of tests."""
@@ -118,7 +121,7 @@ class Dispatch:
         if interceptors and (taken := self._intercepted(many := list(many))) is not None:
             return taken
         texts = [self.text(args) for args in many]
-        with self._transaction() as tx:
+        with transaction_for(self.session) as tx:
             entered = calls.enter_many(tx, self.placement(), texts)
             return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
@@ -159,10 +162,13 @@ class Dispatch:
         taken = (interceptor.take(self, many) for interceptor in reversed(interceptors))
         return next((entered for entered in taken if entered is not None), None)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
-        if self.session is not None:
-            yield in_transaction_of(self.session)
-        else:
-            with engine().begin() as connection:
-                yield in_transaction_of(connection)
+
+@contextmanager
+def transaction_for(session: object | None) -> Iterator[psycopg.Connection[Any]]:
+    """The caller's transaction, or one of its own, which is committed at the end of the block. Raises TypeError for what holds no
+    transaction that can be used without waiting."""
+    if session is not None:
+        yield in_transaction_of(session)
+    else:
+        with engine().begin() as connection:
+            yield in_transaction_of(connection)

@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 from psycopg import Connection
 
-from forecourt.store import awaited, batches, calls, cancel, json_text, running, ticks, waiting
+from forecourt.store import awaited, batches, calls, cancel, json_text, running, ticks, waiting, workflows
 from forecourt.store.batches import Standing
 from forecourt.store.calls import Placement
 from forecourt.store.running import Ended, Failed
+from forecourt.store.workflows import StepEnd
 
 End: TypeAlias = Ended | Failed
 
@@ -59,6 +60,7 @@ def go_on(tx: Connection[Any], ends: Sequence[End]) -> None:
         _tell_follower(tx, over)
         _go_on_with_chain(tx, over)
     _count_in_batches(tx, [over for over in ends if "batch" in over.options])
+    _go_on_with_workflows(tx, [over for over in ends if "workflow" in over.options])
 
 
 def _word(over: End) -> str:
@@ -117,6 +119,23 @@ def _count_in_batches(tx: Connection[Any], ends: Iterable[End]) -> None:
         if standing is not None:
             first_failed = next((member for member in members if isinstance(member, Failed)), None)
             _call_back(tx, standing, first_failed if standing.failed == words["failed"] else None)
+
+
+def _go_on_with_workflows(tx: Connection[Any], ends: Sequence[End]) -> None:
+    """The steps that waited for these, and what is to follow a first failure."""
+    if not ends:
+        return
+    failed = {over.options["workflow"]: over for over in ends if isinstance(over, Failed)}
+    for id, on_failure in workflows.end(tx, [_step_end(over) for over in ends]):
+        if on_failure is not None:
+            _enter(tx, on_failure, failure=_failure(failed[id]))
+
+
+def _step_end(over: End) -> StepEnd:
+    word = _word(over)
+    state = word if word in ("failed", "cancelled") else "succeeded"  # discarded: the step is left out, not failed
+    result = over.result if isinstance(over, Ended) and word == "finished" else None
+    return StepEnd(over.options["workflow"], over.options["step"], over.id, state, result)
 
 
 def _call_back(tx: Connection[Any], standing: Standing, first_failed: Failed | None) -> None:

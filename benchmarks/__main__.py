@@ -37,6 +37,7 @@ BENCHMARKS = (
     "photos",
     "sweeping",
     "commands",
+    "pages",
 )
 """The modules, in the order of the table. Each has a function `measure`."""
 

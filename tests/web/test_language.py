@@ -75,7 +75,7 @@ WRITTEN_BY_OTHERS = re.compile(
     r"photo \d of \d(: the JPEG file ends early)?|killed after its timeout of 30 s|\[Errno 111\] Connection refused|"
     r"OSError: \[Errno 28\] No space left on device|\w*Error\b|BadPicture|TimedOut|night-\d|listing_id[^=:]?(=|: )\d+|"
     r"forecourt \w+ [^؀-ۿ]*|"
-    r"FORECOURT_\w+|PostgreSQL|Forecourt|done_rest|UTC|WebP|--processes|error:\w+|pg_stat_activity|/[\w/.-]+"
+    r"FORECOURT_\w+|PostgreSQL|Forecourt|done_rest|UTC|WebP|whole|good|--processes|error:\w+|pg_stat_activity|/[\w/.-]+"
 )
 """What stands on the pages of the scene beside our own words: names, messages of programs, commands."""
 

@@ -38,6 +38,11 @@ def nothing(n: int = 0) -> None:
     """The smallest job."""
 
 
+@job(mask="account")
+def wire_money(account: str, owner: str) -> None:
+    """Whose account it is, is nobody's business."""
+
+
 @job
 def leave_trace(call: str) -> dict[str, str]:
     leave(call)
@@ -196,6 +201,23 @@ def say_and_fail(words: str) -> None:
 @job
 def echo(value: int) -> int:
     return value
+
+
+@job
+def add_up(a: int, b: int) -> int:
+    return a + b
+
+
+@job(tries=5, backoff=0)
+def transact_and_return(call: str, value: int, *, session: Session) -> int:
+    """Leaves a trace in its transaction, and takes a little while."""
+    transact.function(call, 0.01, session=session)
+    return value
+
+
+@job(tries=1)
+def wait_for_another() -> None:
+    echo.dispatch(value=1).result()
 
 
 @job(retry_until=1.0, backoff=0.2)

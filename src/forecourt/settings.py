@@ -4,6 +4,7 @@ They are read by hand because every command reads them: the libraries for that t
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -51,6 +52,17 @@ class Settings:
     base_url: str = "http://localhost:8000"
     """The marketplace's public address: sitemap entries and links in mails start with it. No trailing slash."""
 
+    languages: tuple[tuple[str, str], ...] = ()
+    """The languages that every page of the marketplace exists in, each with what its addresses go on with: `en,ar=/ar`. The first
+    is for whoever speaks none of them. Empty: there is one version of each page."""
+
+    photos_url: str | None = None
+    """Where the front end serves photos: this address, a slash and a key. Without it the sitemap names no photos."""
+
+    indexnow_key: str | None = None
+    """The key by which search engines that speak IndexNow know that it is us who tell them what changed. Without it they are told
+    nothing."""
+
     app: str = "forecourt.marketplace.app:app"
     """module:attribute of the Forecourt application that workers, clock and commands load."""
 
@@ -75,8 +87,24 @@ class Settings:
     log_format: Literal["auto", "text", "json"] = "auto"
     """auto: text on a terminal, one JSON object a line elsewhere."""
 
+    event_origins: tuple[str, ...] = ()
+    """Web sites whose pages may send events, beside the one at `base_url`: https://m.cars.example, with commas between."""
+
+    photo_hook: str = ""
+    """module:function that gets each photo as a Pillow image and returns it, changed: to blur number plates, say."""
+
+    watermark: Path | None = None
+    """A picture with transparency that is laid over published photos."""
+
     web_host: str = "127.0.0.1"
     web_port: int = 8000
+
+    web_trusted_proxy: tuple[str, ...] = ()
+    """Addresses and networks of proxies that sign people in: 10.0.0.5, 10.1.0.0/16. Only these are believed who asks."""
+
+    web_trusted_proxy_user: str = "X-Forwarded-User"
+    web_trusted_proxy_role: str = "X-Forwarded-Role"
+    """The headers in which such a proxy names who asks, and what they may: viewer, operator or admin."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -192,6 +220,32 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    found = tuple(_absolute_url(part.strip()).lower() for part in text.split(","))
+    for origin in found:
+        if origin.count("/") > 2:
+            raise ValueError(f"{origin!r} must end with its host, as in https://m.cars.example")
+    return found
+
+
+def _languages(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in text.split(","):
+        code, _, prefix = part.strip().partition("=")
+        if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]{2,4})?", code) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix):
+            raise ValueError(f"expected languages and what their addresses go on with, such as en,ar=/ar, not {text!r}")
+        found.append((code, prefix))
+    if len(dict(found)) < len(found) or len({prefix for _, prefix in found}) < len(found):
+        raise ValueError(f"two languages of {text!r} have one code, or one address")
+    return tuple(found)
+
+
+def _indexnow_key(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{8,128}", text):
+        raise ValueError("expected 8 to 128 of a-z, 0-9 and -")
+    return text
+
+
 def _folder(text: str) -> Path:
     if not Path(text).is_dir():
         raise ValueError(f"{text!r} is not a folder")
@@ -202,6 +256,26 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise ValueError(f"expected a port from 1 to 65535, not {text!r}")
     return int(text)
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    from ipaddress import ip_network
+
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for part in found:
+        try:
+            network = ip_network(part)
+        except ValueError:
+            raise ValueError(f"{part!r} is neither an address nor a network such as 10.1.0.0/16") from None
+        if network.prefixlen == 0:
+            raise ValueError(f"{part!r} is everybody, who could then say that they are anybody")
+    return tuple(found)
+
+
+def _header(text: str) -> str:
+    if not text.isascii() or not all(letter.isalnum() or letter == "-" for letter in text):
+        raise ValueError(f"{text!r} is not the name of a header, such as X-Forwarded-User")
+    return text
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -219,9 +293,17 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "storage_url": bucket_address.read,
     "timezone": _zone,
     "base_url": _absolute_url,
+    "event_origins": _origins,
+    "watermark": Path,
+    "languages": _languages,
+    "photos_url": _absolute_url,
+    "indexnow_key": _indexnow_key,
     "mail_templates": _folder,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,
+    "web_trusted_proxy": _networks,
+    "web_trusted_proxy_user": _header,
+    "web_trusted_proxy_role": _header,
 }
 """How the settings that are more than text are read. Each raises ValueError."""

@@ -22,7 +22,7 @@ from forecourt.settings import settings
 # Forks once for each line of its input, before anything starts a thread, and lets the child be killed where the line says.
 DOOMED = """
 import importlib, os, signal, sys
-import forecourt.marketplace.archive, forecourt.marketplace.restore, forecourt.database
+import forecourt.marketplace.archive_erasure, forecourt.marketplace.restore, forecourt.database
 
 def kill(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -48,6 +48,9 @@ for line in sys.stdin:
         setattr(home, name, {"before": kill, "after": after(function), "amid": in_the_middle(function)}[when])
         if what == "archive":
             forecourt.marketplace.archive.archive_old_analytics()
+        elif what.startswith("cut:"):
+            listings = [int(id) for id in what.removeprefix("cut:").split(",")]
+            forecourt.marketplace.archive_erasure.cut_from_archives(listings)
         else:
             forecourt.marketplace.restore.restore(what)
         os._exit(0)

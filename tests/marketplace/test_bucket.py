@@ -8,6 +8,7 @@ import obstore
 import pyarrow.parquet as pq
 import pytest
 from bucket_server import BucketServer, line_to
+from click.testing import CliRunner
 from showroom import calls, listing
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -15,9 +16,10 @@ from test_photos import picture
 from traffic import event, events, midday
 
 from forecourt import bucket_address
+from forecourt.cli import forecourt
 from forecourt.doctor.check import House
 from forecourt.doctor.marketplace import storage as storage_check
-from forecourt.marketplace import places, shared, sitemap, urlset
+from forecourt.marketplace import places, shared, sitemap, sitemap_check, urlset
 from forecourt.marketplace.archive import archive_old_analytics
 from forecourt.marketplace.bucket import Bucket
 from forecourt.marketplace.photos import process_car_images
@@ -261,7 +263,7 @@ def test_the_doctor_says_whether_the_bucket_answers(
 def test_a_sitemap_in_the_bucket_is_whole_at_any_moment_and_unchanged_files_keep_their_times(
     url: str, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (sitemap, urlset):
+    for module in (sitemap, urlset, sitemap_check):
         monkeypatch.setattr(module, "MAX_URLS", 4)
     for limit in ("ENOUGH", "CUT"):
         monkeypatch.setattr(sitemap, limit, 2)
@@ -276,12 +278,14 @@ def test_a_sitemap_in_the_bucket_is_whole_at_any_moment_and_unchanged_files_keep
     made = generate_sitemap()
     assert made["rewritten"] == made["files"] == len(sent) == 7
     assert sent[-1] == "sitemap.xml", "behind the files that it names"
-    assert b"sitemap-listings-0003.xml" in place.read("sitemap.xml")
+    assert b"sitemap-listings-0003.xml.gz" in place.read("sitemap.xml")
     assert generate_sitemap()["rewritten"] == 0
     for car in cars[4:]:
         session.delete(car)
     session.commit()
     assert generate_sitemap()["rewritten"] == 2, "one shard and the index"
-    shards = [f"sitemap-{name}.xml" for name in ("listings-0001", "listings-0002", "pages-0001", "pages-0002")]
+    shards = [f"sitemap-{name}.xml.gz" for name in ("listings-0001", "listings-0002", "pages-0001", "pages-0002")]
     assert sorted(place.keys()) == [*shards, "sitemap.xml"]
     assert not settings().public.exists()
+    for command in ("validate", "diff"):
+        assert CliRunner().invoke(forecourt, ["sitemap", command]).exit_code == 0

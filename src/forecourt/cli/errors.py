@@ -1,5 +1,7 @@
 """What can go wrong, as a sentence and an exit code."""
 
+import sys
+
 FAILED, USAGE, DEGRADED, REFUSED, NOT_FOUND, UNREACHABLE, HELD = 1, 2, 3, 4, 5, 69, 75
 
 
@@ -47,6 +49,8 @@ def explained(error: Exception) -> tuple[int | None, str]:
     import psycopg
     import sqlalchemy.exc
 
+    if "jinja2" in sys.modules and (words := _explained_by_its_template(error)):
+        return FAILED, words
     if isinstance(error, sqlalchemy.exc.DBAPIError) and isinstance(error.orig, psycopg.Error):
         error = error.orig  # whichever way it was asked, the database says the same
     return _explained_by_the_database(error) if isinstance(error, psycopg.Error) else _explained_by_its_kind(error)
@@ -80,6 +84,15 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
             return None, ""
 
 
+def _explained_by_its_template(error: Exception) -> str | None:
+    """For what somebody wrote into a mail template of their own."""
+    from jinja2 import TemplateError
+
+    from forecourt.marketplace.letters import in_words
+
+    return in_words(error) if isinstance(error, TemplateError) else None
+
+
 def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.engine import DatabaseUnreachable
     from forecourt.database.joining import TablesInTheWay
@@ -95,8 +108,15 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.marketplace.storage import StorageError, StorageUnavailable
     from forecourt.marketplace.trashed import NotInTrash
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
+    from forecourt.web.api import errors as api
 
     match error:
+        case api.NotFound():
+            return NOT_FOUND, str(error)
+        case api.Conflict():
+            return HELD, str(error)
+        case api.Unreadable():
+            return USAGE, str(error)
         case DatabaseUnreachable():
             return UNREACHABLE, f"cannot reach {error}"
         case PrivateServerError():

@@ -2,18 +2,23 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from forecourt.masking import HIDDEN, hide, is_secret
+
 LARGEST = 32 * 1024 * 1024
 """Bytes of JSON that one call may carry. Larger things belong into storage, with a key in the call."""
 
 INJECTED = ("session", "connection")
 """Parameters that the slot fills in, of which a function takes one at most."""
+
+CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
+"""NaN is written as such, so that it can be found and refused: the default is to write null instead."""
 
 JSON_TYPES: dict[Any, str] = {
     int: "integer",
@@ -32,8 +37,9 @@ class WrongArguments(TypeError):
 class Arguments:
     """What a function takes, as a strict model: nothing is converted silently, nothing unknown is dropped."""
 
-    def __init__(self, name: str, function: Callable[..., Any], *, batched: bool) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], *, batched: bool, mask: Sequence[str] = ()) -> None:
         self._name = name
+        self._mask = mask
         self._batched = batched
         hints = typing.get_type_hints(function)
         fields: dict[str, Any] = {}
@@ -55,9 +61,7 @@ class Arguments:
                 hint, default = typing.get_args(hint)[0], ...
             fields[parameter.name] = (hint, default)
         self._fields = fields
-        # NaN is written as such, so that it can be found and refused: the default is to write null instead.
-        config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
-        self._model: type[BaseModel] = create_model(f"{name} arguments", __config__=config, **fields)
+        self._model: type[BaseModel] = create_model(f"{name} arguments", __config__=CONFIG, **fields)
         self.defaults: dict[str, Any] = {
             key: to_jsonable_python(default, serialize_unknown=True)
             for key, (_, default) in fields.items()
@@ -90,10 +94,26 @@ class Arguments:
             raise WrongArguments(f"{self._name}: arguments contain the character NUL, which PostgreSQL does not store")
         return text
 
+    def check_all_but(self, later: Collection[str], given: Mapping[str, Any]) -> str:
+        """The given ones as JSON text, where the others are known later only. Raises WrongArguments."""
+        if unknown := [name for name in later if name not in self._fields]:
+            raise WrongArguments(
+                f"{self._name}: no such argument: {', '.join(unknown)} (it takes {', '.join(self._fields)})"
+            )
+        fields = {name: field for name, field in self._fields.items() if name not in later}
+        part = Arguments.__new__(Arguments)
+        part.__dict__ |= self.__dict__
+        part._fields = fields
+        part._model = create_model(f"{self._name} arguments", __config__=CONFIG, **fields)
+        return part.dump(given)
+
     def refuse_unnamed(self, method: str, unnamed: Sequence[Any]) -> None:
         """Raise WrongArguments for arguments without a name, which a row could not keep, and say how to write them."""
         if unnamed:
-            named = ", ".join(f"{name}={repr(value)[:60]}" for name, value in zip(self._fields, unnamed, strict=False))
+            named = ", ".join(
+                f"{name}={HIDDEN if is_secret(name, self._mask) else repr(value)[:60]}"
+                for name, value in zip(self._fields, unnamed, strict=False)
+            )
             raise WrongArguments(f"{self._name}: name the arguments, such as {self._name}.{method}({named})")
 
     def load(self, text: str) -> dict[str, Any]:
@@ -124,7 +144,7 @@ class Arguments:
                     takes = ", ".join(self._fields) or "none"
                     problems.append(f"no such argument: {where!r} (it takes {takes})")
                 case _:
-                    shown = repr(problem["input"])
+                    shown = repr(HIDDEN if is_secret(where, self._mask) else hide(problem["input"], self._mask))
                     shown = shown if len(shown) <= 80 else shown[:77] + "..."
                     problems.append(f"argument {where!r}: {problem['msg']}, not {shown}")
         return f"{self._name}: " + "; ".join(problems)

@@ -146,7 +146,7 @@ def _archive_next(cutoff: datetime) -> tuple[int, int] | None:
     """Archive the oldest unit and return its events and bytes; None when nothing is older than the cutoff."""
     with session() as tx:
         tx.execute(LOCK)
-        _remove_unfinished(tx)
+        remove_unfinished(tx)
         unit = _next_unit(tx, cutoff)
         if unit is None:
             return None
@@ -229,8 +229,8 @@ def _drop_partition(tx: Session, partition: Partition) -> None:
             time.sleep(0.5)
 
 
-def _remove_unfinished(tx: Session) -> None:
-    """Remove the files of runs that were killed. Their events are still in the database."""
+def remove_unfinished(tx: Session) -> None:
+    """Remove the files that nobody finished: their events are still in the database, or in another file. The caller holds LOCK."""
     storage = places.archive()
     unfinished = tx.scalars(UNFINISHED).all()
     for name in unfinished:

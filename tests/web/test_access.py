@@ -46,6 +46,7 @@ VIEWER |= {
     for path in (
         "openapi.json", "me", "overview", "night", "doctor", "marketplace", "audit", "queues", "calls", "calls/{id:path}",
         "failures", "failures/calls", "failures/ids", "workers", "performance", "tasks", "tasks/{task:path}", "occurrences",
+        "explanations",
     )
 }  # fmt: skip
 OPERATOR |= {
@@ -55,7 +56,12 @@ OPERATOR |= {
         "schedule/trigger", "schedule/pause", "schedule/resume",
     )
 }  # fmt: skip
-ADMIN |= {("POST", f"/api/v1/{path}") for path in ("queues/clear", "failures/forget", "failures/forget-matching")}
+ADMIN |= {
+    ("POST", f"/api/v1/{path}")
+    for path in (
+        "queues/clear", "failures/forget", "failures/forget-matching", "schedule/add", "schedule/edit", "schedule/remove",
+    )
+}  # fmt: skip
 BEACONS = {("POST", "/api/v1/events"), ("OPTIONS", "/api/v1/events")}
 """The first looks for its token by itself, since a beacon's is in its body; the second is a browser's question before it sends."""
 OPERATOR |= {("POST", "/api/v1/listings/{id}/photos"), ("PUT", "/api/v1/listings/{id}/photos")}

@@ -55,9 +55,10 @@ def test_every_answer_on_a_busy_night_is_as_the_document_says(ask: Ask, scene: d
     paths = {"/calls/{id}": [f"/calls/{id}" for id in scene.values()], "/tasks/{task}": ["/tasks/generate_sitemap"]}
     for operation in OPERATIONS:
         if operation.method == "GET":
+            given = {"task": "generate_sitemap"} if operation.path == "/explanations" else {}
             told = document()["paths"][operation.path]["get"]["responses"]["200"]["content"]["application/json"]
             for path in paths.get(operation.path, [operation.path]):
-                answer = ask("GET", path)
+                answer = ask("GET", path, **given)
                 assert answer, path
                 fits(answer, told["schema"])
     for state in ("ready", "running", "scheduled", "failed", "done"):
@@ -147,7 +148,8 @@ REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("DELETE", "/queues", {}, 405, ""),
     ("GET", "/calls/7", {}, 404, "no call has the id 7"),
     ("GET", "/calls/x", {}, 422, "id: "),
-    ("GET", "/calls/" + "9" * 5000, {}, 422, "id: "),
+    ("GET", "/calls/" + "9" * 3000, {}, 422, "id: "),
+    ("GET", "/calls/" + "9" * 5000, {}, 414, "longer than 4000"),
     ("GET", "/calls/%00", {}, 400, "NUL"),
     ("GET", "/tasks/a%2Fb", {}, 404, "a/b"),
     ("GET", "/calls?colour=red", {}, 422, "colour: "),
@@ -191,6 +193,37 @@ def test_every_refusal_is_a_problem_that_says_what_was_wrong_and_changes_nothing
     assert tx.execute("SELECT count(*) FROM forecourt.audit").fetchone() == (1,), "the token's own"
 
 
+def test_a_task_is_added_explained_changed_and_removed_while_the_application_runs(ask: Ask, api: httpx.Client) -> None:
+    added = ask(
+        "POST", "/schedule/add", job="generate_sitemap", cron="15 6 * * *", name="second", timezone="Asia/Damascus"
+    )
+    assert (added["sentence"], added["timezone"]) == ("Daily at 06:15", "Asia/Damascus")
+    assert ask("GET", "/tasks/second")["stored"] is True
+    assert ask("POST", "/schedule/edit", task="second", cron="15 7 * * *")["sentence"] == "Daily at 07:15"
+    [told] = ask("GET", "/explanations", task="second", at="2026-01-05T04:15:30Z")
+    assert (told["is_due"], told["at"]) == (True, "2026-01-05T04:15:00Z")
+    assert "zone" in [finding["about"] for finding in told["findings"]]
+    for path, given, status in (
+        ("add", {"job": "generate_sitemap", "cron": "15 6 * * *", "name": "second"}, 422),
+        ("add", {"job": "no_such_job", "cron": "15 6 * * *"}, 422),
+        ("add", {"job": "generate_sitemap", "cron": "61 6 * * *", "name": "third"}, 422),
+        ("add", {"job": "generate_sitemap", "cron": "@daily", "name": "third", "timezone": "Mars/Olympus"}, 422),
+        ("add", {"job": "generate_sitemap", "cron": "@daily", "name": "third", "args": {"x": 1}}, 422),
+        ("add", {"job": "generate_sitemap", "cron": "@daily", "name": "third", "args": {"x": 10**30}}, 422),
+        ("add", {"job": "generate_sitemap", "cron": "@daily", "name": "third", "args": {"x": "\x00"}}, 422),
+        ("edit", {"task": "second"}, 422),
+        ("edit", {"task": "generate_sitemap", "cron": "@daily"}, 404),
+        ("remove", {"task": "generate_sitemap"}, 404),
+    ):
+        answer = api.post(f"/schedule/{path}", json=given)
+        assert answer.status_code == status, (path, given, answer.text)
+    for at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        assert api.get("/explanations", params={"task": "second", "at": at}).status_code in (200, 422), at
+    assert ask("POST", "/schedule/remove", task="second") == {
+        "task": "second", "job": "generate_sitemap", "cron": "15 7 * * *"
+    }  # fmt: skip
+
+
 def test_a_task_that_is_under_way_is_not_entered_again(ask: Ask, api: httpx.Client) -> None:
     ask("POST", "/schedule/trigger", task="generate_sitemap")
     again = api.post("/schedule/trigger", json={"task": "generate_sitemap"})
@@ -205,3 +238,10 @@ def test_a_browser_asks_with_its_session_and_a_stranger_s_page_does_not(pages: h
         foreign = pages.post(f"{ROOT}/queues/pause", json={"queue": "r"}, headers=headers)
         assert (foreign.status_code, foreign.headers["content-type"]) == (403, "application/problem+json")
         assert "forecourt web token add" in foreign.json()["detail"]
+
+
+def test_programs_are_answered_in_english_whatever_a_browser_prefers(pages: httpx.Client) -> None:
+    arabic = {"accept": "text/html", "accept-language": "ar"}
+    told = pages.get(f"{ROOT}/overview", headers=arabic).json()
+    assert told["sentence"].isascii()
+    assert pages.get(f"{ROOT}/calls/7", headers=arabic).json()["detail"].startswith("no call has the id 7")

@@ -9,6 +9,9 @@ import httpx
 import psycopg
 import pytest
 
+from forecourt import Workflow
+from forecourt.jobs.job import Job
+from forecourt.jobs.policy import Policy
 from forecourt.store.search import Search
 from forecourt.web.searching import CannotRead, asked
 
@@ -170,3 +173,19 @@ def test_failures_are_told_by_kind_with_when_and_how_many(pages: httpx.Client, s
     assert "3 kinds of failure" in page
     assert 'Retry 9<span class="unseen">' in page
     assert "2 calls failed" in pages.get("/failures", params={"queue": "high"}).text
+
+
+def test_a_step_s_page_shows_its_workflow(pages: httpx.Client, database: str) -> None:
+    flow = Workflow("two")
+    first = flow.add(Job(_nothing, Policy(), name="the_first").call())
+    flow.add(Job(_nothing, Policy(), name="the_second").call(), after=[first])
+    id = flow.dispatch()
+    with psycopg.connect(database) as tx:
+        [call] = tx.execute("SELECT max(id) FROM forecourt.ready").fetchone()
+    page = pages.get(f"/calls/{call}").text
+    assert f"Workflow {id}" in page
+    assert "the_second" in page
+    assert "blocked" in page
+
+
+def _nothing() -> None: ...

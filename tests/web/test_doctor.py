@@ -115,6 +115,11 @@ def test_a_task_that_failed_or_is_paused_is_found(house: House) -> None:
     assert found(house, "task generate_sitemap").status == "fail"
     assert found(house, "task cleanup_soft_deleted").status == "warn"
     assert "paused by anna" in found(house, "task expire_sponsored_listings").found
+    house.tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, call_id, overdue_at)"
+        " VALUES ('sweep_storage', date_trunc('hour', now()), 'enqueued', 12, now())"
+    )
+    assert found(house, "task sweep_storage").found.startswith("not over by its deadline: call 12")
 
 
 def test_an_old_schema_is_found(house: House) -> None:

@@ -63,7 +63,8 @@ def words_of(page: httpx.Response) -> str:
     """All that a page says, in its text and for those who hear it; without names that are typed, and what others wrote."""
     tree = lxml.html.fromstring(page.text)
     for apart in tree.xpath(
-        "//code | //pre | //kbd | //bdi | //script | //option | //*[contains(@class, 'tongue')] | //*[@class='logo'] | //*[@class='name']"
+        "//code | //pre | //kbd | //bdi | //script | //option"
+        " | //*[contains(@class, 'tongue')] | //*[@class='logo'] | //*[@class='name']"
     ):
         apart.drop_tree()
     heard = tree.xpath("//@aria-label | //@title | //@placeholder | //@data-words | //@data-other | //@data-copied")
@@ -72,7 +73,8 @@ def words_of(page: httpx.Response) -> str:
 
 WRITTEN_BY_OTHERS = re.compile(
     r"photo \d of \d(: the JPEG file ends early)?|killed after its timeout of 30 s|\[Errno 111\] Connection refused|"
-    r"OSError: \[Errno 28\] No space left on device|\w*Error\b|BadPicture|TimedOut|night-\d|listing_id[^=:]?(=|: )\d+|forecourt \w+ [^؀-ۿ]*|"
+    r"OSError: \[Errno 28\] No space left on device|\w*Error\b|BadPicture|TimedOut|night-\d|listing_id[^=:]?(=|: )\d+|"
+    r"forecourt \w+ [^؀-ۿ]*|"
     r"FORECOURT_\w+|PostgreSQL|Forecourt|done_rest|UTC|--processes|error:\w+|pg_stat_activity|/[\w/.-]+"
 )
 """What stands on the pages of the scene beside our own words: names, messages of programs, commands."""

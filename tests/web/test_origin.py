@@ -136,7 +136,8 @@ ADDRESSES = [
     "/calls?since=1y",
     "/calls?batch=99999999999999999999", "/calls?q=a%3Db%20a.b%3Dc", "/calls?q=%ff%fe", "/calls?q=batch:", "/calls/0",
     "/night?date=%00", "/night?date=2026-13-45", "/audit?before=-1", "/audit?before=99999999999999999999", "/static/x/%00",
-    "/queues/" + "q" * 5000, "/failures?queue=%F0%9F%9A%97", "/calls?q=" + "%7B" * 500 + "%3D1", "/login?next=//evil.example",
+    "/queues/" + "q" * 5000, "/calls/" + "9" * 5000, "/calls/" + "9" * 3000,
+    "/failures?queue=%F0%9F%9A%97", "/calls?q=" + "%7B" * 500 + "%3D1", "/login?next=//evil.example",
 ]  # fmt: skip
 
 FORMS: list[dict[str, str]] = [

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def lines(task: "Described", zone: ZoneInfo, now: datetime) -> Iterator[list[str]]:
     """A task's lines of the list: one for each due time, the first with all the rest."""
-    when = ", ".join([task.sentence, *(f"in {name}" for name in task.environments), *task.conditions])
+    added = ["added while it ran"] if task.stored else []
+    when = ", ".join([task.sentence, *(f"in {name}" for name in task.environments), *task.conditions, *added])
     first = [task.task, when, task.cron, task.timezone]
     if not task.next_due:
         yield [*first, "–", task.next_due_human, _last(task, now)]

@@ -24,6 +24,7 @@ from forecourt.cli.console import (
 )
 from forecourt.cli.difference import diff
 from forecourt.cli.explaining import explain
+from forecourt.cli.importing import import_crontab
 from forecourt.cli.listing import lines
 from forecourt.cli.pausing import end_of, require_one
 from forecourt.cli.stored_tasks import add, edit, remove
@@ -38,7 +39,7 @@ def schedule() -> None:
     """The timetable and its clock."""
 
 
-for command in (add, diff, edit, explain, remove):
+for command in (add, diff, edit, explain, import_crontab, remove):
     schedule.add_command(command)
 
 
@@ -94,25 +95,18 @@ def run() -> None:
 def work() -> None:
     """The clock as a daemon: looks as each second begins, until a signal says stop."""
     import logging
-    import select
     import signal
-    import socket
 
     from forecourt import logs
+    from forecourt.cli.stop_signals import StopSignals
 
     logs.configure()
     log = logging.getLogger("forecourt.clock")
-    # A signal's byte ends the wait. An Event would not do: setting it in a handler waits for the very thread it interrupted.
-    wakeup, bell = socket.socketpair()
-    bell.setblocking(False)
-    signal.set_wakeup_fd(bell.fileno())
-    asked: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, lambda number, _: asked.append(number))
+    signals = StopSignals([signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
     clock = _clock()
     log.info("clock started", extra={"tasks": len(clock.tasks)})
     errors = 0
-    while not asked:
+    while not signals.heard:
         try:
             clock.run_once()
             errors = 0
@@ -120,7 +114,7 @@ def work() -> None:
             errors += 1
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
-        select.select([wakeup], [], [], min(_next_second() + errors, 10.0))
+        signals.wait(min(_next_second() + errors, 10.0))
     log.info("clock stopped")
 
 

@@ -174,6 +174,9 @@ def duties(house: House) -> list[Result]:
             found.append(
                 Result(f"task {task.name}", "warn", str(pause)[:200], "", f"forecourt schedule resume {task.name}")
             )
+        elif run is not None and run.overdue_at is not None and run.finished_at is None:
+            words = f"not over by its deadline: call {run.call_id}, due at {run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
+            found.append(Result(f"task {task.name}", "warn", words, "", f"forecourt schedule explain {task.name}"))
         elif run is not None and run.status in ("failed", "missed"):
             due = f"{run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
             told = _("%(state)s at %(time)s", state=lookup(run.status), time=due)

@@ -16,6 +16,7 @@ from forecourt.web.access import SignIn
 from forecourt.web.application import CannotLoad
 from forecourt.web.guard import OWN_NAMES, HostGuard, OriginGuard, hostname
 from forecourt.web.headers import SafeHeaders
+from forecourt.web.limits import PathLimit
 from forecourt.web.page import Unchanged
 from forecourt.web.table import RULES
 from forecourt.web.tongue import ReadersLanguage
@@ -30,6 +31,7 @@ def create_app() -> Starlette:
         middleware=[
             Middleware(SafeHeaders),
             Middleware(ReadersLanguage),
+            Middleware(PathLimit),
             Middleware(HostGuard, hosts=hosts, everywhere=probes),
             Middleware(
                 OriginGuard,

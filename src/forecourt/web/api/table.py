@@ -1,6 +1,6 @@
 """Every operation of the API, in one table."""
 
-from forecourt.web.api import calls, failures, fleet, house, night, queues, schedule
+from forecourt.web.api import calls, failures, fleet, house, night, queues, schedule, stored
 from forecourt.web.api.operation import Operation
 from forecourt.web.people import Role
 
@@ -30,7 +30,11 @@ OPERATIONS = (
     Operation("GET", "/performance", fleet.timings, Role.VIEWER),
     Operation("GET", "/tasks", schedule.timetable, Role.VIEWER),
     Operation("GET", "/tasks/{task}", schedule.task, Role.VIEWER),
+    Operation("GET", "/explanations", stored.explain, Role.VIEWER),
     Operation("GET", "/occurrences", schedule.history, Role.VIEWER),
+    Operation("POST", "/schedule/add", stored.add, Role.ADMIN),
+    Operation("POST", "/schedule/edit", stored.edit, Role.ADMIN),
+    Operation("POST", "/schedule/remove", stored.remove, Role.ADMIN),
     Operation("POST", "/schedule/trigger", schedule.trigger, Role.OPERATOR),
     Operation("POST", "/schedule/pause", schedule.pause, Role.OPERATOR),
     Operation("POST", "/schedule/resume", schedule.resume, Role.OPERATOR),

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from forecourt.language import gettext as _
 from forecourt.language import marked
 from forecourt.masking import hide_text
-from forecourt.store import definitions, inspection, progress
+from forecourt.store import definitions, inspection, progress, workflow_progress
 from forecourt.web.page import page, reading
 from forecourt.web.searching import LARGEST_ID
 
@@ -27,6 +27,16 @@ TONES = {
     marked("Retried"): "done",
 }
 
+STEP_TONES = {
+    marked("blocked"): "waiting",
+    marked("waiting"): "waiting",
+    marked("forgotten"): "late",
+}
+"""Of a workflow's steps; of the other states the words are a call's."""
+
+MOST_STEPS = 200
+"""Steps of a workflow that are shown."""
+
 
 def call(request: Request) -> Response:
     """GET /calls/{id}"""
@@ -39,6 +49,8 @@ def call(request: Request) -> Response:
             raise HTTPException(404, _("No call has the id %(id)s", id=id))
         said = progress.of(look.tx, [id]).get(id)
         batch = inspection.batch(look.tx, found.batch_id) if found.batch_id is not None else None
+        workflow = workflow_progress.of_call(look.tx, id)
+        steps = [] if workflow is None else workflow_progress.steps(look.tx, workflow, most=MOST_STEPS)
         tick = inspection.tick(look.tx, found.tick) if found.tick is not None else None
         mask = definitions.masks(look.tx).get(found.job, ())
         found = replace(
@@ -54,7 +66,10 @@ def call(request: Request) -> Response:
         call=found,
         said=said,
         batch=batch,
+        workflow=workflow,
+        steps=steps,
         tick=tick,
+        step_tones=STEP_TONES,
         attempts=[_attempt(entry) for entry in found.history],
         live=found.state in ("ready", "scheduled", "running"),
     )

@@ -19,6 +19,7 @@ from forecourt.web.api.document import document
 from forecourt.web.api.operation import ROOT
 from forecourt.web.api.serving import LONGEST_BODY
 from forecourt.web.api.table import OPERATIONS
+from forecourt.web.table import RULES
 
 Json = Any
 
@@ -77,6 +78,19 @@ def test_every_answer_on_a_busy_night_is_as_the_document_says(ask: Ask, scene: d
     served = ask("GET", "/openapi.json")
     assert served == json.loads(json.dumps(document()))
     jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **served["components"]})
+
+
+def test_every_route_under_the_api_stands_in_the_document() -> None:
+    told = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
+    served = {
+        (rule.method, rule.path.removeprefix(ROOT).replace(":path}", "}"))
+        for rule in RULES
+        if rule.path.startswith("/api/") and rule.method != "OPTIONS"
+    }
+    assert told == served
+    ids = [entry["operationId"] for methods in document()["paths"].values() for entry in methods.values()]
+    assert len(ids) == len(set(ids))
+    assert all(entry["summary"] for methods in document()["paths"].values() for entry in methods.values())
 
 
 def test_a_list_is_read_page_by_page_and_each_call_comes_once(

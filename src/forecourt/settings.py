@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from forecourt import setting_values
+
 PREFIX = "FORECOURT_"
 VAR = f"{PREFIX}VAR"
 
 MARKERS = (".env", "pyproject.toml", "var/postgres")
 """What only a project's own folder has: its settings, its description, or the private database that was made there."""
+
+
+QUEUE_LIMIT = 60.0
+"""Seconds that the oldest call of a queue may wait, unless the settings say otherwise."""
 
 
 class WrongSettings(ValueError):
@@ -64,6 +70,27 @@ class Settings:
     quiet_hours: tuple[time, time] | None = None
     """From and until when no mail is sent, by the clocks of its reader: 22:00-08:00. What was due then is sent at the end."""
 
+    queue_limits: tuple[tuple[str, float], ...] = ()
+    """How many seconds the oldest call of a queue may wait: high=30,low=3600. Unsaid it is 60."""
+
+    alert_mail: tuple[str, ...] = ()
+    """Who is told by mail when something is wrong: ops@cars.example, anna@cars.example."""
+
+    alert_webhook: str | None = None
+    """An address that is sent the same as JSON, signed with `alert_secret`."""
+
+    alert_secret: str | None = None
+    """What the webhook's signature is made with: whsec_ and base64, or any text of 16 characters or more."""
+
+    alert_quiet_hours: tuple[time, time] | None = None
+    """From and until when, in the business zone, only failures are told: 22:00-07:00. What only wants a look waits for the end."""
+
+    clock_ping: str | None = None
+    """An address that the clock asks for each minute after a right round; whoever watches it misses us when all is gone."""
+
+    report_mail: tuple[tuple[str, str], ...] = ()
+    """Who gets the report of the night each morning, each with their language: anna@cars.example, omar@cars.example ar."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     log_format: Literal["auto", "text", "json"] = "auto"
@@ -71,6 +98,10 @@ class Settings:
 
     web_host: str = "127.0.0.1"
     web_port: int = 8000
+
+    def queue_limit(self, queue: str) -> float:
+        """How many seconds the oldest call of a queue may wait."""
+        return dict(self.queue_limits).get(queue, QUEUE_LIMIT)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -141,6 +172,8 @@ def read(environment: Mapping[str, str]) -> Settings:
                 given[field.name] = READERS.get(field.name, str)(text)
             except ValueError as error:
                 wrong.append(f"{variable}: {error}")
+    if given.get("alert_webhook") and not given.get("alert_secret"):
+        wrong.append("FORECOURT_ALERT_WEBHOOK needs FORECOURT_ALERT_SECRET, by which its receiver knows that it was us")
     if wrong:
         raise WrongSettings("; ".join(wrong))
     return Settings(**given)
@@ -217,6 +250,13 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "timezone": _zone,
     "base_url": _absolute_url,
     "quiet_hours": _hours,
+    "queue_limits": setting_values.limits,
+    "alert_mail": setting_values.addresses,
+    "alert_webhook": setting_values.url,
+    "alert_secret": setting_values.secret,
+    "alert_quiet_hours": _hours,
+    "clock_ping": setting_values.url,
+    "report_mail": setting_values.readers,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,

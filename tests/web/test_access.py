@@ -25,7 +25,7 @@ VIEWER = {
     ("GET", "/"), ("GET", "/night"), ("GET", "/schedule"), ("GET", "/schedule/{name:path}"), ("GET", "/queues"),
     ("GET", "/queues/{name:path}"), ("GET", "/calls"), ("GET", "/calls/{id:int}"), ("GET", "/failures"), ("GET", "/workers"),
     ("GET", "/audit"), ("GET", "/doctor"), ("GET", "/marketplace"), ("GET", "/performance"), ("GET", "/health"),
-    ("GET", "/settings"),
+    ("GET", "/settings"), ("GET", "/metrics"),
     ("POST", "/settings"), ("POST", "/logout"),
 }  # fmt: skip
 OPERATOR = {

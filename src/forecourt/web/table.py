@@ -7,6 +7,7 @@ from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
 from forecourt.web.actions import workers as worker_actions
 from forecourt.web.actions.preferences import prefer
+from forecourt.web.metrics.answer import metrics
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
 from forecourt.web.pages.calls import calls
@@ -51,6 +52,7 @@ RULES = (
     Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),
+    Rule("GET", "/metrics", metrics, Role.VIEWER),
     Rule("GET", "/audit", audit, Role.VIEWER),
     Rule("GET", "/login", login.form, None),
     Rule("POST", "/login", login.sign_in, None),

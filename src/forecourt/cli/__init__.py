@@ -28,6 +28,10 @@ COMMANDS = {
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),
+    "healthcheck": (
+        "forecourt.cli.healthcheck:healthcheck",
+        "The same for probes: one line a check, exit code 0 or 1.",
+    ),
     "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }

@@ -1,14 +1,47 @@
-"""Due times that nobody looked at: the clock is away, or stuck, or another one holds the task and does not come back."""
+"""Due times that nobody looked at, though a clock works, and runs that nobody begins."""
 
+from datetime import timedelta
 from typing import Any
 
 from psycopg import Connection
 
 from forecourt.app import Forecourt
+from forecourt.doctor.check import House, Result
+from forecourt.durations import duration
 from forecourt.schedule.task import Task
 from forecourt.settings import settings
-from forecourt.store import tasks
+from forecourt.store import tasks, ticks
 from forecourt.store.tasks import Version
+
+LATE = 90.0
+"""Seconds after which a due time is late: a clock looks each second, one in a crontab each minute."""
+
+
+def late(house: House) -> list[Result]:
+    """Whether what was due has been entered and begun. While no clock works at all, another check says so."""
+    working = tasks.pulse(house.tx, timedelta(minutes=5)).clock_ago
+    unseen = overdue(house.tx, house.app) if working is not None and working.total_seconds() < LATE else {}
+    found = [
+        Result(
+            f"due time of {name}", "fail", f"was due {duration(seconds)} ago, and no clock has looked", duration(LATE),
+            "A clock works, but not on this task: has it the same FORECOURT_APP and FORECOURT_ENVIRONMENT? See its log.",
+            seconds, "seconds",
+        )
+        for name, seconds in unseen.items()
+        if seconds > LATE
+    ]  # fmt: skip
+    latest = ticks.latest(house.tx, [task.name for task in own_tasks(house.app)])
+    holders = ticks.holders(house.tx, [(tick.task, tick.host) for tick in latest.values() if tick.status == "enqueued"])
+    for name, tick in latest.items():
+        age = (house.now - tick.due_at).total_seconds()
+        begun = name in holders and holders[name].worker is not None
+        if tick.status == "enqueued" and not begun and age > LATE:
+            words = f"was due {duration(age)} ago, and waits for a worker"
+            advice = (
+                f"forecourt queue show {tick.call_id}: is its queue paused, or nobody serves it, or is much before it?"
+            )
+            found.append(Result(f"due time of {name}", "warn", words, duration(LATE), advice, age, "seconds"))
+    return found or [Result("due times", "ok", "everything that was due has begun", duration(LATE))]
 
 
 def own_tasks(app: Forecourt) -> list[Task]:

@@ -1,4 +1,5 @@
-"""What the marketplace's duties leave behind, where it is the application: a fresh sitemap, partitions for the events to come."""
+"""What the marketplace's duties leave behind, where it is the application: a fresh sitemap, partitions for the events to come, days
+rolled up, old events archived, mails sent."""
 
 from datetime import UTC, datetime
 
@@ -7,6 +8,11 @@ from forecourt.durations import duration
 from forecourt.settings import settings
 
 OLD, VERY_OLD = 36 * 3600.0, 72 * 3600.0
+BEHIND, FAR_BEHIND = 2, 7
+"""Days between the last one that is rolled up and today."""
+
+MONTH = 35
+"""Days beyond its age until the monthly archive must have come; twice as many, and it has failed."""
 
 EVENTS_OF_TOMORROW = """
 SELECT EXISTS (
@@ -16,6 +22,32 @@ SELECT EXISTS (
     WHERE i.inhparent = to_regclass('public.car_listing_analytics')
       AND c.relname = 'car_listing_analytics_' || to_char((now() AT TIME ZONE 'UTC')::date + 1, 'YYYYMMDD')
 )
+"""
+
+ROLLED_UP = """
+SELECT (now() AT TIME ZONE %(zone)s)::date - max(date)
+FROM public.analytics_days
+WHERE aggregated_at IS NOT NULL
+"""
+
+OLDEST_EVENTS = """
+SELECT (now() AT TIME ZONE 'UTC')::date - min(to_date(substring(c.relname FROM '_([0-9]{8})$'), 'YYYYMMDD'))
+FROM pg_inherits AS i
+JOIN pg_class AS c ON c.oid = i.inhrelid
+WHERE i.inhparent = to_regclass('public.car_listing_analytics')
+  AND c.relname ~ '^car_listing_analytics_[0-9]{8}$'
+"""
+
+UNSENT = """
+SELECT (SELECT count(*)
+        FROM (
+            SELECT
+            FROM public.notifications
+            WHERE mail_status IN ('pending', 'sending')
+              AND created_at < now() - interval '1 day'
+            LIMIT 10000
+        ) AS few) AS waiting,
+       (SELECT min(server) FROM public.mail_outages WHERE until > now()) AS away
 """
 
 
@@ -55,3 +87,42 @@ def events(house: House) -> list[Result]:
             "forecourt schedule trigger aggregate_daily_analytics",
         )
     ]
+
+
+def rollup(house: House) -> list[Result]:
+    """Whether the days are rolled up."""
+    if "aggregate_daily_analytics" not in house.app.timetable:
+        return []
+    days = house.tx.execute(ROLLED_UP, {"zone": settings().timezone}).fetchall()[0][0]
+    if days is None:
+        return [Result("roll-up", "ok", "no day has been rolled up yet")]
+    words = f"the last day was {days} d ago"
+    advice = "forecourt analytics aggregate makes up for all days that are missing"
+    return [Result("roll-up", grade(days, BEHIND, FAR_BEHIND), words, f"{BEHIND} d", advice, days, "days")]
+
+
+def archive(house: House) -> list[Result]:
+    """Whether events that are old enough have been archived."""
+    if "archive_old_analytics" not in house.app.timetable:
+        return []
+    keep = int(house.app.timetable["archive_old_analytics"].args.get("days", 180))
+    age = house.tx.execute(OLDEST_EVENTS).fetchall()[0][0] or 0
+    status = grade(age, keep + MONTH, keep + 2 * MONTH)
+    words = f"the oldest events are {max(age, 0)} d old"
+    return [Result("archive", status, words, f"{keep + MONTH} d", "forecourt analytics archive", age, "days")]
+
+
+def mails(house: House) -> list[Result]:
+    """Whether notices reach their readers."""
+    if "fail_lost_mails" not in house.app.timetable:
+        return []
+    waiting, away = house.tx.execute(UNSENT).fetchall()[0]
+    words = (
+        f"{away} does not answer"
+        if away
+        else f"{waiting:,} wait for more than a day"
+        if waiting
+        else "none waits for long"
+    )
+    advice = "Is FORECOURT_SMTP_URL right, and does that server answer? forecourt notices list --status pending"
+    return [Result("mails", "warn" if away or waiting else "ok", words, "1 d", advice, waiting, "mails")]

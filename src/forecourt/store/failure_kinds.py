@@ -51,8 +51,40 @@ ORDER BY k.last DESC
 """
 
 
+NEW = """
+WITH recent AS (
+    SELECT job, left(error, 500) AS error, count(*) AS calls, max(id) AS sample
+    FROM forecourt.failed
+    WHERE failed_at > now() - interval '15 minutes'
+    GROUP BY job, left(error, 500)
+)
+SELECT r.job, r.error, r.calls, left(f.message, 400) AS message
+FROM recent AS r
+JOIN forecourt.failed AS f ON f.id = r.sample
+WHERE NOT EXISTS (
+    SELECT
+    FROM forecourt.failed AS o
+    WHERE o.failed_at > now() - interval '7 days'
+      AND o.failed_at <= now() - interval '15 minutes'
+      AND o.job = r.job
+      AND left(o.error, 500) = r.error
+)
+ORDER BY r.calls DESC, r.job, r.error
+LIMIT 20
+"""
+
 # The planner cannot know how few kinds there are, and would sort a hundred thousand names to group them: 95 ms instead of 59.
 RATHER_HASH = "SELECT set_config('enable_sort', %(sort)s, true)"
+
+
+@dataclass(frozen=True, slots=True)
+class NewKind:
+    """Calls of one job that failed with one error within the last 15 minutes, as none did in the week before."""
+
+    job: str
+    error: str
+    calls: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +127,9 @@ def kinds(
         found = cursor.execute(KINDS, parameters).fetchall()
         cursor.execute(RATHER_HASH, {"sort": "on"})
         return found
+
+
+def new(tx: Connection[Any]) -> list[NewKind]:
+    """The kinds of failure that began just now, those of most calls first."""
+    with tx.cursor(row_factory=class_row(NewKind)) as cursor:
+        return cursor.execute(NEW).fetchall()

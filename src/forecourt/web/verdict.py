@@ -107,7 +107,7 @@ def troubles(facts: Facts) -> Iterator[Trouble]:
             yield Trouble(
                 "late", f"{queue.queue} is paused while {words.some(queue.ready, 'call', cap=CAP)} wait", _of(queue)
             )
-        elif queue.workers and queue.oldest > BEHIND:
+        elif queue.workers and queue.oldest > settings().queue_limit(queue.queue):
             yield Trouble("late", f"{queue.queue} is {duration(queue.oldest)} behind", _of(queue))
 
 

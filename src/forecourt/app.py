@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from forecourt.alerts import sending as sending  # whose job every worker knows, too
 from forecourt.jobs.application import load as load_by_name
 from forecourt.jobs.job import Job, registry
 from forecourt.operations import bulk as bulk  # whose jobs every worker knows

@@ -74,6 +74,9 @@ def run() -> None:
     goes on until the minute ends.
     """
     from forecourt import logs
+    from forecourt.app import load
+    from forecourt.watch.beside import watch_once
+    from forecourt.watch.ping import Ping
 
     logs.configure()
     clock = _clock()
@@ -86,6 +89,10 @@ def run() -> None:
             time.sleep(_next_second())
             events += clock.run_once()
     _say(events)
+    ping = Ping()
+    ping.tell()
+    watch_once(load)
+    ping.await_end()
 
 
 @schedule.command()
@@ -97,6 +104,9 @@ def work() -> None:
     import socket
 
     from forecourt import logs
+    from forecourt.app import load
+    from forecourt.watch.beside import watching
+    from forecourt.watch.ping import Ping
 
     logs.configure()
     log = logging.getLogger("forecourt.clock")
@@ -109,16 +119,18 @@ def work() -> None:
         signal.signal(number, lambda number, _: asked.append(number))
     clock = _clock()
     log.info("clock started", extra={"tasks": len(clock.tasks)})
-    errors = 0
-    while not asked:
-        try:
-            clock.run_once()
-            errors = 0
-        except Exception as error:
-            errors += 1
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
-        select.select([wakeup], [], [], min(_next_second() + errors, 10.0))
+    errors, ping = 0, Ping()
+    with watching(load):
+        while not asked:
+            try:
+                clock.run_once()
+                errors = 0
+                ping.tell()
+            except Exception as error:
+                errors += 1
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
+            select.select([wakeup], [], [], min(_next_second() + errors, 10.0))
     log.info("clock stopped")
 
 

@@ -29,8 +29,8 @@ from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.kinds import STORED, Notice
 from forecourt.marketplace.mail import Mail, MailDelayed, MailRefused, ServerAway, compose, hand_over
 from forecourt.marketplace.quiet import quiet_until
-from forecourt.marketplace.smtp import SmtpServer
 from forecourt.settings import settings
+from forecourt.smtp import SmtpServer
 from forecourt.store.mentions import mentioned
 
 OUTAGE_SECONDS = 30.0

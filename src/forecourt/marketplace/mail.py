@@ -15,9 +15,9 @@ from email.utils import parseaddr
 from hashlib import blake2b
 from pathlib import Path
 
-from forecourt.marketplace.smtp import SmtpServer
 from forecourt.marketplace.storage import Storage
 from forecourt.settings import settings
+from forecourt.smtp import SmtpServer
 
 
 class MailRefused(Exception):

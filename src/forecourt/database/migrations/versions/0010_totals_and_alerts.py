@@ -31,12 +31,14 @@ CREATE TABLE forecourt.counted (
 INSERT INTO forecourt.counted (until) VALUES ('-infinity');
 
 -- A trouble from its first sight to its end. `told_status` is what the operator knows of it, NULL while nobody was told.
+-- One that does not last has no end that is worth telling.
 CREATE TABLE forecourt.alerts (
     id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    began_at    timestamptz NOT NULL DEFAULT now(),
+    began_at    timestamptz NOT NULL,
     told_at     timestamptz,
     well_since  timestamptz,
     ended_at    timestamptz,
+    lasts       boolean     NOT NULL,
     subject     text        NOT NULL,
     status      text        NOT NULL CHECK (status IN ('warn', 'fail')),
     told_status text        CHECK (told_status IN ('warn', 'fail')),

@@ -1,0 +1,207 @@
+"""Troubles from their first sight to their end, and what was told of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from psycopg import Connection
+from psycopg.rows import class_row
+
+KEEP = 90
+"""Days that what is over is kept."""
+
+GIVE_UP = 24
+"""Hours after which a message that could not be sent is left to its failed call."""
+
+# Of all who watch one gets the turn, and holds the row until its transaction ends.
+TURN = """
+UPDATE forecourt.watch
+SET looked_at = now()
+WHERE only_row = (
+    SELECT only_row
+    FROM forecourt.watch
+    WHERE looked_at < now() - make_interval(secs => %(every)s)
+    FOR UPDATE SKIP LOCKED
+)
+"""
+
+OPEN = """
+SELECT id, began_at, told_at, well_since, lasts, subject, status, told_status, found, advice
+FROM forecourt.alerts
+WHERE ended_at IS NULL
+ORDER BY id
+"""
+
+BEGIN = """
+INSERT INTO forecourt.alerts (began_at, lasts, subject, status, found, advice)
+VALUES (%(at)s, %(lasts)s, %(subject)s, %(status)s, %(found)s, %(advice)s)
+RETURNING id, began_at, told_at, well_since, lasts, subject, status, told_status, found, advice
+"""
+
+GO_ON = """
+UPDATE forecourt.alerts
+SET status = %(status)s,
+    found = %(found)s,
+    advice = %(advice)s,
+    well_since = NULL
+WHERE id = %(id)s
+RETURNING id, began_at, told_at, well_since, lasts, subject, status, told_status, found, advice
+"""
+
+TOLD = """
+UPDATE forecourt.alerts
+SET told_status = status,
+    told_at = coalesce(told_at, %(at)s)
+WHERE id = ANY (%(ids)s)
+"""
+
+WELL = "UPDATE forecourt.alerts SET well_since = %(at)s WHERE id = ANY (%(ids)s)"
+
+END = "UPDATE forecourt.alerts SET ended_at = %(at)s WHERE id = ANY (%(ids)s)"
+
+FORGET = """
+DELETE FROM forecourt.alerts
+WHERE id = ANY (%(ids)s)
+   OR ended_at < now() - make_interval(days => %(keep)s)
+"""
+
+ENTER = """
+INSERT INTO forecourt.alert_messages (channel, content)
+VALUES (%(channel)s, %(content)s::jsonb)
+RETURNING id
+"""
+
+TAKE = """
+SELECT id, created_at, channel, content
+FROM forecourt.alert_messages
+WHERE id = %(id)s
+  AND sent_at IS NULL
+FOR UPDATE SKIP LOCKED
+"""
+
+IS_UNSENT = "SELECT EXISTS (SELECT FROM forecourt.alert_messages WHERE id = %(id)s AND sent_at IS NULL)"
+
+SENT = "UPDATE forecourt.alert_messages SET sent_at = clock_timestamp() WHERE id = %(id)s"
+
+# Each time after twice as long, up to an hour: whoever refused it is not asked each minute of a night.
+TRY = """
+UPDATE forecourt.alert_messages
+SET tried_at = now()
+WHERE id IN (
+    SELECT id
+    FROM forecourt.alert_messages
+    WHERE sent_at IS NULL
+      AND created_at <= now() - make_interval(secs => %(patience)s)
+      AND created_at > now() - make_interval(hours => %(give_up)s)
+      AND (tried_at IS NULL OR tried_at < now() - least(interval '1 hour', greatest(interval '1 minute', tried_at - created_at)))
+    ORDER BY id
+    LIMIT 20
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+"""
+
+PRUNE = "DELETE FROM forecourt.alert_messages WHERE created_at < now() - make_interval(days => %(keep)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A trouble that is not over. `told_status`: what somebody has been told of it; `well_since`: nothing is wrong any more, but
+    that may be a pause. One that does not last has no end to tell."""
+
+    id: int
+    began_at: datetime
+    told_at: datetime | None
+    well_since: datetime | None
+    lasts: bool
+    subject: str
+    status: str
+    told_status: str | None
+    found: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be told by one channel."""
+
+    id: int
+    created_at: datetime
+    channel: str
+    content: dict[str, Any]
+
+
+def turn(tx: Connection[Any], every: float) -> bool:
+    """Whether it is this process's turn to look: nobody has for so many seconds, and nobody does now."""
+    return tx.execute(TURN, {"every": every}).rowcount == 1
+
+
+def open_ones(tx: Connection[Any]) -> list[Alert]:
+    """Every trouble that is not over."""
+    with tx.cursor(row_factory=class_row(Alert)) as cursor:
+        return cursor.execute(OPEN).fetchall()
+
+
+def begin(
+    tx: Connection[Any], at: datetime, *, subject: str, status: str, found: str, advice: str, lasts: bool
+) -> Alert:
+    """Note a trouble that was not there before."""
+    facts = {"at": at, "subject": subject, "status": status, "found": found, "advice": advice, "lasts": lasts}
+    with tx.cursor(row_factory=class_row(Alert)) as cursor:
+        return cursor.execute(BEGIN, facts).fetchall()[0]
+
+
+def go_on(tx: Connection[Any], id: int, *, status: str, found: str, advice: str) -> Alert:
+    """Note how a trouble stands now."""
+    facts = {"id": id, "status": status, "found": found, "advice": advice}
+    with tx.cursor(row_factory=class_row(Alert)) as cursor:
+        return cursor.execute(GO_ON, facts).fetchall()[0]
+
+
+def told(tx: Connection[Any], ids: Sequence[int], at: datetime) -> None:
+    """Note that somebody is told of these as they are now."""
+    tx.execute(TOLD, {"ids": list(ids), "at": at})
+
+
+def well(tx: Connection[Any], ids: Sequence[int], at: datetime) -> None:
+    """Note that nothing is wrong with these any more."""
+    tx.execute(WELL, {"ids": list(ids), "at": at})
+
+
+def end(tx: Connection[Any], ids: Sequence[int], at: datetime) -> None:
+    """Note that these are over."""
+    tx.execute(END, {"ids": list(ids), "at": at})
+
+
+def forget(tx: Connection[Any], ids: Sequence[int]) -> None:
+    """Remove these, of which nobody was told, and what was over long ago."""
+    tx.execute(FORGET, {"ids": list(ids), "keep": KEEP})
+    tx.execute(PRUNE, {"keep": KEEP})
+
+
+def enter(tx: Connection[Any], channel: str, content: dict[str, Any]) -> int:
+    """Have a message told. Returns its id."""
+    return int(tx.execute(ENTER, {"channel": channel, "content": orjson.dumps(content).decode()}).fetchall()[0][0])
+
+
+def take(tx: Connection[Any], id: int) -> Message | None:
+    """Hold a message that has not been sent until the transaction ends; None when it has, or somebody else holds it."""
+    with tx.cursor(row_factory=class_row(Message)) as cursor:
+        return cursor.execute(TAKE, {"id": id}).fetchone()
+
+
+def is_unsent(tx: Connection[Any], id: int) -> bool:
+    """Whether a message has still to be sent, by whomever."""
+    return bool(tx.execute(IS_UNSENT, {"id": id}).fetchall()[0][0])
+
+
+def sent(tx: Connection[Any], id: int) -> None:
+    """Note, while it is held, that a message has been sent."""
+    tx.execute(SENT, {"id": id})
+
+
+def left_over(tx: Connection[Any], patience: float) -> list[int]:
+    """Messages that no worker has sent within so many seconds, for whoever tries now; each comes back after a while."""
+    return sorted(row[0] for row in tx.execute(TRY, {"patience": patience, "give_up": GIVE_UP}))

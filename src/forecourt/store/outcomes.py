@@ -40,6 +40,13 @@ GROUP BY task
 """
 
 
+KNOWN_SINCE = """
+SELECT name, max(begun_at)
+FROM forecourt.tasks
+GROUP BY name
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """Of a task: when one of its latest runs last ended so; `took`: seconds of the last that succeeded."""
@@ -61,3 +68,8 @@ def outcomes(tx: Connection[Any], tasks: Sequence[str]) -> dict[str, Outcomes]:
 def open_for(tx: Connection[Any]) -> dict[str, float]:
     """For each task with a run that has not ended, how many seconds ago the oldest of them was due."""
     return {row[0]: row[1] for row in tx.execute(OPEN)}
+
+
+def known_since(tx: Connection[Any]) -> dict[str, datetime]:
+    """Since when a clock has looked at each task as it is now: what was due before, nobody promised."""
+    return {row[0]: row[1] for row in tx.execute(KNOWN_SINCE)}

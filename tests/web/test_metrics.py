@@ -44,7 +44,7 @@ def test_a_night_in_figures(scene: dict[str, int], ask: Ask, pages: httpx.Client
     assert (found['forecourt_queue_paused{queue="low"}'], found['forecourt_queue_paused{queue="high"}']) == (1, 0)
     assert (found['forecourt_workers{state="alive"}'], found['forecourt_workers{state="silent"}']) == (3, 0)
     assert (found["forecourt_slots"], found["forecourt_slots_busy"]) == (12, 12)
-    assert found['forecourt_call_longest_running_seconds{queue="high",job="process_car_images"}'] > 100
+    assert found['forecourt_call_longest_running_seconds{queue="high",job_name="process_car_images"}'] > 100
     assert found['forecourt_task_paused{task="archive_old_analytics"}'] == 1
     assert found['forecourt_task_open_seconds{task="generate_sitemap"}'] == 0
     now = tx.execute("SELECT extract(epoch FROM now())").fetchone()[0]
@@ -65,7 +65,7 @@ def test_counters_and_histograms_sum_all_workers_and_outlive_the_minutes(ask: As
     tally.run_buckets[0] = tally.wait_buckets[-1] = 6
     for worker in (512, 513, 1024):
         minutes.add(tx, worker, {("low", "greet"): tally})
-    name = '{queue="low",job="greet"'
+    name = '{queue="low",job_name="greet"'
     before = ask()
     assert before[f'forecourt_calls_total{name},outcome="finished"}}'] == 6
     assert before[f'forecourt_calls_total{name},outcome="failed"}}'] == 3

@@ -33,6 +33,7 @@ COMMANDS = {
         "The same for probes: one line a check, exit code 0 or 1.",
     ),
     "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
+    "deploy": ("forecourt.cli.deploy:deploy", "Files for what runs beside it: alerts, grafana."),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }
 

@@ -1,4 +1,7 @@
-"""The engine's families: calls, queues, workers, the schedule, the database, the disk."""
+"""The engine's families: calls, queues, workers, the schedule, the database, the disk.
+
+The label of a job is `job_name`: `job` is Prometheus's own, and says which scrape it was.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -38,7 +41,7 @@ def families(tx: Connection[Any], app: Forecourt, now: datetime) -> Iterator[Fam
 
 
 def _calls(tx: Connection[Any]) -> Iterator[Family]:
-    found = [({"queue": total.queue, "job": total.job}, total) for total in totals.totals(tx)]
+    found = [({"queue": total.queue, "job_name": total.job}, total) for total in totals.totals(tx)]
     yield Family(
         "forecourt_calls_total", "counter",
         "Attempts by how they ended: finished, discarded, retried, failed for good, or released uncounted.",
@@ -120,7 +123,7 @@ def _running(workers: list[Worker], now: datetime) -> Iterator[Family]:
         over += call.deadline is not None and (now - call.deadline).total_seconds() > work.OVERDUE
     yield Family(
         "forecourt_call_longest_running_seconds", "gauge", "Since when the longest running call of each job runs.",
-        [({"queue": queue, "job": job}, seconds) for (queue, job), seconds in sorted(longest.items())],
+        [({"queue": queue, "job_name": job}, seconds) for (queue, job), seconds in sorted(longest.items())],
     )  # fmt: skip
     yield Family(
         "forecourt_calls_over_time", "gauge", "Running calls that should have been killed a minute ago or more.",

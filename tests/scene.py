@@ -17,6 +17,9 @@ OUTPUTS = {
     "notify_low_wallet_balance": {"notified": 18},
     "sweep_storage": {"uploads": 3, "photos": 12, "unfinished": 1},
     "fail_lost_mails": {"failed": 0},
+    "remind_of_ending_sponsorships": {"ending": 12, "reminded": 12},
+    "notify_emptied_wallets": {"emptied": 2, "notified": 1, "already_told": 1},
+    "send_digests": {"digests": 4},
     "heartbeat": None,
 }
 

@@ -2,6 +2,7 @@
 ValueError, in words for whoever wrote the setting."""
 
 import math
+from datetime import time
 
 SHORTEST_SECRET = 16
 
@@ -22,6 +23,17 @@ def limits(text: str) -> tuple[tuple[str, float], ...]:
             raise ValueError(f"expected queues with seconds such as high=30,low=3600, not {part.strip()!r}")
         found[queue] = seconds
     return tuple(found.items())
+
+
+def hours(text: str) -> tuple[time, time]:
+    """22:00-07:00"""
+    try:
+        begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
+    except ValueError:
+        begin = end = time()
+    if begin == end or begin.tzinfo or end.tzinfo:
+        raise ValueError(f"expected two times of the day such as 22:00-07:00, not {text!r}")
+    return begin, end
 
 
 def addresses(text: str) -> tuple[str, ...]:

@@ -67,8 +67,8 @@ class Settings:
     mail_from: str = "Forecourt <no-reply@localhost>"
     """The sender of every mail."""
 
-    quiet_hours: tuple[time, time] | None = None
-    """From and until when no mail is sent, by the clocks of its reader: 22:00-08:00. What was due then is sent at the end."""
+    mail_templates: Path | None = None
+    """A folder with mail templates of one's own, which go before those of the same name that come with Forecourt."""
 
     queue_limits: tuple[tuple[str, float], ...] = ()
     """How many seconds the oldest call of a queue may wait: high=30,low=3600. Unsaid it is 60."""
@@ -219,14 +219,10 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _hours(text: str) -> tuple[time, time]:
-    try:
-        begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
-    except ValueError:
-        begin = end = time()
-    if begin == end or begin.tzinfo or end.tzinfo:
-        raise ValueError(f"expected two times of the day such as 22:00-08:00, not {text!r}")
-    return begin, end
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError(f"{text!r} is not a folder")
+    return Path(text).absolute()
 
 
 def _port(text: str) -> int:
@@ -249,14 +245,14 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "var": Path,
     "timezone": _zone,
     "base_url": _absolute_url,
-    "quiet_hours": _hours,
     "queue_limits": setting_values.limits,
     "alert_mail": setting_values.addresses,
     "alert_webhook": setting_values.url,
     "alert_secret": setting_values.secret,
-    "alert_quiet_hours": _hours,
+    "alert_quiet_hours": setting_values.hours,
     "clock_ping": setting_values.url,
     "report_mail": setting_values.readers,
+    "mail_templates": _folder,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,

@@ -30,10 +30,11 @@ from forecourt.jobs.outcome import (
     TimedOut,
 )
 from forecourt.jobs.policy import Defaults, Policy
-from forecourt.store import calls, pauses, running, scheduled, ticks
+from forecourt.store import calls, pauses, rescue, running, scheduled, ticks
 from forecourt.store.calls import Placement
 from forecourt.store.ready import Claimed
-from forecourt.store.running import Ended, Failed, Postponed, Rescued
+from forecourt.store.rescue import Rescued
+from forecourt.store.running import Ended, Failed, Postponed
 from forecourt.workers.ending import cancel_waiting, end
 from forecourt.workers.verdict import Verdict, decide, lost_with_its_worker, over_before
 
@@ -142,7 +143,7 @@ class Night(RuleBasedStateMachine):
             self.held.remove(victim)
             self.stale.append(victim)
             rescued = Rescued(victim.id, victim.token, lost_with_its_worker(victim.attempts, "host", 1))
-            assert running.rescue(self.tx, [rescued]) == {victim.id}
+            assert rescue.rescue(self.tx, [rescued]) == {victim.id}
             self.where[victim.id] = "ready"
             self.attempts[victim.id] += 1
         else:

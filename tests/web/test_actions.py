@@ -110,6 +110,36 @@ def test_a_task_that_is_under_way_is_not_started_twice(post: Post, pages: httpx.
     assert one(tx, "SELECT count(*) FROM forecourt.ready") == 1
 
 
+def test_a_task_is_added_edited_and_removed_while_it_runs(
+    post: Post, pages: httpx.Client, tx: psycopg.Connection
+) -> None:
+    form = {"job": "heartbeat", "name": "second heartbeat", "cron": "*/5 * * * *", "args": "", "description": "More"}
+    page = post("/schedule/add", **form, back="/schedule")
+    assert "second heartbeat is added: Every 5 minutes." in page
+    assert "11 tasks on the timetable" in page
+    assert re.search(r'action="/schedule/remove">.*Undo', page, re.S)
+    assert audited(tx)[1] == "schedule add"
+    page = post("/schedule/edit", task="second heartbeat", cron="@hourly", back="/schedule/second%20heartbeat")
+    assert "second heartbeat is changed: Every hour." in page
+    assert "last changed by this machine (web)" in page
+    page = post("/schedule/remove", task="second heartbeat")
+    assert "second heartbeat is removed" in page
+    assert one(tx, "SELECT count(*) FROM forecourt.stored_tasks") == 0
+    wrong = (
+        {"cron": "often"},
+        {"args": "{"},
+        {"args": "[1]"},
+        {"priority": "high"},
+        {"job": "hartbeat"},
+        {"name": "heartbeat"},
+    )
+    for change in wrong:
+        refused = pages.post("/schedule/add", data=form | change, headers={"sec-fetch-site": "same-origin"})
+        assert refused.status_code == 400, change
+    gone = pages.post("/schedule/remove", data={"task": "heartbeat"}, headers={"sec-fetch-site": "same-origin"})
+    assert (gone.status_code, "is the code&#39;s" in gone.text) == (404, True)
+
+
 def test_a_failed_call_is_retried_from_its_page(post: Post, tx: psycopg.Connection) -> None:
     (id,) = failed(tx, 1)
     assert f"Call {id} is ready again" in post(f"/calls/{id}/retry", back=f"/calls/{id}")

@@ -28,6 +28,11 @@ def test_a_task_shows_its_next_due_times_and_its_runs(pages: httpx.Client, scene
     assert "Daily at 04:00" in page
     assert "No space left on device" in page
     assert len(re.findall(r"\d\d:\d\d UTC</time>", page)) == 4
+    assert "forecourt schedule explain cleanup_soft_deleted" in page
+    assert "its clock does not change within a day" in page
+    asked = pages.get("/schedule/cleanup_soft_deleted?at=2026-11-24T04:30")
+    assert "is not due" in asked.text
+    assert pages.get("/schedule/cleanup_soft_deleted?at=tonight").status_code == 400
 
 
 def test_a_task_that_waits_for_a_worker_says_so(pages: httpx.Client, tx: psycopg.Connection) -> None:

@@ -83,6 +83,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.jobs.application import NoSuchApplication
     from forecourt.jobs.arguments import WrongArguments
     from forecourt.marketplace.archive import ArchiveError
+    from forecourt.marketplace.business_changes import UnknownSetting
     from forecourt.marketplace.placed import NotPlaced
     from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
     from forecourt.marketplace.trashed import NotInTrash
@@ -93,7 +94,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return UNREACHABLE, f"cannot reach {error}"
         case PrivateServerError():
             return UNREACHABLE, str(error)
-        case UnknownTaskError() | NotInTrash() | NotPlaced():
+        case UnknownTaskError() | NotInTrash() | NotPlaced() | UnknownSetting():
             return NOT_FOUND, str(error)
         case SitemapShrankError() | TablesInTheWay():
             return REFUSED, str(error)

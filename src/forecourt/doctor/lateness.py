@@ -10,7 +10,7 @@ from forecourt.doctor.check import House, Result
 from forecourt.durations import duration
 from forecourt.schedule.task import Task
 from forecourt.settings import settings
-from forecourt.store import tasks, ticks
+from forecourt.store import tasks, tick_history, ticks
 from forecourt.store.tasks import Version
 
 LATE = 90.0
@@ -19,7 +19,7 @@ LATE = 90.0
 
 def late(house: House) -> list[Result]:
     """Whether what was due has been entered and begun. While no clock works at all, another check says so."""
-    working = tasks.pulse(house.tx, timedelta(minutes=5)).clock_ago
+    working = tasks.liveness(house.tx, timedelta(minutes=5)).clock_ago
     unseen = overdue(house.tx, house.app) if working is not None and working.total_seconds() < LATE else {}
     found = [
         Result(
@@ -30,7 +30,7 @@ def late(house: House) -> list[Result]:
         for name, seconds in unseen.items()
         if seconds > LATE
     ]  # fmt: skip
-    latest = ticks.latest(house.tx, [task.name for task in own_tasks(house.app)])
+    latest = tick_history.latest(house.tx, [task.name for task in own_tasks(house.tx, house.app)])
     holders = ticks.holders(house.tx, [(tick.task, tick.host) for tick in latest.values() if tick.status == "enqueued"])
     for name, tick in latest.items():
         age = (house.now - tick.due_at).total_seconds()
@@ -44,17 +44,16 @@ def late(house: House) -> list[Result]:
     return found or [Result("due times", "ok", "everything that was due has begun", duration(LATE))]
 
 
-def own_tasks(app: Forecourt) -> list[Task]:
+def own_tasks(tx: Connection[Any], app: Forecourt) -> list[Task]:
     """The tasks that are due in this environment."""
-    return [task for task in app.timetable if task.runs_in(settings().environment)]
+    return [task for task in app.schedule(tx) if task.runs_in(settings().environment)]
 
 
 def overdue(tx: Connection[Any], app: Forecourt) -> dict[str, float]:
     """How many seconds ago each task was due without a clock having looked; 0 for those that are on time. A task that no clock
     knows yet is left out, and so is one for every server: each host's clock looks for itself."""
-    versions = {task.name: Version(task.name, task.fingerprint) for task in own_tasks(app) if task.one_server}
+    own = {task.name: task for task in own_tasks(tx, app) if task.one_server}
+    versions = {name: Version(name, task.fingerprint) for name, task in own.items()}
     evaluated = tasks.evaluated(tx, list(versions.values()))
     now = tasks.now(tx)
-    return {
-        name: max(0.0, (now - app.timetable[name].next_due(until)).total_seconds()) for name, until in evaluated.items()
-    }
+    return {name: max(0.0, (now - own[name].next_due(until)).total_seconds()) for name, until in evaluated.items()}

@@ -7,7 +7,7 @@ from forecourt.doctor.lateness import own_tasks
 from forecourt.durations import duration
 from forecourt.schedule.clock import HEARTBEAT, pause_of
 from forecourt.settings import settings
-from forecourt.store import activity, failure_kinds, pauses, standing, tasks, ticks, vitals
+from forecourt.store import activity, failure_kinds, pauses, standing, tasks, tick_history, vitals
 from forecourt.store.standing import Standing
 
 DEAD = 30.0
@@ -35,16 +35,16 @@ def workers(house: House) -> list[Result]:
 
 def clock(house: House) -> list[Result]:
     """Whether the schedule goes on."""
-    pulse = tasks.pulse(house.tx, timedelta(minutes=5))
+    liveness = tasks.liveness(house.tx, timedelta(minutes=5))
     advice = "Start it: forecourt schedule work"
-    if pulse.clock_ago is None:
+    if liveness.clock_ago is None:
         status: Status = "fail" if len(house.app.timetable) else "ok"
         found = [Result("clock", status, "has never run", duration(SILENT), advice)]
     else:
-        ago = pulse.clock_ago.total_seconds()
+        ago = liveness.clock_ago.total_seconds()
         words = f"heard of {duration(ago)} ago"
         found = [Result("clock", grade(ago, SILENT, SILENT), words, duration(SILENT), advice, ago, "seconds")]
-    last = ticks.last_success(house.tx, HEARTBEAT)
+    last = tick_history.last_success(house.tx, HEARTBEAT)
     if HEARTBEAT in house.app.timetable:
         beat = None if last is None else last.ago.total_seconds()
         words = "never succeeded" if beat is None else f"succeeded {duration(beat)} ago"
@@ -123,8 +123,8 @@ def new_failures(house: House) -> list[Result]:
 
 def duties(house: House) -> list[Result]:
     """Whether each task's last run went well."""
-    timetable = own_tasks(house.app)
-    last = ticks.latest(house.tx, [task.name for task in timetable])
+    timetable = own_tasks(house.tx, house.app)
+    last = tick_history.latest(house.tx, [task.name for task in timetable])
     halted = pauses.in_force(house.tx)
     found = []
     for task in timetable:

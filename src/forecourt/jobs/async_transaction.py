@@ -53,9 +53,11 @@ class AsyncTransaction:
             case _:
                 return False
 
-    async def commit(self) -> None:
-        """Commit it, and remove what was left on its connection."""
-        await self.tx.execute(COMMIT.encode())
+    async def commit(self, last: str = "") -> None:
+        """Commit it, and remove what was left on its connection; after a last statement, in the same message. When that raises,
+        nothing behind it is executed."""
+        message = f"{last}; {COMMIT}" if last else COMMIT
+        await self.tx.execute(message.encode(), prepare=False)
 
 
 class AsyncTransactions:

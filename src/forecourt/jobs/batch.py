@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.context import current
-from forecourt.jobs.dispatch import Call, Transaction, detours
+from forecourt.jobs.dispatch import Call, Transaction, interceptors
 from forecourt.jobs.plan import Plan, enter
 from forecourt.store import batches
 
@@ -51,8 +51,8 @@ class Batch:
 
     def dispatch(self, *, session: Transaction | None = None) -> int:
         """Enter all calls, and return the batch's id; with `session`, in that transaction."""
-        for detour in reversed(detours):
-            id = detour.begin_batch(self.name, [plan.job for plan in self.plans])
+        for interceptor in reversed(interceptors):
+            id = interceptor.begin_batch(self.name, [plan.job for plan in self.plans])
             if id is not None:
                 enter(self.plans, session, {"batch": id})
                 return id

@@ -35,7 +35,7 @@ class Call(NamedTuple):
     duplicate: bool = False
 
 
-class Detour(Protocol):
+class Interceptor(Protocol):
     """Takes calls that would have entered the database: `forecourt.testing` records them, or runs them at once."""
 
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
@@ -45,7 +45,7 @@ class Detour(Protocol):
         """An id for a batch of calls of these jobs, which are dispatched next; None to let it pass."""
 
 
-detours: list[Detour] = []
+interceptors: list[Interceptor] = []
 """Asked before anything is entered, the last one first, whichever thread dispatches. Empty outside of tests."""
 
 
@@ -68,7 +68,7 @@ class Dispatch:
     def dispatch(self, *unnamed: Any, **args: Any) -> Call:
         """Enter one call. Raises WrongArguments."""
         self.job.arguments.refuse_unnamed("dispatch", unnamed)
-        if detours and (taken := self._detoured([args])) is not None:
+        if interceptors and (taken := self._intercepted([args])) is not None:
             return taken[0]
         text = self.text(args)
         with each_by_itself() if self.session is None else nullcontext(in_transaction_of(self.session)) as tx:
@@ -81,7 +81,7 @@ class Dispatch:
         if not is_async(self.session):
             return await asyncio.to_thread(self.dispatch, *unnamed, **args)
         self.job.arguments.refuse_unnamed("adispatch", unnamed)
-        if detours and (taken := self._detoured([args])) is not None:
+        if interceptors and (taken := self._intercepted([args])) is not None:
             return taken[0]
         text, placement = self.text(args), self.placement()
         id, is_new = await bridged(self.session, lambda tx: calls.enter(tx, placement, text))
@@ -91,7 +91,7 @@ class Dispatch:
         """The same for many. Raises WrongArguments before anything is entered."""
         if not is_async(self.session):
             return await asyncio.to_thread(self.dispatch_many, many)
-        if detours and (taken := self._detoured(many := list(many))) is not None:
+        if interceptors and (taken := self._intercepted(many := list(many))) is not None:
             return taken
         texts, placement = [self.text(args) for args in many], self.placement()
         entered = await bridged(self.session, lambda tx: calls.enter_many(tx, placement, texts))
@@ -99,7 +99,7 @@ class Dispatch:
 
     def dispatch_many(self, many: Iterable[Mapping[str, Any]]) -> list[Call]:
         """Enter many calls in one statement. Raises WrongArguments before anything is entered."""
-        if detours and (taken := self._detoured(many := list(many))) is not None:
+        if interceptors and (taken := self._intercepted(many := list(many))) is not None:
             return taken
         texts = [self.text(args) for args in many]
         with self._transaction() as tx:
@@ -139,8 +139,8 @@ class Dispatch:
             return (self.at - datetime.now(UTC)).total_seconds()
         return self.delay or 0.0
 
-    def _detoured(self, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
-        taken = (detour.take(self, many) for detour in reversed(detours))
+    def _intercepted(self, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
+        taken = (interceptor.take(self, many) for interceptor in reversed(interceptors))
         return next((entered for entered in taken if entered is not None), None)
 
     @contextmanager

@@ -48,10 +48,19 @@ def result_text(value: Any) -> str | None:
     return NUL.sub(r"\1\\\\u0000", text)
 
 
+def sqlstate(error: DBAPIError | psycopg.Error) -> str | None:
+    """The database's code for an error, however it was wrapped."""
+    state: str | None = getattr(_origin(error), "sqlstate", None)
+    return state
+
+
+def _origin(error: DBAPIError | psycopg.Error) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
 def circumstances(error: DBAPIError | psycopg.Error) -> str | None:
     """Why the transaction was rolled back, if it was by the database's circumstances: running it again is then right."""
-    origin = error.orig if isinstance(error, DBAPIError) else error
-    state = getattr(origin, "sqlstate", None)
+    origin, state = _origin(error), sqlstate(error)
     if state in ("40001", "40P01"):
         return "the transaction lost a deadlock or a serialization conflict"
     lost = isinstance(error, DBAPIError) and error.connection_invalidated

@@ -23,7 +23,7 @@ BEGIN = b"BEGIN; SET LOCAL forecourt.attempt = '%d'"
 """In one message. What is set for a transaction is gone with it, whoever ends it and however."""
 
 COMMIT = f"COMMIT; {LEAVE_NO_TRACE}"
-"""In one message too, which costs no round trip: what the job has left on the connection is no business of the next."""
+"""In one message too: what the job has left on the connection is no business of the next."""
 
 STILL_WITHIN = "SELECT current_setting('forecourt.attempt', true) = %(mark)s"
 
@@ -90,15 +90,19 @@ class Transaction:
             case _:
                 return False
 
-    def commit(self) -> None:
-        """Commit it, and remove what was left on its connection."""
+    def commit(self, last: str = "") -> None:
+        """Commit it, and remove what was left on its connection; after a last statement, in the same message. When that raises,
+        nothing behind it is executed."""
+        message = f"{last}; {COMMIT}" if last else COMMIT
         if isinstance(self.given, Session):
-            connection = self.given.connection()
-            connection.exec_driver_sql(COMMIT)
+            connection = self.given.connection().execution_options(
+                no_parameters=True
+            )  # there may be a % in the message
+            connection.exec_driver_sql(message)
             mark_clean(connection)
             Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know
         else:
-            _send(self.tx, COMMIT.encode())
+            _send(self.tx, message.encode())
             mark_spotless()
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from forecourt import job
 from forecourt.database import in_transaction_of, session
 from forecourt.marketplace.analytics import LOCK, settle
+from forecourt.marketplace.business import business
 from forecourt.marketplace.durable import make_folder, publish
 from forecourt.marketplace.paging import pages
 from forecourt.marketplace.partitions import Partition, partitions
@@ -110,23 +111,24 @@ class Unit:
     partition: Partition | None = None
 
 
-def plan(days: int = 180) -> int:
+def plan(days: int | None = None) -> int:
     """How many events `archive_old_analytics(days)` would take out of the database now."""
     with session() as reader:
-        count: int = reader.scalars(PLAN, {"days": _checked(days)}).one()
+        count: int = reader.scalars(PLAN, {"days": _checked(reader, days)}).one()
         return count
 
 
-def cutoff_of(days: int = 180) -> datetime:
+def cutoff_of(days: int | None = None) -> datetime:
     """Before which instant `archive_old_analytics(days)` would take events now. Raises ValueError."""
     with session() as reader:
-        found: datetime = reader.scalars(CUTOFF, {"days": _checked(days)}).one()
+        found: datetime = reader.scalars(CUTOFF, {"days": _checked(reader, days)}).one()
         return found
 
 
 @job(queue="low", timeout=6 * 3600)
-def archive_old_analytics(days: int = 180) -> dict[str, int]:
-    """Move raw events older than `days` times 24 hours to Parquet files under `settings().archive`, then drop them.
+def archive_old_analytics(days: int | None = None) -> dict[str, int]:
+    """Move raw events older than `days` times 24 hours to Parquet files under `settings().archive`, then drop them; by default as
+    many as the setting `archive_days` has.
 
     Returns how many events, files and bytes. Runs at the same time share the work. Raises ValueError for `days` below
     1, ArchiveError when a file does not read back as the database has it.
@@ -240,7 +242,9 @@ def _temporary(path: Path) -> Path:
     return path.with_suffix(".writing")
 
 
-def _checked(days: int) -> int:
+def _checked(reader: Session, days: int | None) -> int:
+    if days is None:
+        return business(reader).archive_days
     if not 1 <= days <= LONGEST:
         raise ValueError(f"days: expected 1 to {LONGEST}, not {days}")
     return days

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, text
 from forecourt import job
 from forecourt.database import engine, in_transaction_of, session
 from forecourt.marketplace.address import NoPublicAddress, public_address
+from forecourt.marketplace.business import business
 from forecourt.marketplace.durable import make_folder
 from forecourt.marketplace.paging import pages
 from forecourt.marketplace.urlset import (
@@ -73,7 +74,8 @@ PROVIDERS = SQL(
     ORDER BY id
     """
 )
-STATIC = (("/", "1.0"), ("/car-marketplace", "0.9"), ("/rent-car", "0.9"))
+STATIC = (("/", "sitemap_home"), ("/car-marketplace", "sitemap_pages"), ("/rent-car", "sitemap_pages"))
+"""Each with the business setting that holds its priority."""
 
 log = logging.getLogger(__name__)
 as_it_is = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
@@ -88,7 +90,7 @@ class SitemapShrankError(SitemapError):
 
 
 class Section(NamedTuple):
-    """A kind of page, and where its rows come from."""
+    """A kind of page, where its rows come from, and the business setting that holds its priority."""
 
     name: str
     rows: SQL
@@ -97,8 +99,8 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("listings", LISTINGS, "/car-listings/", "0.8"),
-    Section("providers", PROVIDERS, "/car-providers/", "0.7"),
+    Section("listings", LISTINGS, "/car-listings/", "sitemap_listings"),
+    Section("providers", PROVIDERS, "/car-providers/", "sitemap_providers"),
 )
 
 
@@ -180,16 +182,17 @@ def _blocks(connection: Connection) -> Generator[tuple[str, Block], None, None]:
     """Each section's entries, in the order of their ids; a block begins at each id that CUT divides. Close it: until then
     the connection does nothing else."""
     base = escape(settings().base_url)
+    found = business(connection)
     for path, priority in STATIC:
-        yield "pages", block([(0, path, None)], base, "daily", priority)
+        yield "pages", block([(0, path, None)], base, "daily", str(getattr(found, priority)))
     for section in SECTIONS:
         with closing(pages(in_transaction_of(connection), section.rows, {}, PAGE)) as rows:
             for page in rows:
-                for each in _cut(page, section, base + section.path):
+                for each in _cut(page, section, base + section.path, str(getattr(found, section.priority))):
                     yield section.name, each
 
 
-def _cut(page: list[Row], section: Section, base: str) -> Iterator[Block]:
+def _cut(page: list[Row], section: Section, base: str, priority: str) -> Iterator[Block]:
     rows = page if as_it_is("".join([end for _, end, _ in page])) else [_encoded(row) for row in page]
     cuts = [position for position, (id_, _, _) in enumerate(rows) if id_ % CUT == 0 and position]
     for begin, end in pairwise([0, *cuts, len(rows)]):
@@ -197,7 +200,7 @@ def _cut(page: list[Row], section: Section, base: str) -> Iterator[Block]:
         if len(short) < end - begin:
             log.warning("%d %s stay out: their addresses are too long", end - begin - len(short), section.name)
         if short:
-            yield block(short, base, "weekly", section.priority)
+            yield block(short, base, "weekly", priority)
 
 
 def _encoded(row: Row) -> Row:

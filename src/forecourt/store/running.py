@@ -12,37 +12,19 @@ from typing import Any, NamedTuple
 
 import orjson
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.abc import AdaptContext
+from psycopg.sql import SQL, Literal
 
 from forecourt.store.arrays import bigints, floats
 
-# What there is to tell of a call beside its seconds (`told`) is seldom, so it travels as one JSON object by id.
-# By clock_timestamp(), since now() is when the transaction began: for a job with a session, before it ran.
 FINISH = """
-WITH gone AS (
-    DELETE FROM forecourt.running
-    WHERE id = ANY (%(ids)s::bigint[])
-      AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
-      AND coalesce(current_setting('forecourt.attempt', true), '') = %(within)s
-    RETURNING *
-), freed AS (
-    DELETE FROM forecourt.uniques AS u
-    USING gone AS g
-    WHERE u.key = g.unique_key AND u.call_id = g.id AND u.until = 'infinity'
-)
-INSERT INTO forecourt.done (
-    id, batch_id, worker, created_at, started_at, attempts, outcome, job, queue, args, history, result, trace
-)
-SELECT id, batch_id, worker, created_at,
-       clock_timestamp() - make_interval(secs => (%(seconds)s::float8[])[width_bucket(id, %(ids)s::bigint[])]),
-       least(attempts + 1, 32767), coalesce(told ->> 'outcome', 'finished'), job, queue,
-       CASE WHEN pg_column_size(args) <= 16384 THEN args ELSE forecourt.short_of(args) END,
-       CASE WHEN told -> 'incident' IS NULL THEN history ELSE forecourt.remember(history, told -> 'incident') END,
-       told -> 'result', trace
-FROM gone
-CROSS JOIN LATERAL (SELECT %(told)s::jsonb -> id::text) AS of_call(told)
-RETURNING id
+SELECT forecourt.finish(%(ids)s, %(tokens)s, %(seconds)s, %(told)s)
 """
+
+FINISH_WITHIN = SQL("SELECT forecourt.finish_within({mark}, {ids}, {tokens}, {seconds}, {told})")
+
+NOT_WITHIN, NOT_OURS = "YF001", "YF002"
+"""The codes of the errors of FINISH_WITHIN: the transaction does not bear the mark; a call is no longer held under its token."""
 
 RETRY = """
 WITH gone AS (
@@ -122,24 +104,6 @@ FROM gone
 RETURNING id
 """
 
-# Whoever rescues knows no job, so the attempt is counted here, and the slot that claims the call next decides whether it was
-# the last.
-RESCUE = """
-WITH gone AS (
-    DELETE FROM forecourt.running
-    WHERE id = ANY (%(ids)s::bigint[])
-      AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
-    RETURNING *, width_bucket(id, %(ids)s::bigint[]) AS n
-)
-INSERT INTO forecourt.ready (
-    id, batch_id, created_at, ready_at, priority, attempts, job, queue, args, options, history, unique_key, trace
-)
-SELECT id, batch_id, created_at, ready_at, priority, least(attempts + 1, 32767), job, queue, args, options,
-       forecourt.remember(history, (%(incidents)s::text[])[n]::jsonb), unique_key, trace
-FROM gone
-RETURNING id
-"""
-
 MARK_STARTED = """
 UPDATE forecourt.running
 SET started_at = now() - make_interval(secs => (%(seconds)s::float8[])[width_bucket(id, %(ids)s::bigint[])]),
@@ -148,33 +112,8 @@ WHERE id = ANY (%(ids)s::bigint[])
   AND token = (%(tokens)s::bigint[])[width_bucket(id, %(ids)s::bigint[])]
 """
 
-OF_WORKERS = """
-SELECT id, token, queue, attempts, started_at IS NOT NULL AS started, worker, slot
-FROM forecourt.running
-WHERE worker = ANY (%(workers)s)
-"""
-
-ORPHANS = """
-SELECT DISTINCT r.worker
-FROM forecourt.running AS r
-WHERE NOT EXISTS (SELECT FROM forecourt.workers WHERE id = r.worker)
-"""
-
-
 NO_OPTIONS: dict[str, Any] = {}
 """What most calls have."""
-
-
-class Held(NamedTuple):
-    """A call in the hands of a worker that may be gone. `slot` is None where its worker did not say."""
-
-    id: int
-    token: int
-    queue: str
-    attempts: int
-    started: bool
-    worker: int
-    slot: int | None
 
 
 class Ended(NamedTuple):
@@ -220,31 +159,36 @@ class Failed(NamedTuple):
     options: dict[str, Any] = NO_OPTIONS
 
 
-class Rescued(NamedTuple):
-    """A call whose worker is gone, with the entry for its history, as a list in JSON text."""
-
-    id: int
-    token: int
-    incident: str
-
-
 BY_ID = itemgetter(0, 1)
 
 
-def finish(tx: Connection[Any], calls: Sequence[Ended], within: str = "") -> set[int]:
-    """running → done. Returns the ids that were still ours; none if the transaction does not bear the mark `within`."""
+def finish(tx: Connection[Any], calls: Sequence[Ended]) -> set[int]:
+    """running → done. Returns the ids that were still ours."""
+    if not calls:
+        return set()
+    return set(tx.execute(FINISH, _finished(calls)).fetchall()[0][0])
+
+
+def finishing_within(tx: AdaptContext, calls: Sequence[Ended], mark: str) -> str:
+    """The statement by which calls go from running to done together with their effects, as text, so that a COMMIT can follow it in
+    the same message. It raises NOT_WITHIN unless the transaction bears the mark, and NOT_OURS unless all of them are still ours."""
+    parameters = _finished(calls) | {"mark": mark}
+    return FINISH_WITHIN.format(**{name: Literal(text) for name, text in parameters.items()}).as_string(tx)
+
+
+def _finished(calls: Sequence[Ended]) -> dict[str, str]:
     calls = sorted(calls, key=BY_ID)
     told = {
         str(call.id): {name: orjson.Fragment(text) for name, text in _told(call)}
         for call in calls
         if call.result is not None or call.incident is not None or call.outcome != "finished"
     }
-    more = {
+    return {
+        "ids": bigints([call.id for call in calls]),
+        "tokens": bigints([call.token for call in calls]),
         "seconds": floats([call.seconds for call in calls]),
         "told": orjson.dumps(told).decode(),
-        "within": within,
     }
-    return _moved(tx, FINISH, calls, more)
 
 
 def _told(call: Ended) -> list[tuple[str, str]]:
@@ -260,7 +204,7 @@ def postpone(tx: Connection[Any], calls: Sequence[Postponed]) -> set[int]:
         "counted": [call.counted for call in calls],
         "incidents": [call.incident for call in calls],
     }
-    return _moved(tx, RETRY, calls, more)
+    return moved(tx, RETRY, calls, more)
 
 
 def fail(tx: Connection[Any], calls: Sequence[Failed]) -> set[int]:
@@ -272,18 +216,12 @@ def fail(tx: Connection[Any], calls: Sequence[Failed]) -> set[int]:
         "incidents": [call.incident for call in calls],
         "counted": [call.counted for call in calls],
     }
-    return _moved(tx, FAIL, calls, more)
+    return moved(tx, FAIL, calls, more)
 
 
 def give_back(tx: Connection[Any], claims: Sequence[tuple[int, int]]) -> set[int]:
     """running → ready for (id, token) pairs that were claimed and never started: no attempt, no history."""
-    return _moved(tx, GIVE_BACK, sorted(claims), {})
-
-
-def rescue(tx: Connection[Any], calls: Sequence[Rescued]) -> set[int]:
-    """running → ready, with one attempt more. Returns the ids that were still with that claim."""
-    calls = sorted(calls, key=BY_ID)
-    return _moved(tx, RESCUE, calls, {"incidents": [call.incident for call in calls]})
+    return moved(tx, GIVE_BACK, sorted(claims), {})
 
 
 def mark_started(tx: Connection[Any], started: Sequence[tuple[int, int, float, float | None]]) -> None:
@@ -300,18 +238,7 @@ def mark_started(tx: Connection[Any], started: Sequence[tuple[int, int, float, f
     )
 
 
-def of_workers(tx: Connection[Any], workers: Sequence[int]) -> list[Held]:
-    """What these workers hold. Scans running, which has no more rows than the fleet has slots and buffers."""
-    with tx.cursor(row_factory=class_row(Held)) as cursor:
-        return cursor.execute(OF_WORKERS, {"workers": list(workers)}).fetchall()
-
-
-def orphans(tx: Connection[Any]) -> list[int]:
-    """Workers that hold calls and have no row any more: given up, or gone, before their last claim was committed."""
-    return [row[0] for row in tx.execute(ORPHANS)]
-
-
-def _moved(
+def moved(
     tx: Connection[Any], statement: str, calls: Sequence[tuple[int, int, *tuple[Any, ...]]], more: dict[str, Any]
 ) -> set[int]:
     """Run a statement on calls in the order of their ids; of two claims of one call the later one counts."""

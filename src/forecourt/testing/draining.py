@@ -20,7 +20,7 @@ from forecourt.jobs.outcome import Finished, Outcome, Raised
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.process import own
 from forecourt.settings import settings
-from forecourt.store import ready, running, workers
+from forecourt.store import ready, rescue, running, workers
 from forecourt.store.ready import Claimed
 from forecourt.version import __version__
 from forecourt.workers.acknowledge import Acknowledger
@@ -231,7 +231,7 @@ def _signed_on(queues: Sequence[str]) -> Iterator[int]:
         yield worker
     finally:
         with _transaction() as tx:
-            running.give_back(tx, [(call.id, call.token) for call in running.of_workers(tx, [worker])])
+            running.give_back(tx, [(call.id, call.token) for call in rescue.of_workers(tx, [worker])])
             workers.remove(tx, [worker])
 
 

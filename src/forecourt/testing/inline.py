@@ -19,8 +19,8 @@ from forecourt.jobs.job import Job, registry
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.jobs.results import raised
 from forecourt.jobs.transaction import JobSession
-from forecourt.testing.detour import checked, detoured, new_id
-from forecourt.testing.wanted import a_job
+from forecourt.testing.interceptor import checked, intercepted, new_id
+from forecourt.testing.matchers import require_job
 
 R = TypeVar("R")
 
@@ -32,7 +32,7 @@ def run_now(job: Job[..., R], /, **args: Any) -> R:
     gets one in a transaction of its own, committed when it returns and rolled back when it raises; a batched job gets lists of
     one. Nothing is retried and no timeout is enforced.
     """
-    dispatch = Dispatch(a_job(job))
+    dispatch = Dispatch(require_job(job))
     result: R = _execute(dispatch, [dispatch.text(args)], new_id())
     return result
 
@@ -45,7 +45,7 @@ def run_as_inline() -> Iterator[None]:
     With `session=`, a SQLAlchemy Session or Connection, the job's effects are part of the caller's transaction, in a savepoint.
     Raises RuntimeError for a batch, TypeError where a job's session cannot join the caller's transaction.
     """
-    with detoured(_Inline()):
+    with intercepted(_Inline()):
         yield
 
 

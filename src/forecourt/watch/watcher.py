@@ -63,7 +63,7 @@ class Watcher(Agent):
 
     def _send_what_is_left(self, connection: Connection[Any]) -> int:
         with _limited(connection) as tx:
-            silent = tasks.pulse(tx, timedelta(seconds=DEAD)).worker_ago
+            silent = tasks.liveness(tx, timedelta(seconds=DEAD)).worker_ago
             alive = silent is not None and silent.total_seconds() <= DEAD
             left = alerts.left_over(tx, PATIENCE if alive else 0.0)
         sent = 0

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from forecourt.database.private import PrivateServerError
+from forecourt.marketplace import unsubscribing
 from forecourt.settings import settings
 from forecourt.web import files, health, refusals
 from forecourt.web.access import SignIn
@@ -28,7 +29,12 @@ def create_app() -> Starlette:
         middleware=[
             Middleware(SafeHeaders),
             Middleware(HostGuard, hosts=hosts, everywhere=probes),
-            Middleware(OriginGuard, public=urlsplit(settings().base_url).netloc, everywhere=probes),
+            Middleware(
+                OriginGuard,
+                public=urlsplit(settings().base_url).netloc,
+                everywhere=probes,
+                signed=(unsubscribing.PATH,),
+            ),
         ],
         exception_handlers={
             Unchanged: refusals.unchanged,

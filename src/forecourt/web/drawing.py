@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from forecourt.durations import duration
-from forecourt.store.runs import Run
+from forecourt.store.tick_history import Tick
 
 COLOURS = {"succeeded": "done", "failed": "failed", "skipped": "late", "missed": "late", "cancelled": "waiting"}
 
@@ -21,7 +21,7 @@ def line(values: Sequence[float], late: bool = False, width: int = 110, height: 
     )
 
 
-def runs(last: Sequence[Run], most: int = 30) -> Markup:
+def runs(last: Sequence[Tick], most: int = 30) -> Markup:
     """The last runs as bars as high as they took long, the failed ones full; for those who cannot see it, as a sentence."""
     width, height = most * 5, 20
     longest = max([run.seconds or 0 for run in last] + [0.001])

@@ -99,7 +99,7 @@ def compose(tx: Connection[Any], at: datetime, language: str) -> tuple[str, str,
 def _gathered(tx: Connection[Any], at: datetime, speech: Speech) -> Morning:
     app = load()
     over = Span(at.astimezone(settings().zone).date(), at - DAY, at + DAY)
-    found = duties(tx, app.timetable, over, at)
+    found = duties(tx, app.schedule(tx), over, at)
     since = outcomes.known_since(tx)
     ran = [line for duty in found for line in _ran(duty, at, speech, since.get(duty.task.name))]
     return Morning(

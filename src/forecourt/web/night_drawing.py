@@ -5,7 +5,7 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
-from forecourt.store.runs import Run
+from forecourt.store.tick_history import Tick
 from forecourt.visible import visible
 from forecourt.web import words
 from forecourt.web.drawing import COLOURS
@@ -77,7 +77,7 @@ def _row(duty: Duty, y: int, over: Span, now: datetime) -> Iterator[str]:
             yield _words("‖ paused" if duty.pause else duty.expected, at, 4, y, "late" if duty.pause else "")
 
 
-def _apart(runs: Sequence[Run], over: Span) -> Iterator[Run]:
+def _apart(runs: Sequence[Tick], over: Span) -> Iterator[Tick]:
     """Those of a pulse that can be told apart on the drawing, and all that went wrong."""
     last = -1.0
     for run in runs:
@@ -95,16 +95,16 @@ def _words(text: str, x: float, wide: float, y: int, colour: str) -> str:
     return f'<text{tone} x="{x + wide + 8:.1f}" y="{y + 4}">{escape(shown)}</text>'
 
 
-def _said(run: Run) -> str:
+def _said(run: Tick) -> str:
     return " ".join((run.why or words.did(run.output) or ("runs" if run.status == "enqueued" else "")).split())
 
 
-def _title(run: Run, duty: Duty) -> str:
+def _title(run: Tick, duty: Duty) -> str:
     due = run.due_at.astimezone(duty.task.zone)
     return f"<title>{escape(visible(f'{duty.task.name}, due {due:%H:%M}: {run.status} {_said(run)[:200]}'))}</title>"
 
 
-def _colour(run: Run) -> str:
+def _colour(run: Tick) -> str:
     return COLOURS.get(run.status, "running")
 
 

@@ -2,9 +2,10 @@
 
 from forecourt.web.actions import calls as call_actions
 from forecourt.web.actions import failures as failure_actions
-from forecourt.web.actions import login
+from forecourt.web.actions import login, unsubscribe
 from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
+from forecourt.web.actions import stored_tasks as stored_task_actions
 from forecourt.web.actions import workers as worker_actions
 from forecourt.web.actions.preferences import prefer
 from forecourt.web.metrics.answer import metrics
@@ -31,6 +32,9 @@ RULES = (
     Rule("POST", "/schedule/trigger", schedule_actions.trigger, Role.OPERATOR),
     Rule("POST", "/schedule/pause", schedule_actions.pause, Role.OPERATOR),
     Rule("POST", "/schedule/resume", schedule_actions.resume, Role.OPERATOR),
+    Rule("POST", "/schedule/add", stored_task_actions.add, Role.ADMIN),
+    Rule("POST", "/schedule/edit", stored_task_actions.edit, Role.ADMIN),
+    Rule("POST", "/schedule/remove", stored_task_actions.remove, Role.ADMIN),
     Rule("GET", "/schedule/{name:path}", task, Role.VIEWER),
     Rule("GET", "/queues", queues, Role.VIEWER),
     Rule("POST", "/queues/pause", queue_actions.pause, Role.OPERATOR),
@@ -57,6 +61,8 @@ RULES = (
     Rule("GET", "/login", login.form, None),
     Rule("POST", "/login", login.sign_in, None),
     Rule("POST", "/logout", login.sign_out, Role.VIEWER),
+    Rule("GET", "/unsubscribe/{token}", unsubscribe.ask, None),
+    Rule("POST", "/unsubscribe/{token}", unsubscribe.answer, None),
     Rule("GET", "/settings", preferences, Role.VIEWER),
     Rule("POST", "/settings", prefer, Role.VIEWER),
 )

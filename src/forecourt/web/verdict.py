@@ -13,7 +13,7 @@ from forecourt.settings import settings
 from forecourt.store.activity import Worker
 from forecourt.store.pauses import Pause
 from forecourt.store.standing import CAP, Standing
-from forecourt.store.tasks import Pulse
+from forecourt.store.tasks import Liveness
 from forecourt.web import words
 from forecourt.web.nights import Duty
 from forecourt.web.templating import path_part
@@ -45,7 +45,7 @@ class Facts:
     queues: Sequence[Standing]
     workers: Sequence[Worker]
     duties: Sequence[Duty]
-    pulse: Pulse
+    liveness: Liveness
     halted: Pause | None
     failed: int
 
@@ -91,7 +91,7 @@ def troubles(facts: Facts) -> Iterator[Trouble]:
     alive = [worker for worker in facts.workers if worker.silent <= DEAD]
     if not alive:
         yield Trouble("failed", "no worker is running", "/workers")
-    silent = facts.pulse.clock_ago
+    silent = facts.liveness.clock_ago
     if facts.duties and (silent is None or silent.total_seconds() > SILENT):
         since = f" since {duration(silent.total_seconds())}" if silent is not None else ""
         yield Trouble("failed", f"the clock is stopped{since}, so nothing comes due", "/schedule")

@@ -13,10 +13,10 @@ from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import FINISHED, ClaimLost, Finished, Interrupted, Outcome
 from forecourt.jobs.results import result_text, words
-from forecourt.jobs.transaction import ENDED, TransactionEnded
+from forecourt.store import running
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended
-from forecourt.workers.ending import end
+from forecourt.workers.ending import go_on
 from forecourt.workers.executor import (
     AFTER_INTERRUPTION,
     ClaimIsLost,
@@ -24,6 +24,7 @@ from forecourt.workers.executor import (
     Whole,
     attempting,
     outcome_of,
+    refusal,
     whole,
 )
 from forecourt.workers.log_capture import LogCapture
@@ -61,16 +62,16 @@ class AsyncExecutor:
             return ClaimLost()
         except (DBAPIError, psycopg.Error) as error:
             return Interrupted(f"its arguments could not be read: {words(error)}", AFTER_INTERRUPTION)
-        with attempting(job, all_of_it) as running:
+        with attempting(job, all_of_it) as current:
             begun = time.perf_counter()
             texts = [all_of_it.args]
             try:
                 if job.takes is None:
-                    result = await run_async(job, running, texts, None)
+                    result = await run_async(job, current, texts, None)
                     return FINISHED if result is None else Finished(result_text(result))
                 async with self._open().begin(job) as opened:
                     assert opened is not None
-                    text = result_text(await run_within(opened, run_async(job, running, texts, opened.given)))
+                    text = result_text(await run_within(opened, run_async(job, current, texts, opened.given)))
                     await self._end(opened, all_of_it, text, time.perf_counter() - begun)
                     return Finished(text, committed=True)
             except BaseException as error:  # noqa: BLE001 - any end of the function is an outcome
@@ -81,9 +82,15 @@ class AsyncExecutor:
         and ClaimIsLost unless it is still ours."""
         log = success_entry(call.attempts, seconds, self._capture.lines())
         over = Ended(call.id, call.token, seconds, "finished", result, log, call.options)
-        if not await bridged(opened.tx, lambda tx: end(tx, [over], within=opened.mark)):
-            raise ClaimIsLost if await opened.is_whole() else TransactionEnded(ENDED)
-        await opened.commit()
+        last = running.finishing_within(opened.tx, [over], opened.mark)
+        try:
+            if over.options:
+                await opened.tx.execute(last.encode(), prepare=False)
+                await bridged(opened.tx, lambda tx: go_on(tx, [over]))
+                last = ""
+            await opened.commit(last)
+        except psycopg.Error as error:
+            raise refusal(error) or error from None
 
     def _open(self) -> AsyncTransactions:
         if self._transactions is None:

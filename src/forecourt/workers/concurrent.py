@@ -17,8 +17,8 @@ from forecourt.jobs.definition import Definition
 from forecourt.store.ready import Claimed
 from forecourt.workers import markers
 from forecourt.workers.executor import Completion, Executor
+from forecourt.workers.holding import Holding
 from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.markers import Page
 from forecourt.workers.rounds import Rounds
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ LONGEST_WAIT = 1.0
 R = TypeVar("R")
 
 
-class Holder(Protocol):
-    """The slot, as far as it matters here: it claims, permits, and keeps what has ended."""
+class Claiming(Protocol):
+    """The slot, as far as it matters here."""
 
-    page: Page
+    holding: Holding
     rounds: Rounds
     wake_end: int
 
@@ -48,12 +48,6 @@ class Holder(Protocol):
     def exchange(self, limit: int) -> list[Claimed]: ...
     def persist(self, act: Callable[[], R]) -> R | None: ...
     def allowed(self, wanted: int) -> int: ...
-    def note_held(self, calls: Sequence[tuple[int, Claimed]]) -> None: ...
-    def permit(self, calls: Sequence[Claimed]) -> None: ...
-    def take_permit(self, call: Claimed) -> bool: ...
-    def has_permits(self) -> bool: ...
-    def mark(self, row: int, count: int, job: str) -> None: ...
-    def note(self, row: int, completion: Completion) -> None: ...
     def say_idle(self) -> None: ...
     def hear(self) -> None: ...
 
@@ -68,8 +62,12 @@ class Ran(NamedTuple):
 class Concurrent:
     """The places in which a slot runs calls at once."""
 
-    def __init__(self, slot: Holder, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture, name: str) -> None:
+    def __init__(
+        self, slot: Claiming, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture, name: str
+    ) -> None:
         self._slot = slot
+        self._holding = slot.holding
+        self._page = slot.holding.page
         self._jobs = jobs
         self._capture = capture
         self._name = name
@@ -96,33 +94,33 @@ class Concurrent:
         while True:
             while pending and self._running < places:
                 at, call = pending.popleft()
-                if not self._slot.take_permit(call):
+                if not self._holding.take_permit(call):
                     whole = False
                     pending.clear()
                     break
                 self._begin(job, at, call)
             if not self._running:
                 return Ran(whole, later)
-            if later and not self._slot.has_permits():
+            if later and not self._holding.has_permits():
                 later = []  # they were taken back, since what runs here takes long
             free = places - self._running
             claiming = more and may_find and not pending and not later and not self._slot.is_stopping
             room = min(free, len(self._free)) if claiming else 0
             wait = 0.0 if free * 4 >= places else turn - time.monotonic()
-            if (room or self._slot.rounds.ended) and wait <= 0:
+            if (room or self._holding.ended) and wait <= 0:
                 turn = time.monotonic() + SELDOM
                 later = self._round(job, room) or later
                 may_find = self._slot.rounds.found > 0
                 if room and not may_find:
                     self._slot.say_idle()
                 wait = 0.0 if may_find else LONGEST_WAIT
-            elif not room and not self._slot.rounds.ended:
+            elif not room and not self._holding.ended:
                 wait = LONGEST_WAIT
             may_find = self._wait(max(wait, 0.0)) or may_find
 
     def over(self, row: int, completion: Completion) -> None:
         """A call has ended; called from wherever it ran."""
-        self._slot.page.words[markers.HEADER + row * markers.WIDTH + markers.DEADLINE] = 0
+        self._page.words[markers.HEADER + row * markers.WIDTH + markers.DEADLINE] = 0
         self._over.append((row, completion))
         try:
             os.write(self._waking, b"!")
@@ -130,9 +128,9 @@ class Concurrent:
             return  # it is awake already
 
     def _begin(self, job: Definition[..., Any], row: int, call: Claimed) -> None:
-        words = self._slot.page.words
+        words = self._page.words
         low, high = words[markers.LOW], words[markers.HIGH]
-        self._slot.mark(row, 1, call.job)
+        self._holding.mark(row, 1, call.job)
         if self._running:  # what runs already lies between the same bounds
             words[markers.LOW], words[markers.HIGH] = min(low, row), max(high, row + 1)
         self._running += 1
@@ -164,14 +162,14 @@ class Concurrent:
         claimed = self._slot.persist(lambda: self._slot.exchange(self._slot.allowed(room))) or []
         self._free.extend(self._noted)
         self._noted.clear()
-        if not self._slot.rounds.ended:
-            self._slot.page.words[markers.WRITTEN] = 0
+        if not self._holding.ended:
+            self._page.words[markers.WRITTEN] = 0
         rows = [(self._free.popleft(), call) for call in claimed]
         count = next((n for n, (_, call) in enumerate(rows) if call.job != job.name), len(rows))
-        self._slot.note_held(rows)
+        self._holding.note_held(rows)
         for row, call in rows[:count]:
             self._begin(job, row, call)  # at once, so there is nothing to permit
-        self._slot.permit(claimed[count:])
+        self._holding.permit(claimed[count:])
         return claimed[count:]
 
     def _wait(self, longest: float) -> bool:
@@ -185,7 +183,7 @@ class Concurrent:
         while self._over:
             row, completion = self._over.popleft()
             self._running -= 1
-            self._slot.note(row, completion)
+            self._holding.end(row, completion)
             self._noted.append(row)
         if self._slot.wake_end in ready:
             self._slot.hear()

@@ -18,19 +18,18 @@ from forecourt.store.running import Ended, Failed
 End: TypeAlias = Ended | Failed
 
 
-def end(tx: Connection[Any], ends: Sequence[End], *, within: str = "") -> set[int]:
-    """End these calls. Returns the ids that were still ours; for the others nothing was changed. `within`: the mark of the
-    transaction that this must be, for a slot that ends calls together with their effects."""
-    ours = running.finish(tx, [over for over in ends if isinstance(over, Ended)], within)
+def end(tx: Connection[Any], ends: Sequence[End]) -> set[int]:
+    """End these calls. Returns the ids that were still ours; for the others nothing was changed."""
+    ours = running.finish(tx, [over for over in ends if isinstance(over, Ended)])
     ours |= running.fail(tx, [over for over in ends if isinstance(over, Failed)])
-    _go_on(tx, [over for over in ends if over.options and over.id in ours])
+    go_on(tx, [over for over in ends if over.options and over.id in ours])
     return ours
 
 
 def cancel_waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
     """End calls that wait, due or not, as cancelled. Returns the ids of those that did wait."""
     gone = cancel.waiting(tx, ids, who)
-    _go_on(tx, [_unwanted(call.id, call.options, f"cancelled by {who}") for call in gone if call.options])
+    go_on(tx, [_unwanted(call.id, call.options, f"cancelled by {who}") for call in gone if call.options])
     return {call.id for call in gone}
 
 
@@ -41,7 +40,7 @@ def clear(tx: Connection[Any], queue: str) -> int:
     while cleared := waiting.clear(tx, queue):
         count += len(cleared)
         followed += [_unwanted(call.id, call.options, "its queue was cleared") for call in cleared if call.options]
-    _go_on(tx, followed)  # at last, since what follows may enter the same queue
+    go_on(tx, followed)  # at last, since what follows may enter the same queue
     return count
 
 
@@ -49,7 +48,7 @@ def _unwanted(id: int, options: dict[str, Any], why: str) -> Ended:
     return Ended(id, 0, 0.0, "cancelled", json_text.dumps({"why": why}), options=options)
 
 
-def _go_on(tx: Connection[Any], ends: Sequence[End]) -> None:
+def go_on(tx: Connection[Any], ends: Sequence[End]) -> None:
     """What follows from the ends of these calls, in the transaction that ends them."""
     ticks.close(tx, [_closing(over) for over in ends if "tick" in over.options])
     for over in ends:

@@ -26,13 +26,13 @@ from forecourt.jobs.outcome import (
     Released,
     Unknown,
 )
-from forecourt.jobs.results import circumstances, raised, result_text, words
+from forecourt.jobs.results import circumstances, raised, result_text, sqlstate, words
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
 from forecourt.logs import doing
-from forecourt.store import json_text, ready
+from forecourt.store import json_text, ready, running
 from forecourt.store.ready import Claimed
 from forecourt.store.running import NO_OPTIONS, Ended
-from forecourt.workers.ending import end
+from forecourt.workers.ending import go_on
 from forecourt.workers.log_capture import LogCapture
 from forecourt.workers.verdict import success_entry
 
@@ -117,15 +117,27 @@ class Executor:
 
     def _end(self, opened: Transaction, calls: Sequence[Whole], result: str | None, seconds: float) -> None:
         """End the calls in the job's transaction, and commit it. Raises TransactionEnded unless it is the one that was begun for
-        them, and ClaimIsLost unless all of them are still ours."""
+        them, and ClaimIsLost unless all of them are still ours: nothing is committed then."""
         log = success_entry(calls[0].attempts, seconds, self._capture.lines())
         ends = [
             Ended(call.id, call.token, seconds, "finished", result, None if n else log, call.options)
             for n, call in enumerate(calls)
         ]
-        if len(end(opened.tx, ends, within=opened.mark)) < len(calls):
-            raise ClaimIsLost if opened.is_whole() else TransactionEnded(ENDED)
-        opened.commit()
+        try:
+            end_with_effects(opened, ends)
+        except (DBAPIError, psycopg.Error) as error:
+            raise refusal(error) or error from None
+
+
+def end_with_effects(opened: Transaction, ends: Sequence[Ended]) -> None:
+    """End calls in the transaction of their effects, and commit it: in one message, unless something follows from them. The
+    database refuses, and nothing is committed, unless it is that transaction and all of them are still ours."""
+    last = running.finishing_within(opened.tx, ends, opened.mark)
+    if any(over.options for over in ends):
+        opened.tx.execute(last.encode(), prepare=False)
+        go_on(opened.tx, [over for over in ends if over.options])
+        last = ""
+    opened.commit(last)
 
 
 class attempting:  # noqa: N801 - a context manager, and half the time of a generator
@@ -176,6 +188,16 @@ def outcome_of(error: BaseException, job: Definition[..., Any]) -> Outcome:
             if why is not None:
                 return Interrupted(why, AFTER_INTERRUPTION)
     return raised(error, final=isinstance(error, job.policy.fail_on))
+
+
+def refusal(error: DBAPIError | psycopg.Error) -> Exception | None:
+    """What the database means by refusing to end calls together with their effects; None if that is not what it says."""
+    match sqlstate(error):
+        case running.NOT_WITHIN:
+            return TransactionEnded(ENDED)
+        case running.NOT_OURS:
+            return ClaimIsLost()
+    return None
 
 
 def unknown(job: str) -> Unknown:

@@ -17,12 +17,11 @@ from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.attempt import run
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import FINISHED, Finished
-from forecourt.jobs.results import circumstances, raised, result_text
+from forecourt.jobs.results import circumstances, raised, result_text, sqlstate
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended
-from forecourt.workers.ending import end
-from forecourt.workers.executor import Completion, Executor, attempting, outcome_of, whole
+from forecourt.workers.executor import Completion, Executor, attempting, end_with_effects, outcome_of, whole
 from forecourt.workers.log_capture import LogCapture
 from forecourt.workers.verdict import success_entry
 
@@ -137,10 +136,9 @@ class _Group:
                     begun.append(call)
                     self._attempt(opened, call)
                 self._guilty = None
-                if len(end(opened.tx, self._ends, within=opened.mark)) == len(self._ends):
-                    opened.commit()
-                    self.calls = list(zip(begun, self._done, strict=True))
-                    return cut
+                end_with_effects(opened, self._ends)
+                self.calls = list(zip(begun, self._done, strict=True))
+                return cut
         except (DBAPIError, psycopg.Error, _Apart):
             pass
         self.failed = True
@@ -204,8 +202,7 @@ def _is_of_all(error: BaseException) -> bool:
     """Whether an error is a reason to run every call of the group by itself."""
     if not isinstance(error, DBAPIError | psycopg.Error):
         return isinstance(error, TransactionEnded)
-    origin = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(origin, "sqlstate", None) in ("55P03", "3B001", "25P01") or circumstances(error) is not None
+    return sqlstate(error) in ("55P03", "3B001", "25P01") or circumstances(error) is not None
 
 
 def _uncommitted(outcome: Any) -> Any:

@@ -9,8 +9,8 @@ from psycopg import Connection
 
 from forecourt.database.transactions import Transactions
 from forecourt.process import Identity, is_gone, own
-from forecourt.store import calls, running, workers
-from forecourt.store.running import Held, Rescued
+from forecourt.store import calls, rescue, running, workers
+from forecourt.store.rescue import Held, Rescued
 from forecourt.store.workers import Registered
 from forecourt.workers import markers
 from forecourt.workers.agent import Agent
@@ -95,13 +95,13 @@ class Rescuer(Agent):
         if now < self._sweep_at:
             return []
         self._sweep_at = now + SWEEP
-        return running.orphans(tx)
+        return rescue.orphans(tx)
 
 
 def give_back(tx: Connection[tuple[object, ...]], gone: list[Registered], files: dict[int, Path | None]) -> list[Held]:
     """Move everything that these workers hold to ready; what they had begun, as their markers or the rows tell, with one
     attempt more. Returns the calls."""
-    held = running.of_workers(tx, [worker.id for worker in gone])
+    held = rescue.of_workers(tx, [worker.id for worker in gone])
     begun = {token for worker in gone for token in _to_blame(files.get(worker.id), worker.slots)}
     origins = {worker.id: worker for worker in gone}
     started = [call for call in held if call.started or call.token in begun]
@@ -113,7 +113,7 @@ def give_back(tx: Connection[tuple[object, ...]], gone: list[Registered], files:
         )
         for call in started
     ]
-    running.rescue(tx, rescued)
+    rescue.rescue(tx, rescued)
     untouched = [call for call in held if call not in started]
     running.give_back(tx, [(call.id, call.token) for call in untouched])
     calls.wake(tx, sorted({call.queue for call in held}))

@@ -44,9 +44,10 @@ class Rounds:
         jobs: Mapping[str, Definition[..., Any]],
         worker: int,
         slot: int,
+        ended: deque[Completion],
         known: Callable[[], set[int]],
     ) -> None:
-        self.ended: deque[Completion] = deque()
+        self.ended = ended
         self.found = 0
         """How many calls the latest claim found, those included that a limit held off."""
         self._jobs = jobs

@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,6 @@ from typing import Any, TypeVar
 from forecourt.database.engine import make_engine, use_engine
 from forecourt.database.job_connection import name_job_connections
 from forecourt.jobs.definition import Definition
-from forecourt.jobs.outcome import FINISHED, Finished
 from forecourt.jobs.policy import Policy
 from forecourt.process import die_with_parent
 from forecourt.store.ready import Claimed
@@ -31,12 +29,12 @@ from forecourt.workers.concurrent import Concurrent
 from forecourt.workers.executor import Completion, Executor
 from forecourt.workers.footprint import Footprint
 from forecourt.workers.group import Groups
-from forecourt.workers.inheritance import entry, inherit
+from forecourt.workers.holding import Holding
+from forecourt.workers.inheritance import inherit
 from forecourt.workers.log_capture import LogCapture
 from forecourt.workers.markers import Markers, Page
 from forecourt.workers.messages import Birth
 from forecourt.workers.pace import Pace
-from forecourt.workers.permits import PERMIT
 from forecourt.workers.rounds import Rounds
 from forecourt.workers.verdict import over_before
 
@@ -69,20 +67,22 @@ def run_slot(birth: Birth, channels: Channels, jobs: Mapping[str, Definition[...
 
 
 class Slot:
-    """One slot. `page` is where others see what it does."""
+    """One slot. `holding` is what it has in hand, as others see it."""
 
     def __init__(self, birth: Birth, channels: Channels, jobs: Mapping[str, Definition[..., Any]]) -> None:
         self._death = birth.death
         self._options = birth.options
         self._channels = channels
-        self._permits = channels.permits
         self.wake_end = channels.wake.fileno()
         """Where a byte arrives when there may be something to claim."""
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
         self._concurrent_jobs = {name for name, job in jobs.items() if job.is_async or job.policy.at_once > 1}
-        self._timeouts = {name: birth.options.defaults.timeout_of(job.policy) for name, job in jobs.items()}
-        self.page: Page = Markers(Path(birth.markers), birth.options.processes).pages[birth.number]
-        self.rounds = Rounds(birth.options, jobs, birth.worker, birth.number, self._known)
+        page: Page = Markers(Path(birth.markers), birth.options.processes).pages[birth.number]
+        timeouts = {name: birth.options.defaults.timeout_of(job.policy) for name, job in jobs.items()}
+        holding = Holding(page, channels.permits, timeouts)
+        self.page = page
+        self.holding = holding
+        self.rounds = Rounds(birth.options, jobs, birth.worker, birth.number, holding.ended, holding.tokens)
         capture = LogCapture()
         logging.getLogger().addHandler(capture)
         self._executor = Executor(jobs, capture)
@@ -118,7 +118,7 @@ class Slot:
         database raises."""
         words = self.page.words
         claimed = self.rounds.round(limit, fill=words[markers.ALLOWED] < 0)
-        words[markers.UNWRITTEN] = 0
+        self.holding.note_written()
         words[markers.CLAIMED] += len(claimed)
         if limit and self.rounds.found >= limit and words[markers.WANTED]:
             words[markers.CUT_OFF] += 1
@@ -131,7 +131,7 @@ class Slot:
         """Run calls in order, as far as they are not taken back. `alone`: each by itself, whatever its job says."""
         while calls:
             self.page.clear()
-            self.hold(list(enumerate(calls)))
+            self.holding.hold(list(enumerate(calls)))
             calls = self._run_held(calls, alone=alone)
 
     def _run_held(self, calls: Sequence[Claimed], *, alone: bool) -> Sequence[Claimed]:
@@ -142,9 +142,9 @@ class Slot:
             policy = self._policies.get(job, ORDINARY)
             beside = job in self._concurrent_jobs
             if not beside and (policy.is_ordinary or alone):
-                if not self.take_permit(calls[row]):
+                if not self.holding.take_permit(calls[row]):
                     return ()
-                self.mark(row, 1, job)
+                self.holding.mark(row, 1, job)
                 self._end(row, [self._executor.run(calls[row])])
                 row += 1
                 continue
@@ -169,14 +169,14 @@ class Slot:
             first, rest = row + done, stretch[done:]
             if policy.batch is not None:
                 wanted = min(policy.batch, len(rest))
-                begun = self._begin(first, wanted, rest[0].job)
+                begun = self.holding.begin(first, wanted, rest[0].job)
                 completions = self._executor.run_batch(rest[:begun]) if begun else []
                 cut = begun < wanted
             else:
                 completions, cut = self._groups.run(
                     rest,
-                    lambda n, first=first, job=rest[0].job: self._begin_beside(first, n, job),  # type: ignore[misc]
-                    lambda n, first=first, job=rest[0].job: self.mark(first + n, 1, job),  # type: ignore[misc]
+                    lambda n, first=first, job=rest[0].job: self.holding.begin_beside(first, n, job),  # type: ignore[misc]
+                    lambda n, first=first, job=rest[0].job: self.holding.mark(first + n, 1, job),  # type: ignore[misc]
                 )
             if completions:
                 self._end(first, completions)
@@ -185,74 +185,18 @@ class Slot:
             done += len(completions)
         return True
 
-    def hold(self, calls: Sequence[tuple[int, Claimed]]) -> None:
-        """Note what was claimed, and permit it to begin, in this order."""
-        self.note_held(calls)
-        self.permit([call for _, call in calls])
-
-    def note_held(self, calls: Sequence[tuple[int, Claimed]]) -> None:
-        """Note what was claimed, each call in its row."""
-        page = self.page
-        for row, call in calls:
-            page.open(row, call.id, call.token)
-        page.words[markers.HELD] = max([page.words[markers.HELD], *[row + 1 for row, _ in calls]])
-
-    def permit(self, calls: Sequence[Claimed]) -> None:
-        """Permit calls to begin, in this order."""
-        if calls:
-            self._permits.grant([(call.id, call.token) for call in calls])
-
-    def has_permits(self) -> bool:
-        """Whether any call that was permitted has neither begun nor been taken back."""
-        return self._permits.are_left()
-
-    def take_permit(self, call: Claimed) -> bool:
-        """Whether the call is still this slot's to begin."""
-        permit = self._permits.take()
-        if permit and permit != PERMIT.pack(call.id, call.token):
-            sys.exit("a call closed descriptors that are not its own, so its slot ends with it")
-        return bool(permit)
-
-    def _begin(self, row: int, count: int, job: str) -> int:
-        """Take permits for calls that begin together, and mark them. Returns how many there were."""
-        permits = len(self._permits.take(count)) // PERMIT.size
-        if permits:
-            self.mark(row, permits, job)
-        return permits
-
-    def _begin_beside(self, first: int, n: int, job: str) -> bool:
-        """Begin the next call of a group: those before it have run, and are not over."""
-        if not self._permits.take():
-            return False
-        self.mark(first + n, 1, job)
-        self.page.words[markers.LOW] = first
-        for before in range(first, first + n):
-            self.page.words[markers.HEADER + before * markers.WIDTH + markers.DEADLINE] = 0
-        return True
-
-    def mark(self, row: int, count: int, job: str) -> None:
-        """Note that calls begin."""
-        page = self.page
-        now = time.monotonic_ns()
-        timeout = self._timeouts.get(job)
-        deadline = 0 if timeout is None else now + int(timeout * 1e9)
-        for n in range(row, row + count):
-            page.begin(n, now, deadline)
-        page.words[markers.LOW] = row
-        page.words[markers.HIGH] = row + count
-
     def _still_mine(self, calls: Sequence[Claimed]) -> Sequence[Claimed]:
         """Those of the claimed calls that nobody took back; they get new rows, after everything that has ended is written."""
-        mine = {token for _, token in self._permits.take_back()}
+        mine = self.holding.take_back(calls)
         self.persist(self.rounds.flush)
-        return [call for call in calls if call.token in mine]
+        return mine
 
     def _end(self, row: int, completions: Sequence[Completion]) -> None:
         """Calls are over: note it where it outlives this process, and put the process back as it was."""
         if not self._footprint.holds():
             sys.exit("a call closed descriptors that are not its own, so its slot ends with it")
         for completion in completions:
-            self.note(row, completion)
+            self.holding.end(row, completion)
             row += 1
         words = self.page.words
         words[markers.LOW] = words[markers.HIGH]
@@ -264,28 +208,12 @@ class Slot:
         if self._options.rest:
             self._channels.wait(self._options.rest)
 
-    def note(self, row: int, completion: Completion) -> None:
-        """Keep an outcome until the next round, and on the page."""
-        outcome = completion.outcome
-        page = self.page
-        state = markers.FINISHED
-        if outcome is not FINISHED or completion.log:
-            if isinstance(outcome, Finished) and outcome.committed:
-                state = markers.COMMITTED
-            else:
-                state = markers.JOURNALED if page.write(entry(completion)) else markers.OPEN
-        page.end(row, state, int(completion.seconds * 1e9))
-        page.words[markers.ENDED] += 1
-        self.rounds.ended.append(completion)
-        page.words[markers.UNWRITTEN] = len(self.rounds.ended)
-
     def _is_over(self, call: Claimed) -> bool:
         """Whether a claimed call must not begin any more; then that is its end."""
         outcome = over_before(call, self._policies.get(call.job, ORDINARY), self._options.defaults)
         if outcome is None:
             return False
-        self.rounds.ended.append(Completion(call, outcome, 0.0))
-        self.page.words[markers.ENDED] += 1
+        self.holding.end_unbegun(Completion(call, outcome, 0.0))
         return True
 
     def _limit(self) -> int:
@@ -297,9 +225,6 @@ class Slot:
         words = self.page.words
         most = words[markers.ALLOWED]
         return wanted if most < 0 else max(0, min(wanted, most - words[markers.CLAIMED]))
-
-    def _known(self) -> set[int]:
-        return {marked.token for marked in self.page.held()} | {done.call.token for done in self.rounds.ended}
 
     # -- waiting ---------------------------------------------------------------------------------------------------------
 
@@ -337,7 +262,7 @@ class Slot:
         while self._channels.flush.recv(64):
             try:
                 self.rounds.flush()
-                self.page.words[markers.UNWRITTEN] = len(self.rounds.ended)
+                self.holding.note_written()
             except Exception as error:  # noqa: BLE001 - the next round writes them
                 log.warning("not written yet: %s", str(error).strip() or type(error).__name__)
 

@@ -1,5 +1,8 @@
 """Run a task now; pause and resume a task, a group, or the whole schedule."""
 
+from typing import Any
+
+from psycopg import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,9 +22,9 @@ from forecourt.web.templating import clock, shell
 
 def trigger(request: Request, form: Form) -> Response:
     """POST /schedule/trigger"""
-    task = _task(needed(form, "task"))
     try:
         with acting() as tx:
+            task = _task(tx, needed(form, "task"))
             call = triggering.trigger(tx, task, who=person_of(request).who)
     except (triggering.Holding, triggering.NotEntered) as error:
         raise HTTPException(409, str(error)) from None
@@ -32,9 +35,9 @@ def trigger(request: Request, form: Form) -> Response:
 
 def pause(request: Request, form: Form) -> Response:
     """POST /schedule/pause"""
-    kind, name, words = _target(form)
     why = form.get("why", "")
     with acting() as tx:
+        kind, name, words = _target(tx, form)
         end = until(tx, form)
         pausing.pause(tx, kind, name, until=end, why=why, who=person_of(request).who)
     more = [*(("--for", form["minutes"]) if end else ()), *(("--why", why) if why else ())]
@@ -48,16 +51,16 @@ def pause(request: Request, form: Form) -> Response:
 
 def resume(request: Request, form: Form) -> Response:
     """POST /schedule/resume"""
-    kind, name, words = _target(form)
     with acting() as tx:
+        kind, name, words = _target(tx, form)
         if not pausing.resume(tx, kind, name, who=person_of(request).who):
             return back(form, f"{words} was not paused any more.")
     return back(form, f"{words} goes on.", command=shell("forecourt", "schedule", "resume", *_named(kind, name)))
 
 
-def _target(form: Form) -> tuple[Kind, str, str]:
+def _target(tx: Connection[Any], form: Form) -> tuple[Kind, str, str]:
     if name := form.get("task"):
-        return "task", _task(name).name, f"Task {name}"
+        return "task", _task(tx, name).name, f"Task {name}"
     if group := form.get("group"):
         if group not in {known for task in application().timetable for known in task.groups}:
             raise HTTPException(404, f"No group is named {group!r}")
@@ -65,9 +68,9 @@ def _target(form: Form) -> tuple[Kind, str, str]:
     return "schedule", "", "The whole schedule"
 
 
-def _task(name: str) -> Task:
+def _task(tx: Connection[Any], name: str) -> Task:
     try:
-        return application().timetable[name]
+        return application().schedule(tx)[name]
     except UnknownTaskError as error:
         raise HTTPException(404, str(error)) from None
 

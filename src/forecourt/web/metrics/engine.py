@@ -132,12 +132,12 @@ def _running(workers: list[Worker], now: datetime) -> Iterator[Family]:
 
 
 def _schedule(tx: Connection[Any], app: Forecourt, now: datetime) -> Iterator[Family]:
-    pulse = tasks.pulse(tx, timedelta(minutes=5))
+    liveness = tasks.liveness(tx, timedelta(minutes=5))
     yield Family(
         "forecourt_clock_last_beat_timestamp_seconds", "gauge", "When a clock last said that it lives.",
-        [] if pulse.clock is None else [({}, pulse.clock)],
+        [] if liveness.clock is None else [({}, liveness.clock)],
     )  # fmt: skip
-    own = lateness.own_tasks(app)
+    own = lateness.own_tasks(tx, app)
     ended = outcomes.outcomes(tx, [task.name for task in own])
     for name, attribute, words in (
         ("success", "succeeded", "When a run last succeeded, among the latest due times."),

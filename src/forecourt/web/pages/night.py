@@ -16,12 +16,12 @@ from forecourt.web.page import page, reading
 
 def night(request: Request) -> Response:
     """GET /night"""
-    timetable, zone = application().timetable, settings().zone
+    app, zone = application(), settings().zone
     with reading(request) as look:
         today = look.now.astimezone(zone).date()
         day = _day(request.query_params.get("date", ""), today)
         over = span(day, look.now, zone)
-        found = duties(look.tx, timetable, over, look.now)
+        found = duties(look.tx, app.schedule(look.tx), over, look.now)
     return page(
         request,
         look,

@@ -1,9 +1,11 @@
-"""How the pages look and behave for whoever looks at them, and what this server was told."""
+"""How the pages look and behave for whoever looks at them, what the business decided, and what this server was told."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.marketplace.business_changes import listed
 from forecourt.settings import settings
+from forecourt.web.application import CannotLoad, application, is_marketplace
 from forecourt.web.page import THEMES, page, reading
 
 
@@ -11,6 +13,7 @@ def preferences(request: Request) -> Response:
     """GET /settings"""
     with reading(request) as look:
         version = look.tx.info.server_version
+        business = listed(look.tx) if _has_a_business() else []
     now = settings()
     told = {
         "FORECOURT_APP": now.app,
@@ -30,4 +33,12 @@ def preferences(request: Request) -> Response:
         theme=request.cookies.get("theme", "system"),
         keys=request.cookies.get("keys", "on"),
         told=told,
+        business=business,
     )
+
+
+def _has_a_business() -> bool:
+    try:
+        return is_marketplace(application())
+    except CannotLoad:
+        return False

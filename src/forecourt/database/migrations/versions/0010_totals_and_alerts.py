@@ -3,7 +3,7 @@
 from forecourt.database.schema import run
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

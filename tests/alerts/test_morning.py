@@ -42,7 +42,7 @@ def test_the_report_tells_each_duty_of_the_day_in_both_languages(now: datetime, 
     assert failed.startswith("✕ ")
     assert failed.endswith("OSError: no room")
     assert any("Removes files" in line and "slow · 9 min (usually " in line for line in lines)
-    assert any("Deletes what was trashed over 30 days ago · done" in line and "listings" in line for line in lines)
+    assert any("Deletes what was in the trash for long enough · done" in line and "listings" in line for line in lines)
     assert any("BadPicture · process_car_images" in line for line in lines)
     assert any("to come · probably about " in line for line in lines)
     assert "queue high: oldest call waits for 4 min" in text

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from forecourt.doctor.check import House, Result, grade
 from forecourt.durations import duration
+from forecourt.marketplace.business import business
 from forecourt.settings import settings
 
 OLD, VERY_OLD = 36 * 3600.0, 72 * 3600.0
@@ -105,7 +106,7 @@ def archive(house: House) -> list[Result]:
     """Whether events that are old enough have been archived."""
     if "archive_old_analytics" not in house.app.timetable:
         return []
-    keep = int(house.app.timetable["archive_old_analytics"].args.get("days", 180))
+    keep = business(house.tx).archive_days
     age = house.tx.execute(OLDEST_EVENTS).fetchall()[0][0] or 0
     status = grade(age, keep + MONTH, keep + 2 * MONTH)
     words = f"the oldest events are {max(age, 0)} d old"

@@ -52,12 +52,13 @@ def send(tx: psycopg.Connection[Any], id: int) -> bool:
     message = alerts.take(tx, id)
     if message is None:
         return False
-    _send(message)
+    deliver(message)
     alerts.sent(tx, id)
     return True
 
 
-def _send(message: Message) -> None:
+def deliver(message: Message) -> None:
+    """Hand a message over, whatever is known of it. Raises what its channel does."""
     told, known = message.content, settings()
     match message.channel:
         case "mail" if known.alert_mail:

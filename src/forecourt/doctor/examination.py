@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from forecourt.doctor import database, lateness, marketplace, place, work
+from forecourt.doctor import database, lateness, marketplace, place, telling, work
 from forecourt.doctor.check import ORDER, Check, House, Result, Status
 
 CHECKS: tuple[Check, ...] = (
@@ -21,6 +21,7 @@ CHECKS: tuple[Check, ...] = (
     work.new_failures,
     work.duties,
     place.disk,
+    telling.alerting,
     marketplace.sitemap,
     marketplace.events,
     marketplace.rollup,

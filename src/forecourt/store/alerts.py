@@ -103,6 +103,22 @@ WHERE id IN (
 RETURNING id
 """
 
+LATEST = """
+SELECT id, began_at, told_at, ended_at, subject, status, found, advice
+FROM forecourt.alerts
+ORDER BY ended_at IS NOT NULL, coalesce(ended_at, began_at) DESC, id DESC
+LIMIT %(limit)s
+"""
+
+WATCH = """
+SELECT extract(epoch FROM now() - looked_at)::float8 AS looked_ago,
+       (SELECT count(*)
+        FROM forecourt.alert_messages
+        WHERE sent_at IS NULL
+          AND created_at < now() - interval '5 minutes') AS unsent
+FROM forecourt.watch
+"""
+
 PRUNE = "DELETE FROM forecourt.alert_messages WHERE created_at < now() - make_interval(days => %(keep)s)"
 
 
@@ -131,6 +147,28 @@ class Message:
     created_at: datetime
     channel: str
     content: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A trouble, over or not, and when somebody was told of it."""
+
+    id: int
+    began_at: datetime
+    told_at: datetime | None
+    ended_at: datetime | None
+    subject: str
+    status: str
+    found: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How many seconds ago somebody looked, infinity for never; how many messages could not be sent for five minutes."""
+
+    looked_ago: float
+    unsent: int
 
 
 def turn(tx: Connection[Any], every: float) -> bool:
@@ -205,3 +243,15 @@ def sent(tx: Connection[Any], id: int) -> None:
 def left_over(tx: Connection[Any], patience: float) -> list[int]:
     """Messages that no worker has sent within so many seconds, for whoever tries now; each comes back after a while."""
     return sorted(row[0] for row in tx.execute(TRY, {"patience": patience, "give_up": GIVE_UP}))
+
+
+def latest(tx: Connection[Any], limit: int) -> list[Episode]:
+    """The latest troubles, those first that are not over."""
+    with tx.cursor(row_factory=class_row(Episode)) as cursor:
+        return cursor.execute(LATEST, {"limit": limit}).fetchall()
+
+
+def watch(tx: Connection[Any]) -> Watch:
+    """Whether somebody watches, and can tell."""
+    with tx.cursor(row_factory=class_row(Watch)) as cursor:
+        return cursor.execute(WATCH).fetchall()[0]

@@ -53,7 +53,9 @@ SET finished = t.finished + excluded.finished,
     wait_buckets = forecourt.add_buckets(t.wait_buckets, excluded.wait_buckets)
 """
 
-# A job that is known begins with zeros: what it counts first is then seen as an increase.
+# A job that is known begins with zeros: what it counts first is then seen as an increase. What is summed up already is said by
+# `until`, in the same look at the database; `about` is what it was a moment before, as a value by which the planner finds the few
+# minutes after it through the index.
 COUNTS = """
 WITH counts AS (
     SELECT queue, job, finished, discarded, retried, failed, released, late, run_seconds, wait_seconds, run_buckets, wait_buckets
@@ -61,7 +63,8 @@ WITH counts AS (
     UNION ALL
     SELECT queue, job, finished, discarded, retried, failed, released, late, run_seconds, wait_seconds, run_buckets, wait_buckets
     FROM forecourt.minutes
-    WHERE minute >= (SELECT until FROM forecourt.counted)
+    WHERE minute >= %(about)s::timestamptz
+      AND minute >= (SELECT until FROM forecourt.counted)
     UNION ALL
     SELECT queue, name, 0, 0, 0, 0, 0, 0, 0, 0, '{0,0,0,0,0,0,0,0,0,0,0,0}', '{0,0,0,0,0,0,0,0,0,0,0,0}'
     FROM forecourt.job_definitions
@@ -92,6 +95,10 @@ LIMIT %(most)s
 """
 
 
+# As text: a driver knows no instant before all others.
+UNTIL = "SELECT until::text FROM forecourt.counted"
+
+
 @dataclass(frozen=True, slots=True)
 class Total:
     """What became of a job's calls from a queue since the first one. `ran` and `waited` have the attempts in each bucket of
@@ -118,5 +125,6 @@ def fold(tx: Connection[Any]) -> int:
 
 def totals(tx: Connection[Any]) -> list[Total]:
     """The counts of every job that is known or has ever run."""
+    about = tx.execute(UNTIL).fetchall()[0][0]
     with tx.cursor(row_factory=class_row(Total)) as cursor:
-        return cursor.execute(COUNTS, {"most": MOST}).fetchall()
+        return cursor.execute(COUNTS, {"about": about, "most": MOST}).fetchall()

@@ -11,6 +11,7 @@ from forecourt.cli import forecourt
 from forecourt.cli.errors import Failed, Refused
 from forecourt.doctor.check import House
 from forecourt.doctor.telling import alerting
+from forecourt.settings import settings
 from forecourt.store import alerts, tasks
 from listener import Listener
 from smtp_sink import SmtpSink
@@ -38,9 +39,13 @@ def test_without_anybody_to_tell_a_test_is_refused(database: str) -> None:
 def test_the_list_has_what_goes_on_first(tx: psycopg.Connection) -> None:
     assert "No trouble was seen." in run("list").output
     at = tasks.now(tx)
-    first = alerts.begin(tx, at, subject="workers", status="fail", found="0 alive", advice="start one", lasts=True)
+    first = alerts.begin(
+        tx, "workshop:app", at, subject="workers", status="fail", found="0 alive", advice="start one", lasts=True
+    )
     alerts.end(tx, [first.id], at)
-    alerts.begin(tx, at, subject="disk", status="warn", found="9 % free", advice="make room", lasts=True)
+    alerts.begin(
+        tx, "workshop:app", at, subject="disk", status="warn", found="9 % free", advice="make room", lasts=True
+    )
     assert [one["subject"] for one in json.loads(run("list", "--json").output)] == ["disk", "workers"]
     assert "goes on" in run("list").output.splitlines()[1]
 
@@ -48,13 +53,15 @@ def test_the_list_has_what_goes_on_first(tx: psycopg.Connection) -> None:
 def test_that_nobody_watches_or_nothing_leaves_is_a_check_of_its_own(
     sink: SmtpSink, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FORECOURT_APP", "workshop:app")
+    settings.cache_clear()
     house = House(tx, load("workshop:app"), tasks.now(tx))
     assert alerting(house)[0].found == "nobody has watched yet"
-    assert alerts.turn(tx, 25)
+    assert alerts.turn(tx, "workshop:app", 25)
     assert (alerting(house)[0].status, alerting(house)[0].found) == ("ok", "by mail")
     tx.execute(
         "INSERT INTO forecourt.alert_messages (created_at, channel, content) VALUES (now() - interval '6 min', 'mail', '{}')"
     )
     assert alerting(house)[0].found == "1 could not be sent"
-    tx.execute("UPDATE forecourt.watch SET looked_at = now() - interval '10 min'")
+    tx.execute("UPDATE forecourt.watches SET looked_at = now() - interval '10 min'")
     assert alerting(house)[0].found == "nobody has watched for 10 min"

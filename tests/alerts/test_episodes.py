@@ -23,9 +23,13 @@ def after(tx: psycopg.Connection) -> Follow:
     """What is told, so long after the first look, of what is wrong by then: the subjects that began, and that are over."""
     first: datetime = tx.execute("SELECT now()").fetchone()[0]
 
-    def look(minutes: float, *results: Result, quiet: bool = False, made: bool = True) -> tuple[list[str], list[str]]:
+    def look(
+        minutes: float, *results: Result, quiet: bool = False, made: bool = True, application: str = "shop:app"
+    ) -> tuple[list[str], list[str]]:
         with tx.transaction():
-            news: News = follow(tx, results if made else None, first + timedelta(minutes=minutes), quiet=quiet)
+            news: News = follow(
+                tx, application, results if made else None, first + timedelta(minutes=minutes), quiet=quiet
+            )
         return [alert.subject for alert in news.began], [alert.subject for alert in news.ended]
 
     return look
@@ -92,3 +96,12 @@ def test_checks_that_could_not_be_made_are_a_trouble_and_say_nothing_of_the_othe
     assert after(30, made=False) == (["checks"], []), "and the workers are not taken for well"
     after(31, NOBODY)
     assert after(40, NOBODY) == ([], ["checks"])
+
+
+def test_what_one_application_does_not_have_is_not_over_for_another(after: Follow) -> None:
+    duty = Result("task count_stock", "fail", "failed at 05:00")
+    after(0, duty)
+    assert after(1, duty) == (["task count_stock"], [])
+    for minute in range(2, 9):
+        assert after(minute, application="cars:app") == ([], [])
+        assert after(minute, duty) == ([], [])

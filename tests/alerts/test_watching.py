@@ -15,6 +15,7 @@ from listener import Listener
 from smtp_sink import SmtpSink
 
 EMPTY = "workshop:app"
+MARKETPLACE = "forecourt.marketplace.app:app"
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def watcher(database: str, monkeypatch: pytest.MonkeyPatch) -> Watcher:
 def let_pass(tx: psycopg.Connection, minutes: int) -> None:
     """So much time, for whoever watches."""
     for statement in (
-        "UPDATE forecourt.watch SET looked_at = '-infinity'",
+        "UPDATE forecourt.watches SET looked_at = '-infinity'",
         "UPDATE forecourt.alerts SET began_at = began_at - %(time)s::interval, well_since = well_since - %(time)s::interval",
         "UPDATE forecourt.alert_messages"
         " SET tried_at = tried_at - %(time)s::interval, created_at = created_at - %(time)s::interval",
@@ -93,7 +94,7 @@ def test_a_clock_watches_tells_and_says_each_minute_that_it_lives(
     sink: SmtpSink, listener: Listener, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = tasks.now(tx)
-    alerts.begin(tx, at, subject="workers", status="fail", found="0 alive", advice="", lasts=True)
+    alerts.begin(tx, EMPTY, at, subject="workers", status="fail", found="0 alive", advice="", lasts=True)
     let_pass(tx, 2)
     environment = {"FORECOURT_CLOCK_PING": f"{listener.url}/ping?night"}
     with running("schedule", "work", app=EMPTY, **environment) as clock:
@@ -115,10 +116,12 @@ def test_a_clock_whose_round_failed_does_not_say_that_it_lives(listener: Listene
 
 
 def test_a_web_server_watches(sink: SmtpSink, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    alerts.begin(tx, tasks.now(tx), subject="clock", status="fail", found="has never run", advice="", lasts=True)
+    alerts.begin(
+        tx, MARKETPLACE, tasks.now(tx), subject="clock", status="fail", found="has never run", advice="", lasts=True
+    )
     let_pass(tx, 2)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    with running("web", app="forecourt.marketplace.app:app", FORECOURT_WEB_PORT=port) as web:
+    with running("web", app=MARKETPLACE, FORECOURT_WEB_PORT=port) as web:
         wait_until(lambda: any("clock" in message["Subject"] for message in sink.messages), what=web.said())

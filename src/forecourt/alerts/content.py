@@ -8,6 +8,7 @@ from forecourt.durations import duration
 from forecourt.process import hostname
 from forecourt.settings import settings
 from forecourt.store.alerts import Alert
+from forecourt.visible import visible
 
 GLYPHS = {"fail": "✕", "warn": "▲"}
 
@@ -19,6 +20,7 @@ def content(began: Sequence[Alert], ended: Sequence[Alert], left: int, now: date
         "at": now.isoformat(),
         "host": hostname(),
         "environment": settings().environment,
+        "application": settings().app,
         "link": f"{settings().base_url}/doctor",
         "open": left,
         "began": [_told(alert, now) for alert in sorted(began, key=lambda alert: alert.status)],
@@ -28,10 +30,10 @@ def content(began: Sequence[Alert], ended: Sequence[Alert], left: int, now: date
 
 def _told(alert: Alert, now: datetime) -> dict[str, Any]:
     return {
-        "check": alert.subject,
+        "check": visible(alert.subject),
         "status": alert.status,
-        "found": alert.found,
-        "advice": alert.advice,
+        "found": visible(alert.found),
+        "advice": visible(alert.advice),
         "since": alert.began_at.isoformat(),
         "seconds": round((now - alert.began_at).total_seconds()),
     }

@@ -3,6 +3,7 @@
 from forecourt.alerts.sending import channels
 from forecourt.doctor.check import House, Result
 from forecourt.durations import duration
+from forecourt.settings import settings
 from forecourt.store import alerts
 
 UNWATCHED = 300.0
@@ -12,7 +13,7 @@ def alerting(house: House) -> list[Result]:
     """Whether a clock or a web server watches, and what it tells leaves."""
     if not channels():
         return []
-    watch = alerts.watch(house.tx)
+    watch = alerts.watch(house.tx, settings().app)
     if watch.looked_ago > UNWATCHED:
         since = f"for {duration(watch.looked_ago)}" if watch.looked_ago < float("inf") else "yet"
         words = f"nobody has watched {since}"

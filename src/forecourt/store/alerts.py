@@ -15,14 +15,21 @@ KEEP = 90
 GIVE_UP = 24
 """Hours after which a message that could not be sent is left to its failed call."""
 
-# Of all who watch one gets the turn, and holds the row until its transaction ends.
+FIRST = """
+INSERT INTO forecourt.watches (application, looked_at)
+VALUES (%(application)s, '-infinity')
+ON CONFLICT (application) DO NOTHING
+"""
+
+# Of all who watch an application one gets the turn, and holds the row until its transaction ends.
 TURN = """
-UPDATE forecourt.watch
+UPDATE forecourt.watches
 SET looked_at = now()
-WHERE only_row = (
-    SELECT only_row
-    FROM forecourt.watch
-    WHERE looked_at < now() - make_interval(secs => %(every)s)
+WHERE application = (
+    SELECT application
+    FROM forecourt.watches
+    WHERE application = %(application)s
+      AND looked_at < now() - make_interval(secs => %(every)s)
     FOR UPDATE SKIP LOCKED
 )
 """
@@ -30,13 +37,14 @@ WHERE only_row = (
 OPEN = """
 SELECT id, began_at, told_at, well_since, lasts, subject, status, told_status, found, advice
 FROM forecourt.alerts
-WHERE ended_at IS NULL
+WHERE application = %(application)s
+  AND ended_at IS NULL
 ORDER BY id
 """
 
 BEGIN = """
-INSERT INTO forecourt.alerts (began_at, lasts, subject, status, found, advice)
-VALUES (%(at)s, %(lasts)s, %(subject)s, %(status)s, %(found)s, %(advice)s)
+INSERT INTO forecourt.alerts (application, began_at, lasts, subject, status, found, advice)
+VALUES (%(application)s, %(at)s, %(lasts)s, %(subject)s, %(status)s, %(found)s, %(advice)s)
 RETURNING id, began_at, told_at, well_since, lasts, subject, status, told_status, found, advice
 """
 
@@ -111,12 +119,14 @@ LIMIT %(limit)s
 """
 
 WATCH = """
-SELECT extract(epoch FROM now() - looked_at)::float8 AS looked_ago,
+SELECT coalesce(
+           (SELECT extract(epoch FROM now() - looked_at)::float8 FROM forecourt.watches WHERE application = %(application)s),
+           'infinity'
+       ) AS looked_ago,
        (SELECT count(*)
         FROM forecourt.alert_messages
         WHERE sent_at IS NULL
           AND created_at < now() - interval '5 minutes') AS unsent
-FROM forecourt.watch
 """
 
 PRUNE = "DELETE FROM forecourt.alert_messages WHERE created_at < now() - make_interval(days => %(keep)s)"
@@ -171,22 +181,37 @@ class Watch:
     unsent: int
 
 
-def turn(tx: Connection[Any], every: float) -> bool:
+def turn(tx: Connection[Any], application: str, every: float) -> bool:
     """Whether it is this process's turn to look: nobody has for so many seconds, and nobody does now."""
-    return tx.execute(TURN, {"every": every}).rowcount == 1
+    tx.execute(FIRST, {"application": application})
+    return tx.execute(TURN, {"application": application, "every": every}).rowcount == 1
 
 
-def open_ones(tx: Connection[Any]) -> list[Alert]:
+def open_ones(tx: Connection[Any], application: str) -> list[Alert]:
     """Every trouble that is not over."""
     with tx.cursor(row_factory=class_row(Alert)) as cursor:
-        return cursor.execute(OPEN).fetchall()
+        return cursor.execute(OPEN, {"application": application}).fetchall()
 
 
 def begin(
-    tx: Connection[Any], at: datetime, *, subject: str, status: str, found: str, advice: str, lasts: bool
+    tx: Connection[Any],
+    application: str,
+    at: datetime,
+    *,
+    subject: str,
+    status: str,
+    found: str,
+    advice: str,
+    lasts: bool,
 ) -> Alert:
     """Note a trouble that was not there before."""
-    facts = {"at": at, "subject": subject, "status": status, "found": found, "advice": advice, "lasts": lasts}
+    facts = {"application": application, "at": at} | {
+        "subject": subject,
+        "status": status,
+        "found": found,
+        "advice": advice,
+        "lasts": lasts,
+    }
     with tx.cursor(row_factory=class_row(Alert)) as cursor:
         return cursor.execute(BEGIN, facts).fetchall()[0]
 
@@ -251,7 +276,7 @@ def latest(tx: Connection[Any], limit: int) -> list[Episode]:
         return cursor.execute(LATEST, {"limit": limit}).fetchall()
 
 
-def watch(tx: Connection[Any]) -> Watch:
+def watch(tx: Connection[Any], application: str) -> Watch:
     """Whether somebody watches, and can tell."""
     with tx.cursor(row_factory=class_row(Watch)) as cursor:
-        return cursor.execute(WATCH).fetchall()[0]
+        return cursor.execute(WATCH, {"application": application}).fetchall()[0]

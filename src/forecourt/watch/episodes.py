@@ -35,14 +35,19 @@ TOO_SLOW = Result(
 )
 
 
-def follow(tx: Connection[Any], results: Sequence[Result] | None, now: datetime, *, quiet: bool) -> News:
-    """Note how the troubles stand, and say what is worth telling now. Where the checks could not be made (None), that is a trouble,
-    and the others are as they were. While it is `quiet` only failures are told, and their end; what only wants a look waits, and is
-    never told if it is over by then."""
+def follow(
+    tx: Connection[Any], application: str, results: Sequence[Result] | None, now: datetime, *, quiet: bool
+) -> News:
+    """Note how an application's troubles stand, and say what is worth telling now. Where the checks could not be made (None), that is
+    a trouble, and the others are as they were. While it is `quiet` only failures are told, and their end; what only wants a look
+    waits, and is never told if it is over by then."""
     found = [TOO_SLOW] if results is None else results
-    known = {alert.subject: alert for alert in alerts.open_ones(tx)}
+    known = {alert.subject: alert for alert in alerts.open_ones(tx, application)}
     wrong = {result.name: result for result in found if result.status != "ok" and result.tell != "never"}
-    standing = [_noted(tx, known.get(name), result, now) for name, result in wrong.items()]
+    standing = [
+        _go_on(tx, known[name], result) if name in known else _begin(tx, application, result, now)
+        for name, result in wrong.items()
+    ]
     news = News(began=[alert for alert in standing if _is_news(alert, now, quiet)])
     gone = [alert for subject, alert in known.items() if subject not in wrong and results is not None]
     forgotten = [alert for alert in gone if alert.told_status is None]
@@ -58,11 +63,21 @@ def follow(tx: Connection[Any], results: Sequence[Result] | None, now: datetime,
     return news
 
 
-def _noted(tx: Connection[Any], alert: Alert | None, result: Result, now: datetime) -> Alert:
-    facts = {"status": result.status, "found": result.found, "advice": result.advice}
-    if alert is None:
-        return alerts.begin(tx, now, subject=result.name, lasts=result.tell == "episode", **facts)
-    return alerts.go_on(tx, alert.id, **facts)
+def _begin(tx: Connection[Any], application: str, result: Result, now: datetime) -> Alert:
+    return alerts.begin(
+        tx,
+        application,
+        now,
+        subject=result.name,
+        status=result.status,
+        found=result.found,
+        advice=result.advice,
+        lasts=result.tell == "episode",
+    )
+
+
+def _go_on(tx: Connection[Any], alert: Alert, result: Result) -> Alert:
+    return alerts.go_on(tx, alert.id, status=result.status, found=result.found, advice=result.advice)
 
 
 def _is_news(alert: Alert, now: datetime, quiet: bool) -> bool:

@@ -48,10 +48,10 @@ class Watcher(Agent):
     def _look(self, connection: Connection[Any]) -> int:
         app = self._application()
         with _limited(connection) as tx:
-            if not alerts.turn(tx, self.every - 5):
+            if not alerts.turn(tx, settings().app, self.every - 5):
                 return 0
             now = tasks.now(tx)
-            news = follow(tx, _results(tx, app, now), now, quiet=_is_quiet(now))
+            news = follow(tx, settings().app, _results(tx, app, now), now, quiet=_is_quiet(now))
             if not news.began and not news.ended:
                 return 0
             told = sending.tell(tx, content.content(news.began, news.ended, news.left, now), app.queues[0])

@@ -30,8 +30,8 @@ CREATE TABLE forecourt.counted (
 );
 INSERT INTO forecourt.counted (until) VALUES ('-infinity');
 
--- A trouble from its first sight to its end. `told_status` is what the operator knows of it, NULL while nobody was told.
--- One that does not last has no end that is worth telling.
+-- A trouble from its first sight to its end, as one application's clocks and web servers see it: another has other tasks.
+-- `told_status` is what the operator knows of it, NULL while nobody was told. One that does not last has no end worth telling.
 CREATE TABLE forecourt.alerts (
     id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     began_at    timestamptz NOT NULL,
@@ -39,13 +39,14 @@ CREATE TABLE forecourt.alerts (
     well_since  timestamptz,
     ended_at    timestamptz,
     lasts       boolean     NOT NULL,
+    application text        NOT NULL,
     subject     text        NOT NULL,
     status      text        NOT NULL CHECK (status IN ('warn', 'fail')),
     told_status text        CHECK (told_status IN ('warn', 'fail')),
     found       text        NOT NULL,
     advice      text        NOT NULL
 );
-CREATE UNIQUE INDEX alerts_open ON forecourt.alerts (subject) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX alerts_open ON forecourt.alerts (application, subject) WHERE ended_at IS NULL;
 
 -- What is told by one channel. Whoever sends it holds the row meanwhile: it is sent once, by a worker or by whoever watches.
 CREATE TABLE forecourt.alert_messages (
@@ -58,16 +59,15 @@ CREATE TABLE forecourt.alert_messages (
 );
 CREATE INDEX alert_messages_unsent ON forecourt.alert_messages (id) WHERE sent_at IS NULL;
 
--- When somebody last looked for troubles: of all clocks and web servers one at a time does.
-CREATE TABLE forecourt.watch (
-    only_row  boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
-    looked_at timestamptz NOT NULL
+-- When somebody last looked for an application's troubles: of its clocks and web servers one at a time does.
+CREATE TABLE forecourt.watches (
+    application text        PRIMARY KEY,
+    looked_at   timestamptz NOT NULL
 );
-INSERT INTO forecourt.watch (looked_at) VALUES ('-infinity');
 """
 
 DOWN = """
-DROP TABLE forecourt.watch, forecourt.alert_messages, forecourt.alerts, forecourt.counted, forecourt.totals;
+DROP TABLE forecourt.watches, forecourt.alert_messages, forecourt.alerts, forecourt.counted, forecourt.totals;
 """
 
 

@@ -38,9 +38,11 @@ TOO_SLOW = Result(
 def follow(
     tx: Connection[Any], application: str, results: Sequence[Result] | None, now: datetime, *, quiet: bool
 ) -> News:
-    """Note how an application's troubles stand, and say what is worth telling now. Where the checks could not be made (None), that is
-    a trouble, and the others are as they were. While it is `quiet` only failures are told, and their end; what only wants a look
-    waits, and is never told if it is over by then."""
+    """Note how an application's troubles stand, and say what is worth telling now.
+
+    Where the checks could not be made (None), that is a trouble, and the others are as they were. While it is `quiet` only failures
+    are told, and their end; what only wants a look waits, and is never told if it is over by then.
+    """
     found = [TOO_SLOW] if results is None else results
     known = {alert.subject: alert for alert in alerts.open_ones(tx, application)}
     wrong = {result.name: result for result in found if result.status != "ok" and result.tell != "never"}

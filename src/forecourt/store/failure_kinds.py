@@ -51,26 +51,30 @@ ORDER BY k.last DESC
 """
 
 
+# What was seen before is mostly found at once, going back in time; only a kind that is new takes a walk through the whole week.
 NEW = """
 WITH recent AS (
-    SELECT job, left(error, 500) AS error, count(*) AS calls, max(id) AS sample
+    SELECT job, error, count(*) AS calls, max(id) AS sample
     FROM forecourt.failed
     WHERE failed_at > now() - interval '15 minutes'
-    GROUP BY job, left(error, 500)
+    GROUP BY job, error
+    ORDER BY calls DESC, job, error
+    LIMIT 20
 )
-SELECT r.job, r.error, r.calls, left(f.message, 400) AS message
+SELECT r.job, left(r.error, 500) AS error, r.calls, left(f.message, 400) AS message
 FROM recent AS r
 JOIN forecourt.failed AS f ON f.id = r.sample
-WHERE NOT EXISTS (
-    SELECT
+WHERE (
+    SELECT o.id
     FROM forecourt.failed AS o
     WHERE o.failed_at > now() - interval '7 days'
       AND o.failed_at <= now() - interval '15 minutes'
       AND o.job = r.job
-      AND left(o.error, 500) = r.error
-)
+      AND o.error = r.error
+    ORDER BY o.failed_at DESC
+    LIMIT 1
+) IS NULL
 ORDER BY r.calls DESC, r.job, r.error
-LIMIT 20
 """
 
 # The planner cannot know how few kinds there are, and would sort a hundred thousand names to group them: 95 ms instead of 59.

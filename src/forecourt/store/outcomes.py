@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-LATEST = 100
+LATEST = 30
 """Due times of each task that are looked at."""
 
 OUTCOMES = """

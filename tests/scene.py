@@ -20,6 +20,8 @@ OUTPUTS = {
     "remind_of_ending_sponsorships": {"ending": 12, "reminded": 12},
     "notify_emptied_wallets": {"emptied": 2, "notified": 1, "already_told": 1},
     "send_digests": {"digests": 4},
+    "aggregate_hourly_analytics": {"days": 1, "listings": 312, "rows_written": 4, "events": 2_210},
+    "announce_changes": {"urls": 0},
     "heartbeat": None,
 }
 
@@ -61,7 +63,7 @@ def _ticks(tx: psycopg.Connection, now: datetime) -> None:
         first = now - (timedelta(hours=4) if task.name == "heartbeat" else timedelta(days=31))
         for n, due in enumerate(task.occurrences(first, now)):
             bad = task.name == "cleanup_soft_deleted" and n == 9
-            output = OUTPUTS[task.name]
+            output = OUTPUTS.get(task.name, {"done": 1})
             seconds = 3 + n % 5 if output else 0.02
             tx.execute(
                 "INSERT INTO forecourt.ticks (task, due_at, claimed_at, started_at, finished_at, status, why, output)"

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from test_commands import audited, run, said
 from test_delivery import deliver
 
+from forecourt.cli.errors import explained
 from forecourt.database import in_transaction_of
 from forecourt.marketplace.business_changes import change
 from forecourt.marketplace.delivery import fail_lost_mails
@@ -129,6 +130,25 @@ def test_a_user_with_many_low_wallets_gets_one_mail_and_each_wallet_stands_in_th
     assert state(session) == [("digest", "sent"), ("low_wallet_balance", "sent"), ("low_wallet_balance", "sent")]
 
 
+def test_several_at_once_are_still_told_as_their_reader_wants_it(session: Session, sink: SmtpSink) -> None:
+    sami, nour, omar = (user(session, name) for name in ("Sami", "Nour", "Omar"))
+    tx = in_transaction_of(session)
+    prefer(tx, sami.id, "*", "digest")  # once a day, not at once
+    prefer(tx, nour.id, "digest", "never")  # who ended digests gets each by itself
+    prefer(tx, omar.id, "low_wallet_balance", "digest")
+    prefer(tx, omar.id, "digest", "never")  # and who then wants digests after all has to say so
+    for owner in (sami, nour, omar):
+        provider(session, "1", user=owner)
+        provider(session, "2", user=owner)
+    notify_low_wallet_balance(session=session)
+    assert sorted(map(str, deliver_all(session))) == sorted(
+        [*["{'digest': 1}"] * 2, *["{'sent': 1}"] * 2, *["{'suppressed': 1}"] * 2]
+    )
+    assert sink.recipients == ["nour@example.com"] * 2
+    reasons = {notice.mail_reason for notice in notifications(session) if notice.user_id == omar.id}
+    assert reasons == {"the user wants a digest of this kind, and no digests are wanted"}
+
+
 def test_beyond_the_mails_of_a_day_the_rest_waits_for_the_digest(session: Session, sink: SmtpSink) -> None:
     change(in_transaction_of(session), "mails_a_day", "2", who="a test")
     sami = user(session, "Sami", timezone="Pacific/Kiritimati")
@@ -197,6 +217,12 @@ def test_a_broken_template_of_ones_own_says_where_and_the_mail_waits(
     [notice] = notifications(session)
     assert notice.mail_status == "pending"
     assert "sponsorship_expired.en.html, line 2" in str(notice.mail_reason)
+    assert "line 2" in explained(run("notices", "preview", code=1).exception)[1]
+    (tmp_path / "sponsorship_expired.en.html").write_text("\n\n{{ colour }}")
+    assert (
+        "sponsorship_expired.en.html, line 3: 'colour' is undefined"
+        in explained(run("notices", "preview", code=1).exception)[1]
+    )
 
 
 def test_each_try_stands_in_the_log_with_what_came_of_it(session: Session, sink: SmtpSink) -> None:

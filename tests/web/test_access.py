@@ -26,6 +26,7 @@ VIEWER = {
     ("GET", "/queues/{name:path}"), ("GET", "/calls"), ("GET", "/calls/{id:int}"), ("GET", "/failures"), ("GET", "/workers"),
     ("GET", "/audit"), ("GET", "/doctor"), ("GET", "/marketplace"), ("GET", "/performance"), ("GET", "/health"),
     ("GET", "/settings"), ("GET", "/metrics"),
+    ("GET", "/sitemap.xml"), ("GET", "/sitemap-{shard}"),
     ("POST", "/settings"), ("POST", "/logout"),
 }  # fmt: skip
 OPERATOR = {
@@ -55,7 +56,7 @@ def sign_in(house: httpx.Client, name: str, password: str = PASSWORD, to: str = 
 
 
 def a_path(rule: str) -> str:
-    return rule.replace("{name:path}", "high").replace("{id:int}", "7")
+    return rule.replace("{name:path}", "high").replace("{id:int}", "7").replace("{shard}", "listings-0001.xml.gz")
 
 
 def test_every_route_stands_in_the_table_of_roles() -> None:

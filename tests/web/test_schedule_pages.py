@@ -6,14 +6,16 @@ from datetime import timedelta
 import httpx
 import psycopg
 
+from forecourt.marketplace.timetable import timetable
+
 
 def test_the_timetable_says_when_each_task_is_due_and_how_it_went(pages: httpx.Client, scene: dict[str, int]) -> None:
     page = pages.get("/schedule").text
-    assert "10 tasks on the timetable" in page
+    assert f"{len(timetable)} tasks on the timetable" in page
     assert "The clock was heard of" in page
     assert "Mondays at 09:00" in page
     assert 'aria-label="The last 30 runs: 29 succeeded, 1 failed"' in page
-    assert page.count(">Run now<") == 10
+    assert page.count(">Run now<") == len(timetable)
 
 
 def test_a_timetable_without_a_clock_says_how_to_start_one(pages: httpx.Client) -> None:

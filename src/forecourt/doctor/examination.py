@@ -22,6 +22,7 @@ CHECKS: tuple[Check, ...] = (
     work.duties,
     place.disk,
     telling.alerting,
+    marketplace.storage,
     marketplace.sitemap,
     marketplace.events,
     marketplace.rollup,

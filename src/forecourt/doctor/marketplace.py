@@ -1,11 +1,13 @@
 """What the marketplace's duties leave behind, where it is the application: a fresh sitemap, partitions for the events to come, days
 rolled up, old events archived, mails sent."""
 
-from datetime import UTC, datetime
+from pathlib import Path
 
 from forecourt.doctor.check import House, Result, grade
 from forecourt.durations import duration
+from forecourt.marketplace import places
 from forecourt.marketplace.business import business
+from forecourt.marketplace.storage import StorageError, StorageUnavailable
 from forecourt.settings import settings
 
 OLD, VERY_OLD = 36 * 3600.0, 72 * 3600.0
@@ -14,6 +16,8 @@ BEHIND, FAR_BEHIND = 2, 7
 
 MONTH = 35
 """Days beyond its age until the monthly archive must have come; twice as many, and it has failed."""
+
+LAST_SITEMAP = "SELECT max(published_at) FROM public.sitemap_runs"
 
 EVENTS_OF_TOMORROW = """
 SELECT EXISTS (
@@ -56,10 +60,14 @@ def sitemap(house: House) -> list[Result]:
     """How old the published sitemap is."""
     if "generate_sitemap" not in house.app.timetable:
         return []
-    index = settings().public / "sitemap.xml"
-    if not index.exists():
-        return [Result("sitemap", "warn", f"there is none at {index}", duration(OLD), "forecourt sitemap generate")]
-    age = (datetime.now(UTC) - datetime.fromtimestamp(index.stat().st_mtime, UTC)).total_seconds()
+    place = places.public()
+    if isinstance(place, Path) and not (place / "sitemap.xml").exists():
+        words = f"there is none at {place / 'sitemap.xml'}"
+        return [Result("sitemap", "warn", words, duration(OLD), "forecourt sitemap generate")]
+    published = house.tx.execute(LAST_SITEMAP).fetchall()[0][0]
+    if published is None:
+        return [Result("sitemap", "warn", "none was published yet", duration(OLD), "forecourt sitemap generate")]
+    age = (house.now - published).total_seconds()
     return [
         Result(
             "sitemap",
@@ -71,6 +79,20 @@ def sitemap(house: House) -> list[Result]:
             "seconds",
         )
     ]
+
+
+def storage(_: House) -> list[Result]:
+    """Whether the bucket answers, where files lie in one."""
+    bucket = places.bucket("storage")
+    if bucket is None:
+        return []
+    try:
+        next(bucket.keys(), None)
+    except (StorageUnavailable, StorageError) as error:
+        return [
+            Result("storage", "fail", str(error), "", "Photos, archive and sitemap wait for it, and nothing is lost.")
+        ]
+    return [Result("storage", "ok", f"{bucket.address} answers")]
 
 
 def events(house: House) -> list[Result]:

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
+from forecourt.jobs import awaiting
+from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.carrying import carried
 from forecourt.jobs.definition import Definition
 from forecourt.store import calls
@@ -35,6 +37,20 @@ class Call(NamedTuple):
     job: str
     duplicate: bool = False
 
+    def result(self, timeout: Seconds | None = None) -> Any:
+        """Wait until the call has ended, and return what its function returned, as JSON gives it back. Results are kept for as long
+        as finished calls are, cut to 16 kB.
+
+        Raises CallFailed when it failed for good, CallDiscarded or CallCancelled; TimeoutError after `timeout`, which changes
+        nothing about the call; LookupError when it is in no table: not committed yet, or gone; RuntimeError inside of a job, whose
+        slot might be the one that the call needs.
+        """
+        return awaiting.result(self.id, self.job, None if timeout is None else seconds(timeout, "timeout"))
+
+    async def aresult(self, timeout: Seconds | None = None) -> Any:
+        """The same from a coroutine."""
+        return await awaiting.aresult(self.id, self.job, None if timeout is None else seconds(timeout, "timeout"))
+
 
 class Interceptor(Protocol):
     """Takes calls that would have entered the database: `forecourt.testing` records them, or runs them at once."""
@@ -44,6 +60,9 @@ class Interceptor(Protocol):
 
     def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int | None:
         """An id for a batch of calls of these jobs, which are dispatched next; None to let it pass."""
+
+    def begin_workflow(self, name: str, plans: Sequence[Any]) -> int | None:
+        """An id for a workflow of these plans, of which none is dispatched; None to let it pass."""
 
 
 interceptors: list[Interceptor] = []
@@ -103,7 +122,7 @@ class Dispatch:
         if interceptors and (taken := self._intercepted(many := list(many))) is not None:
             return taken
         texts = [self.text(args) for args in many]
-        with self._transaction() as tx:
+        with transaction_for(self.session) as tx:
             entered = calls.enter_many(tx, self.placement(), texts)
             return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
@@ -147,10 +166,13 @@ class Dispatch:
         taken = (interceptor.take(self, many) for interceptor in reversed(interceptors))
         return next((entered for entered in taken if entered is not None), None)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
-        if self.session is not None:
-            yield in_transaction_of(self.session)
-        else:
-            with engine().begin() as connection:
-                yield in_transaction_of(connection)
+
+@contextmanager
+def transaction_for(session: object | None) -> Iterator[psycopg.Connection[Any]]:
+    """The caller's transaction, or one of its own, which is committed at the end of the block. Raises TypeError for what holds no
+    transaction that can be used without waiting."""
+    if session is not None:
+        yield in_transaction_of(session)
+    else:
+        with engine().begin() as connection:
+            yield in_transaction_of(connection)

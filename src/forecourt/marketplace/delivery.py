@@ -18,7 +18,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from jinja2 import TemplateError, TemplateSyntaxError
+from jinja2 import TemplateError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -159,7 +159,8 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
     midnight = now.astimezone(reader.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     today = session.scalar(TODAY, {"user_id": row.user_id, "id": notification, "midnight": midnight})
     if row.kind != "digest" and today >= found.mails_a_day:
-        return _settle(session, notification, "digest", f"{found.mails_a_day} mails today; it waits for the digest")
+        why = f"{today} mails went to the user today"
+        return _settle(session, notification, *_in_a_digest(session, row.user_id, why))
     try:
         mail = _written(session, notification, row, notice, reader)
         if mail is None:
@@ -174,7 +175,8 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
         if isinstance(delayed, ServerAway):
             with transaction() as tx:
                 tx.execute(OUTAGE, {"server": delayed.server, "seconds": OUTAGE_SECONDS, "why": str(delayed)})
-        _note(notification, "failed" if _is_last_try() else "pending", _in_words(delayed))
+        words = letters.in_words(delayed) if isinstance(delayed, TemplateError) else str(delayed)
+        _note(notification, "failed" if _is_last_try() else "pending", words)
         raise
     if filed is not None:
         words = f"FORECOURT_SMTP_URL names no mail server, so the mail is the file {filed}"
@@ -204,9 +206,15 @@ def _why_not(session: Session, row: Any, notice: Notice) -> tuple[str, str] | No
         case "never":
             return "suppressed", "the user wants no mails of this kind"
         case "digest" if row.kind != "digest":
-            return "digest", "the user wants a digest; it waits for the next"
+            return _in_a_digest(session, row.user_id, "the user wants a digest of this kind")
         case _:
             return None
+
+
+def _in_a_digest(session: Session, user_id: int, why: str) -> tuple[str, str]:
+    if wish(in_transaction_of(session), user_id, "digest") == "never":
+        return "suppressed", f"{why}, and no digests are wanted"
+    return "digest", f"{why}; it waits for the next"
 
 
 def _written(session: Session, notification: UUID, row: Any, notice: Notice, reader: letters.Reader) -> Mail | None:
@@ -251,14 +259,6 @@ def _put_off_while_away(session: Session) -> None:
 def _is_last_try() -> bool:
     call, tries = current.get(), deliver_mail.policy.tries
     return call is not None and tries is not None and call.attempt >= tries
-
-
-def _in_words(error: Exception) -> str:
-    """Jinja's errors name neither the template nor the line."""
-    if not isinstance(error, TemplateError):
-        return str(error)
-    where = f"{error.filename}, line {error.lineno}: " if isinstance(error, TemplateSyntaxError) else ""
-    return f"a mail template: {where}{error.message}"
 
 
 def _note(notification: UUID, status: str, reason: str | None) -> None:

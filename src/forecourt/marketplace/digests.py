@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from forecourt.database import in_transaction_of
 from forecourt.marketplace import letters
 from forecourt.marketplace.kinds import STORED, Digest, Notice
-from forecourt.marketplace.notice_preferences import wishes
+from forecourt.marketplace.notice_preferences import wish_of, wishes
 from forecourt.settings import settings
 
 MOST_LINES = 50
@@ -101,7 +101,7 @@ def lines(session: Session, digest: UUID, user_id: int, reader: letters.Reader) 
     told = []
     for row in session.execute(ENTRIES, {"digest": digest}).all():
         notice: Notice = STORED[row.kind].validate_python(row.data)
-        if wanted.get(row.kind, wanted.get("*")) == "never":
+        if wish_of(wanted, row.kind) == "never":
             session.execute(LEAVE_OUT, {"id": row.id, "reason": "the user wants no mails of this kind"})
         elif not session.scalar(text(notice.still_true), asdict(notice)):
             session.execute(LEAVE_OUT, {"id": row.id, "reason": notice.moot})

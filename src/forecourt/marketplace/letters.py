@@ -14,6 +14,7 @@ from decimal import Decimal
 from email.utils import parseaddr
 from functools import lru_cache
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -28,6 +29,9 @@ from jinja2 import (
     PackageLoader,
     PrefixLoader,
     StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
     select_autoescape,
 )
 
@@ -155,6 +159,17 @@ def line(kind: str, reader: Reader, facts: Mapping[str, Fact]) -> tuple[str, str
     written = _templates().get_template(f"{kind}.{reader.language}.line.txt").render(_known(reader, facts))
     label, _, said = written.strip().partition("\n")
     return label, said
+
+
+def in_words(error: TemplateError) -> str:
+    """Which template is wrong, where and how: Jinja's own message has the last alone."""
+    if isinstance(error, TemplateNotFound):
+        return f"there is no mail template {error.name!r}"
+    if isinstance(error, TemplateSyntaxError):
+        return f"mail template {error.filename or error.name}, line {error.lineno}: {error.message}"
+    frames = extract_tb(error.__traceback__)
+    where = next((frame for frame in reversed(frames) if not frame.filename.endswith(".py")), frames[-1])
+    return f"mail template {where.filename}, line {where.lineno}: {error.message}"
 
 
 def _known(reader: Reader, facts: Mapping[str, Fact]) -> dict[str, object]:

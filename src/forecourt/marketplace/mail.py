@@ -17,7 +17,7 @@ from email.utils import parseaddr
 from hashlib import blake2b
 from pathlib import Path
 
-from forecourt.marketplace.storage import Storage
+from forecourt.marketplace.folder import Folder
 from forecourt.settings import settings
 from forecourt.smtp import SmtpServer
 
@@ -101,7 +101,7 @@ def hand_over(message: EmailMessage) -> Path | None:
     url = settings().smtp_url
     if not url:
         identity = message["Message-ID"].strip("<>").partition("@")[0]
-        Storage(settings().outbox).put(f"{identity}.eml", bytes(message))
+        Folder(settings().outbox).put(f"{identity}.eml", bytes(message))
         return settings().outbox / f"{identity}.eml"
     server = SmtpServer.of(url)
     try:

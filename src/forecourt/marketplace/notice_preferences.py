@@ -3,22 +3,16 @@
 In the app everybody is told everything: that costs nobody's attention.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 from psycopg import Connection
 
 Wish: TypeAlias = Literal["now", "digest", "never"]
+DIGEST = "digest"
 EVERY = "*"
 """Stands for every kind that has no wish of its own."""
 
-WISH = """
-SELECT mail
-FROM public.notice_preferences
-WHERE user_id = %(user_id)s
-  AND kind IN (%(kind)s, '*')
-ORDER BY kind = '*'
-LIMIT 1
-"""
 WISHES = """
 SELECT kind, mail
 FROM public.notice_preferences
@@ -37,16 +31,20 @@ SET mail = excluded.mail,
 """
 
 
-def wish(tx: Connection[Any], user_id: int, kind: str) -> Wish:
-    """What the user wants of this kind; `now` for one who never said."""
-    rows = tx.execute(WISH, {"user_id": user_id, "kind": kind}).fetchall()
-    found: Wish = rows[0][0] if rows else "now"
-    return found
-
-
 def wishes(tx: Connection[Any], user_id: int) -> dict[str, Wish]:
     """All that the user ever said, by kind."""
     return dict(tx.execute(WISHES, {"user_id": user_id}).fetchall())
+
+
+def wish_of(wanted: Mapping[str, Wish], kind: str) -> Wish:
+    """What somebody who said this wants of a kind; `now` for one who never said. Digests end only when they are named: who wants no
+    mails but one kind, in a digest, gets it."""
+    return wanted.get(kind, "now" if kind == DIGEST else wanted.get(EVERY, "now"))
+
+
+def wish(tx: Connection[Any], user_id: int, kind: str) -> Wish:
+    """What the user wants of this kind."""
+    return wish_of(wishes(tx, user_id), kind)
 
 
 def prefer(tx: Connection[Any], user_id: int, kind: str, wanted: str) -> bool:

@@ -15,10 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt import job
+from forecourt.database import in_transaction_of
 from forecourt.marketplace.business import business
 from forecourt.marketplace.delivery import deliver_mail
 from forecourt.marketplace.digests import combine, due
-from forecourt.marketplace.kinds import STORED, Notice, SponsorshipExpired
+from forecourt.marketplace.kinds import STORED, Digest, Notice, SponsorshipExpired
+from forecourt.marketplace.notice_preferences import wish_of, wishes
 from forecourt.marketplace.webhooks import post_to_webhooks
 from forecourt.settings import settings
 
@@ -41,7 +43,7 @@ def tell(session: Session, notices: Sequence[tuple[int, Notice]]) -> int:
             JOIN users ON users.id = new.user_id
             ORDER BY new.dedupe_key  -- two tellers of the same notices meet in one order, and never deadlock
             ON CONFLICT (dedupe_key) DO NOTHING
-            RETURNING id, user_id, mail_status
+            RETURNING id, user_id, kind, mail_status
         """),
         {"notices": orjson.dumps([_row(user_id, notice) for user_id, notice in notices]).decode()},
     ).all()
@@ -52,12 +54,26 @@ def tell(session: Session, notices: Sequence[tuple[int, Notice]]) -> int:
 
 
 def _mails(session: Session, told: Sequence[Any]) -> list[UUID]:
-    """The notices to be delivered by mail: each by itself, and a digest of those that go to one user."""
-    to_user: dict[int, list[UUID]] = defaultdict(list)
+    """The notices to be delivered by mail: each by itself, and a digest of those that one user wants at once."""
+    to_user: dict[int, list[Any]] = defaultdict(list)
     for row in told:
-        to_user[row.user_id].append(row.id)
-    mails = [ids[0] if len(ids) == 1 else combine(session, user, ids, str(ids[0])) for user, ids in to_user.items()]
+        to_user[row.user_id].append(row)
+    mails: list[UUID | None] = []
+    for user, rows in to_user.items():
+        together = _together(session, user, rows)
+        if together:
+            mails.append(combine(session, user, together, str(together[0])))
+        mails += [row.id for row in rows if row.id not in together]
     return [id for id in mails if id is not None]
+
+
+def _together(session: Session, user: int, told: Sequence[Any]) -> list[UUID]:
+    """Those of a user's notices that one mail is to tell: several that are wanted now, by somebody who takes digests."""
+    if len(told) == 1:
+        return []
+    wanted = wishes(in_transaction_of(session), user)
+    found = [row.id for row in told if wish_of(wanted, row.kind) == "now"]
+    return found if len(found) > 1 and wish_of(wanted, Digest.kind) != "never" else []
 
 
 @job(queue="low", timeout=600)

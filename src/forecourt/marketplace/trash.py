@@ -13,10 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from forecourt import Session, job
+from forecourt.marketplace import places
 from forecourt.marketplace.analytics import LOCK as ANALYTICS_LOCK
 from forecourt.marketplace.business import business
-from forecourt.marketplace.storage import Storage, StorageError
-from forecourt.settings import settings
+from forecourt.marketplace.storage import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +220,7 @@ def reap_blobs(after: int = 0, *, session: Session) -> dict[str, int]:
 
 
 def _delete(keys: Iterable[str]) -> None:
-    with Storage(settings().storage).deleting() as delete:
+    with places.files().deleting() as delete:
         for key in keys:
             try:
                 delete(key)

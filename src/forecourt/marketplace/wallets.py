@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt import job
-from forecourt.marketplace.business import business
+from forecourt.marketplace.business import Business, business
 from forecourt.marketplace.kinds import LowWalletBalance
 from forecourt.marketplace.notices import tell
 from forecourt.settings import settings
@@ -63,8 +63,9 @@ def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
     it is at `wallet_recovered` times its limit. A wallet that emptied since the last warning is told once more. `updated_at` stays:
     a warning changes no public page.
     """
-    session.execute(CLOSE, {"recovered": business(session).wallet_recovered})
-    low, told = _warn(session, emptied=False)
+    found = business(session)
+    session.execute(CLOSE, {"recovered": found.wallet_recovered})
+    low, told = _warn(session, found, emptied=False)
     log.info("Sent low balance notifications to %d providers", told)
     return {"low": low, "notified": told, "already_told": low - told}
 
@@ -73,14 +74,13 @@ def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
 def notify_emptied_wallets(*, session: Session) -> dict[str, int]:
     """Tell each active provider whose wallet emptied since the last warning, without waiting for the week's: what it
     paid for stands still. Not sooner than `wallet_days` after that warning, which told it already that the wallet runs dry."""
-    emptied, told = _warn(session, emptied=True)
+    emptied, told = _warn(session, business(session), emptied=True)
     return {"emptied": emptied, "notified": told, "already_told": emptied - told}
 
 
-def _warn(session: Session, *, emptied: bool) -> tuple[int, int]:
+def _warn(session: Session, found: Business, *, emptied: bool) -> tuple[int, int]:
     """How many wallets are low, or have emptied, and how many of their providers were told now."""
-    days = business(session).wallet_days
-    low = session.execute(WARN, {"days": days, "zone": settings().timezone, "emptied": emptied}).all()
+    low = session.execute(WARN, {"days": found.wallet_days, "zone": settings().timezone, "emptied": emptied}).all()
     told = tell(
         session,
         [

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 
@@ -14,56 +13,11 @@ from forecourt.jobs.job import registry
 from forecourt.jobs.plan import Plan
 from forecourt.store.calls import Placement
 from forecourt.testing.interceptor import checked, intercepted, new_id
-from forecourt.testing.matchers import CallMatcher, call_text, require_job
+from forecourt.testing.matchers import CallMatcher, require_job
+from forecourt.testing.recorded import Link, RecordedCall
 
 MOST_TOLD = 30
 """Calls that a failed assertion lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A call that would follow another in a chain."""
-
-    job: Definition[..., Any]
-    args: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        return call_text(self.job, self.args)
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
-    """A dispatch that a fake queue took. `args` are what the function would get: checked, through JSON, defaults filled in.
-    `delay` is in seconds. `chain` is what would follow, `catch` what would if it failed."""
-
-    id: int
-    job: Definition[..., Any]
-    args: Mapping[str, Any]
-    queue: str
-    priority: int
-    delay: float | None
-    at: datetime | None
-    in_transaction: bool
-    chain: tuple[Link, ...]
-    catch: Link | None
-    batch: int | None = None
-    """Which of the fake's `batches` it is part of."""
-
-    @property
-    def later(self) -> bool:
-        """Whether it would have waited for its time first."""
-        return self.at is not None or bool(self.delay)
-
-    def __str__(self) -> str:
-        return (
-            f"{call_text(self.job, self.args)} on {self.queue}"
-            + (f", priority {self.priority}" if self.priority else "")
-            + (f", after {self.delay:g} s" if self.delay else "")
-            + (f", at {self.at}" if self.at is not None else "")
-            + (", in a transaction" if self.in_transaction else "")
-            + "".join(f", then {link}" for link in self.chain)
-            + (f", on failure {self.catch}" if self.catch is not None else "")
-        )
 
 
 Where: TypeAlias = Callable[[RecordedCall], object]
@@ -91,6 +45,8 @@ class FakeQueue:
         self._uniques: dict[str, RecordedCall] = {}
         self.batches: dict[int, str] = {}
         """The names of the batches that were dispatched, by their ids."""
+        self.workflows: list[tuple[Plan, ...]] = []
+        """The steps of the workflows that were dispatched, in the order in which they were added; none of them is a call yet."""
         self.calls: list[RecordedCall] = []
         """All of them, in the order in which they were dispatched."""
 
@@ -202,6 +158,28 @@ class FakeQueue:
         id = new_id()
         self.batches[id] = name
         return id
+
+    def begin_workflow(self, name: str, plans: Sequence[Plan]) -> int | None:
+        """Record a workflow; let it pass if this fake is for none of its jobs."""
+        faked = [self._is_for(plan.job) for plan in plans]
+        if not any(faked):
+            return None
+        if not all(faked):
+            raise RuntimeError(f"fake_queue: of workflow {name!r} only some jobs are faked; fake all of them, or none")
+        self.workflows.append(tuple(plans))
+        return new_id()
+
+    def assert_workflow(self, *calls: Definition[..., Any] | Plan) -> None:
+        """A workflow of exactly these steps was dispatched, in the order in which they were added. Each is a job, or the very
+        call."""
+        __tracebackhide__ = True
+        matchers = [CallMatcher.of(call) for call in calls]
+        for plans in self.workflows:
+            if len(plans) == len(matchers) and all(
+                one.matches(plan.job, plan.args) for one, plan in zip(matchers, plans, strict=True)
+            ):
+                return
+        self._fail(f"no workflow of {', '.join(map(str, matchers))} was dispatched")
 
     def assert_batched(self, *calls: Definition[..., Any] | Plan, name: str | None = None) -> None:
         """A batch of exactly these was dispatched, in this order; with `name`, under it. Each is a job, or the very call."""

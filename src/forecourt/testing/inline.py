@@ -17,6 +17,7 @@ from forecourt.jobs.dispatch import Call, Dispatch
 from forecourt.jobs.foreground import run_in_foreground
 from forecourt.jobs.job import Job, registry
 from forecourt.jobs.outcome import Discard, Release
+from forecourt.jobs.plan import Plan
 from forecourt.jobs.results import raised
 from forecourt.jobs.transaction import JobSession
 from forecourt.testing.interceptor import checked, intercepted, new_id
@@ -54,6 +55,9 @@ class _Inline:
 
     def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int:
         raise RuntimeError("run_as_inline: a batch is a row that counts its calls; use drain() here")
+
+    def begin_workflow(self, name: str, plans: Sequence[Plan]) -> int:
+        raise RuntimeError("run_as_inline: the steps of a workflow are rows that wait for each other; use drain() here")
 
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call]:
         checked(dispatch)

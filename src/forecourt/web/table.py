@@ -21,6 +21,7 @@ from forecourt.web.pages.performance import performance
 from forecourt.web.pages.preferences import preferences
 from forecourt.web.pages.queues import queue, queues
 from forecourt.web.pages.schedule import schedule, task
+from forecourt.web.pages.sitemap import sitemap
 from forecourt.web.pages.workers import workers
 from forecourt.web.people import Role
 from forecourt.web.routes import Rule
@@ -53,6 +54,8 @@ RULES = (
     Rule("GET", "/workers", workers, Role.VIEWER),
     Rule("POST", "/workers/restart", worker_actions.restart, Role.OPERATOR),
     Rule("GET", "/marketplace", marketplace, Role.VIEWER),
+    Rule("GET", "/sitemap.xml", sitemap, Role.VIEWER),
+    Rule("GET", "/sitemap-{shard}", sitemap, Role.VIEWER),
     Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),

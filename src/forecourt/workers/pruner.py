@@ -1,7 +1,7 @@
 """The pruner: history has an end, so that it never slows the night down."""
 
 from forecourt.database.transactions import Transactions
-from forecourt.store import retention, totals
+from forecourt.store import awaited, retention, totals, workflows
 from forecourt.workers.agent import Agent
 
 KEEP_DONE = 7
@@ -11,7 +11,7 @@ KEEP_MINUTES = 30
 KEEP_TICKS = 400
 """Days that due times are kept: a little more than a year, so that last year's run of a yearly task can be seen."""
 KEEP_BATCHES = 30
-"""Days that finished batches are kept."""
+"""Days that finished batches and workflows are kept."""
 KEEP_AUDIT = 400
 """Days for which is known what operators did."""
 AHEAD = 3
@@ -42,4 +42,6 @@ class Pruner(Agent):
                 + retention.prune_tasks(tx, KEEP_BATCHES)
                 + retention.prune_audit(tx, KEEP_AUDIT)
                 + retention.prune_uniques(tx)
+                + awaited.prune(tx)
+                + workflows.prune(tx, KEEP_BATCHES)
             )

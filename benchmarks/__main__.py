@@ -35,6 +35,7 @@ BENCHMARKS = (
     "archive",
     "sitemap",
     "photos",
+    "events",
     "sweeping",
     "commands",
 )

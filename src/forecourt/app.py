@@ -69,6 +69,7 @@ class Forecourt:
                             "unique_for": job.policy.unique_for,
                             "retry_until": job.policy.retry_until,
                         }
+                        | ({"mask": job.policy.mask} if job.policy.mask else {})
                     ).decode(),
                 )
                 for _, job in sorted(self.jobs.items())

@@ -113,8 +113,24 @@ class Settings:
     log_format: Literal["auto", "text", "json"] = "auto"
     """auto: text on a terminal, one JSON object a line elsewhere."""
 
+    event_origins: tuple[str, ...] = ()
+    """Web sites whose pages may send events, beside the one at `base_url`: https://m.cars.example, with commas between."""
+
+    photo_hook: str = ""
+    """module:function that gets each photo as a Pillow image and returns it, changed: to blur number plates, say."""
+
+    watermark: Path | None = None
+    """A picture with transparency that is laid over published photos."""
+
     web_host: str = "127.0.0.1"
     web_port: int = 8000
+
+    web_trusted_proxy: tuple[str, ...] = ()
+    """Addresses and networks of proxies that sign people in: 10.0.0.5, 10.1.0.0/16. Only these are believed who asks."""
+
+    web_trusted_proxy_user: str = "X-Forwarded-User"
+    web_trusted_proxy_role: str = "X-Forwarded-Role"
+    """The headers in which such a proxy names who asks, and what they may: viewer, operator or admin."""
 
     def queue_limit(self, queue: str) -> float:
         """How many seconds the oldest call of a queue may wait."""
@@ -236,6 +252,14 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    found = tuple(_absolute_url(part.strip()).lower() for part in text.split(","))
+    for origin in found:
+        if origin.count("/") > 2:
+            raise ValueError(f"{origin!r} must end with its host, as in https://m.cars.example")
+    return found
+
+
 def _languages(text: str) -> tuple[tuple[str, str], ...]:
     found = []
     for part in text.split(","):
@@ -266,6 +290,26 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _networks(text: str) -> tuple[str, ...]:
+    from ipaddress import ip_network
+
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for part in found:
+        try:
+            network = ip_network(part)
+        except ValueError:
+            raise ValueError(f"{part!r} is neither an address nor a network such as 10.1.0.0/16") from None
+        if network.prefixlen == 0:
+            raise ValueError(f"{part!r} is everybody, who could then say that they are anybody")
+    return tuple(found)
+
+
+def _header(text: str) -> str:
+    if not text.isascii() or not all(letter.isalnum() or letter == "-" for letter in text):
+        raise ValueError(f"{text!r} is not the name of a header, such as X-Forwarded-User")
+    return text
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def chosen(text: str) -> str:
         if text not in words:
@@ -288,6 +332,8 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "alert_quiet_hours": setting_values.hours,
     "clock_ping": setting_values.url,
     "report_mail": setting_values.readers,
+    "event_origins": _origins,
+    "watermark": Path,
     "languages": _languages,
     "photos_url": _absolute_url,
     "indexnow_key": _indexnow_key,
@@ -295,5 +341,8 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,
+    "web_trusted_proxy": _networks,
+    "web_trusted_proxy_user": _header,
+    "web_trusted_proxy_role": _header,
 }
 """How the settings that are more than text are read. Each raises ValueError."""

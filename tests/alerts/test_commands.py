@@ -58,10 +58,10 @@ def test_that_nobody_watches_or_nothing_leaves_is_a_check_of_its_own(
     house = House(tx, load("workshop:app"), tasks.now(tx))
     assert alerting(house)[0].found == "nobody has watched yet"
     assert alerts.turn(tx, "workshop:app", 25)
-    assert (alerting(house)[0].status, alerting(house)[0].found) == ("ok", "by mail")
+    assert (alerting(house)[0].status, alerting(house)[0].found) == ("ok", "somebody watches")
     tx.execute(
         "INSERT INTO forecourt.alert_messages (created_at, channel, content) VALUES (now() - interval '6 min', 'mail', '{}')"
     )
-    assert alerting(house)[0].found == "1 could not be sent"
+    assert alerting(house)[0].found == "1 alert could not be sent"
     tx.execute("UPDATE forecourt.watches SET looked_at = now() - interval '10 min'")
     assert alerting(house)[0].found == "nobody has watched for 10 min"

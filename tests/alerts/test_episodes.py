@@ -13,7 +13,7 @@ Follow = Callable[..., tuple[list[str], list[str]]]
 
 WAITS = Result("queue low", "warn", "oldest call waits for 2 min", advice="more slots")
 NOBODY = Result("workers", "fail", "0 alive", advice="start one")
-ONCE = Result("failure OSError of greet", "warn", "new, 2 of its calls", tell="once")
+ONCE = Result("failure OSError greet", "warn", "new, 2 of its calls", tell="once")
 PAUSED = Result("queue high", "warn", "paused by anna", tell="never")
 WELL = Result("disk", "ok", "80 % free")
 
@@ -78,7 +78,7 @@ def test_in_quiet_hours_only_failures_are_told_and_that_they_are_over(after: Fol
 
 
 def test_an_event_is_told_at_once_and_has_no_end(after: Follow) -> None:
-    assert after(0, ONCE) == (["failure OSError of greet"], [])
+    assert after(0, ONCE) == (["failure OSError greet"], [])
     assert after(1, ONCE) == ([], [])
     assert after(15) == ([], [])
     assert after(30) == ([], [])

@@ -115,6 +115,11 @@ def test_a_task_that_failed_or_is_paused_is_found(house: House) -> None:
     assert found(house, "task generate_sitemap").status == "fail"
     assert found(house, "task cleanup_soft_deleted").status == "warn"
     assert "paused by anna" in found(house, "task expire_sponsored_listings").found
+    house.tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, call_id, overdue_at)"
+        " VALUES ('sweep_storage', date_trunc('hour', now()), 'enqueued', 12, now())"
+    )
+    assert found(house, "task sweep_storage").found.startswith("not over by its deadline: call 12")
 
 
 def test_a_due_time_that_is_not_looked_at_or_not_begun_is_found(house: House) -> None:
@@ -129,11 +134,11 @@ def test_a_due_time_that_is_not_looked_at_or_not_begun_is_found(house: House) ->
         "INSERT INTO forecourt.ticks (task, due_at, status, call_id)"
         " VALUES ('generate_sitemap', now() - interval '330 seconds', 'enqueued', 7)"
     )
-    assert "no clock has looked" in found(house, "due time of cleanup_soft_deleted").found
-    assert found(house, "due time of generate_sitemap").found == "was due 5 min ago, and waits for a worker"
+    assert "no clock has looked" in found(house, "late cleanup_soft_deleted").found
+    assert found(house, "late generate_sitemap").found == "was due 5 min ago, and waits for a worker"
     house.tx.execute("UPDATE forecourt.clocks SET beat_at = now() - interval '10 minutes'")
     names = [result.name for result in examine(house)]
-    assert "due time of cleanup_soft_deleted" not in names, "while the clock is stopped, that alone is said"
+    assert "late cleanup_soft_deleted" not in names, "while the clock is stopped, that alone is said"
 
 
 def test_a_kind_of_failure_is_new_until_it_was_seen_before(house: House) -> None:
@@ -143,7 +148,7 @@ def test_a_kind_of_failure_is_new_until_it_was_seen_before(house: House) -> None
     )
     house.tx.execute(add, ("1 minute",))
     house.tx.execute(add, ("2 minutes",))
-    assert found(house, "failure OSError of greet").found == "new, 2 of its calls: no room"
+    assert found(house, "failure OSError greet").found == "new, 2 calls: no room"
     house.tx.execute(add, ("3 days",))
     assert not any(result.name.startswith("failure ") for result in examine(house, [work.new_failures]))
 

@@ -9,6 +9,7 @@ import psycopg
 from forecourt.alerts import mail
 from forecourt.jobs.backoff import exponential
 from forecourt.jobs.job import job
+from forecourt.language import marked
 from forecourt.schedule.timetable import Timetable
 from forecourt.settings import settings
 from forecourt.store import tasks
@@ -21,7 +22,7 @@ def mail_each_morning(timetable: Timetable, queue: str) -> None:
     """Add the task, where somebody wants the report and the timetable has it not yet."""
     if settings().report_mail and report.name not in timetable:
         task = timetable.add(report, queue=queue).daily_at(AT).using(queue=queue)
-        task.describe("Mails the report of the night to those who want it")
+        task.describe(marked("Mails the report of the night to those who want it"))
 
 
 @job(name="forecourt.report", tries=3, backoff=60, timeout=60)

@@ -8,6 +8,8 @@ from psycopg import Connection
 from forecourt.app import Forecourt
 from forecourt.doctor.check import House, Result
 from forecourt.durations import duration
+from forecourt.language import gettext as _
+from forecourt.language import marked
 from forecourt.schedule.task import Task
 from forecourt.settings import settings
 from forecourt.store import tasks, tick_history, ticks
@@ -23,25 +25,30 @@ def late(house: House) -> list[Result]:
     unseen = overdue(house.tx, house.app) if working is not None and working.total_seconds() < LATE else {}
     found = [
         Result(
-            f"due time of {name}", "fail", f"was due {duration(seconds)} ago, and no clock has looked", duration(LATE),
-            "A clock works, but not on this task: has it the same FORECOURT_APP and FORECOURT_ENVIRONMENT? See its log.",
-            seconds, "seconds",
+            f"late {name}",
+            "fail",
+            _("was due %(time)s ago, and no clock has looked", time=duration(seconds)),
+            duration(LATE),
+            _(
+                "A clock works, but not on this task: has it the same FORECOURT_APP and FORECOURT_ENVIRONMENT? See its log."
+            ),
+            seconds,
+            "seconds",
         )
         for name, seconds in unseen.items()
         if seconds > LATE
-    ]  # fmt: skip
+    ]
     latest = tick_history.latest(house.tx, [task.name for task in own_tasks(house.tx, house.app)])
     holders = ticks.holders(house.tx, [(tick.task, tick.host) for tick in latest.values() if tick.status == "enqueued"])
     for name, tick in latest.items():
         age = (house.now - tick.due_at).total_seconds()
         begun = name in holders and holders[name].worker is not None
         if tick.status == "enqueued" and not begun and age > LATE:
-            words = f"was due {duration(age)} ago, and waits for a worker"
-            advice = (
-                f"forecourt queue show {tick.call_id}: is its queue paused, or nobody serves it, or is much before it?"
-            )
-            found.append(Result(f"due time of {name}", "warn", words, duration(LATE), advice, age, "seconds"))
-    return found or [Result("due times", "ok", "everything that was due has begun", duration(LATE))]
+            words = _("was due %(time)s ago, and waits for a worker", time=duration(age))
+            why = _("Is its queue paused, does nobody serve it, or is much before it?")
+            advice = f"{why} forecourt queue show {tick.call_id}"
+            found.append(Result(f"late {name}", "warn", words, duration(LATE), advice, age, "seconds"))
+    return found or [Result(marked("due times"), "ok", _("everything that was due has begun"), duration(LATE))]
 
 
 def own_tasks(tx: Connection[Any], app: Forecourt) -> list[Task]:

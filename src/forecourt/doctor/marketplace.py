@@ -3,8 +3,10 @@ rolled up, old events archived, mails sent."""
 
 from pathlib import Path
 
-from forecourt.doctor.check import House, Result, grade
+from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.durations import duration
+from forecourt.language import gettext as _
+from forecourt.language import marked, some
 from forecourt.marketplace import places
 from forecourt.marketplace.business import business
 from forecourt.marketplace.storage import StorageError, StorageUnavailable
@@ -62,17 +64,18 @@ def sitemap(house: House) -> list[Result]:
         return []
     place = places.public()
     if isinstance(place, Path) and not (place / "sitemap.xml").exists():
-        words = f"there is none at {place / 'sitemap.xml'}"
-        return [Result("sitemap", "warn", words, duration(OLD), "forecourt sitemap generate")]
+        words = _("there is none at %(path)s", path=place / "sitemap.xml")
+        return [Result(marked("sitemap"), "warn", words, duration(OLD), "forecourt sitemap generate")]
     published = house.tx.execute(LAST_SITEMAP).fetchall()[0][0]
     if published is None:
-        return [Result("sitemap", "warn", "none was published yet", duration(OLD), "forecourt sitemap generate")]
+        words = _("none was published yet")
+        return [Result(marked("sitemap"), "warn", words, duration(OLD), "forecourt sitemap generate")]
     age = (house.now - published).total_seconds()
     return [
         Result(
-            "sitemap",
+            marked("sitemap"),
             grade(age, OLD, VERY_OLD),
-            f"{duration(max(age, 0))} old",
+            _("%(time)s old", time=duration(max(age, 0))),
             duration(OLD),
             "forecourt sitemap generate",
             age,
@@ -81,7 +84,7 @@ def sitemap(house: House) -> list[Result]:
     ]
 
 
-def storage(_: House) -> list[Result]:
+def storage(_house: House) -> list[Result]:
     """Whether the bucket answers, where files lie in one."""
     bucket = places.bucket("storage")
     if bucket is None:
@@ -90,9 +93,15 @@ def storage(_: House) -> list[Result]:
         next(bucket.keys(), None)
     except (StorageUnavailable, StorageError) as error:
         return [
-            Result("storage", "fail", str(error), "", "Photos, archive and sitemap wait for it, and nothing is lost.")
+            Result(
+                marked("storage"),
+                "fail",
+                str(error),
+                "",
+                _("Photos, archive and sitemap wait for it, and nothing is lost."),
+            )
         ]
-    return [Result("storage", "ok", f"{bucket.address} answers")]
+    return [Result(marked("storage"), "ok", _("%(address)s answers", address=bucket.address))]
 
 
 def events(house: House) -> list[Result]:
@@ -100,13 +109,13 @@ def events(house: House) -> list[Result]:
     if "aggregate_daily_analytics" not in house.app.timetable:
         return []
     there = bool(house.tx.execute(EVENTS_OF_TOMORROW).fetchall()[0][0])
-    words = "there is one for tomorrow" if there else "there is none for tomorrow"
+    words = _("there is one for tomorrow") if there else _("there is none for tomorrow")
     return [
         Result(
-            "partitions of events",
+            marked("partitions of events"),
             "ok" if there else "warn",
             words,
-            "one for tomorrow",
+            _("one for tomorrow"),
             "forecourt schedule trigger aggregate_daily_analytics",
         )
     ]
@@ -118,10 +127,11 @@ def rollup(house: House) -> list[Result]:
         return []
     days = house.tx.execute(ROLLED_UP, {"zone": settings().timezone}).fetchall()[0][0]
     if days is None:
-        return [Result("roll-up", "ok", "no day has been rolled up yet")]
-    words = f"the last day was {days} d ago"
-    advice = "forecourt analytics aggregate makes up for all days that are missing"
-    return [Result("roll-up", grade(days, BEHIND, FAR_BEHIND), words, f"{BEHIND} d", advice, days, "days")]
+        return [Result(marked("roll-up"), "ok", _("no day has been rolled up yet"))]
+    words = _("the last day was %(time)s ago", time=some(days, "day", "days"))
+    advice = _("This makes up for all days that are missing:") + " forecourt analytics aggregate"
+    limit = some(BEHIND, "day", "days")
+    return [Result(marked("roll-up"), grade(days, BEHIND, FAR_BEHIND), words, limit, advice, days, "days")]
 
 
 def archive(house: House) -> list[Result]:
@@ -131,8 +141,9 @@ def archive(house: House) -> list[Result]:
     keep = business(house.tx).archive_days
     age = house.tx.execute(OLDEST_EVENTS).fetchall()[0][0] or 0
     status = grade(age, keep + MONTH, keep + 2 * MONTH)
-    words = f"the oldest events are {max(age, 0)} d old"
-    return [Result("archive", status, words, f"{keep + MONTH} d", "forecourt analytics archive", age, "days")]
+    words = _("the oldest events are %(time)s old", time=some(max(age, 0), "day", "days"))
+    limit = some(keep + MONTH, "day", "days")
+    return [Result(marked("archive"), status, words, limit, "forecourt analytics archive", age, "days")]
 
 
 def mails(house: House) -> list[Result]:
@@ -140,12 +151,11 @@ def mails(house: House) -> list[Result]:
     if "fail_lost_mails" not in house.app.timetable:
         return []
     waiting, away = house.tx.execute(UNSENT).fetchall()[0]
-    words = (
-        f"{away} does not answer"
-        if away
-        else f"{waiting:,} wait for more than a day"
-        if waiting
-        else "none waits for long"
-    )
-    advice = "Is FORECOURT_SMTP_URL right, and does that server answer? forecourt notices list --status pending"
-    return [Result("mails", "warn" if away or waiting else "ok", words, "1 d", advice, waiting, "mails")]
+    words = _("none waits for long")
+    if away:
+        words = _("%(server)s does not answer", server=away)
+    elif waiting:
+        words = _("%(mails)s waiting for more than a day", mails=some(waiting, "mail", "mails"))
+    advice = _("Is FORECOURT_SMTP_URL right, and does that server answer?") + " forecourt notices list --status pending"
+    status: Status = "warn" if away or waiting else "ok"
+    return [Result(marked("mails"), status, words, some(1, "day", "days"), advice, waiting, "mails")]

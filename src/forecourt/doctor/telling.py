@@ -3,6 +3,8 @@
 from forecourt.alerts.sending import channels
 from forecourt.doctor.check import House, Result
 from forecourt.durations import duration
+from forecourt.language import gettext as _
+from forecourt.language import marked, some
 from forecourt.settings import settings
 from forecourt.store import alerts
 
@@ -15,12 +17,12 @@ def alerting(house: House) -> list[Result]:
         return []
     watch = alerts.watch(house.tx, settings().app)
     if watch.looked_ago > UNWATCHED:
-        since = f"for {duration(watch.looked_ago)}" if watch.looked_ago < float("inf") else "yet"
-        words = f"nobody has watched {since}"
-        advice = (
-            "A clock or a web server watches if it has the same FORECOURT_ALERT_... settings: restart one with them."
-        )
-        return [Result("alerts", "warn", words, duration(UNWATCHED), advice)]
-    words = f"{watch.unsent} could not be sent" if watch.unsent else f"by {' and '.join(channels())}"
-    advice = "forecourt alerts test says why."
-    return [Result("alerts", "warn" if watch.unsent else "ok", words, "none unsent", advice, watch.unsent, "messages")]
+        words = _("nobody has watched yet")
+        if watch.looked_ago < float("inf"):
+            words = _("nobody has watched for %(time)s", time=duration(watch.looked_ago))
+        advice = _("Clocks and web servers watch that have the same FORECOURT_ALERT_MAIL or FORECOURT_ALERT_WEBHOOK.")
+        return [Result(marked("alerts"), "warn", words, duration(UNWATCHED), advice)]
+    words, advice = _("somebody watches"), _("This says why:") + " forecourt alerts test"
+    if watch.unsent:
+        words = _("%(alerts)s could not be sent", alerts=some(watch.unsent, "alert", "alerts"))
+    return [Result(marked("alerts"), "warn" if watch.unsent else "ok", words, "0", advice, watch.unsent, "messages")]

@@ -5,6 +5,8 @@ from datetime import timedelta
 from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.doctor.lateness import own_tasks
 from forecourt.durations import duration
+from forecourt.language import comma, lookup, marked, some
+from forecourt.language import gettext as _
 from forecourt.schedule.clock import HEARTBEAT, pause_of
 from forecourt.settings import settings
 from forecourt.store import activity, failure_kinds, pauses, standing, tasks, tick_history, vitals
@@ -24,33 +26,43 @@ def workers(house: House) -> list[Result]:
     alive = [worker for worker in found if worker.silent <= DEAD]
     silent = len(found) - len(alive)
     status: Status = "fail" if not alive else "warn" if silent else "ok"
-    words = f"{len(alive)} alive" + (f", {silent} silent for more than {duration(DEAD)}" if silent else "")
+    words = _("%(count)s alive", count=len(alive))
+    if silent:
+        words += comma() + _("%(count)s silent for more than %(time)s", count=silent, time=duration(DEAD))
     advice = (
-        "Start one: forecourt queue work"
+        _("Start one: forecourt queue work")
         if not alive
-        else "A silent one is given up by the others; its log says what happened."
+        else _("A silent one is given up by the others; its log says what happened.")
     )
-    return [Result("workers", status, words, "1 or more", advice, len(alive), "workers")]
+    return [Result(marked("workers"), status, words, _("1 or more"), advice, len(alive), "workers")]
 
 
 def clock(house: House) -> list[Result]:
     """Whether the schedule goes on."""
     liveness = tasks.liveness(house.tx, timedelta(minutes=5))
-    advice = "Start it: forecourt schedule work"
+    advice = _("Start it: forecourt schedule work")
     if liveness.clock_ago is None:
         status: Status = "fail" if len(house.app.timetable) else "ok"
-        found = [Result("clock", status, "has never run", duration(SILENT), advice)]
+        found = [Result(marked("clock"), status, _("has never run"), duration(SILENT), advice)]
     else:
         ago = liveness.clock_ago.total_seconds()
-        words = f"heard of {duration(ago)} ago"
-        found = [Result("clock", grade(ago, SILENT, SILENT), words, duration(SILENT), advice, ago, "seconds")]
+        words = _("heard of %(time)s ago", time=duration(ago))
+        found = [Result(marked("clock"), grade(ago, SILENT, SILENT), words, duration(SILENT), advice, ago, "seconds")]
     last = tick_history.last_success(house.tx, HEARTBEAT)
     if HEARTBEAT in house.app.timetable:
         beat = None if last is None else last.ago.total_seconds()
-        words = "never succeeded" if beat is None else f"succeeded {duration(beat)} ago"
-        advice = "Clock and workers must both run: each minute the one enters it, the other runs it."
+        words = _("never succeeded") if beat is None else _("succeeded %(time)s ago", time=duration(beat))
+        advice = _("Clock and workers must both run: each minute the one enters it, the other runs it.")
         found.append(
-            Result("heartbeat", "fail" if beat is None or beat > 300 else "ok", words, "5 min", advice, beat, "seconds")
+            Result(
+                marked("heartbeat"),
+                "fail" if beat is None or beat > 300 else "ok",
+                words,
+                duration(300),
+                advice,
+                beat,
+                "seconds",
+            )
         )
     return found
 
@@ -66,13 +78,15 @@ def of_queue(queue: Standing) -> Result:
     name = f"queue {short}"
     if queue.paused_by is not None:
         status: Status = "warn" if queue.ready else "ok"
-        words, advice = f"paused by {queue.paused_by[:60]}", f"forecourt queue resume {short}"
-        return Result(name, status, words, "", advice, tell="never")
+        words = _("paused by %(who)s", who=queue.paused_by[:60])
+        return Result(name, status, words, "", f"forecourt queue resume {short}", tell="never")
     if queue.ready and not queue.workers:
-        advice = f"Start a worker for it: forecourt queue work --queue {short}"
-        return Result(name, "fail", "calls wait, and nobody serves it", "1 worker", advice, queue.oldest, "seconds")
-    words = f"oldest call waits for {duration(queue.oldest)}" if queue.ready else "nothing waits"
-    advice = "More slots (--processes) or workers; or pause what is less urgent."
+        words, one = _("calls wait, and nobody serves it"), some(1, "worker", "workers")
+        advice = _("Start a worker for it:") + f" forecourt queue work --queue {short}"
+        return Result(name, "fail", words, one, advice, queue.oldest, "seconds")
+    waits = _("oldest call waits for %(time)s", time=duration(queue.oldest))
+    words = waits if queue.ready else _("nothing waits")
+    advice = _("More slots (--processes) or workers; or pause what is less urgent.")
     status = grade(queue.oldest, limit, FAR_BEHIND * limit)
     return Result(name, status, words, duration(limit), advice, queue.oldest, "seconds")
 
@@ -80,13 +94,25 @@ def of_queue(queue: Standing) -> Result:
 def overdue(house: House) -> list[Result]:
     """Whether calls run on that should have been killed."""
     found = vitals.overdue(house.tx, OVERDUE)
-    words = (
-        f"call {found[0].id} of {found[0].job[:60]} is {duration(found[0].seconds)} over its time" if found else "none"
-    )
-    advice = "Its worker does not enforce the timeout: look at its log, and restart it."
+    words = _("none")
+    if found:
+        first = found[0]
+        words = _(
+            "call %(id)s of %(job)s is %(time)s over its time",
+            id=first.id,
+            job=first.job[:60],
+            time=duration(first.seconds),
+        )
+    advice = _("Its worker does not enforce the timeout: look at its log, and restart it.")
     return [
         Result(
-            "calls over their time", "fail" if found else "ok", words, duration(OVERDUE), advice, len(found), "calls"
+            marked("calls over their time"),
+            "fail" if found else "ok",
+            words,
+            duration(OVERDUE),
+            advice,
+            len(found),
+            "calls",
         )
     ]
 
@@ -96,14 +122,20 @@ def failures(house: House) -> list[Result]:
     well, failed = vitals.ended(house.tx, MINUTES)
     share = 100 * failed / (well + failed) if well + failed else 0.0
     many = failed > FEW and share > SHARE
-    words = f"{failed:,} of {well + failed:,} calls failed in {MINUTES} min, {share:.0f} %"
+    words = _(
+        "%(failed)s of %(all)s calls failed in %(minutes)s min, %(share)s %%",
+        failed=f"{failed:,}",
+        all=f"{well + failed:,}",
+        minutes=MINUTES,
+        share=f"{share:.0f}",
+    )
     return [
         Result(
-            "failures",
+            marked("failures"),
             "warn" if many else "ok",
             words,
-            f"{SHARE:.0f} %, more than {FEW}",
-            "forecourt queue failed, or the page Failures.",
+            _("%(share)s %%, more than %(count)s", share=f"{SHARE:.0f}", count=FEW),
+            _("forecourt queue failed, or the page Failures."),
             share,
             "percent",
         )
@@ -114,11 +146,17 @@ def new_failures(house: House) -> list[Result]:
     """Whether calls fail in a way that was not seen in the week before."""
     return [
         Result(
-            f"failure {kind.error[:60]} of {kind.job[:60]}", "warn", f"new, {kind.calls:,} of its calls: {kind.message[:200]}",
-            "none in the week before", f"forecourt queue failed --error {kind.error[:60]}", kind.calls, "calls", tell="once",
+            f"failure {kind.error[:60]} {kind.job[:60]}",
+            "warn",
+            _("new, %(calls)s: %(why)s", calls=some(kind.calls, "call", "calls"), why=kind.message[:200]),
+            _("none in the week before"),
+            f"forecourt queue failed --error {kind.error[:60]}",
+            kind.calls,
+            "calls",
+            tell="once",
         )
         for kind in failure_kinds.new(house.tx)
-    ]  # fmt: skip
+    ]
 
 
 def duties(house: House) -> list[Result]:
@@ -132,14 +170,27 @@ def duties(house: House) -> list[Result]:
         if pause is not None:
             advice = f"forecourt schedule resume {task.name}"
             found.append(Result(f"task {task.name}", "warn", str(pause)[:200], "", advice, tell="never"))
+        elif run is not None and run.overdue_at is not None and run.finished_at is None:
+            words = f"not over by its deadline: call {run.call_id}, due at {run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
+            found.append(Result(f"task {task.name}", "warn", words, "", f"forecourt schedule explain {task.name}"))
         elif run is not None and run.status in ("failed", "missed"):
-            words = f"{run.status} at {run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}: {run.why or ''}"[:300]
+            due = f"{run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
+            told = _("%(state)s at %(time)s", state=lookup(run.status), time=due)
+            words = f"{told}: {run.why or ''}"[:300]
             status: Status = "fail" if run.status == "failed" else "warn"
             found.append(
                 Result(
-                    f"task {task.name}", status, words, "", f"When it is mended: forecourt schedule trigger {task.name}"
+                    f"task {task.name}",
+                    status,
+                    words,
+                    "",
+                    _("When it is mended:") + f" forecourt schedule trigger {task.name}",
                 )
             )
     return found or [
-        Result("tasks", "ok", f"the last runs of all {len(timetable)} went well" if timetable else "there are none")
+        Result(
+            marked("tasks"),
+            "ok",
+            _("the last runs of all %(count)s went well", count=len(timetable)) if timetable else _("there are none"),
+        )
     ]

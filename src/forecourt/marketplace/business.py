@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from forecourt.database import in_transaction_of
+from forecourt.language import marked
 from forecourt.marketplace.business_kinds import (
     Kind,
     decimal,
@@ -48,48 +49,56 @@ class Business:
     wallet_limit: Decimal = _setting(
         Decimal(50),
         decimal("0.01", "9999999999"),
-        "a wallet is low below it, where neither its provider nor its currency has a limit",
+        marked("a wallet is low below it, where neither its provider nor its currency has a limit"),
     )
     wallet_recovered: Decimal = _setting(
-        Decimal("1.2"), decimal("1", "10"), "a wallet that was low is well again at so many times its limit"
+        Decimal("1.2"), decimal("1", "10"), marked("a wallet that was low is well again at so many times its limit")
     )
-    wallet_days: int = _setting(7, whole(1, 365), "business days from one warning about a wallet to the next")
+    wallet_days: int = _setting(7, whole(1, 365), marked("business days from one warning about a wallet to the next"))
 
     reminder_days: int = _setting(
-        3, whole(0, 90), "days before its end at which a placement's owner is reminded; 0: never"
+        3, whole(0, 90), marked("days before its end at which a placement's owner is reminded; 0: never")
     )
 
-    trash_days: int = _setting(30, whole(0, 36_500), "days for which a listing lies in the trash")
-    archive_days: int = _setting(180, whole(1, 36_500), "days after which raw events are archived")
+    trash_days: int = _setting(30, whole(0, 36_500), marked("days for which a listing lies in the trash"))
+    archive_days: int = _setting(180, whole(1, 36_500), marked("days after which raw events are archived"))
 
-    photos_most: int = _setting(20, whole(1, 100), "photos of one listing")
-    photo_widths: tuple[int, ...] = _setting((1600, 800, 400), widths(), "widths of a photo's variants, in pixels")
-    photo_quality: int = _setting(80, whole(1, 100), "WebP quality of photos")
+    photos_most: int = _setting(20, whole(1, 100), marked("photos of one listing"))
+    photo_widths: tuple[int, ...] = _setting(
+        (1600, 800, 400), widths(), marked("widths of a photo's variants, in pixels")
+    )
+    photo_quality: int = _setting(80, whole(1, 100), marked("WebP quality of photos"))
     photo_sets: str = _setting(
-        "whole", one_of("whole", "good"), "of a set with a bad photo: whole refuses all, good takes the good ones"
+        "whole",
+        one_of("whole", "good"),
+        marked("of a set with a bad photo: whole refuses all, good takes the good ones"),
     )
 
     visitor_address: str = _setting(
         "truncated",
         one_of("kept", "truncated", "hashed"),
-        "a visitor's address: kept, truncated (/24, /48), or hashed with a daily salt",
+        marked("a visitor's address: kept, truncated (/24, /48), or hashed with a daily salt"),
     )
-    view_minutes: int = _setting(30, whole(0, 1440), "minutes in which a visitor's views of a listing count once")
-    programs: tuple[str, ...] = _setting((), names(), "parts of user agents that are programs as well, and no visitors")
-    previews_count: bool = _setting(False, truth(), "whether a messenger's link preview counts as a view")
+    view_minutes: int = _setting(
+        30, whole(0, 1440), marked("minutes in which a visitor's views of a listing count once")
+    )
+    programs: tuple[str, ...] = _setting(
+        (), names(), marked("parts of user agents that are programs as well, and no visitors")
+    )
+    previews_count: bool = _setting(False, truth(), marked("whether a messenger's link preview counts as a view"))
 
-    sitemap_home: Decimal = _setting(Decimal("1.0"), PRIORITY, "priority of the first page in the sitemap")
-    sitemap_pages: Decimal = _setting(Decimal("0.9"), PRIORITY, "priority of the other static pages")
-    sitemap_listings: Decimal = _setting(Decimal("0.8"), PRIORITY, "priority of listings")
-    sitemap_providers: Decimal = _setting(Decimal("0.7"), PRIORITY, "priority of providers")
+    sitemap_home: Decimal = _setting(Decimal("1.0"), PRIORITY, marked("priority of the first page in the sitemap"))
+    sitemap_pages: Decimal = _setting(Decimal("0.9"), PRIORITY, marked("priority of the other static pages"))
+    sitemap_listings: Decimal = _setting(Decimal("0.8"), PRIORITY, marked("priority of listings"))
+    sitemap_providers: Decimal = _setting(Decimal("0.7"), PRIORITY, marked("priority of providers"))
 
     quiet_hours: tuple[time, time] | None = _setting(
-        None, hours_or_none(), "when nothing is sent, by its reader's own clocks"
+        None, hours_or_none(), marked("when nothing is sent, by its reader's own clocks")
     )
     mails_a_day: int = _setting(
-        10, whole(1, 1000), "mails to one user on one day of theirs; the rest waits for the next"
+        10, whole(1, 1000), marked("mails to one user on one day of theirs; the rest waits for the next")
     )
-    digest_at: time = _setting(time(8), time_of_day(), "when a digest is sent, by its reader's own clocks")
+    digest_at: time = _setting(time(8), time_of_day(), marked("when a digest is sent, by its reader's own clocks"))
 
 
 CURRENCIES: Mapping[str, Decimal] = {

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import namedtuple_row
 
+from forecourt.language import gettext as _
 from forecourt.marketplace.business import CURRENCIES, DEFAULTS, KINDS, WORDS, business
 from forecourt.store import audit
 
@@ -103,8 +104,8 @@ def _listed(tx: Connection[Any], found: Any, changes: dict[str, Any]) -> Iterato
 def _limit(name: str, amount: Any) -> Written:
     kind = KINDS["wallet_limit"]
     default = CURRENCIES.get(name.removeprefix("wallet_limit."))
-    _, _, whose = name.partition(".")
-    words = f"a wallet of {whose.replace('.', ' ')} is low below it"
+    whose = name.partition(".")[2]
+    words = _("a wallet of %(whose)s is low below it", whose=whose.replace(".", " "))
     return Written(name, kind.write(amount), None if default is None else kind.write(default), kind.expected, words)
 
 

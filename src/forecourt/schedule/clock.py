@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
 from forecourt.jobs.job import Job
+from forecourt.language import gettext as _
 from forecourt.process import hostname, own_queue
 from forecourt.schedule import incidents
 from forecourt.schedule.condition_checks import ConditionChecks, Refusal
@@ -278,6 +279,9 @@ def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:
 
 def holding(held: Holder, task: Task) -> str:
     """Who keeps a task from starting again, in words."""
-    where = f"runs on {held.host}, process {held.pid}" if held.host else "waits for a worker"
     due, since = held.due_at.astimezone(task.zone), held.claimed_at.astimezone(task.zone)
-    return f"the run of {due:%Y-%m-%d %H:%M:%S %Z} {where}: call {held.call_id}, since {since:%H:%M:%S %Z}"
+    facts = {"time": f"{due:%Y-%m-%d %H:%M:%S %Z}", "id": held.call_id, "since": f"{since:%H:%M:%S %Z}"}
+    if not held.host:
+        return _("the run of %(time)s waits for a worker: call %(id)s, since %(since)s", **facts)
+    where = {"host": held.host, "pid": held.pid}
+    return _("the run of %(time)s runs on %(host)s, process %(pid)s: call %(id)s, since %(since)s", **facts, **where)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from forecourt.language import gettext as _
 from forecourt.schedule.occurrences import DAY, offset_of, shift_between
 from forecourt.schedule.task import Task
 
@@ -13,21 +14,24 @@ def shift_near(task: Task, at: datetime) -> str:
     here = f"{zone.key}, {_utc(offset_of(at, zone))}"
     before, after = at - DAY, at + DAY
     if offset_of(before, zone) == offset_of(after, zone):
-        return f"{here}; its clock does not change within a day"
+        return _("%(zone)s; its clock does not change within a day", zone=here)
     shift = shift_between(before.astimezone(UTC).replace(microsecond=0), after.astimezone(UTC), zone)
     change = offset_of(shift, zone) - offset_of(shift - timedelta(seconds=1), zone)
     first = (shift + offset_of(shift, zone) - max(change, timedelta())).replace(tzinfo=None)
     last = first + abs(change)
-    span = f"{first:%H:%M} to {last:%H:%M}"
+    facts = {"zone": here, "first": f"{first:%H:%M}", "last": f"{last:%H:%M}", "day": f"{first:%Y-%m-%d}"}
     forward = change > timedelta()
-    words = f"{span} {'does not exist' if forward else 'comes twice'} on {first:%Y-%m-%d}"
-    if task.wall_times().cron.by_elapsed_time:
-        return f"{here}; {words}; intervals go by elapsed time"
+    if forward:
+        words = _("%(zone)s; %(first)s to %(last)s does not exist on %(day)s", **facts)
+    else:
+        words = _("%(zone)s; %(first)s to %(last)s comes twice on %(day)s", **facts)
+    if task.wall_times().by_elapsed_time:
+        return _("%(shift)s; intervals go by elapsed time", shift=words)
     if forward and at == shift:
-        return f"{here}; {words}; due at the end of the gap"
+        return _("%(shift)s; due at the end of the gap", shift=words)
     if not forward and first <= _wall(at, zone) < last:
-        return f"{here}; {words}; due the first time"
-    return f"{here}; {words}"
+        return _("%(shift)s; due the first time", shift=words)
+    return words
 
 
 def _wall(at: datetime, zone: ZoneInfo) -> datetime:

@@ -32,6 +32,7 @@ SELECT s.step, s.plan ->> 'job' AS job, s.call_id, s.ended_at,
 FROM forecourt.steps AS s
 WHERE s.workflow_id = %(id)s
 ORDER BY s.step
+LIMIT %(most)s
 """
 
 OF_CALL = "SELECT workflow_id FROM forecourt.steps WHERE call_id = %(call)s"
@@ -69,10 +70,10 @@ def latest(tx: Connection[Any], limit: int) -> list[Workflow]:
         return cursor.execute(LATEST, {"limit": limit}).fetchall()
 
 
-def steps(tx: Connection[Any], id: int) -> list[Step]:
-    """The steps of a workflow, in order; none if there is no such workflow."""
+def steps(tx: Connection[Any], id: int, *, most: int = 10_000) -> list[Step]:
+    """The first steps of a workflow; none if there is no such workflow."""
     with tx.cursor(row_factory=class_row(Step)) as cursor:
-        return cursor.execute(STEPS, {"id": id}).fetchall()
+        return cursor.execute(STEPS, {"id": id, "most": most}).fetchall()
 
 
 def of_call(tx: Connection[Any], call: int) -> int | None:

@@ -20,7 +20,7 @@ from forecourt.store.tick_history import Tick
 from forecourt.store.ticks import Holder
 from forecourt.web import words
 
-OFTEN = 48
+OFTEN = 12
 """Due times a night beyond which a task is a pulse rather than a duty."""
 
 MOST_RUNS = 600

@@ -49,6 +49,7 @@ def serve(listening: socket.socket) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who is a proxy is ours to say, by the address that really asks
         lifespan="off",
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

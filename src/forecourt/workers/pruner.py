@@ -1,7 +1,7 @@
 """The pruner: history has an end, so that it never slows the night down."""
 
 from forecourt.database.transactions import Transactions
-from forecourt.store import awaited, retention, totals, workflows
+from forecourt.store import awaited, coarser_minutes, retention, totals, workflows
 from forecourt.workers.agent import Agent
 
 KEEP_DONE = 7
@@ -38,6 +38,7 @@ class Pruner(Agent):
                 + retention.prune_ticks(tx, KEEP_TICKS)
                 + totals.fold(tx)
                 + retention.prune_minutes(tx, KEEP_MINUTES)
+                + coarser_minutes.fold(tx)
                 + retention.prune_batches(tx, KEEP_BATCHES)
                 + retention.prune_tasks(tx, KEEP_BATCHES)
                 + retention.prune_audit(tx, KEEP_AUDIT)

@@ -8,11 +8,13 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from forecourt.language import gettext as _
 from forecourt.operations import passwords
 from forecourt.store import audit, people
 from forecourt.web import access
 from forecourt.web.database import acting
 from forecourt.web.page import local, whole
+from forecourt.web.proxy import client
 from forecourt.web.routes import Form
 from forecourt.web.templating import environment
 
@@ -29,7 +31,7 @@ def form(request: Request) -> Response:
 def sign_in(request: Request, given: Form) -> Response:
     """POST /login"""
     name, password = given.get("name", "").strip().lower()[:64], given.get("password", "")[:1000]
-    where = request.client.host if request.client else ""
+    where = client(request)
     keys = [f"{name} from {where}", f"anybody from {where}"]
     with acting() as tx:
         seen = people.tries(tx, keys)
@@ -41,13 +43,13 @@ def sign_in(request: Request, given: Form) -> Response:
     ]
     if over:
         seconds = max(1, ceil((max(over) - datetime.now(UTC)).total_seconds()))
-        words = f"Too many tries. Wait {ceil(seconds / 60)} min"
+        words = _("Too many tries. Wait %(minutes)s min", minutes=ceil(seconds / 60))
         return _form(request, given.get("next", "/"), words, 429, {"Retry-After": str(seconds)})
     right = passwords.fits(password, known[0] if known else _nobodys())
     if known is None or not right:
         with acting() as tx:
             people.fail(tx, keys, WINDOW)
-        return _form(request, given.get("next", "/"), "That name and password do not belong together", 403)
+        return _form(request, given.get("next", "/"), _("That name and password do not belong together"), 403)
     answer = RedirectResponse(local(given.get("next", "/")), 303)
     access.begin(request, answer, name)
     with acting() as tx:
@@ -56,7 +58,7 @@ def sign_in(request: Request, given: Form) -> Response:
     return answer
 
 
-def sign_out(request: Request, _: Form) -> Response:
+def sign_out(request: Request, _form: Form) -> Response:
     """POST /logout"""
     answer = RedirectResponse("/login", 303)
     access.end(request, answer)
@@ -73,4 +75,4 @@ def _form(
     request: Request, to: str, wrong: str = "", status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     content = environment().get_template("login.html").render(next=local(to), wrong=wrong)
-    return whole(request, "Sign in", live=Markup(content), status=status, headers=headers)
+    return whole(request, _("Sign in"), live=Markup(content), status=status, headers=headers)

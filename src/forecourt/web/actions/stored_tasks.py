@@ -7,7 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.operations import stored_tasks
+from forecourt.schedule import sentence_translation
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
 from forecourt.store.stored_tasks import StoredTask
 from forecourt.web.actions.common import needed
@@ -31,7 +33,7 @@ def add(request: Request, form: Form) -> Response:
         raise HTTPException(400, str(mistake)) from None
     return back(
         form,
-        f"{name} is added: {added.sentence}.",
+        _("%(task)s is added: %(sentence)s.", task=name, sentence=sentence_translation.of(added)),
         command=shell("forecourt", "schedule", "add", job, "--cron", task.cron, "--name", name),
         undo=("/schedule/remove", {"task": name}),
     )
@@ -42,7 +44,7 @@ def edit(request: Request, form: Form) -> Response:
     app, name = application(), needed(form, "task")
     changes = _fields(form)
     if not changes:
-        raise HTTPException(400, "The form changes nothing")
+        raise HTTPException(400, _("The form changes nothing"))
     try:
         with acting() as tx:
             changed = stored_tasks.edit(tx, app.timetable, app.jobs, name, changes, who=person_of(request).who)
@@ -50,7 +52,8 @@ def edit(request: Request, form: Form) -> Response:
         raise HTTPException(404, str(error)) from None
     except TimetableError as mistake:
         raise HTTPException(400, str(mistake)) from None
-    return back(form, f"{name} is changed: {changed.sentence}.", command=shell("forecourt", "schedule", "edit", name))
+    words = _("%(task)s is changed: %(sentence)s.", task=name, sentence=sentence_translation.of(changed))
+    return back(form, words, command=shell("forecourt", "schedule", "edit", name))
 
 
 def remove(request: Request, form: Form) -> Response:
@@ -65,7 +68,7 @@ def remove(request: Request, form: Form) -> Response:
     given = {"timezone": task.timezone, "queue": task.queue, "priority": task.priority, "description": task.description}
     return back(
         form | {"back": "/schedule"},
-        f"{name} is removed. What it has enqueued still runs; its history stays.",
+        _("%(task)s is removed. What it has enqueued still runs; its history stays.", task=name),
         command=shell("forecourt", "schedule", "remove", name),
         # Arguments may be secret, and what can be undone travels in a cookie.
         undo=None
@@ -84,12 +87,12 @@ def _fields(form: Form) -> dict[str, Any]:
         try:
             found["args"] = json.loads(text)
         except ValueError as mistake:
-            raise HTTPException(400, f"The arguments are no JSON: {mistake}") from None
+            raise HTTPException(400, _("The arguments are no JSON: %(mistake)s", mistake=mistake)) from None
         if not isinstance(found["args"], dict):
-            raise HTTPException(400, 'The arguments are not a JSON object such as {"listing_id": 7}')
+            raise HTTPException(400, _('The arguments are not a JSON object such as {"listing_id": 7}'))
     if text := form.get("priority", "").strip():
         try:
             found["priority"] = int(text)
         except ValueError:
-            raise HTTPException(400, f"The priority {text[:40]!r} is not a number") from None
+            raise HTTPException(400, _("The priority %(text)s is not a number", text=repr(text[:40]))) from None
     return found

@@ -1,13 +1,16 @@
 """Calls by state: looked for by id, job, queue, error, argument and time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forecourt.store import overview, search
+from forecourt.language import gettext as _
+from forecourt.masking import hide_text
+from forecourt.store import definitions, overview, search
 from forecourt.store.search import LOOK_THROUGH, Listed
 from forecourt.store.standing import CAP
 from forecourt.web.page import page, reading
@@ -26,20 +29,23 @@ def calls(request: Request) -> Response:
             wanted, wrong = asked({}, jobs, queues, look.now), str(error)
         if wanted.id is not None:
             if not search.exists(look.tx, wanted.id):
-                raise HTTPException(404, f"No call has the id {wanted.id}")
+                raise HTTPException(404, _("No call has the id %(id)s", id=wanted.id))
             return RedirectResponse(f"/calls/{wanted.id}", 303)
         found = [] if wrong else search.calls(look.tx, wanted.search, A_PAGE + 1)
         counts = search.counts(look.tx, CAP)
+        masks = definitions.masks(look.tx)
     return page(
         request,
         look,
         "pages/calls.html",
-        "Calls",
+        _("Calls"),
         head="pages/calls.head.html",
         below="pages/calls.list.html",
         asked=wanted,
         wrong=wrong,
-        found=found[:A_PAGE],
+        found=[
+            replace(call, args=call.args and hide_text(call.args, masks.get(call.job, ()))) for call in found[:A_PAGE]
+        ],
         following=_following(wanted, found),
         counts=counts,
         jobs=jobs,

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.marketplace.business_changes import listed
 from forecourt.settings import settings
 from forecourt.web.application import CannotLoad, application, is_marketplace
@@ -21,13 +22,13 @@ def preferences(request: Request) -> Response:
         "FORECOURT_TIMEZONE": now.timezone,
         "FORECOURT_BASE_URL": now.base_url,
         "FORECOURT_VAR": str(now.var),
-        "PostgreSQL": f"{version // 10000}.{version % 10000}{'' if now.database_url else ', private'}",
+        "PostgreSQL": f"{version // 10000}.{version % 10000}" + ("" if now.database_url else _(", private")),
     }
     return page(
         request,
         look,
         "pages/preferences.html",
-        "Settings",
+        _("Settings"),
         below="pages/preferences.form.html",
         themes=THEMES,
         theme=request.cookies.get("theme", "system"),

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.schedule import explanation
 from forecourt.schedule.clock import pause_of
 from forecourt.schedule.errors import UnknownTaskError
@@ -45,7 +46,7 @@ def schedule(request: Request) -> Response:
         request,
         look,
         "pages/schedule.html",
-        "Schedule",
+        _("Schedule"),
         rows=sorted(rows, key=_what_matters_first),
         halted=halted.get(("schedule", "")),
         groups=[(group, halted.get(("group", group))) for group in groups],

@@ -47,6 +47,24 @@ def files() -> list[Path]:
 # The message
 
 
+def test_a_long_address_where_mails_end_stays_in_one_line_as_it_is() -> None:
+    """An encoded word would be valid, and no mail program would show its button."""
+    address = f"https://{'long-name.' * 12}example/unsubscribe/7.low_wallet_balance.signature"
+    written = bytes(compose(replace(MAIL, unsubscribe=address))).decode()
+    assert f"\r\nList-Unsubscribe: <{address}>\r\n" in written
+    assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in written
+    assert "List-Unsubscribe" not in bytes(compose(MAIL)).decode()
+
+
+def test_a_picture_lies_in_the_mail_beside_the_html_that_shows_it_and_the_bytes_stay_the_same() -> None:
+    mail = replace(MAIL, pictures={"views": b"\x89PNG..."})
+    assert bytes(compose(mail)) == bytes(compose(mail))
+    message = BytesParser(policy=default).parsebytes(bytes(compose(mail)))
+    assert message.defects == []
+    kinds = [part.get_content_type() for part in message.walk()]
+    assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
+
+
 def test_a_message_carries_text_and_html_and_says_that_a_machine_wrote_it() -> None:
     message = BytesParser(policy=default).parsebytes(bytes(compose(MAIL)))
     assert message.defects == []

@@ -238,3 +238,10 @@ def test_a_browser_asks_with_its_session_and_a_stranger_s_page_does_not(pages: h
         foreign = pages.post(f"{ROOT}/queues/pause", json={"queue": "r"}, headers=headers)
         assert (foreign.status_code, foreign.headers["content-type"]) == (403, "application/problem+json")
         assert "forecourt web token add" in foreign.json()["detail"]
+
+
+def test_programs_are_answered_in_english_whatever_a_browser_prefers(pages: httpx.Client) -> None:
+    arabic = {"accept": "text/html", "accept-language": "ar"}
+    told = pages.get(f"{ROOT}/overview", headers=arabic).json()
+    assert told["sentence"].isascii()
+    assert pages.get(f"{ROOT}/calls/7", headers=arabic).json()["detail"].startswith("no call has the id 7")

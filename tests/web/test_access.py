@@ -29,7 +29,8 @@ VIEWER = {
     ("GET", "/"), ("GET", "/night"), ("GET", "/schedule"), ("GET", "/schedule/{name:path}"), ("GET", "/queues"),
     ("GET", "/queues/{name:path}"), ("GET", "/calls"), ("GET", "/calls/{id:int}"), ("GET", "/failures"), ("GET", "/workers"),
     ("GET", "/audit"), ("GET", "/doctor"), ("GET", "/marketplace"), ("GET", "/performance"), ("GET", "/health"),
-    ("GET", "/settings"), ("GET", "/sitemap.xml"), ("GET", "/sitemap-{shard}"),
+    ("GET", "/settings"), ("GET", "/metrics"),
+    ("GET", "/sitemap.xml"), ("GET", "/sitemap-{shard}"),
     ("POST", "/settings"), ("POST", "/logout"),
 }  # fmt: skip
 OPERATOR = {

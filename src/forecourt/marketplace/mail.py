@@ -18,8 +18,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from forecourt.marketplace.folder import Folder
-from forecourt.marketplace.smtp import SmtpServer
 from forecourt.settings import settings
+from forecourt.smtp import SmtpServer
 
 NO_SUCH_MAILBOX = re.compile(r"55[013] (5\.1\.|(?!5\.\d))")
 """What a server says of a mailbox, not of the mail or of us: 550, 551 or 553, with an enhanced code of addressing (5.1.x, RFC 3463)

@@ -17,6 +17,7 @@ KNOWN = (
     *(marked("addresses"), marked("failed"), marked("queued"), marked("sent"), marked("pending"), marked("sending")),
     *(marked("filed"), marked("why"), marked("ids"), marked("until"), marked("minutes"), marked("name"), marked("role")),
     *(marked("ending"), marked("reminded"), marked("emptied"), marked("digests"), marked("hours")),
+    *(marked("rows written"), marked("urls")),
     *(marked("kind"), marked("task"), marked("group"), marked("job"), marked("queue"), marked("error"), marked("from")),
 )  # fmt: skip
 """What the marketplace's duties count, the states of its mails, and what the audit names."""

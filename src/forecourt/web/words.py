@@ -39,7 +39,7 @@ def number(value: float) -> str:
 def called(check: str) -> str:
     """What a check is called, which for a queue's or a task's holds its name."""
     kind, _, name = check.partition(" ")
-    if kind in (marked("queue"), marked("task")) and name:
+    if kind in (marked("queue"), marked("task"), marked("late"), marked("failure")) and name:
         return f"{lookup(kind)} {name}"
     return lookup(check)
 

@@ -10,6 +10,9 @@ import jsonschema_rs
 import psycopg
 import pytest
 
+from forecourt import Workflow
+from forecourt.jobs.job import Job
+from forecourt.jobs.policy import Policy
 from forecourt.operations import tokens
 from forecourt.web import access
 from forecourt.web.api.document import document
@@ -46,6 +49,9 @@ def ask(api: httpx.Client) -> Ask:
     return send
 
 
+_left = Job(lambda: None, Policy(), name="left")  # a job that nobody here runs
+
+
 def fits(answer: Json, schema: Json) -> None:
     """Raises ValidationError unless the answer is as the document says."""
     whole = {"components": document()["components"], **schema}
@@ -54,6 +60,9 @@ def fits(answer: Json, schema: Json) -> None:
 
 def test_every_answer_on_a_busy_night_is_as_the_document_says(ask: Ask, scene: dict[str, int]) -> None:
     paths = {"/calls/{id}": [f"/calls/{id}" for id in scene.values()], "/tasks/{task}": ["/tasks/generate_sitemap"]}
+    flow = Workflow("two")
+    flow.add(_left.call(), after=[flow.add(_left.call())])
+    paths |= {"/workflows/{id}": [f"/workflows/{flow.dispatch()}"]}
     for operation in OPERATIONS:
         if operation.method == "GET":
             given = {"task": "generate_sitemap"} if operation.path == "/explanations" else {}

@@ -43,8 +43,14 @@ COMMANDS = {
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user, token."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),
+    "healthcheck": (
+        "forecourt.cli.healthcheck:healthcheck",
+        "The same for probes: one line a check, exit code 0 or 1.",
+    ),
     "top": ("forecourt.cli.top:top", "Queues, slots, next due times and last failures, live in the terminal."),
+    "alerts": ("forecourt.cli.alerts:alerts", "Troubles and who was told of them: list, test."),
     "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
+    "deploy": ("forecourt.cli.deploy:deploy", "Files for what runs beside it: alerts, grafana."),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }
 

@@ -77,6 +77,9 @@ def run() -> None:
     goes on until the minute ends.
     """
     from forecourt import logs
+    from forecourt.app import load
+    from forecourt.watch.beside import watch_once
+    from forecourt.watch.ping import Ping
 
     logs.configure()
     clock = _clock()
@@ -89,6 +92,10 @@ def run() -> None:
             time.sleep(_next_second())
             events += clock.run_once()
     _say(events)
+    ping = Ping()
+    ping.tell()
+    watch_once(load)
+    ping.await_end()
 
 
 @schedule.command()
@@ -98,23 +105,28 @@ def work() -> None:
     import signal
 
     from forecourt import logs
+    from forecourt.app import load
     from forecourt.cli.stop_signals import StopSignals
+    from forecourt.watch.beside import watching
+    from forecourt.watch.ping import Ping
 
     logs.configure()
     log = logging.getLogger("forecourt.clock")
     signals = StopSignals([signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
     clock = _clock()
     log.info("clock started", extra={"tasks": len(clock.tasks)})
-    errors = 0
-    while not signals.heard:
-        try:
-            clock.run_once()
-            errors = 0
-        except Exception as error:
-            errors += 1
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
-        signals.wait(min(_next_second() + errors, 10.0))
+    errors, ping = 0, Ping()
+    with watching(load):
+        while not signals.heard:
+            try:
+                clock.run_once()
+                errors = 0
+                ping.tell()
+            except Exception as error:
+                errors += 1
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
+            signals.wait(min(_next_second() + errors, 10.0))
     log.info("clock stopped")
 
 

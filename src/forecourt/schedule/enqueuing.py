@@ -105,7 +105,7 @@ def _entry(tx: Connection[Any], due: Due) -> Entry:
         queue=placement.queue,
         priority=placement.priority,
         args=orjson.Fragment(dispatch.text(due.task.args)),
-        options=due.notes(),
+        options=(placement.options or {}) | due.notes(),
         deadline_at=due.deadline,
     )
 

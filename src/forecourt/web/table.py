@@ -12,6 +12,7 @@ from forecourt.web.actions.preferences import prefer, speak
 from forecourt.web.api import serving
 from forecourt.web.events import PATH as EVENTS
 from forecourt.web.events import Events
+from forecourt.web.metrics.answer import metrics
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
 from forecourt.web.pages.calls import calls
@@ -67,6 +68,7 @@ RULES = (
     Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),
+    Rule("GET", "/metrics", metrics, Role.VIEWER),
     Rule("GET", "/audit", audit, Role.VIEWER),
     Rule("GET", "/login", login.form, None),
     Rule("POST", "/login", login.sign_in, None),

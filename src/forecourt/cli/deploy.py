@@ -1,0 +1,28 @@
+"""`forecourt deploy`: prints the files that stand beside Forecourt. Nothing is written and nobody is asked."""
+
+import click
+
+from forecourt.cli.console import Commands
+
+
+@click.group(cls=Commands)
+def deploy() -> None:
+    """Print files for what runs beside Forecourt, to keep with your own."""
+
+
+@deploy.command()
+def alerts() -> None:
+    """Alerting rules for Prometheus: forecourt deploy alerts > forecourt.rules.yml"""
+    from importlib.resources import files
+
+    click.echo(files("forecourt.deploy").joinpath("alerts.yml").read_text(), nl=False)
+
+
+@deploy.command()
+def grafana() -> None:
+    """A dashboard for Grafana: forecourt deploy grafana > forecourt.json"""
+    import json
+
+    from forecourt.deploy.grafana import dashboard
+
+    click.echo(json.dumps(dashboard(), indent=2))

@@ -1,0 +1,1 @@
+"""What others run beside Forecourt, for `forecourt deploy` to print: files for whatever watches it."""

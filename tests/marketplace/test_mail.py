@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from smtp_sink import SmtpSink, certificate
 
 from forecourt import smtp
 from forecourt.marketplace.mail import Mail, MailDelayed, MailRefused, compose, hand_over
 from forecourt.settings import settings
 from forecourt.smtp import SmtpServer
+from smtp_sink import SmtpSink, certificate
 
 MAIL = Mail(
     key="low_wallet_balance:7:2026-11-23",

@@ -38,6 +38,7 @@ BENCHMARKS = (
     "events",
     "sweeping",
     "commands",
+    "pages",
 )
 """The modules, in the order of the table. Each has a function `measure`."""
 

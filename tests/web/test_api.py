@@ -10,12 +10,16 @@ import jsonschema_rs
 import psycopg
 import pytest
 
+from forecourt import Workflow
+from forecourt.jobs.job import Job
+from forecourt.jobs.policy import Policy
 from forecourt.operations import tokens
 from forecourt.web import access
 from forecourt.web.api.document import document
 from forecourt.web.api.operation import ROOT
 from forecourt.web.api.serving import LONGEST_BODY
 from forecourt.web.api.table import OPERATIONS
+from forecourt.web.table import RULES
 
 Json = Any
 
@@ -45,6 +49,9 @@ def ask(api: httpx.Client) -> Ask:
     return send
 
 
+_left = Job(lambda: None, Policy(), name="left")  # a job that nobody here runs
+
+
 def fits(answer: Json, schema: Json) -> None:
     """Raises ValidationError unless the answer is as the document says."""
     whole = {"components": document()["components"], **schema}
@@ -53,6 +60,9 @@ def fits(answer: Json, schema: Json) -> None:
 
 def test_every_answer_on_a_busy_night_is_as_the_document_says(ask: Ask, scene: dict[str, int]) -> None:
     paths = {"/calls/{id}": [f"/calls/{id}" for id in scene.values()], "/tasks/{task}": ["/tasks/generate_sitemap"]}
+    flow = Workflow("two")
+    flow.add(_left.call(), after=[flow.add(_left.call())])
+    paths |= {"/workflows/{id}": [f"/workflows/{flow.dispatch()}"]}
     for operation in OPERATIONS:
         if operation.method == "GET":
             given = {"task": "generate_sitemap"} if operation.path == "/explanations" else {}
@@ -68,6 +78,19 @@ def test_every_answer_on_a_busy_night_is_as_the_document_says(ask: Ask, scene: d
     served = ask("GET", "/openapi.json")
     assert served == json.loads(json.dumps(document()))
     jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **served["components"]})
+
+
+def test_every_route_under_the_api_stands_in_the_document() -> None:
+    told = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
+    served = {
+        (rule.method, rule.path.removeprefix(ROOT).replace(":path}", "}"))
+        for rule in RULES
+        if rule.path.startswith("/api/") and rule.method != "OPTIONS"
+    }
+    assert told == served
+    ids = [entry["operationId"] for methods in document()["paths"].values() for entry in methods.values()]
+    assert len(ids) == len(set(ids))
+    assert all(entry["summary"] for methods in document()["paths"].values() for entry in methods.values())
 
 
 def test_a_list_is_read_page_by_page_and_each_call_comes_once(

@@ -124,6 +124,7 @@ WRONG: list[tuple[Any, str]] = [
     ([{"listing_id": 1, "type": "view", "user_agent": "a\x00b"}], "events[0].user_agent: value error, there is a NUL"),
     ([{"listing_id": 1, "type": "view"}] * 1001, "1001 events; at most 1000 a request"),
     ({"listing_id": 1, "type": "view", "token": 7}, "token must be a text"),
+    ({"listing_id": 1, "type": "view", "idempotency_key": 7}, "idempotency_key must be a text"),
     ({"listing_id": 1, "type": "view", "idempotency_key": ""}, "an idempotency key has 1 to 200"),
 ]
 

@@ -17,7 +17,8 @@ T = TypeVar("T")
 FROM_AFAR = (
     "queue size", "queue monitor", "queue show", "queue cancel", "queue failed", "queue retry", "queue forget", "queue flush",
     "queue prune", "queue pause", "queue resume", "queue clear", "queue restart", "schedule list", "schedule history",
-    "schedule trigger", "schedule pause", "schedule resume", "report", "doctor",
+    "schedule trigger", "schedule pause", "schedule resume", "report", "doctor", "queue workflow list", "queue workflow show",
+    "queue workflow cancel", "queue workflow retry",
 )  # fmt: skip
 """The commands that work with --url."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
-from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from email.utils import parseaddr
@@ -26,7 +26,7 @@ NO_SUCH_MAILBOX = re.compile(r"55[013] (5\.1\.|(?!5\.\d))")
 or none. 5.2.x is a full mailbox, 5.7.x a policy, and both may change."""
 
 
-class AddressHeader(UnstructuredHeader):
+class AddressHeader(UnstructuredHeader, BaseHeader):
     """A header that holds an address of the web, as it is: of one longer than a line encoded words would be made, which no mail
     program reads there."""
 

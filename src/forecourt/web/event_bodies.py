@@ -53,32 +53,45 @@ class GivenEvent(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a request holds."""
+    """What a request holds, not looked at any further; `unread` says why nothing of it could be read."""
 
-    events: Sequence[GivenEvent]
+    given: Any = None
     token: str | None = None
     key: str | None = None
+    unread: str = ""
 
 
 _EVENTS = TypeAdapter(list[GivenEvent])
 
 
 def read(body: bytes, kind: str) -> Body:
-    """The events of a body of this Content-Type. Raises HTTPException 422, which names the first field that will not do."""
-    given = _form(body) if kind.startswith("application/x-www-form-urlencoded") else _json(body)
-    token = key = None
-    if isinstance(given, dict) and "listing_id" not in given:
-        token, key = _text(given, "token"), _text(given, "idempotency_key")
-        given = given.get("events")
-    elif isinstance(given, dict):
-        token, key = _text(given, "token"), _text(given, "idempotency_key")
-        given = [{name: value for name, value in given.items() if name not in ("token", "idempotency_key")}]
-    if not isinstance(given, list) or not given:
+    """The body of a request of this Content-Type."""
+    if kind.startswith("application/x-www-form-urlencoded"):
+        given: Any = dict(parse_qsl(body.decode(errors="replace"), errors="replace"))
+    else:
+        try:
+            given = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            return Body(unread=f"the body is not JSON: {error}")
+    if not isinstance(given, dict):
+        return Body(given)
+    token, key = given.pop("token", None), given.pop("idempotency_key", None)
+    for name, value in (("token", token), ("idempotency_key", key)):
+        if value is not None and not isinstance(value, str):
+            return Body(unread=f"{name} must be a text")
+    return Body([given] if "listing_id" in given else given.get("events"), token, key)
+
+
+def events_of(body: Body) -> Sequence[GivenEvent]:
+    """Its events. Raises HTTPException 422, which names the first field that will not do."""
+    if body.unread:
+        raise HTTPException(422, body.unread)
+    if not isinstance(body.given, list) or not body.given:
         raise HTTPException(422, 'there are no events: send {"listing_id": 42, "type": "view"}, or a list of such')
-    if len(given) > MOST_EVENTS:
-        raise HTTPException(422, f"{len(given)} events; at most {MOST_EVENTS} a request")
+    if len(body.given) > MOST_EVENTS:
+        raise HTTPException(422, f"{len(body.given)} events; at most {MOST_EVENTS} a request")
     try:
-        return Body(_EVENTS.validate_python(given), token, checked_key(key))
+        return _EVENTS.validate_python(body.given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = f"events[{first['loc'][0]}]" + "".join(f".{part}" for part in first["loc"][1:2])
@@ -90,21 +103,3 @@ def checked_key(key: str | None) -> str | None:
     if key is not None and not (1 <= len(key) <= 200 and key.isprintable()):
         raise HTTPException(422, "an idempotency key has 1 to 200 printable characters, such as a UUID")
     return key
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise HTTPException(422, f"the body is not JSON: {error}") from None
-
-
-def _form(body: bytes) -> dict[str, Any]:
-    return dict(parse_qsl(body.decode(errors="replace"), errors="replace"))
-
-
-def _text(given: dict[str, Any], name: str) -> str | None:
-    value = given.get(name)
-    if value is not None and not isinstance(value, str):
-        raise HTTPException(422, f"{name} must be a text")
-    return value

@@ -1,6 +1,7 @@
 """`POST /api/v1/events`: what visitors do, sent by a site's server, or by its pages (`fetch`, `navigator.sendBeacon`)."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -9,14 +10,18 @@ from starlette.responses import Response
 
 from forecourt.marketplace.events import Event
 from forecourt.marketplace.events import Request as Recorded
+from forecourt.settings import settings
 from forecourt.web import answers, bearer, event_bodies, origins
 from forecourt.web.access import at_hand, identify
 from forecourt.web.event_bodies import Body, GivenEvent
 from forecourt.web.event_intake import EventIntake
+from forecourt.web.guard import foreign
 from forecourt.web.people import Role, Scope
 from forecourt.web.visitor_rate import VisitorRate
 
 PATH = "/api/v1/events"
+REALM = 'Bearer realm="forecourt"'
+BEARER = {"WWW-Authenticate": REALM}
 PURPOSES = ("sec-purpose", "purpose", "x-moz")
 
 
@@ -31,8 +36,12 @@ class Events:
         """Record the events that a request holds, and say what became of them, once they are committed."""
         allowed = origins.allowing(request.headers)
         try:
+            shown = bearer.shown(request.headers)
+            sender = None if shown is None else await _sender(request, shown)
             body = event_bodies.read(await _whole(request), request.headers.get("content-type", ""))
-            return await self._recorded(request, body, await _sender(request, body.token), allowed)
+            if sender is None:
+                sender = await _sender(request, body.token)
+            return await self._recorded(request, body, sender, allowed)
         except HTTPException as refusal:  # a page's script reads why only when it is let
             raise HTTPException(refusal.status_code, refusal.detail, {**(refusal.headers or {}), **allowed}) from None
 
@@ -41,7 +50,8 @@ class Events:
         return Response(headers=origins.preflight(request.headers))
 
     async def _recorded(self, request: Request, body: Body, sender: str, allowed: dict[str, str]) -> Response:
-        events = [_event(given, request, position) for position, given in enumerate(body.events)]
+        given = event_bodies.events_of(body)
+        events = [_event(each, request, position) for position, each in enumerate(given)]
         kept = [event for event in events if not self._rate.over(event)]
         if not kept:
             raise HTTPException(429, "this visitor sends too many events", {"Retry-After": "60"})
@@ -72,22 +82,20 @@ def _of(request: Request) -> dict[str, str | None]:
 
 
 async def _sender(request: Request, token: str | None) -> str:
-    """Who sends, by the token in the header or, of a beacon, in the body. A cookie counts for nothing: it comes along with whatever
-    a page sends, and says who looks at it. Raises SignIn and HTTPException."""
-    headers = [(name, value) for name, value in request.scope["headers"] if name != b"cookie"]
-    if token is not None and bearer.shown(request.headers) is None:
+    """Who sends, by their token. A cookie counts for nothing: it comes along with whatever a page sends, and says who looks at it.
+    Without a token only a page of this server's own may, where nobody is asked who they are. Raises SignIn and HTTPException."""
+    if token is None and (why := foreign(request.headers, urlsplit(settings().base_url).netloc)):
+        raise HTTPException(401, f"{why}, and there is no token: forecourt web token add NAME --scope events", BEARER)
+    headers = [(name, value) for name, value in request.scope["headers"] if name not in (b"cookie", b"authorization")]
+    if token is not None:
         headers.append((b"authorization", f"Bearer {token}".encode("latin-1", "replace")))
     bare = Request({**request.scope, "headers": headers})
     person = at_hand(bare)
     if person is None:
         person = await run_in_threadpool(identify, bare)
     if not person.may(Role.OPERATOR, Scope.EVENTS):
-        insufficient = f'Bearer realm="forecourt", error="insufficient_scope", scope="{Scope.EVENTS}"'
-        raise HTTPException(
-            403,
-            f"{person.name} may not send events: its token needs the scope events",
-            {"WWW-Authenticate": insufficient},
-        )
+        words = f"{person.name} may not send events: its token needs the scope events"
+        raise HTTPException(403, words, {"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="events"'})
     return person.name or ""
 
 

@@ -6,9 +6,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from forecourt.version import __version__
+from forecourt.web.api import intake
 from forecourt.web.api.operation import ROOT, Operation, shape
 from forecourt.web.api.table import OPERATIONS
 from forecourt.web.people import ROLE_OF_SCOPE
+from forecourt.web.routes import Rule
 
 PROBLEM = {
     "type": "object",
@@ -46,6 +48,10 @@ def document() -> dict[str, Any]:
     for operation in OPERATIONS:
         entry = _entry(operation, found[operation.id, "serialization"])
         paths.setdefault(operation.path, {})[operation.method.lower()] = entry
+    for rule in _others():
+        path, told = intake.entry(rule)
+        told["responses"] |= {"4XX": REFUSED, "503": REFUSED}
+        paths.setdefault(path, {})[rule.method.lower()] = told
     return {
         "openapi": "3.1.0",
         "info": {
@@ -62,6 +68,18 @@ def document() -> dict[str, Any]:
         },
         "security": [{"token": []}],
     }
+
+
+def _others() -> list[Rule]:
+    """The routes under the API that are no operations of its table. What a browser asks before it sends is left out."""
+    from forecourt.web.table import RULES  # which has the route of this document
+
+    known = {(operation.method, operation.route) for operation in OPERATIONS}
+    return [
+        rule
+        for rule in RULES
+        if rule.path.startswith(f"{ROOT}/") and rule.method != "OPTIONS" and (rule.method, rule.path) not in known
+    ]
 
 
 def _entry(operation: Operation, result: dict[str, Any]) -> dict[str, Any]:

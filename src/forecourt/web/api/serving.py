@@ -37,6 +37,7 @@ def rules() -> tuple[Rule, ...]:
 
 
 def _document(_: Request) -> Response:
+    """This document."""
     return JSONResponse(document(), headers={"Cache-Control": "no-store"})
 
 

@@ -1,6 +1,6 @@
 """Every operation of the API, in one table."""
 
-from forecourt.web.api import calls, failures, fleet, house, night, queues, schedule, stored
+from forecourt.web.api import calls, failures, fleet, house, night, queues, schedule, stored, workflows
 from forecourt.web.api.operation import Operation
 from forecourt.web.people import Role
 
@@ -25,6 +25,10 @@ OPERATIONS = (
     Operation("POST", "/failures/retry-matching", failures.retry_matching, Role.OPERATOR),
     Operation("POST", "/failures/forget", failures.forget, Role.ADMIN),
     Operation("POST", "/failures/forget-matching", failures.forget_matching, Role.ADMIN),
+    Operation("GET", "/workflows", workflows.latest, Role.VIEWER),
+    Operation("GET", "/workflows/{id}", workflows.show, Role.VIEWER),
+    Operation("POST", "/workflows/cancel", workflows.cancel, Role.OPERATOR),
+    Operation("POST", "/workflows/retry", workflows.retry, Role.OPERATOR),
     Operation("GET", "/workers", fleet.workers, Role.VIEWER),
     Operation("POST", "/workers/restart", fleet.restart, Role.OPERATOR),
     Operation("GET", "/performance", fleet.timings, Role.VIEWER),

@@ -142,7 +142,7 @@ DECLARE
     again_after interval := make_interval(mins => public.business_setting('view_minutes', '30')::integer);
     previews    boolean  := public.business_setting('previews_count', 'no') = 'yes';
     programs    text[]   := ARRAY(
-        SELECT '%' || regexp_replace(part, '([%_\])', '\\1', 'g') || '%'
+        SELECT '%' || regexp_replace(part, '([%_\\])', '\\\1', 'g') || '%'
         FROM string_to_table(nullif(public.business_setting('programs', 'none'), 'none'), ',') AS part
     );
     today       bytea    := public.visitor_salt();

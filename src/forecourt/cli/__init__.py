@@ -29,6 +29,10 @@ COMMANDS = {
     "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),
     "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
+    "migrate-from": (
+        "forecourt.cli.migrating:migrate_from",
+        "What waits in another system's queue is dispatched here: laravel, celery.",
+    ),
     "deploy": ("forecourt.cli.deploy:deploy", "Files for what runs it: supervisor, systemd, docker, kubernetes, …"),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }

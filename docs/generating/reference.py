@@ -1,12 +1,16 @@
-"""Writes docs/reference from the code: every command with its options, and every setting. `make reference` runs it."""
+"""Writes docs/reference from the code: every command with its options, every setting, and the licence of everything that an
+installation brings. `make reference` runs it."""
 
 import ast
 import inspect
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib.metadata import metadata, requires
 from pathlib import Path
 
 import click
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from forecourt import settings as module
 from forecourt.cli import forecourt
@@ -15,6 +19,13 @@ from forecourt.settings import PREFIX, Settings
 FOLDER = Path(__file__).parent.parent / "reference"
 
 WRITTEN = "<!-- Written from the code by `make reference`. -->\n"
+
+LICENCES = """# Licences
+
+What an installation on Linux brings, and under which licence, as the packages say.
+[Why each is there](../decisions/dependencies.md).
+
+"""
 
 
 def commands() -> str:
@@ -89,7 +100,33 @@ def _escaped(text: str) -> str:
     return text.replace("<", "&lt;").replace("*", "&#42;")
 
 
-PAGES = {"commands.md": commands, "settings.md": settings}
+def licences() -> str:
+    """Everything that `pip install forecourt` brings, whoever asked for it."""
+    rows = []
+    for name in sorted(_brought("forecourt", set()) - {"forecourt"}):
+        told = metadata(name)
+        said = told.get("License-Expression") or _classified(told.get_all("Classifier") or []) or told.get("License")
+        rows.append(f"| {name} | {(said or 'see the package').splitlines()[0]} |")
+    return f"{WRITTEN}{LICENCES}| package | licence |\n| --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+def _brought(name: str, known: set[str]) -> set[str]:
+    for text in requires(name) or []:
+        wanted = Requirement(text)
+        extras = {"", "binary"} if name == "psycopg" else {""}
+        needed = wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras)
+        if needed and (found := canonicalize_name(wanted.name)) not in known:
+            known.add(found)
+            _brought(found, known)
+    return known
+
+
+def _classified(classifiers: list[str]) -> str | None:
+    found = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License ::")]
+    return ", ".join(found) or None
+
+
+PAGES = {"commands.md": commands, "settings.md": settings, "licences.md": licences}
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)

@@ -34,6 +34,10 @@ COMMANDS = {
         "What waits in another system's queue is dispatched here: laravel, celery.",
     ),
     "deploy": ("forecourt.cli.deploy:deploy", "Files for what runs it: supervisor, systemd, docker, kubernetes, …"),
+    "completion": (
+        "forecourt.cli.completion:completion",
+        "Completion by the shell: prints its script, or installs it.",
+    ),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }
 
@@ -57,8 +61,17 @@ class LazyGroup(Commands):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
+def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from forecourt.version import __version__, commit
+
+        built_from = commit()
+        click.echo(f"forecourt {__version__}" + (f" ({built_from})" if built_from else ""))
+        context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="forecourt")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show it.")
 def forecourt() -> None:
     """The night shift of a car marketplace: schedule, queue and workers on PostgreSQL."""
 

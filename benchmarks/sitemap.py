@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from gzip import GzipFile, decompress
 from hashlib import sha256
 from html import escape
 from itertools import islice
@@ -99,16 +100,16 @@ def _generated(folder: Path, urls: int) -> float:
     entries = _made(settings().base_url, urls)
     for shard in range(-(-(urls + 1) // A_SHARD)):
         temporary = folder / "writing"
-        with temporary.open("wb") as out:
+        with temporary.open("wb") as file, GzipFile("", "wb", 6, file, mtime=0) as out:
             out.write(HEAD)
             left = A_SHARD - (shard == 0)  # ids begin with 1, and a shard ends before an id
             while left and (joined := list(islice(entries, min(left, 1_000)))):
                 out.write("".join(joined).encode())
                 left -= len(joined)
             out.write(b"</urlset>\n")
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.rename(folder / f"sitemap-listings-{shard + 1:04}.xml")
+            out.close()
+            os.fsync(file.fileno())
+        temporary.rename(folder / f"sitemap-listings-{shard + 1:04}.xml.gz")
     return time.perf_counter() - begun
 
 
@@ -130,7 +131,8 @@ def _entries(folder: Path) -> tuple[int, str]:
     """How many listings the files of a folder name, and a digest of their entries in order."""
     count, digest = 0, sha256()
     for path in sorted(folder.iterdir()):
-        for line in path.read_bytes().splitlines():
+        packed = path.read_bytes()
+        for line in (decompress(packed) if path.suffix == ".gz" else packed).splitlines():
             if b"/car-listings/" in line:
                 count += 1
                 digest.update(line)

@@ -115,6 +115,15 @@ def _create(server_url: str, name: str, template: str = "template0") -> None:
         )
 
 
+@pytest.fixture(scope="session")
+def web_address() -> Iterator[str]:
+    """One web server for a whole run. It looks at whichever database and application the settings name when it is asked."""
+    from serving import served
+
+    with served() as opened:
+        yield opened
+
+
 @pytest.fixture
 def looking(database: str) -> Iterator[Looking]:
     """The test's database with the workshop's table of traces, to look into."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import workshop
 from forecourt import Forecourt, Timetable
-from forecourt.schedule.hooking import Run
+from forecourt.schedule.hook_runner import Run
 from workshop import leave
 
 MONITOR = os.environ.get("NIGHTWATCH_MONITOR", "http://127.0.0.1:9")

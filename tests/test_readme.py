@@ -60,5 +60,10 @@ def test_the_page_on_jobs_is_one_program_that_runs(looking: Looking, monkeypatch
     finally:
         registry._jobs.clear()
         registry._jobs.update(known)
-    assert looking.rows("SELECT job, count(*) FROM forecourt.ready GROUP BY job") == [("fetch_history", 4)]
+    entered = looking.rows("SELECT job, count(*) FROM forecourt.ready GROUP BY job ORDER BY job")
+    assert entered == [("fetch_history", 4), ("measure", 3)]
+    assert looking.rows("SELECT plan ->> 'job', awaits FROM forecourt.steps ORDER BY step")[2:] == [
+        ("compare", 2),
+        ("say_done_once", 1),
+    ]
     assert looking.rows("SELECT name, total FROM forecourt.batches") == [("import", 3)]

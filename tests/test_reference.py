@@ -12,8 +12,9 @@ from fleet import Process
 from forecourt.cli import forecourt
 from forecourt.database import engine, in_transaction_of
 from forecourt.marketplace.app import app
+from forecourt.marketplace.business import DEFAULTS
 from forecourt.schedule.clock import Clock
-from forecourt.store import ticks
+from forecourt.store import tick_history
 
 PART_7 = {
     "Expire Sponsored | Daily | 00:01": ("expire_sponsored_listings", "Daily at 00:01", "1 0 * * *"),
@@ -97,7 +98,8 @@ def test_part_5_every_option_of_queue_work_exists_here(option: str) -> None:
 
 def test_part_2_the_archive_keeps_180_days_unless_told_otherwise() -> None:
     assert "180" in CliRunner().invoke(forecourt, ["analytics", "archive", "--help"]).output
-    assert app.timetable["archive_old_analytics"].args == {"days": 180}
+    assert app.timetable["archive_old_analytics"].args == {}
+    assert DEFAULTS.archive_days == 180
 
 
 def test_part_2_the_archive_asks_before_it_deletes_and_refuses_without_a_terminal(session: Session) -> None:
@@ -123,7 +125,7 @@ def test_part_6_the_heartbeat_comes_every_minute(session: Session) -> None:
     clock = Clock(app.timetable, engine(), environment="local")
     clock.begin(datetime(2026, 11, 23, 10, 0, tzinfo=UTC))
     clock.run_once(datetime(2026, 11, 23, 10, 1, tzinfo=UTC))
-    [tick] = ticks.history(in_transaction_of(session), task="heartbeat")
+    [tick] = tick_history.history(in_transaction_of(session), task="heartbeat")
     assert (tick.status, tick.due_at) == ("enqueued", datetime(2026, 11, 23, 10, 1, tzinfo=UTC))
 
 

@@ -198,6 +198,23 @@ def echo(value: int) -> int:
     return value
 
 
+@job
+def add_up(a: int, b: int) -> int:
+    return a + b
+
+
+@job(tries=5, backoff=0)
+def transact_and_return(call: str, value: int, *, session: Session) -> int:
+    """Leaves a trace in its transaction, and takes a little while."""
+    transact.function(call, 0.01, session=session)
+    return value
+
+
+@job(tries=1)
+def wait_for_another() -> None:
+    echo.dispatch(value=1).result()
+
+
 @job(retry_until=1.0, backoff=0.2)
 def retry_for_a_second(call: str) -> None:
     leave(call)

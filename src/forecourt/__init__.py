@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from forecourt.app import Forecourt
+    from forecourt.jobs.awaiting import CallCancelled, CallDiscarded, CallFailed
     from forecourt.jobs.backoff import exponential
     from forecourt.jobs.batch import add_to_batch, batch
     from forecourt.jobs.chain import chain
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from forecourt.jobs.middleware import Middleware, use
     from forecourt.jobs.outcome import Discard, Release
     from forecourt.jobs.progress import report
+    from forecourt.jobs.workflow import Workflow
     from forecourt.schedule.timetable import Timetable
 
 _HOMES = {
     "Call": "forecourt.jobs.dispatch",
+    "CallCancelled": "forecourt.jobs.awaiting",
+    "CallDiscarded": "forecourt.jobs.awaiting",
+    "CallFailed": "forecourt.jobs.awaiting",
     "Discard": "forecourt.jobs.outcome",
     "Forecourt": "forecourt.app",
     "Job": "forecourt.jobs.job",
@@ -32,6 +37,7 @@ _HOMES = {
     "Release": "forecourt.jobs.outcome",
     "Session": "sqlalchemy.orm",
     "Timetable": "forecourt.schedule.timetable",
+    "Workflow": "forecourt.jobs.workflow",
     "add_to_batch": "forecourt.jobs.batch",
     "at_most": "forecourt.jobs.limits",
     "batch": "forecourt.jobs.batch",
@@ -45,6 +51,9 @@ _HOMES = {
 
 __all__ = [
     "Call",
+    "CallCancelled",
+    "CallDiscarded",
+    "CallFailed",
     "Discard",
     "Forecourt",
     "Job",
@@ -52,6 +61,7 @@ __all__ = [
     "Release",
     "Session",
     "Timetable",
+    "Workflow",
     "__version__",
     "add_to_batch",
     "at_most",

@@ -8,9 +8,11 @@ import orjson
 from forecourt.jobs.application import load as load_by_name
 from forecourt.jobs.job import Job, registry
 from forecourt.operations import bulk as bulk  # whose jobs every worker knows
-from forecourt.schedule import hooking
+from forecourt.schedule import hook_runner
+from forecourt.schedule.stored import merged
 from forecourt.schedule.timetable import Timetable
 from forecourt.settings import settings
+from forecourt.store import stored_tasks
 from forecourt.store.definitions import declare
 from forecourt.workers.options import WorkOptions
 
@@ -29,12 +31,16 @@ class Forecourt:
         self.timetable.check()
         self.queues = queues or WorkOptions().queues
         """The queues that a worker serves unless told otherwise, the most urgent first."""
-        hooking.serve(self.timetable)
+        hook_runner.serve(self.timetable)
 
     @property
     def jobs(self) -> Mapping[str, Job[..., Any]]:
         """Every job that this process has imported, by name."""
         return registry
+
+    def schedule(self, tx: Any) -> Timetable:
+        """The timetable with the tasks that were added while it ran."""
+        return merged(self.timetable, stored_tasks.every(tx), self.jobs)
 
     @property
     def has_marketplace(self) -> bool:

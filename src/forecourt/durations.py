@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from forecourt.language import gettext as _
+
 LONGEST = 100 * 365.25 * 86400.0
 """Seconds: a hundred years. No wait is meant to be longer, and much longer ones no calendar can express."""
 
@@ -9,18 +11,20 @@ LONGEST = 100 * 365.25 * 86400.0
 def duration(seconds: float) -> str:
     """A length of time in its two largest units."""
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return _("%(count)s ms", count=f"{seconds * 1000:.0f}")
     if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+        return _("%(count)s s", count=f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
     minutes, hours, days = int(seconds // 60), int(seconds // 3600), int(seconds // 86400)
     if days:
-        return f"{days} d {hours % 24} h"
+        return _("%(days)s d %(hours)s h", days=days, hours=hours % 24)
     if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min"
+        return _("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes % 60)
+    return _("%(minutes)s min", minutes=minutes)
 
 
 def relative(instant: datetime, now: datetime | None = None) -> str:
     """ "in 3 h 20 min", "2 d ago"."""
     seconds = (instant - (now or datetime.now(UTC))).total_seconds()
-    return f"in {duration(seconds)}" if seconds > 0 else f"{duration(-seconds)} ago"
+    if seconds > 0:
+        return _("in %(time)s", time=duration(seconds))
+    return _("%(time)s ago", time=duration(-seconds))

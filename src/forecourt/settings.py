@@ -4,13 +4,16 @@ They are read by hand because every command reads them: the libraries for that t
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
+
+from forecourt import bucket_address
+from forecourt.bucket_address import BucketAddress
 
 PREFIX = "FORECOURT_"
 VAR = f"{PREFIX}VAR"
@@ -39,11 +42,26 @@ class Settings:
     folder, the nearest upwards with a .env, a pyproject.toml or a private database; outside of any project it is `forecourt` in
     the user's data folder, ~/.local/share."""
 
+    storage_url: BucketAddress | None = None
+    """A bucket that speaks S3, for photos, archive and sitemap, so that several servers share them without a shared folder:
+    s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name. Without it they lie under `var`."""
+
     timezone: str = "UTC"
     """The IANA zone in which the timetable is written and in which a business day begins and ends."""
 
     base_url: str = "http://localhost:8000"
     """The marketplace's public address: sitemap entries and links in mails start with it. No trailing slash."""
+
+    languages: tuple[tuple[str, str], ...] = ()
+    """The languages that every page of the marketplace exists in, each with what its addresses go on with: `en,ar=/ar`. The first
+    is for whoever speaks none of them. Empty: there is one version of each page."""
+
+    photos_url: str | None = None
+    """Where the front end serves photos: this address, a slash and a key. Without it the sitemap names no photos."""
+
+    indexnow_key: str | None = None
+    """The key by which search engines that speak IndexNow know that it is us who tell them what changed. Without it they are told
+    nothing."""
 
     app: str = "forecourt.marketplace.app:app"
     """module:attribute of the Forecourt application that workers, clock and commands load."""
@@ -61,8 +79,8 @@ class Settings:
     mail_from: str = "Forecourt <no-reply@localhost>"
     """The sender of every mail."""
 
-    quiet_hours: tuple[time, time] | None = None
-    """From and until when no mail is sent, by the clocks of its reader: 22:00-08:00. What was due then is sent at the end."""
+    mail_templates: Path | None = None
+    """A folder with mail templates of one's own, which go before those of the same name that come with Forecourt."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -79,17 +97,17 @@ class Settings:
 
     @property
     def storage(self) -> Path:
-        """Where photos and spooled uploads lie."""
+        """Where photos and spooled uploads lie, unless they lie in a bucket."""
         return self.var / "storage"
 
     @property
     def public(self) -> Path:
-        """What the web server may serve as it is: the sitemap."""
+        """What the web server may serve as it is, the sitemap, unless it lies in a bucket."""
         return self.var / "public"
 
     @property
     def archive(self) -> Path:
-        """Where archived analytics lie, as Parquet."""
+        """Where archived analytics lie, as Parquet, unless they lie in a bucket."""
         return self.var / "archive"
 
     @property
@@ -186,14 +204,28 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _hours(text: str) -> tuple[time, time]:
-    try:
-        begin, end = (time.fromisoformat(part.strip()) for part in text.split("-"))
-    except ValueError:
-        begin = end = time()
-    if begin == end or begin.tzinfo or end.tzinfo:
-        raise ValueError(f"expected two times of the day such as 22:00-08:00, not {text!r}")
-    return begin, end
+def _languages(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in text.split(","):
+        code, _, prefix = part.strip().partition("=")
+        if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]{2,4})?", code) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix):
+            raise ValueError(f"expected languages and what their addresses go on with, such as en,ar=/ar, not {text!r}")
+        found.append((code, prefix))
+    if len(dict(found)) < len(found) or len({prefix for _, prefix in found}) < len(found):
+        raise ValueError(f"two languages of {text!r} have one code, or one address")
+    return tuple(found)
+
+
+def _indexnow_key(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{8,128}", text):
+        raise ValueError("expected 8 to 128 of a-z, 0-9 and -")
+    return text
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError(f"{text!r} is not a folder")
+    return Path(text).absolute()
 
 
 def _port(text: str) -> int:
@@ -214,9 +246,13 @@ def _one_of(*words: str) -> Callable[[str], str]:
 READERS: Mapping[str, Callable[[str], Any]] = {
     "pooled": _truth,
     "var": Path,
+    "storage_url": bucket_address.read,
     "timezone": _zone,
     "base_url": _absolute_url,
-    "quiet_hours": _hours,
+    "languages": _languages,
+    "photos_url": _absolute_url,
+    "indexnow_key": _indexnow_key,
+    "mail_templates": _folder,
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,

@@ -9,7 +9,6 @@ import psycopg
 import pytest
 
 from scene import set_scene
-from serving import served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -27,26 +26,30 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def house(database: str) -> Iterator[str]:
+def house(database: str, web_address: str) -> str:
     """The address of a server in the middle of a night."""
     with psycopg.connect(database) as tx:
         set_scene(tx)
-    with served() as address:
-        yield address
+    return web_address
 
 
 @pytest.fixture
 def looking_at(chromium: Any, house: str) -> Callable[..., Any]:
-    """Opens pages: `with looking_at(width=360, dark=True) as page`. At the end of the block nothing may have gone wrong in it."""
+    """Opens pages: `with looking_at(width=360, dark=True) as page`. At the end of the block nothing may have gone wrong in it.
+
+    `page.emulate_media` and `page.set_viewport_size` look at the same page by another light and at another width, which costs
+    less than to open it again.
+    """
 
     @contextmanager
-    def look(*, width: int = 1280, dark: bool = False, script: bool = True) -> Iterator[Any]:
+    def look(*, width: int = 1280, dark: bool = False, script: bool = True, language: str = "en") -> Iterator[Any]:
         context = chromium.new_context(
             viewport={"width": width, "height": 800},
             color_scheme="dark" if dark else "light",
             java_script_enabled=script,
             is_mobile=width < 500,
             base_url=house,
+            locale=language,
         )
         said: list[str] = []
         page = context.new_page()

@@ -84,6 +84,7 @@ def test_list_tells_every_task_in_words_and_in_figures(run: Run, looking: Lookin
         "task": "close_books",
         "job": "leave_trace",
         "description": "Closes the day",
+        "stored": False,
         "sentence": "Daily at 02:00",
         "cron": "0 2 * * *",
         "repeat_seconds": None,
@@ -115,6 +116,19 @@ def test_list_shows_people_the_same_one_line_a_task(run: Run, looking: Looking) 
         "failed 23 h 30 min ago: ValueError: two lines",
     ]
     assert [line for line in lines if line.startswith("collect_dues") and line.endswith("never ran")]
+
+
+def test_explain_says_for_each_due_time_what_the_clock_will_look_at(run: Run, looking: Looking) -> None:
+    Hands(looking, NOON)
+    found = as_json(run("explain", "close_books", "--count", "2", "--json"))
+    assert [one["at"] for one in found] == ["2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z"]
+    assert found[0]["verdict"] == "will be enqueued and wait"
+    result = run("explain", "close_books", "--at", "2026-11-23T11:00+00:00")
+    assert "Mon 2026-11-23 13:00:00 EET, 1 h 0 min ago: is not due" in result.stdout
+    assert "✕ frequency" in result.stdout
+    assert "Tue 2026-11-24 02:00:00 EET, in 12 h 0 min: will be enqueued and wait" in result.stdout
+    assert "✕ queue" in result.stdout
+    assert run("explain", "close_book").exit_code == 5
 
 
 def test_list_shows_the_next_due_times_in_the_zone_that_was_asked_for(run: Run, looking: Looking) -> None:

@@ -52,6 +52,7 @@ def test_help_says_what_it_has_to_say_to_the_end() -> None:
         ["trash"],
         ["placements"],
         ["notices"],
+        ["settings"],
     ):
         assert CliRunner().invoke(forecourt, [*group, "--help"]).stdout.count("...") == 1, "in the line of usage"
 

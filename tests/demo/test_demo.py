@@ -174,7 +174,11 @@ def test_a_small_night_goes_as_promised_and_its_report_is_true(looking: Looking)
     assert f"slot {before[0]} is killed with SIGKILL" in story
 
     mails = list(settings().outbox.glob("*.eml"))
-    assert len(mails) == looking.one("SELECT count(*) FROM notifications WHERE mail_status = 'filed'") > 0
+    assert (
+        len(mails)
+        == looking.one("SELECT count(DISTINCT message_id) FROM notifications WHERE mail_status = 'filed'")
+        > 0
+    )
     archived = sum(looking.rows("SELECT rows FROM analytics_archives"), ())
     assert next(place.figures for place in report.places if place.what == "archive").startswith(
         f"{sum(archived)} events"

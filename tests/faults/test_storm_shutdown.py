@@ -11,12 +11,13 @@ from fleet import Looking, Process, running, wait_until
 
 
 def test_a_long_c_call_is_killed_and_given_back_and_a_batch_may_finish(looking: Looking, tmp_path: Path) -> None:
-    mischief.wait_together.dispatch_many([{"n": n, "folder": str(tmp_path)} for n in range(30)])
     mischief.compute_in_c.dispatch(folder=str(tmp_path))
     process = Process(
         "queue", "work", "--processes", "2", "--shutdown-timeout", "2", "--sleep", "0.2", app="faults.mischief:app"
     )
-    wait_until(lambda: (tmp_path / "together").exists() and (tmp_path / "computing").exists())
+    wait_until((tmp_path / "computing").exists)
+    mischief.wait_together.dispatch_many([{"n": n, "folder": str(tmp_path)} for n in range(30)])  # to the other slot
+    wait_until((tmp_path / "together").exists)
     process.signal(signal.SIGTERM)
     wait_until(lambda: "stopping" in process.said())
     (tmp_path / "go").touch()

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from traffic import DAY, event, events, midday, now, stats, views
 
 from forecourt.database import engine
-from forecourt.marketplace import archive
+from forecourt.marketplace import archive, folder
 from forecourt.marketplace.analytics import aggregate_daily_analytics
 from forecourt.marketplace.archive import ArchiveError, archive_old_analytics, plan
 from forecourt.marketplace.partitions import partitions
@@ -219,7 +219,7 @@ def test_a_file_that_does_not_read_back_right_drops_nothing(
         accident(target)
 
     with monkeypatch.context() as disk:
-        disk.setattr(archive, "publish", publish_badly)
+        disk.setattr(folder, "publish", publish_badly)
         with pytest.raises((ArchiveError, OSError, pa.ArrowException)):
             archive_old_analytics()
     assert events(session) == 8

@@ -123,7 +123,7 @@ def test_notices_are_listed_with_what_became_of_their_mails(session: Session) ->
 
 def test_every_mail_can_be_looked_at_in_both_languages(database: str, tmp_path: Path) -> None:
     run("notices", "preview", "--to", tmp_path / "mails")
-    kinds = {"low_wallet_balance", "photos_refused", "sponsorship_expired"}
+    kinds = {"low_wallet_balance", "photos_refused", "sponsorship_ending", "sponsorship_expired", "digest"}
     expected = {f"{kind}.{language}.{form}" for kind in kinds for language in ("en", "ar") for form in ("html", "txt")}
     assert {path.name for path in (tmp_path / "mails").iterdir()} == expected
     assert "Kia Rio" in run("notices", "preview", "--kind", "photos_refused", "--language", "en").stdout

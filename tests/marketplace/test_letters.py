@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from jinja2 import UndefinedError
 from lxml import html
 
 from forecourt.marketplace import letters
+from forecourt.marketplace.charts import bars
 from forecourt.marketplace.letters import DIRECTIONAL_CONTROLS, Letter, Reader
 from forecourt.settings import settings
 
@@ -21,6 +22,15 @@ FACTS: dict[str, dict[str, letters.Fact]] = {
         "title": "Kia Rio 2019 — دمشق 123456",
         "sponsored_until": datetime(2026, 11, 23, 21, 1, tzinfo=UTC),
         "views": 1234,
+        "brought_views": 1234,
+        "brought_contacts": 7,
+        "first_day": date(2026, 11, 22),
+        "last_day": date(2026, 11, 23),
+        "views_by_day": [1000, 234],
+    },
+    "sponsorship_ending": {
+        "title": "Kia Rio 2019 — دمشق 123456",
+        "sponsored_until": datetime(2026, 11, 23, 21, 1, tzinfo=UTC),
     },
     "low_wallet_balance": {
         "provider": "Al Wadi",
@@ -29,6 +39,7 @@ FACTS: dict[str, dict[str, letters.Fact]] = {
         "threshold": Decimal("50.00"),
         "since": datetime(2026, 11, 16, 6, 0, tzinfo=UTC),
     },
+    "digest": {"lines": [("Wallet is low", "Al Wadi: 12.50"), ("Photos refused", "Kia Rio")], "count": 9, "more": 7},
     "photos_refused": {
         "title": "Kia Rio 2019 — دمشق 123456",
         "total": 10,
@@ -41,6 +52,8 @@ LINK = "https://cars.example/car-listings/%D9%83%D9%8A%D8%A7"
 
 SAID = {
     "sponsorship_expired": ("Kia Rio 2019", "1,234", "12:01"),
+    "sponsorship_ending": ("Kia Rio 2019", "12:01"),
+    "digest": ("Al Wadi: 12.50", "Kia Rio", "7"),
     "low_wallet_balance": ("12.50", "50.00", "Al Wadi"),
     "photos_refused": ("Kia Rio 2019", "4", "7", "10"),
 }
@@ -90,10 +103,18 @@ def test_an_html_letter_declares_language_and_direction_where_mail_clients_keep_
     for element in page.iter("td", "h1", "p"):
         if element.get("align") != "center":
             assert f"text-align:{start};" in (element.get("style") or "")
-    assert not list(page.iter("style", "script", "img", "link"))
+    assert not list(page.iter("script", "link"))
+    [dark] = page.iter("style")
+    assert str(dark.text).strip().startswith("@media (prefers-color-scheme: dark)")
+    assert all(image.get("src") == "cid:views" and image.get("alt") for image in page.iter("img"))
 
 
-@every_letter
+every_letter_with_a_name = pytest.mark.parametrize(
+    ("kind", "language"), [(kind, language) for kind in FACTS if kind != "digest" for language in ("en", "ar")]
+)
+
+
+@every_letter_with_a_name
 def test_what_people_typed_stands_in_bdi_and_its_markup_is_text(kind: str, language: str) -> None:
     field = "provider" if kind == "low_wallet_balance" else "title"
     letter = write(kind, language, **{field: HOSTILE})
@@ -127,7 +148,8 @@ def test_text_isolates_what_people_typed_and_amounts() -> None:
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
-@every_letter
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("kind", ["sponsorship_expired", "low_wallet_balance", "photos_refused"])
 def test_a_long_unbroken_word_widens_no_letter(kind: str, language: str, tmp_path: Path) -> None:
     letter = write(kind, language, **{"provider" if kind == "low_wallet_balance" else "title": "K" * 300})
     script = (
@@ -244,14 +266,56 @@ def test_every_code_of_a_refused_photo_has_its_words_in_both_languages() -> None
     ],
 )
 def test_arabic_counts_in_its_six_forms(views: int, said: str) -> None:
-    letter = write("sponsorship_expired", "ar", views=views)
-    assert f": {said}." in letter.text
+    letter = write("sponsorship_expired", "ar", brought_views=views)
+    assert f": {said}، و" in letter.text
     assert f"<bdi>{said}</bdi>" in letter.html
 
 
 @pytest.mark.parametrize(
     ("views", "said"),
-    [(0, "it has not been seen."), (1, "it has been seen once."), (2, "it has been seen 2 times.")],
+    [(0, "it was seen by nobody and"), (1, "it was seen once and"), (2, "it was seen 2 times and")],
 )
 def test_english_counts_in_its_two_forms_and_says_not_yet_for_none(views: int, said: str) -> None:
-    assert said in write("sponsorship_expired", "en", views=views).text
+    assert said in write("sponsorship_expired", "en", brought_views=views).text
+
+
+@every_letter_with_a_name
+def test_each_notice_is_also_a_line_of_a_digest(kind: str, language: str) -> None:
+    hostile = {"title": HOSTILE, "provider": HOSTILE}
+    label, line = letters.line(kind, reader(language), FACTS[kind] | hostile)
+    assert label
+    assert "alert" in line
+    assert not set("\r\n\x00\x1b\u202e\u2066") & set(line)
+    page = html.fromstring(
+        letters.write("digest", reader(language), FACTS["digest"] | {"lines": [(label, line)]}, link=LINK).html
+    )
+    assert not list(page.iter("script"))
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_the_chart_reads_without_its_picture_and_runs_as_the_language_does(language: str) -> None:
+    letter = write("sponsorship_expired", language, views_by_day=[3, 12, 5])
+    [image] = html.fromstring(letter.html).iter("img")
+    assert re.search("3[,،] 12[,،] 5", image.get("alt") or "")
+    assert re.search("3[,،] 12[,،] 5", letter.text)
+    pictures = [bars([3, 12, 5], mirrored=mirrored) for mirrored in (False, True)]
+    assert letter.pictures == {"views": pictures[language == "ar"]}
+    assert pictures[0] != pictures[1] == bars([5, 12, 3], mirrored=False)
+    quiet = write("sponsorship_expired", language, views_by_day=[0, 0, 0])
+    assert (quiet.pictures, "<img" in quiet.html) == ({}, False)
+
+
+def test_a_template_of_ones_own_goes_before_ours_and_can_extend_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "layout.en.html").write_text(
+        '{% extends "forecourt/layout.en.html" %}{% block footer %}Souq Cars, Damascus{% endblock %}'
+    )
+    (tmp_path / "sponsorship_ending.en.subject.txt").write_text("Ending: {{ title }}")
+    monkeypatch.setenv("FORECOURT_MAIL_TEMPLATES", str(tmp_path))
+    settings.cache_clear()
+    letter = write("sponsorship_ending", "en")
+    assert letter.subject.startswith("Ending: Kia Rio")
+    assert "Souq Cars, Damascus" in letter.html
+    assert "Renew the sponsorship" in letter.html
+    assert "Damascus" not in write("sponsorship_ending", "ar").subject

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from fleet import Looking, Process
 from forecourt.database import engine
 from forecourt.marketplace import photos
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.models import CarListing
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.pictures import BadPhotos
-from forecourt.marketplace.storage import Storage
 from forecourt.marketplace.trash import reap_blobs
 from forecourt.marketplace.uploads import spool
 from forecourt.marketplace.views import increment_views_count
@@ -35,8 +35,8 @@ def picture(colour: str = "teal", size: tuple[int, int] = (64, 48)) -> str:
 DAMAGED = b64encode(b"\xff\xd8\xff" + b"no picture at all").decode()
 
 
-def storage() -> Storage:
-    return Storage(settings().storage)
+def storage() -> Folder:
+    return Folder(settings().storage)
 
 
 def stored(prefix: str = "") -> list[str]:

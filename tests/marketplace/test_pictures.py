@@ -18,8 +18,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageStat
 
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.pictures import BadPicture, process, variants
-from forecourt.marketplace.storage import NotStoredError, Storage
+from forecourt.marketplace.storage import NotStoredError
 from forecourt.marketplace.uploads import MAX_UPLOAD_BYTES, BadUpload
 
 PHOTOS = Path(__file__).parent.parent / "photos"
@@ -600,14 +601,14 @@ def test_a_refusal_is_a_bad_upload_and_survives_the_way_between_processes() -> N
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    storage = Storage(tmp_path / "storage")
+def storage(tmp_path: Path) -> Folder:
+    storage = Folder(tmp_path / "storage")
     for name in ("flower.jpg", "hopper.webp", "truncated_jpeg.jpg"):
         storage.put(f"incoming/{name}", (PHOTOS / name).read_bytes())
     return storage
 
 
-def test_uploads_become_stored_photos_in_their_order(storage: Storage) -> None:
+def test_uploads_become_stored_photos_in_their_order(storage: Folder) -> None:
     flower, hopper = process(storage, ["incoming/flower.jpg", "incoming/hopper.webp"])
     assert [(v.width, v.height) for v in flower.variants] == [(480, 360), (400, 300)]
     assert [(v.width, v.height) for v in hopper.variants] == [(128, 128)]
@@ -618,14 +619,14 @@ def test_uploads_become_stored_photos_in_their_order(storage: Storage) -> None:
     assert set(storage.keys("photos/")) == {v.key for photo in (flower, hopper) for v in photo.variants}
 
 
-def test_one_bad_photo_is_named_by_its_position_and_nothing_is_stored(storage: Storage) -> None:
+def test_one_bad_photo_is_named_by_its_position_and_nothing_is_stored(storage: Folder) -> None:
     before = list(storage.keys())
     with pytest.raises(BadPicture, match=r"^truncated: photo 2 of 3: the JPEG file cannot be decoded"):
         process(storage, ["incoming/flower.jpg", "incoming/truncated_jpeg.jpg", "incoming/hopper.webp"])
     assert list(storage.keys()) == before
 
 
-def test_processing_again_changes_nothing(storage: Storage) -> None:
+def test_processing_again_changes_nothing(storage: Folder) -> None:
     keys = ["incoming/flower.jpg", "incoming/hopper.webp", "incoming/flower.jpg"]
     first = process(storage, keys)
     stored = {key: (storage.root / key).stat().st_mtime_ns for key in storage.keys("photos/")}
@@ -634,18 +635,18 @@ def test_processing_again_changes_nothing(storage: Storage) -> None:
     assert {key: (storage.root / key).stat().st_mtime_ns for key in storage.keys("photos/")} == stored
 
 
-def test_a_crash_among_the_writes_is_made_good_by_the_next_try(storage: Storage) -> None:
+def test_a_crash_among_the_writes_is_made_good_by_the_next_try(storage: Folder) -> None:
     whole = process(storage, ["incoming/flower.jpg"])
     storage.delete(whole[0].variants[1].key)
     assert process(storage, ["incoming/flower.jpg"]) == whole
     assert all(storage.exists(v.key) for v in whole[0].variants)
 
 
-def test_an_upload_that_is_gone_is_named(storage: Storage) -> None:
+def test_an_upload_that_is_gone_is_named(storage: Folder) -> None:
     with pytest.raises(NotStoredError, match="incoming/elsewhere"):
         process(storage, ["incoming/flower.jpg", "incoming/elsewhere"])
     assert list(storage.keys("photos/")) == []
 
 
-def test_no_uploads_are_no_photos(storage: Storage) -> None:
+def test_no_uploads_are_no_photos(storage: Folder) -> None:
     assert process(storage, []) == []

@@ -2,12 +2,26 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
+from email.parser import BytesParser
+from email.policy import default
+from typing import Any
 
-from showroom import ago, calls, listing, sponsored, wait_until_blocked
+from showroom import ago, calls, listing, notifications, sponsored, user, wait_until_blocked
+from sqlalchemy import text
 from sqlalchemy.orm import Session
+from test_delivery import deliver
+from traffic import DAY, event, midday, today
 
-from forecourt.database import engine
-from forecourt.marketplace.placements import expire_featured_listings, expire_sponsored_listings
+from forecourt.database import engine, in_transaction_of
+from forecourt.marketplace.business_changes import change
+from forecourt.marketplace.models import CarListing, CarListingDailyStats
+from forecourt.marketplace.notices import send_sponsorship_expired_notification
+from forecourt.marketplace.placements import (
+    expire_featured_listings,
+    expire_sponsored_listings,
+    remind_of_ending_sponsorships,
+)
+from forecourt.settings import settings
 
 NOTIFICATION = "send_sponsorship_expired_notification"
 
@@ -96,13 +110,108 @@ def test_a_featured_listing_whose_time_is_over_loses_flag_end_and_position(sessi
     over = listing(session, is_featured=True, featured_until=ago(session, "1 second"), featured_position=3)
     running = listing(session, is_featured=True, featured_until=ago(session, "-1 hour"), featured_position=1)
     endless = listing(session, is_featured=True, featured_position=2)
-    assert expire_featured_listings(session=session) == {"expired": 1}
+    assert expire_featured_listings(session=session) == {"expired": 1, "moved_up": 0}
     for row in (over, running, endless):
         session.refresh(row)
     assert (over.is_featured, over.featured_until, over.featured_position) == (False, None, None)
     assert (running.is_featured, running.featured_position) == (True, 1)
     assert (endless.is_featured, endless.featured_position) == (True, 2)
-    assert expire_featured_listings(session=session) == {"expired": 0}
+    assert expire_featured_listings(session=session) == {"expired": 0, "moved_up": 0}
+
+
+def test_the_positions_of_featured_listings_close_up_without_gaps_in_their_order(session: Session) -> None:
+    def featured(position: int | None, until: str | None = None, **columns: Any) -> CarListing:
+        end = ago(session, until) if until else None
+        return listing(session, is_featured=True, featured_position=position, featured_until=end, **columns)
+
+    changed = ago(session, "9 days")
+    first, over, third = featured(1), featured(2, "1 second"), featured(3, updated_at=changed)
+    seventh, twin, none, trashed = featured(7), featured(7), featured(None), featured(4, deleted_at=changed)
+    assert expire_featured_listings(session=session) == {"expired": 1, "moved_up": 3}
+    session.expire_all()
+    assert [car.featured_position for car in (first, third, seventh, twin)] == [1, 2, 3, 4]
+    assert [car.featured_position for car in (over, none, trashed)] == [None, None, 4]
+    assert third.updated_at == changed
+    assert expire_featured_listings(session=session) == {"expired": 0, "moved_up": 0}
+
+
+def test_an_owner_is_reminded_three_days_before_the_end_and_once_for_each_end(session: Session) -> None:
+    soon = sponsored(session, ago(session, "-2 days 23 hours"), sponsored_since=ago(session, "20 days"))
+    later = sponsored(session, ago(session, "-3 days -1 hour"), sponsored_since=ago(session, "20 days"))
+    sponsored(session, ago(session, "-2 days"))  # bought a moment ago, for two days
+    sponsored(
+        session, ago(session, "-1 day"), sponsored_since=ago(session, "9 days"), deleted_at=ago(session, "1 hour")
+    )
+    assert remind_of_ending_sponsorships(session=session) == {"ending": 1, "reminded": 1}
+    assert remind_of_ending_sponsorships(session=session) == {"ending": 1, "reminded": 0}
+    [notice] = notifications(session)
+    assert (notice.user_id, notice.kind) == (soon.owner_id, "sponsorship_ending")
+    session.commit()
+    soon.sponsored_until = ago(session, "-30 days")
+    session.commit()
+    assert deliver(str(notice.id)) == {"suppressed": 1}  # renewed meanwhile
+    later.sponsored_until = ago(session, "-1 day")
+    soon.sponsored_until = ago(session, "-2 days")
+    session.flush()
+    assert remind_of_ending_sponsorships(session=session)["reminded"] == 2
+    change(in_transaction_of(session), "reminder_days", "0", who="a test")
+    assert remind_of_ending_sponsorships(session=session) == {"ending": 0, "reminded": 0}
+
+
+def test_a_listing_knows_since_when_it_is_sponsored(session: Session) -> None:
+    car = listing(session)
+    assert car.sponsored_since is None
+    car.is_sponsored, car.sponsored_until = True, ago(session, "-30 days")
+    session.commit()
+    session.refresh(car)
+    began = car.sponsored_since
+    assert began is not None
+    car.sponsored_until = ago(session, "-60 days")  # renewed: without a break
+    session.commit()
+    session.refresh(car)
+    assert car.sponsored_since == began
+
+
+def test_the_mail_at_the_end_tells_what_the_sponsorship_brought_with_a_chart(session: Session) -> None:
+    """From the daily stats, and for days that no night has rolled up yet from their events."""
+    until = midday(session, 0)
+    car = sponsored(session, until, sponsored_since=until - 3 * DAY, owner=user(session))
+    for days_ago, views, contacts in ((4, 100, 9), (3, 5, 0), (2, 7, 2)):
+        session.add(
+            CarListingDailyStats(
+                car_listing_id=car.id,
+                date=today(session) - days_ago * DAY,
+                total_views=views,
+                contact_phone_clicks=contacts,
+                contact_whatsapp_clicks=contacts,
+            )
+        )
+        session.execute(
+            text("INSERT INTO analytics_days (date, events) VALUES (:day, 1)"), {"day": today(session) - days_ago * DAY}
+        )
+    event(session, car.id, midday(session, 2))  # counted already
+    for kind in ("view", "view", "view", "contact_phone", "bot"):
+        event(session, car.id, midday(session, 1), kind)
+    event(session, car.id, until - DAY / 24)
+    event(session, car.id, until + DAY / 24)  # after its end
+    session.execute(
+        text("UPDATE car_listings SET is_sponsored = false, sponsored_until = NULL WHERE id = :id"), {"id": car.id}
+    )
+    ended = until.isoformat()
+    send_sponsorship_expired_notification(car.id, ended, session=session)
+    session.commit()
+    [notice] = notifications(session)
+    assert deliver(str(notice.id)) == {"filed": 1}
+    [file] = settings().outbox.iterdir()
+    message = BytesParser(policy=default).parsebytes(file.read_bytes())
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert "was seen 16 times and brought 5 contacts" in " ".join(body.get_content().split())
+    assert "Views a day, from the first: 5, 7, 3, 1." in body.get_content()
+    pages = [part for part in message.walk() if part.get_content_type() in ("text/html", "image/png")]
+    assert "cid:views" in pages[0].get_content()
+    assert pages[1]["Content-ID"] == "<views>"
+    assert pages[1].get_content().startswith(b"\x89PNG")
 
 
 def _expire() -> dict[str, int]:

@@ -11,9 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt import Release
+from forecourt.database import in_transaction_of
+from forecourt.marketplace.business_changes import change
 from forecourt.marketplace.delivery import deliver_mail
 from forecourt.marketplace.quiet import quiet_until
-from forecourt.settings import settings
 
 NIGHT = (time(22), time(8))
 DAMASCUS, CAIRO = ZoneInfo("Asia/Damascus"), ZoneInfo("Africa/Cairo")
@@ -81,15 +82,12 @@ def test_they_end_later_than_now_and_within_a_day(minutes: int, zone: str, begin
         assert now < until <= now + timedelta(hours=25)
 
 
-def test_a_mail_waits_for_the_morning_of_its_reader_and_costs_no_try(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mail_waits_for_the_morning_of_its_reader_and_costs_no_try(session: Session) -> None:
     now = session.scalar(text("SELECT now()"))
     assert isinstance(now, datetime)
     local = now.astimezone(DAMASCUS)
     hours = f"{local - timedelta(hours=1):%H:%M}-{local + timedelta(hours=3):%H:%M}"
-    monkeypatch.setenv("FORECOURT_QUIET_HOURS", hours)
-    settings.cache_clear()
+    change(in_transaction_of(session), "quiet_hours", hours, who="a test")
     sleeps = told(session, owner=user(session, "Sami", timezone="Asia/Damascus"))
     with pytest.raises(Release, match="quiet hours of the reader") as put_off:
         deliver_mail(str(sleeps.id), session=session)

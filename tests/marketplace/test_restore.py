@@ -26,7 +26,7 @@ def archived(session: Session) -> Path:
 
 
 def test_restored_events_are_what_they_were(session: Session, archived: Path) -> None:
-    assert restore(archived) == {"events": 3, "restored": 3}
+    assert restore(str(archived)) == {"events": 3, "restored": 3}
     rows = session.execute(text("SELECT * FROM car_listing_analytics_restored ORDER BY id")).all()
     assert [(row.id, row.car_listing_id, row.created_at) for row in rows] == [
         (n + 1, n, midday(session, 200 + n)) for n in range(3)
@@ -36,12 +36,12 @@ def test_restored_events_are_what_they_were(session: Session, archived: Path) ->
 
 
 def test_restoring_twice_adds_nothing(session: Session, archived: Path) -> None:
-    restore(archived)
-    assert restore(archived.relative_to(settings().archive)) == {"events": 3, "restored": 0}
+    restore(str(archived))
+    assert restore(str(archived.relative_to(settings().archive))) == {"events": 3, "restored": 0}
 
 
 def test_restored_events_are_not_among_the_live_ones(session: Session, archived: Path) -> None:
-    restore(archived)
+    restore(str(archived))
     assert events(session) == 0
     session.rollback()
     assert archive_old_analytics()["events"] == 0
@@ -51,7 +51,7 @@ def test_a_file_that_no_run_finished_is_refused_with_words(archived: Path, tmp_p
     for stranger in (archived.with_name("other.parquet"), tmp_path / "elsewhere.parquet"):
         stranger.write_bytes(archived.read_bytes())
         with pytest.raises(LookupError, match="no archive is named"):
-            restore(stranger)
+            restore(str(stranger))
 
 
 def test_a_file_that_changed_since_is_refused(session: Session, archived: Path) -> None:
@@ -60,5 +60,5 @@ def test_a_file_that_changed_since_is_refused(session: Session, archived: Path) 
     content[ids.data_page_offset + ids.total_compressed_size - 1] ^= 0xFF
     archived.write_bytes(content)
     with pytest.raises((ArchiveError, OSError, pa.ArrowException)):
-        restore(archived)
+        restore(str(archived))
     assert session.scalar(text("SELECT count(*) FROM car_listing_analytics_restored")) == 0

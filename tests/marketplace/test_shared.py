@@ -11,9 +11,10 @@ from test_photos import picture, stored
 from forecourt import Release
 from forecourt.database import engine
 from forecourt.marketplace import shared
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.shared import NotShared
-from forecourt.marketplace.storage import NotStoredError, Storage
+from forecourt.marketplace.storage import NotStoredError
 from forecourt.settings import settings
 
 
@@ -95,14 +96,14 @@ def test_an_upload_that_is_nowhere_is_gone_for_good(session: Session) -> None:
     car = listing(session).id
     process_car_images.using(session=session).dispatch(listing_id=car, images=[picture()])
     for key in stored():
-        Storage(settings().storage).delete(key)
+        Folder(settings().storage).delete(key)
     with pytest.raises(NotStoredError):
         attempt(session)
 
 
 def test_a_folder_has_one_mark_whoever_asks_first(tmp_path: Path) -> None:
-    storage = Storage(tmp_path / "storage")
+    storage = Folder(tmp_path / "storage")
     first = storage.mark()
-    assert {Storage(tmp_path / "storage").mark() for _ in range(3)} == {first}
-    assert Storage(tmp_path / "other").mark() != first
+    assert {Folder(tmp_path / "storage").mark() for _ in range(3)} == {first}
+    assert Folder(tmp_path / "other").mark() != first
     assert list(storage.keys()) == []

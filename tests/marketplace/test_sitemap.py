@@ -1,5 +1,6 @@
 """Promises of the sitemap: valid, complete, within the limits, and never half published."""
 
+import gzip
 import os
 import signal
 import subprocess
@@ -23,7 +24,8 @@ from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError, gene
 from forecourt.settings import settings
 
 NAMESPACE = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
-SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).parent / "protocol" / "sitemap.xsd"))
+PROTOCOL = Path(__file__).parent / "protocol" / "sitemap.xsd"
+SCHEMA = etree.XMLSchema(etree.parse(PROTOCOL))
 STATIC = ["/", "/car-marketplace", "/rent-car"]
 
 
@@ -58,7 +60,8 @@ def published() -> dict[str, bytes]:
 
 def parsed(name: str = "sitemap.xml") -> etree._Element:
     """A published file, held against the rules of the protocol."""
-    content = (settings().public / name).read_bytes()
+    packed = (settings().public / name).read_bytes()
+    content = gzip.decompress(packed) if name.endswith(".gz") else packed
     assert len(content) <= 52_428_800
     root = etree.fromstring(content)
     if root.tag == NAMESPACE + "urlset":
@@ -192,9 +195,9 @@ def test_the_index_says_when_a_shard_last_changed_inside_and_not_today(session: 
     generate_sitemap()
     entries = [(entry[0].text.rpartition("-")[2], entry[1].text) for entry in parsed() if len(entry) == 2]
     assert entries == [
-        ("0001.xml", "2026-01-01T00:00:00Z"),
-        ("0002.xml", "2026-01-01T00:00:00Z"),
-        ("0003.xml", "2026-05-06T07:08:09Z"),
+        ("0001.xml.gz", "2026-01-01T00:00:00Z"),
+        ("0002.xml.gz", "2026-01-01T00:00:00Z"),
+        ("0003.xml.gz", "2026-05-06T07:08:09Z"),
     ]
 
 
@@ -216,7 +219,7 @@ def test_a_listing_that_goes_rewrites_its_own_shard_alone(session: Session, smal
     session.commit()
     assert generate_sitemap()["rewritten"] == 1
     after = published()
-    assert [name for name in before if before[name] != after[name]] == ["sitemap-listings-0001.xml"]
+    assert [name for name in before if before[name] != after[name]] == ["sitemap-listings-0001.xml.gz"]
 
 
 def test_ids_without_a_place_to_cut_still_keep_the_limit(session: Session, small_shards: None) -> None:
@@ -246,7 +249,8 @@ def test_the_bytes_may_be_used_up_before_the_addresses_are(session: Session, mon
     listings(session, 100, slug="x" * 1_900)
     assert generate_sitemap()["urls"] == 103
     assert len(everything()) == 103
-    assert 40_000 < max(map(len, published().values())) <= 50_000
+    sizes = [len(gzip.decompress(packed)) for name, packed in published().items() if name.endswith(".gz")]
+    assert 40_000 < max(sizes) <= 50_000
 
 
 def test_a_site_that_grows_and_shrinks_leaves_no_orphans(session: Session, small_shards: None) -> None:

@@ -53,9 +53,9 @@ def test_each_file_of_an_index_is_checked(session: Session, monkeypatch: pytest.
     index, *files = checked(settings().public / "sitemap.xml")
     assert len(files) == index.urls > 2
     assert [found.findings for found in (index, *files)] == [[]] * (1 + len(files))
-    (settings().public / "sitemap-listings-0001.xml").unlink()
+    (settings().public / "sitemap-listings-0001.xml.gz").unlink()
     broken = [found for found in checked(settings().public / "sitemap.xml") if found.findings]
-    assert [Path(found.name).name for found in broken] == ["sitemap-listings-0001.xml"]
+    assert [Path(found.name).name for found in broken] == ["sitemap-listings-0001.xml.gz"]
     assert "cannot be read" in broken[0].findings[0]
 
 

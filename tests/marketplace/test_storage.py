@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from forecourt.marketplace.storage import NotStoredError, Storage, StorageError
+from forecourt.marketplace.folder import Folder
+from forecourt.marketplace.storage import NotStoredError, StorageError
 
 KEY = "photos/ab/cd/abcd-1600.webp"
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage(tmp_path / "var" / "storage")
+def storage(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "var" / "storage")
 
 
-def test_what_was_put_is_read_listed_and_deleted(storage: Storage) -> None:
+def test_what_was_put_is_read_listed_and_deleted(storage: Folder) -> None:
     assert not storage.exists(KEY)
     storage.put(KEY, b"pixels")
     assert storage.exists(KEY)
@@ -30,7 +31,7 @@ def test_what_was_put_is_read_listed_and_deleted(storage: Storage) -> None:
     assert list(storage.keys()) == []
 
 
-def test_putting_a_key_again_changes_nothing(storage: Storage) -> None:
+def test_putting_a_key_again_changes_nothing(storage: Folder) -> None:
     storage.put(KEY, b"first")
     written = (storage.root / KEY).stat()
     storage.put(KEY, b"second")
@@ -39,14 +40,14 @@ def test_putting_a_key_again_changes_nothing(storage: Storage) -> None:
     assert (again.st_ino, again.st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
 
 
-def test_deleting_a_missing_key_is_a_success(storage: Storage) -> None:
+def test_deleting_a_missing_key_is_a_success(storage: Folder) -> None:
     storage.delete(KEY)
     storage.put(KEY, b"pixels")
     storage.delete(KEY)
     storage.delete(KEY)
 
 
-def test_a_delete_removes_the_folders_it_empties_and_no_other(storage: Storage) -> None:
+def test_a_delete_removes_the_folders_it_empties_and_no_other(storage: Folder) -> None:
     storage.put(KEY, b"1")
     storage.put("photos/ab/ef/abef-800.webp", b"2")
     storage.delete(KEY)
@@ -57,12 +58,12 @@ def test_a_delete_removes_the_folders_it_empties_and_no_other(storage: Storage) 
     assert list(storage.root.iterdir()) == []
 
 
-def test_a_missing_key_is_named(storage: Storage) -> None:
+def test_a_missing_key_is_named(storage: Folder) -> None:
     with pytest.raises(NotStoredError, match=r"photos/ab/cd/abcd-1600\.webp"):
         storage.read(KEY)
 
 
-def test_a_folder_is_not_a_key(storage: Storage) -> None:
+def test_a_folder_is_not_a_key(storage: Folder) -> None:
     storage.put(KEY, b"pixels")
     assert not storage.exists("photos")
     with pytest.raises(NotStoredError):
@@ -73,7 +74,7 @@ def test_a_folder_is_not_a_key(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("key", ["photos/ab", f"{KEY}/deeper", f"{KEY}/deeper/still"])
-def test_a_key_that_collides_with_a_folder_is_refused(storage: Storage, key: str) -> None:
+def test_a_key_that_collides_with_a_folder_is_refused(storage: Folder, key: str) -> None:
     storage.put(KEY, b"pixels")
     with pytest.raises(StorageError, match="collides"):
         storage.put(key, b"other")
@@ -106,7 +107,7 @@ def test_a_key_that_collides_with_a_folder_is_refused(storage: Storage, key: str
         "/".join(["a" * 100] * 3),
     ],
 )
-def test_a_key_that_could_leave_the_root_is_refused_everywhere(storage: Storage, tmp_path: Path, key: str) -> None:
+def test_a_key_that_could_leave_the_root_is_refused_everywhere(storage: Folder, tmp_path: Path, key: str) -> None:
     for act in (lambda: storage.put(key, b"x"), lambda: storage.read(key), lambda: storage.exists(key)):
         with pytest.raises(StorageError, match="is not a storage key"):
             act()
@@ -115,7 +116,7 @@ def test_a_key_that_could_leave_the_root_is_refused_everywhere(storage: Storage,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_keys_lists_by_prefix_in_order(storage: Storage) -> None:
+def test_keys_lists_by_prefix_in_order(storage: Folder) -> None:
     for key in ("photos/ab/2", "photos/ab/1", "photos/ac/3", "incoming/9"):
         storage.put(key, b"x")
     assert list(storage.keys("photos/ab/")) == ["photos/ab/1", "photos/ab/2"]
@@ -126,7 +127,7 @@ def test_keys_lists_by_prefix_in_order(storage: Storage) -> None:
         list(storage.keys("../"))
 
 
-def test_a_temporary_file_of_a_crashed_put_is_harmless(storage: Storage) -> None:
+def test_a_temporary_file_of_a_crashed_put_is_harmless(storage: Folder) -> None:
     folder = (storage.root / KEY).parent
     folder.mkdir(parents=True)
     (folder / ".0123456789abcdef.tmp").write_bytes(b"half a pict")
@@ -141,8 +142,8 @@ def test_a_temporary_file_of_a_crashed_put_is_harmless(storage: Storage) -> None
 KILLED_WRITER = """
 import hashlib, os, sys
 from pathlib import Path
-from forecourt.marketplace.storage import Storage
-storage = Storage(Path(sys.argv[1]))
+from forecourt.marketplace.folder import Folder
+storage = Folder(Path(sys.argv[1]))
 while True:
     data = os.urandom(16) * 40_000
     storage.put(f"blobs/{hashlib.sha256(data).hexdigest()}", data)
@@ -150,7 +151,7 @@ while True:
 """
 
 
-def test_a_writer_killed_at_any_moment_leaves_only_whole_content(storage: Storage) -> None:
+def test_a_writer_killed_at_any_moment_leaves_only_whole_content(storage: Folder) -> None:
     for stored in (1, 2, 3, 5):
         with subprocess.Popen(
             [sys.executable, "-c", KILLED_WRITER, storage.root], stdout=subprocess.PIPE, text=True
@@ -165,7 +166,7 @@ def test_a_writer_killed_at_any_moment_leaves_only_whole_content(storage: Storag
         assert key == f"blobs/{hashlib.sha256(storage.read(key)).hexdigest()}"
 
 
-def test_a_reader_never_sees_half_of_what_is_being_written(storage: Storage) -> None:
+def test_a_reader_never_sees_half_of_what_is_being_written(storage: Folder) -> None:
     data = b"pixels" * 3_000_000
     with ThreadPoolExecutor(1) as threads:
         writing = threads.submit(storage.put, KEY, data)
@@ -175,7 +176,7 @@ def test_a_reader_never_sees_half_of_what_is_being_written(storage: Storage) -> 
         writing.result()
 
 
-def test_a_put_that_fails_leaves_nothing_behind(storage: Storage) -> None:
+def test_a_put_that_fails_leaves_nothing_behind(storage: Folder) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
@@ -186,7 +187,7 @@ def test_a_put_that_fails_leaves_nothing_behind(storage: Storage) -> None:
     assert [path for path in storage.root.rglob("*") if path.is_file()] == []
 
 
-def test_puts_and_deletes_in_one_folder_do_not_disturb_each_other(storage: Storage) -> None:
+def test_puts_and_deletes_in_one_folder_do_not_disturb_each_other(storage: Folder) -> None:
     def come_and_go(name: str) -> None:
         for _ in range(60):
             storage.put(f"photos/ab/cd/{name}", name.encode())
@@ -199,7 +200,7 @@ def test_puts_and_deletes_in_one_folder_do_not_disturb_each_other(storage: Stora
     assert list(storage.root.iterdir()) == []
 
 
-def test_many_writers_of_one_key_agree(storage: Storage) -> None:
+def test_many_writers_of_one_key_agree(storage: Folder) -> None:
     data = b"the same photo" * 10_000
     with ThreadPoolExecutor(4) as threads:
         for done in [threads.submit(storage.put, KEY, data) for _ in range(20)]:
@@ -208,7 +209,7 @@ def test_many_writers_of_one_key_agree(storage: Storage) -> None:
     assert [path.name for path in (storage.root / KEY).parent.iterdir()] == ["abcd-1600.webp"]
 
 
-def test_a_stored_file_has_the_permissions_of_any_new_file(storage: Storage) -> None:
+def test_a_stored_file_has_the_permissions_of_any_new_file(storage: Folder) -> None:
     storage.put(KEY, b"pixels")
     beside = storage.root / "beside"
     beside.write_bytes(b"")

@@ -12,8 +12,8 @@ from traffic import event, midday, stats
 from forecourt.database import engine
 from forecourt.marketplace import trash
 from forecourt.marketplace.analytics import aggregate_daily_analytics
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.models import CarListing
-from forecourt.marketplace.storage import Storage
 from forecourt.marketplace.trash import cleanup_soft_deleted, give_up, hold, reap_blobs
 from forecourt.settings import settings
 
@@ -26,8 +26,8 @@ def photo(name: str) -> dict[str, Any]:
     return {"key": keys[0], "variants": [{"key": key, "width": 1, "height": 1, "bytes": 1} for key in keys]}
 
 
-def storage() -> Storage:
-    return Storage(settings().storage)
+def storage() -> Folder:
+    return Folder(settings().storage)
 
 
 def stored() -> list[str]:

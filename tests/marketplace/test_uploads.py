@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecourt.database.engine import connect
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.photos import process_car_images
-from forecourt.marketplace.storage import Storage
 from forecourt.marketplace.uploads import MAX_UPLOAD_BYTES, BadUpload, spool
 
 PHOTO = b"\xfb\xef\xbe\xff\xfe" * 40 + b"!!"  # its base64 uses + and /, and padding
@@ -21,8 +21,8 @@ KEY = f"incoming/{hashlib.sha256(PHOTO).hexdigest()}-"
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage(tmp_path / "storage")
+def storage(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "storage")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def storage(tmp_path: Path) -> Storage:
         TEXT.rstrip("="),
     ],
 )
-def test_every_honest_spelling_of_base64_gives_the_same_key(storage: Storage, text: str) -> None:
+def test_every_honest_spelling_of_base64_gives_the_same_key(storage: Folder, text: str) -> None:
     first, second = spool(storage, text), spool(storage, text)
     assert first.startswith(KEY)
     assert storage.read(first) == PHOTO
@@ -53,7 +53,7 @@ def test_every_honest_spelling_of_base64_gives_the_same_key(storage: Storage, te
 def test_any_bytes_wrapped_at_any_width_come_back(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, width: int
 ) -> None:
-    storage = Storage(tmp_path_factory.getbasetemp() / "spooled")
+    storage = Folder(tmp_path_factory.getbasetemp() / "spooled")
     text = base64.b64encode(data).decode()
     lines = "\r\n".join(text[at : at + width] for at in range(0, len(text), width))
     assert storage.read(spool(storage, lines)) == data
@@ -84,14 +84,14 @@ def test_any_bytes_wrapped_at_any_width_come_back(
         (f"data:image/png;base64,{quote('QQ==')}", "not_base64"),
     ],
 )
-def test_anything_else_is_refused_and_nothing_stored(storage: Storage, text: str, reason: str) -> None:
+def test_anything_else_is_refused_and_nothing_stored(storage: Folder, text: str, reason: str) -> None:
     with pytest.raises(BadUpload, match=f"^{reason}: ") as refusal:
         spool(storage, text)
     assert refusal.value.code == reason
     assert list(storage.keys()) == []
 
 
-def test_the_largest_photo_passes_in_lines_and_one_byte_more_does_not(storage: Storage) -> None:
+def test_the_largest_photo_passes_in_lines_and_one_byte_more_does_not(storage: Folder) -> None:
     largest = bytes(MAX_UPLOAD_BYTES)
     wrapped = base64.encodebytes(largest).decode().replace("\n", "\r\n")
     assert len(storage.read(spool(storage, f"data:image/jpeg;base64,{wrapped}"))) == MAX_UPLOAD_BYTES
@@ -99,7 +99,7 @@ def test_the_largest_photo_passes_in_lines_and_one_byte_more_does_not(storage: S
         spool(storage, base64.b64encode(largest + b"\0").decode())
 
 
-def test_a_text_too_long_to_hold_a_photo_is_refused_before_it_is_decoded(storage: Storage) -> None:
+def test_a_text_too_long_to_hold_a_photo_is_refused_before_it_is_decoded(storage: Folder) -> None:
     with pytest.raises(BadUpload, match=r"^too_large: 30 MB; at most 20 MB"):
         spool(storage, "é" * 40_000_000)
 

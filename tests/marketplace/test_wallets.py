@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from forecourt.database import engine
 from forecourt.marketplace.models import CarProvider
-from forecourt.marketplace.wallets import notify_low_wallet_balance
+from forecourt.marketplace.wallets import notify_emptied_wallets, notify_low_wallet_balance
 from forecourt.settings import settings
 
 
@@ -200,6 +200,22 @@ def test_an_episode_lasts_until_the_balance_is_well_above_its_limit(session: Ses
         assert (poor.low_wallet_since == began) is lasts
     assert len(notifications(session)) == 1
     assert notifications(session)[0].data["since"] is not None
+
+
+def test_a_wallet_that_empties_between_two_mondays_is_told_the_next_morning_and_not_twice(session: Session) -> None:
+    emptied, low, warned = provider(session, "60"), provider(session, "20"), provider(session, "20")
+    assert notify_low_wallet_balance(session=session)["notified"] == 2
+    _set(session, emptied, "0")
+    _set(session, warned, "0")
+    assert notify_emptied_wallets(session=session) == {"emptied": 1, "notified": 1, "already_told": 0}
+    assert notify_emptied_wallets(session=session) == {"emptied": 0, "notified": 0, "already_told": 0}
+    session.execute(text("UPDATE car_providers SET low_wallet_notified_at = now() - interval '3 days'"))
+    assert notify_emptied_wallets(session=session) == {
+        "emptied": 2,
+        "notified": 0,
+        "already_told": 2,
+    }  # warned this week
+    assert low.wallet_emptied_at is None
 
 
 def _set(session: Session, poor: CarProvider, balance: str) -> None:

@@ -16,7 +16,7 @@ from fleet import Looking, wait_until
 from forecourt import Timetable, job
 from forecourt.database import database_url, engine, in_transaction_of, session
 from forecourt.process import own
-from forecourt.schedule import inquiry
+from forecourt.schedule import condition_checks
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.events import NotRun
 from forecourt.settings import settings
@@ -592,7 +592,7 @@ def test_a_condition_that_never_answers_fails_its_due_time_and_says_so(
     timetable.add(workshop.nothing, name="stuck").every_minute().when(never.wait)
     clock = begun(timetable)
     assert clock.run_once(NOON + MINUTE) == []
-    monkeypatch.setattr(inquiry, "LONGEST", 0.1)
+    monkeypatch.setattr(condition_checks, "TIMEOUT", 0.1)
     [event] = wait_until(lambda: clock.run_once(NOON + MINUTE))
     assert (event.status, "has not answered for" in event.why) == ("failed", True)
     assert not clock.waits()

@@ -18,7 +18,7 @@ import workshop
 from fleet import Looking, wait_until, worker
 from forecourt import Timetable
 from forecourt.database import forget_engine
-from forecourt.schedule.hooking import after_task
+from forecourt.schedule.hook_runner import after_task
 from forecourt.settings import settings
 from forecourt.workers.ending import cancel_waiting
 

@@ -1,6 +1,7 @@
 """Promises about due times that passed while no clock ran: which of them run, and what is recorded of the others."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from rounds import MINUTE, NOON, begun, clear, clock_of, enqueued, ticks, why
@@ -8,7 +9,7 @@ from rounds import MINUTE, NOON, begun, clear, clock_of, enqueued, ticks, why
 import workshop
 from fleet import Looking
 from forecourt import Timetable
-from forecourt.schedule.misfires import MOST_NOTED, ON_TIME, sort_out
+from forecourt.schedule.misfires import MOST_NOTED, ON_TIME, MisfireDecision, apply_misfire
 from forecourt.schedule.rules import Misfire
 from forecourt.schedule.task import Task
 
@@ -22,6 +23,10 @@ def task(looking: Looking) -> Task:
     return Timetable("UTC").add(workshop.nothing)
 
 
+def an_hour_later(instant: datetime) -> datetime:
+    return instant + HOUR
+
+
 def after_a_stop(task: Task, stop: timedelta) -> list[datetime]:
     """The clock runs at noon, then not for `stop`; the due times that its first round after that makes calls of."""
     timetable = Timetable("UTC")
@@ -32,6 +37,29 @@ def after_a_stop(task: Task, stop: timedelta) -> list[datetime]:
 
 def missed(looking: Looking) -> list[datetime]:
     return [due_at for _, due_at, status in ticks(looking) if status == "missed"]
+
+
+@pytest.mark.parametrize(
+    ("say", "runs", "late", "why"),
+    [
+        (lambda task: task.every_ten_minutes(), 4 * MINUTE, 6 * MINUTE, "more than 5 min late"),
+        (lambda task: task.hourly(), 29 * MINUTE, 31 * MINUTE, "more than 30 min late"),
+        (lambda task: task.twice_daily(1, 13), 5 * HOUR, 7 * HOUR, "more than 6 h late"),
+        (lambda task: task.weekdays().at("13:00"), 11 * HOUR, 13 * HOUR, "more than 12 h late"),
+        (lambda task: task.monthly_on(24, "13:00"), 14 * DAY, 16 * DAY, "more than 15 d late"),
+    ],
+)
+def test_a_missed_due_time_runs_while_it_is_nearer_than_the_next_one(
+    say: Callable[[Task], Task], runs: timedelta, late: timedelta, why: str
+) -> None:
+    task = say(Timetable("UTC").add(workshop.nothing))
+    due = task.next_due(NOON)
+
+    def decided(stop: timedelta) -> MisfireDecision:
+        return apply_misfire(iter([due]), due + stop, task.misfire, task.next_due)
+
+    assert decided(runs).run == (due,)
+    assert decided(late) == MisfireDecision((), ((due, why),))
 
 
 def test_a_daily_task_missed_by_three_hours_runs_once(task: Task, looking: Looking) -> None:
@@ -75,7 +103,7 @@ def test_after_a_day_an_every_minute_task_runs_once_and_notes_a_hundred_due_time
 
 
 def test_after_a_day_an_hourly_task_that_is_not_due_just_now_runs_not_at_all(task: Task, looking: Looking) -> None:
-    assert after_a_stop(task.hourly(), DAY + 30 * MINUTE) == []
+    assert after_a_stop(task.hourly(), DAY + 31 * MINUTE) == []
     assert len(missed(looking)) == 24
 
 
@@ -127,7 +155,7 @@ def test_more_due_times_than_one_transaction_takes_are_spread_over_rounds(lookin
 
 def test_what_is_too_late_for_catching_up_each_is_bounded_and_counted() -> None:
     due = [NOON + n * MINUTE for n in range(300)]
-    dues = sort_out(due, due[-1], Misfire("every", HOUR))
+    dues = apply_misfire(due, due[-1], Misfire("every", HOUR), an_hour_later)
     assert dues.run == tuple(due[-61:])
     assert len(dues.missed) == MOST_NOTED
     assert dues.missed[0] == (due[139], "more than 1 h late (and 139 due times before it)")
@@ -137,7 +165,7 @@ def test_what_is_too_late_for_catching_up_each_is_bounded_and_counted() -> None:
 @pytest.mark.parametrize("kind", ["once", "skip"])
 def test_what_nobody_ran_is_bounded_and_counted(kind: str) -> None:
     due = [NOON + n * MINUTE for n in range(300)]
-    dues = sort_out(due, due[-1] + DAY, Misfire(kind, HOUR))  # type: ignore[arg-type]
+    dues = apply_misfire(due, due[-1] + DAY, Misfire(kind, HOUR), an_hour_later)  # type: ignore[arg-type]
     assert dues.run == ()
     assert [instant for instant, _ in dues.missed] == due[-MOST_NOTED:]
     assert dues.missed[0][1].endswith("(and 200 due times before it)")
@@ -145,5 +173,5 @@ def test_what_nobody_ran_is_bounded_and_counted(kind: str) -> None:
 
 @pytest.mark.parametrize("misfire", [Misfire("once", HOUR), Misfire("every"), Misfire("every", HOUR), Misfire("skip")])
 def test_nothing_due_is_nothing_to_do(misfire: Misfire) -> None:
-    assert sort_out([], NOON, misfire) == sort_out(iter(()), datetime(2026, 1, 1, tzinfo=UTC), misfire)
-    assert sort_out([NOON], NOON + ON_TIME, misfire).run == (NOON,)
+    assert apply_misfire([], NOON, misfire, an_hour_later).run == ()
+    assert apply_misfire([NOON], NOON + ON_TIME, misfire, an_hour_later).run == (NOON,)

@@ -40,7 +40,7 @@ def test_a_scheduled_job_is_found_by_its_cron_and_its_arguments(timetable: Timet
 
 @pytest.mark.usefixtures("nowhere")
 def test_without_a_timetable_the_applications_is_asked() -> None:
-    assert_scheduled(archive_old_analytics, "0 3 1 * *", days=180)
+    assert_scheduled(archive_old_analytics, "0 3 1 * *")
     with pytest.raises(AssertionError, match="heartbeat"):
         assert_scheduled(salute, "@daily")
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from scene import set_scene
-from serving import HTML, OURS, served
+from serving import HTML, OURS
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ def tx(database: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def pages(database: str) -> Iterator[httpx.Client]:
+def pages(database: str, web_address: str) -> Iterator[httpx.Client]:
     """A browser on this machine, before an empty database."""
-    with served() as address, httpx.Client(base_url=address, headers=HTML, follow_redirects=True, timeout=30) as client:
+    with httpx.Client(base_url=web_address, headers=HTML, follow_redirects=True, timeout=30) as client:
         yield client
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import httpx
 import psycopg
-import pytest
 
 from fleet import work_until_empty
+from forecourt.marketplace.timetable import timetable
 
 Post = Callable[..., str]
 WHO = "this machine (web)"
@@ -65,27 +65,18 @@ def test_a_queue_is_cleared_and_a_long_one_only_with_its_name_typed(
     assert audited(tx) == (WHO, "queue clear", {"queue": "bulk"}, 1001)
 
 
-@pytest.mark.parametrize(
-    ("form", "kind", "name"),
-    [
+def test_a_task_a_group_and_the_whole_schedule_pause_and_resume(post: Post, tx: psycopg.Connection) -> None:
+    for form, kind, name in (
         ({"task": "generate_sitemap"}, "task", "generate_sitemap"),
         ({"group": "analytics"}, "group", "analytics"),
         ({}, "schedule", ""),
-    ],
-)
-def test_a_task_a_group_and_the_whole_schedule_pause_and_resume(
-    post: Post, tx: psycopg.Connection, form: dict[str, str], kind: str, name: str
-) -> None:
-    assert "is paused" in post("/schedule/pause", **form, why="stocktaking")
-    assert tx.execute("SELECT kind, name, until, why FROM forecourt.pauses").fetchone() == (
-        kind,
-        name,
-        None,
-        "stocktaking",
-    )
-    assert audited(tx)[1] == "schedule pause"
-    assert "goes on" in post("/schedule/resume", **form)
-    assert one(tx, "SELECT count(*) FROM forecourt.pauses") == 0
+    ):
+        assert "is paused" in post("/schedule/pause", **form, why="stocktaking")
+        paused = tx.execute("SELECT kind, name, until, why FROM forecourt.pauses").fetchall()
+        assert paused == [(kind, name, None, "stocktaking")]
+        assert audited(tx)[1] == "schedule pause"
+        assert "goes on" in post("/schedule/resume", **form)
+        assert one(tx, "SELECT count(*) FROM forecourt.pauses") == 0
 
 
 def test_a_task_runs_now_on_a_worker_and_its_history_says_by_hand(
@@ -108,6 +99,36 @@ def test_a_task_that_is_under_way_is_not_started_twice(post: Post, pages: httpx.
     assert again.status_code == 409
     assert "is under way as call" in again.text
     assert one(tx, "SELECT count(*) FROM forecourt.ready") == 1
+
+
+def test_a_task_is_added_edited_and_removed_while_it_runs(
+    post: Post, pages: httpx.Client, tx: psycopg.Connection
+) -> None:
+    form = {"job": "heartbeat", "name": "second heartbeat", "cron": "*/5 * * * *", "args": "", "description": "More"}
+    page = post("/schedule/add", **form, back="/schedule")
+    assert "second heartbeat is added: Every 5 minutes." in page
+    assert f"{len(timetable) + 1} tasks on the timetable" in page
+    assert re.search(r'action="/schedule/remove">.*Undo', page, re.S)
+    assert audited(tx)[1] == "schedule add"
+    page = post("/schedule/edit", task="second heartbeat", cron="@hourly", back="/schedule/second%20heartbeat")
+    assert "second heartbeat is changed: Every hour." in page
+    assert "last changed by this machine (web)" in page
+    page = post("/schedule/remove", task="second heartbeat")
+    assert "second heartbeat is removed" in page
+    assert one(tx, "SELECT count(*) FROM forecourt.stored_tasks") == 0
+    wrong = (
+        {"cron": "often"},
+        {"args": "{"},
+        {"args": "[1]"},
+        {"priority": "high"},
+        {"job": "hartbeat"},
+        {"name": "heartbeat"},
+    )
+    for change in wrong:
+        refused = pages.post("/schedule/add", data=form | change, headers={"sec-fetch-site": "same-origin"})
+        assert refused.status_code == 400, change
+    gone = pages.post("/schedule/remove", data={"task": "heartbeat"}, headers={"sec-fetch-site": "same-origin"})
+    assert (gone.status_code, "is the code&#39;s" in gone.text) == (404, True)
 
 
 def test_a_failed_call_is_retried_from_its_page(post: Post, tx: psycopg.Connection) -> None:
@@ -206,11 +227,8 @@ def test_the_theme_is_kept(post: Post, pages: httpx.Client) -> None:
     assert 'data-theme="dark"' in pages.get("/").text
 
 
-@pytest.mark.parametrize(
-    "elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""]
-)
-def test_nobody_is_sent_elsewhere_afterwards(pages: httpx.Client, elsewhere: str) -> None:
-    answer = pages.post(
-        "/settings", data={"back": elsewhere}, headers={"sec-fetch-site": "same-origin"}, follow_redirects=False
-    )
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+def test_nobody_is_sent_elsewhere_afterwards(pages: httpx.Client) -> None:
+    ours = {"sec-fetch-site": "same-origin"}
+    for elsewhere in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""):
+        answer = pages.post("/settings", data={"back": elsewhere}, headers=ours, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/"), elsewhere

@@ -9,9 +9,9 @@ import pytest
 from forecourt import Timetable, job
 from forecourt.store.activity import Worker
 from forecourt.store.pauses import Pause
-from forecourt.store.runs import Run
 from forecourt.store.standing import Standing
-from forecourt.store.tasks import Pulse
+from forecourt.store.tasks import Liveness
+from forecourt.store.tick_history import Tick
 from forecourt.web.nights import Duty
 from forecourt.web.verdict import Facts, verdict
 
@@ -26,13 +26,13 @@ def duty_job() -> None:
 TASK = Timetable().add(duty_job, name="sweep").daily_at("02:00")
 
 
-def run(status: str = "succeeded", seconds: float = 4, days: int = 0) -> Run:
+def run(status: str = "succeeded", seconds: float = 4, days: int = 0) -> Tick:
     due = NIGHT.replace(hour=2, minute=0) - timedelta(days=days)
     ended = None if status == "enqueued" else due + timedelta(seconds=seconds)
-    return Run(1, "sweep", due, "", status, None, 7, due, due, ended, {"swept": 12})
+    return Tick(1, "sweep", due, "", status, None, 7, due, due, ended, {"swept": 12})
 
 
-def duty(*runs: Run, **more: Any) -> Duty:
+def duty(*runs: Tick, **more: Any) -> Duty:
     facts = {"to_come": [], "before": [run(days=n) for n in range(1, 5)], "pause": None, "holder": None, "often": False}
     return Duty(TASK, runs, **facts | more)
 
@@ -47,7 +47,7 @@ def queue(**more: Any) -> Standing:
 
 
 WORKER = Worker(1, "night-1", 1, 4, 0, ["high"], "0", NIGHT, NIGHT, False, 1.0)
-GOOD = Facts(NIGHT, [queue()], [WORKER], [duty(run())], Pulse(NIGHT, timedelta(seconds=5), None, True), None, 0)
+GOOD = Facts(NIGHT, [queue()], [WORKER], [duty(run())], Liveness(NIGHT, timedelta(seconds=5), None, True), None, 0)
 
 
 def said(**changed: Any) -> str:
@@ -66,10 +66,10 @@ def test_nothing_late_is_said_in_one_sentence() -> None:
         ({"workers": []}, "The night needs you: no worker is running."),
         ({"workers": [replace(WORKER, silent=31.0)]}, "The night needs you: no worker is running."),
         (
-            {"pulse": Pulse(NIGHT, timedelta(minutes=10), None, True)},
+            {"liveness": Liveness(NIGHT, timedelta(minutes=10), None, True)},
             "The night needs you: the clock is stopped since 10 min, so nothing comes due.",
         ),
-        ({"pulse": Pulse(None, None, None, False)}, "The night needs you: the clock is stopped, so nothing comes due."),
+        ({"liveness": Liveness(None, None, None, False)}, "The night needs you: the clock is stopped, so nothing comes due."),
         ({"duties": [duty(run("failed"))]}, "The night needs you: sweep failed."),
         ({"duties": [duty(run("missed"))]}, "The night is late: sweep was missed."),
         ({"duties": [duty(run("enqueued"))]}, "The night is late: sweep waits for a worker."),

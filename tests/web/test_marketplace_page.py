@@ -4,6 +4,7 @@ import httpx
 import psycopg
 import pytest
 
+from forecourt.marketplace import business_changes
 from forecourt.settings import settings
 
 
@@ -55,3 +56,12 @@ def test_another_application_has_no_such_page(pages: httpx.Client, monkeypatch: 
     settings.cache_clear()
     assert pages.get("/marketplace").status_code == 404
     assert 'href="/marketplace"' not in pages.get("/").text
+
+
+def test_the_settings_of_the_business_are_shown_with_who_changed_them(
+    pages: httpx.Client, tx: psycopg.Connection
+) -> None:
+    business_changes.change(tx, "trash_days", "14", who="ada (command line)")
+    page = pages.get("/settings").text
+    for shown in ("trash_<wbr>days", "<strong>14</strong>", "by ada (command line)", "wallet_<wbr>limit.KWD"):
+        assert shown in page

@@ -6,14 +6,16 @@ from datetime import timedelta
 import httpx
 import psycopg
 
+from forecourt.marketplace.timetable import timetable
+
 
 def test_the_timetable_says_when_each_task_is_due_and_how_it_went(pages: httpx.Client, scene: dict[str, int]) -> None:
     page = pages.get("/schedule").text
-    assert "10 tasks on the timetable" in page
+    assert f"{len(timetable)} tasks on the timetable" in page
     assert "The clock was heard of" in page
     assert "Mondays at 09:00" in page
     assert 'aria-label="The last 30 runs: 29 succeeded, 1 failed"' in page
-    assert page.count(">Run now<") == 10
+    assert page.count(">Run now<") == len(timetable)
 
 
 def test_a_timetable_without_a_clock_says_how_to_start_one(pages: httpx.Client) -> None:
@@ -28,6 +30,11 @@ def test_a_task_shows_its_next_due_times_and_its_runs(pages: httpx.Client, scene
     assert "Daily at 04:00" in page
     assert "No space left on device" in page
     assert len(re.findall(r"\d\d:\d\d UTC</time>", page)) == 4
+    assert "forecourt schedule explain cleanup_soft_deleted" in page
+    assert "its clock does not change within a day" in page
+    asked = pages.get("/schedule/cleanup_soft_deleted?at=2026-11-24T04:30")
+    assert "is not due" in asked.text
+    assert pages.get("/schedule/cleanup_soft_deleted?at=tonight").status_code == 400
 
 
 def test_a_task_that_waits_for_a_worker_says_so(pages: httpx.Client, tx: psycopg.Connection) -> None:

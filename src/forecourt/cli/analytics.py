@@ -4,6 +4,7 @@ from datetime import datetime
 
 import click
 
+from forecourt.cli.analytics_reports import conversion, events, reconcile, report, trending
 from forecourt.cli.archives import list_, restore, verify
 from forecourt.cli.console import Commands, confirm, json_option, print_json, say, yes_option
 
@@ -15,13 +16,15 @@ def analytics() -> None:
 
 @analytics.group(cls=Commands, invoke_without_command=True, subcommand_metavar="[COMMAND]")
 @click.option(
-    "--days", type=click.IntRange(min=1, max=36_500), default=180, show_default=True, help="Older than so many days."
+    "--days",
+    type=click.IntRange(min=1, max=36_500),
+    help="Older than so many days.  [default: the setting archive_days, 180]",
 )
 @click.option("--dry-run", is_flag=True, help="Only say how many would go.")
 @yes_option
 @json_option
 @click.pass_context
-def archive(ctx: click.Context, days: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+def archive(ctx: click.Context, days: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Move old events to Parquet, and delete them once the files were read back and compared."""
     if ctx.invoked_subcommand is not None:
         return
@@ -50,6 +53,9 @@ def archive(ctx: click.Context, days: int, dry_run: bool, yes: bool, as_json: bo
 
 for command in (list_, verify, restore):
     archive.add_command(command)
+
+for command in (report, events, conversion, trending, reconcile):
+    analytics.add_command(command)
 
 
 @analytics.command()

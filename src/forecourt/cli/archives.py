@@ -1,7 +1,6 @@
 """`forecourt analytics archive list|verify|restore`: the files of archived events."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,8 +9,6 @@ from forecourt.cli.console import json_option, print_json, print_result, print_t
 
 if TYPE_CHECKING:
     from forecourt.marketplace.restore import Archive
-
-PATHS = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("list")
@@ -28,7 +25,7 @@ def list_(as_json: bool) -> None:
             "events": each.contents.rows,
             "bytes": each.bytes,
             "archived_at": each.archived_at,
-            "there": each.full_path.is_file(),
+            "there": each.is_there(),
         }
         for each in archives()
     ]
@@ -43,9 +40,9 @@ def list_(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=PATHS)
+@click.argument("paths", nargs=-1, metavar="PATHS")
 @json_option
-def verify(paths: Sequence[Path], as_json: bool) -> None:
+def verify(paths: Sequence[str], as_json: bool) -> None:
     """Read the files at PATHS, or all of them, and compare each with what was archived. Exit code 1 when one is not the same."""
     from forecourt.cli.errors import Failed
     from forecourt.marketplace.restore import archives
@@ -64,18 +61,19 @@ def verify(paths: Sequence[Path], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=PATHS)
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS")
 @json_option
-def restore(paths: Sequence[Path], as_json: bool) -> None:
+def restore(paths: Sequence[str], as_json: bool) -> None:
     """Bring the events of the files at PATHS back, into the table car_listing_analytics_restored, beside the live ones."""
     from forecourt.cli.errors import Failed
     from forecourt.marketplace.restore import restore as bring_back
+    from forecourt.marketplace.storage import StorageError
 
     events = restored = 0
-    for path in [_named(path).full_path for path in paths]:
+    for path in [_named(path).path for path in paths]:
         try:
             counts = bring_back(path)
-        except OSError as error:  # missing or damaged: pyarrow's errors are among these
+        except (OSError, StorageError) as error:  # damaged or missing: pyarrow's errors are among these
             raise Failed(f"{path}: {error}") from None
         events += counts["events"]
         restored += counts["restored"]
@@ -83,7 +81,7 @@ def restore(paths: Sequence[Path], as_json: bool) -> None:
     print_result(as_json, words, {"events": events, "restored": restored})
 
 
-def _named(path: Path) -> "Archive":
+def _named(path: str) -> "Archive":
     from forecourt.cli.errors import NotFound
     from forecourt.marketplace.restore import named
 
@@ -98,10 +96,11 @@ def _verified(archive: "Archive") -> dict[str, Any]:
 
     from forecourt.marketplace.archive import ArchiveError
     from forecourt.marketplace.restore import verify as compare
+    from forecourt.marketplace.storage import NotStoredError
 
     try:
         compare(archive)
-    except FileNotFoundError:
+    except NotStoredError:
         wrong: str | None = "the file is missing"
     except (ArchiveError, pa.ArrowException, OSError) as error:
         wrong = str(error)

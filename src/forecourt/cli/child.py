@@ -12,8 +12,8 @@ PIPE_SIZE = 64 * 1024
 """Bytes that a pipe holds, so that one read empties it. A line that is longer is passed on in parts."""
 
 
-class Child:
-    """A command under a name. Between `start` and `bury` it has a process."""
+class ChildProcess:
+    """A command under a name. Between `start` and `reap` it has a process."""
 
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.name = name
@@ -56,10 +56,10 @@ class Child:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it was started, and not buried since."""
+        """Whether it was started, and not reaped since."""
         return self._process is not None
 
-    def hear(self) -> list[bytes] | None:
+    def read_lines(self) -> list[bytes] | None:
         """The lines that it said since the last time; None when it will say no more."""
         assert self._process is not None
         assert self._process.stdout is not None
@@ -76,15 +76,15 @@ class Child:
         return lines
 
     def has_ended(self) -> bool:
-        """Whether there is a process to bury."""
+        """Whether there is a process to reap."""
         return self._process is not None and self._process.poll() is not None
 
-    def bury(self) -> tuple[int, float, list[bytes]]:
+    def reap(self) -> tuple[int, float, list[bytes]]:
         """Take leave of a process that has ended: its exit code, negative for a signal, its seconds of life, its last lines."""
         assert self._process is not None
         assert self._process.stdout is not None
         # Only what is in the pipe now: a program that it left behind may hold the other end, and go on writing.
-        lines = self.hear() or []
+        lines = self.read_lines() or []
         if self._unfinished:
             lines.append(self._unfinished)
             self._unfinished = b""
@@ -93,7 +93,7 @@ class Child:
         self._process = None
         return code, time.monotonic() - self._started_at, lines
 
-    def ask_to_end(self) -> None:
+    def terminate(self) -> None:
         """Send SIGTERM."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)

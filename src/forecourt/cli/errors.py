@@ -1,5 +1,7 @@
 """What can go wrong, as a sentence and an exit code."""
 
+import sys
+
 FAILED, USAGE, DEGRADED, REFUSED, NOT_FOUND, UNREACHABLE, HELD = 1, 2, 3, 4, 5, 69, 75
 
 
@@ -13,6 +15,12 @@ class Failed(Ended):
     """What was asked for was tried, and did not succeed."""
 
     code = FAILED
+
+
+class Degraded(Ended):
+    """It was done, and something is not well."""
+
+    code = DEGRADED
 
 
 class Refused(Ended):
@@ -41,6 +49,8 @@ def explained(error: Exception) -> tuple[int | None, str]:
     import psycopg
     import sqlalchemy.exc
 
+    if "jinja2" in sys.modules and (words := _explained_by_its_template(error)):
+        return FAILED, words
     if isinstance(error, sqlalchemy.exc.DBAPIError) and isinstance(error.orig, psycopg.Error):
         error = error.orig  # whichever way it was asked, the database says the same
     return _explained_by_the_database(error) if isinstance(error, psycopg.Error) else _explained_by_its_kind(error)
@@ -74,6 +84,15 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
             return None, ""
 
 
+def _explained_by_its_template(error: Exception) -> str | None:
+    """For what somebody wrote into a mail template of their own."""
+    from jinja2 import TemplateError
+
+    from forecourt.marketplace.letters import in_words
+
+    return in_words(error) if isinstance(error, TemplateError) else None
+
+
 def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.engine import DatabaseUnreachable
     from forecourt.database.joining import TablesInTheWay
@@ -83,8 +102,10 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.jobs.application import NoSuchApplication
     from forecourt.jobs.arguments import WrongArguments
     from forecourt.marketplace.archive import ArchiveError
+    from forecourt.marketplace.business_changes import UnknownSetting
     from forecourt.marketplace.placed import NotPlaced
     from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
+    from forecourt.marketplace.storage import StorageError, StorageUnavailable
     from forecourt.marketplace.trashed import NotInTrash
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
 
@@ -93,13 +114,13 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return UNREACHABLE, f"cannot reach {error}"
         case PrivateServerError():
             return UNREACHABLE, str(error)
-        case UnknownTaskError() | NotInTrash() | NotPlaced():
+        case UnknownTaskError() | NotInTrash() | NotPlaced() | UnknownSetting():
             return NOT_FOUND, str(error)
         case SitemapShrankError() | TablesInTheWay():
             return REFUSED, str(error)
         case SitemapError():
             return HELD, str(error)
-        case ArchiveError() | SchemaTooOld() | WrongEncoding():
+        case ArchiveError() | StorageError() | StorageUnavailable() | SchemaTooOld() | WrongEncoding():
             return FAILED, str(error)
         case NoSuchApplication() | TimetableError() | WrongArguments() | ValueError():
             return USAGE, str(error)

@@ -29,6 +29,7 @@ def described(
         "task": task.name,
         "job": task.job.name,
         "description": task.description,
+        "stored": task.is_stored,
         "sentence": task.sentence,
         "cron": str(task.cron),
         "repeat_seconds": task.repeat_seconds,

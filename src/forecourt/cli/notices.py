@@ -1,5 +1,6 @@
 """`forecourt notices`: what was told to whom, how its mail looks, and sending one again."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -7,18 +8,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from forecourt.cli.console import Commands, json_option, me, print_json, print_result, print_table, say
+from forecourt.cli.addressees import mailboxes, prefer, webhook
+from forecourt.cli.console import Commands, json_option, me, print_json, print_result, print_table, say, transaction
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-STATUSES = ["pending", "sending", "sent", "filed", "suppressed", "failed"]
-KINDS = ["sponsorship_expired", "low_wallet_balance", "photos_refused"]
+    from forecourt.marketplace.letters import Letter
+
+STATUSES = ["pending", "sending", "sent", "filed", "suppressed", "failed", "digest"]
+KINDS = ["sponsorship_ending", "sponsorship_expired", "low_wallet_balance", "photos_refused", "digest"]
 
 
 @click.group(cls=Commands)
 def notices() -> None:
     """Notices and their mails."""
+
+
+notices.add_command(prefer)
+notices.add_command(webhook)
+notices.add_command(mailboxes)
 
 
 @notices.command("list")
@@ -51,7 +60,7 @@ def list_(status: str | None, user_id: int | None, kind: str | None, limit: int,
     "--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write .html and .txt into this folder."
 )
 def preview(kind: str | None, language: Literal["en", "ar"] | None, folder: Path | None) -> None:
-    """Render the mails with sample facts. Nothing is sent."""
+    """Render the mails with sample facts, by the templates of FORECOURT_MAIL_TEMPLATES where there are some. Nothing is sent."""
     from forecourt.marketplace.told import previews
 
     for each, spoken, letter in previews(kind, language):
@@ -63,7 +72,7 @@ def preview(kind: str | None, language: Literal["en", "ar"] | None, folder: Path
             continue
         folder.mkdir(parents=True, exist_ok=True)
         page = folder / f"{each}.{spoken}.html"
-        page.write_text(letter.html, encoding="utf-8")
+        page.write_text(_with_pictures(letter), encoding="utf-8")
         page.with_suffix(".txt").write_text(f"{letter.subject}\n\n{letter.text}", encoding="utf-8")
         say(str(page))
 
@@ -90,6 +99,34 @@ def resend(ids: "Sequence[UUID]", status: str | None, dry_run: bool, as_json: bo
             tx.rollback()
     words = "would be sent again" if dry_run else "are on their way"
     print_result(as_json, f"{len(chosen)} mails {words}.", {"notices": chosen, "dry_run": dry_run})
+
+
+@notices.command("log")
+@click.argument("notice", metavar="[ID]", required=False, type=click.UUID)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@json_option
+def log_(notice: "UUID | None", limit: int, as_json: bool) -> None:
+    """Each try to deliver a notice, newest first; of the notice ID, or of all."""
+    from forecourt.marketplace.deliveries import logged
+
+    with transaction() as tx:
+        rows = logged(tx, notice, limit=limit)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    print_table(
+        ["at", "notice", "user", "kind", "channel", "outcome", "why"],
+        [[r.at, str(r.notification_id), r.user_id, r.kind, r.channel, r.outcome, r.detail or ""] for r in rows],
+        empty="No deliveries.",
+    )
+
+
+def _with_pictures(letter: "Letter") -> str:
+    """The HTML with its pictures inside, as a browser shows it."""
+    page = letter.html
+    for name, png in letter.pictures.items():
+        page = page.replace(f"cid:{name}", f"data:image/png;base64,{b64encode(png).decode()}")
+    return page
 
 
 def _require(ids: "Sequence[UUID]", chosen: "Sequence[UUID]") -> None:

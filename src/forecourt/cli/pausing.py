@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from forecourt.cli.console import transaction
+
 if TYPE_CHECKING:
     from forecourt.store.pauses import Kind
 
@@ -34,7 +36,9 @@ def target(name: str | None, group: str | None) -> "tuple[Kind, str]":
 
     if name is not None and group is not None:
         raise click.UsageError("Give a task or --group, not both")
-    timetable = load().timetable
+    app = load()
+    with transaction() as tx:
+        timetable = app.schedule(tx)
     if group is not None:
         groups = sorted({known for task in timetable for known in task.groups})
         if group not in groups:

@@ -2,7 +2,7 @@
 
 import click
 
-from forecourt.cli import calls, failures, fleet, work
+from forecourt.cli import calls, failures, fleet, work, workflows
 from forecourt.cli.console import Commands
 
 
@@ -27,5 +27,6 @@ for command in (
     fleet.resume,
     fleet.clear,
     fleet.restart,
+    workflows.workflow,
 ):
     queue.add_command(command)

@@ -30,7 +30,7 @@ def report(day: datetime | None, as_json: bool) -> None:
         chosen = today if day is None else day.date()
         first = datetime.combine(chosen, time(), zone)
         last = datetime.combine(chosen + timedelta(days=1), time(), zone)
-        found = duties(tx, app.timetable, span(chosen, last, zone), now)
+        found = duties(tx, app.schedule(tx), span(chosen, last, zone), now)
         kinds = failure_kinds.kinds(tx, since=first, until=last, limit=50)
         sentence = verdict(gather(tx, app, now)[0]) if chosen == today else None
     rows = [row for duty in found for row in _rows(duty, now)]

@@ -21,8 +21,11 @@ from forecourt.cli.console import (
     say,
     transaction,
 )
+from forecourt.cli.difference import diff
+from forecourt.cli.explaining import explain
 from forecourt.cli.listing import described, lines
 from forecourt.cli.pausing import end_of, target, words
+from forecourt.cli.stored_tasks import add, edit, remove
 
 if TYPE_CHECKING:
     from forecourt.schedule.clock import Clock
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
 @click.group(cls=Commands)
 def schedule() -> None:
     """The timetable and its clock."""
+
+
+for command in (add, diff, edit, explain, remove):
+    schedule.add_command(command)
 
 
 @schedule.command("list")
@@ -44,13 +51,14 @@ def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
     """Every task: when it is due, in words and as cron, when next, and how it went last."""
     from forecourt.app import load
     from forecourt.schedule.zones import zone_named
-    from forecourt.store import pauses, tasks, ticks
+    from forecourt.store import pauses, tasks, tick_history
 
-    timetable = load().timetable
+    app = load()
     zone = zone_named(timezone) if timezone else None
     with transaction() as tx:
         now = tasks.now(tx)
-        last = ticks.latest(tx, [task.name for task in timetable])
+        timetable = app.schedule(tx)
+        last = tick_history.latest(tx, [task.name for task in timetable])
         halted = pauses.in_force(tx)
     rows = [described(task, now, upcoming, last.get(task.name), halted) for task in timetable]
     if as_json:
@@ -133,11 +141,13 @@ def test(name: str, yes: bool) -> None:
     from forecourt.app import load
     from forecourt.cli.errors import Failed, Held
     from forecourt.process import own
-    from forecourt.schedule.by_hand import run_by_hand
+    from forecourt.schedule.run_now import run_now
     from forecourt.store import ticks
 
     logs.configure()
-    task = load().timetable[name]
+    app = load()
+    with transaction() as tx:
+        task = app.schedule(tx)[name]
     confirm(f"Run {name} ({task.sentence}) now?", yes=yes, default=True)
     with transaction() as tx:
         holder = ticks.holders(tx, [(name, "" if task.one_server else own().host)]).get(name)
@@ -145,7 +155,7 @@ def test(name: str, yes: bool) -> None:
         raise Held(f"{name} is running as call {holder.call_id} since {holder.claimed_at:%H:%M:%S %Z}; try again later")
     begun = time.monotonic()
     try:
-        result = run_by_hand(task)
+        result = run_now(task)
     except (Exception, SystemExit) as error:
         logging.getLogger("forecourt.clock").exception("%s failed", name)
         raise Failed(
@@ -164,9 +174,10 @@ def trigger(name: str, as_json: bool) -> None:
     from forecourt.cli.errors import Failed, Held
     from forecourt.operations import triggering
 
-    task = load().timetable[name]
+    app = load()
     try:
         with transaction() as tx:
+            task = app.schedule(tx)[name]
             call = triggering.trigger(tx, task, who=me())
     except triggering.Holding as error:
         raise Held(str(error)) from None
@@ -183,23 +194,24 @@ def trigger(name: str, as_json: bool) -> None:
 @json_option
 def history(name: str | None, limit: int, as_json: bool) -> None:
     """The latest due times, of all tasks or of NAME, and what became of them."""
-    from forecourt.store import ticks
+    from forecourt.store import tick_history
 
-    if name is not None:
-        from forecourt.app import load
-
-        load().timetable[name]
     with transaction() as tx:
-        rows = ticks.history(tx, task=name, limit=limit)
+        if name is not None:
+            from forecourt.app import load
+
+            load().schedule(tx)[name]
+        rows = tick_history.history(tx, task=name, limit=limit)
     if as_json:
         print_json([{field: getattr(row, field) for field in row.__slots__} for row in rows])
         return
     print_table(
         ["due", "task", "host", "status", "late", "took", "result"],
         [
-            [f"{row.due_at.astimezone():%Y-%m-%d %H:%M:%S %Z}", row.task, row.host or None, row.status,
+            [f"{row.due_at.astimezone():%Y-%m-%d %H:%M:%S %Z}", row.task, row.host or None,
+             f"{row.status}, overdue" if row.overdue_at else row.status,
              duration(max(0.0, (row.claimed_at - row.due_at).total_seconds())),
-             duration((row.finished_at - row.started_at).total_seconds()) if row.finished_at and row.started_at else None,
+             duration(row.seconds) if row.seconds is not None else None,
              row.why or row.output]
             for row in rows
         ],
@@ -249,18 +261,26 @@ def _clock() -> "Clock":
     app = load()
     with transaction() as tx:
         require_current(tx, marketplace=app.has_marketplace)
-    return Clock(app.timetable, engine(), environment=settings().environment)
+    return Clock(
+        app.timetable,
+        engine(),
+        environment=settings().environment,
+        application=settings().app,
+        jobs=app.jobs,
+    )
 
 
 def _say(events: "list[Event]") -> None:
-    from forecourt.schedule.events import Enqueued
+    from forecourt.schedule.events import Enqueued, NotRun, Overdue
 
     for event in events:
         match event:
             case Enqueued(task, due_at, call_id):
                 say(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: call {call_id}")
-            case _:
-                say(f"{event.task} due {event.due_at:%Y-%m-%d %H:%M:%S %Z}: {event.status}, {event.why}")
+            case NotRun(task, due_at, status, why):
+                say(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: {status}, {why}")
+            case Overdue(task, due_at):
+                say(f"{task} due {due_at:%Y-%m-%d %H:%M:%S %Z}: overdue, {event.why}")
     if not events and sys.stderr.isatty():  # cron would send a mail each minute
         say("No task is due.", err=True)
 

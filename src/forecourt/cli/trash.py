@@ -21,7 +21,9 @@ from forecourt.cli.console import (
 
 LISTING_ID = click.IntRange(1, 2**63 - 1)
 days_option = click.option(
-    "--days", type=click.IntRange(0, 36_500), default=30, show_default=True, help="Trashed so many days ago or earlier."
+    "--days",
+    type=click.IntRange(0, 36_500),
+    help="Trashed so many days ago or earlier.  [default: the setting trash_days, 30]",
 )
 
 
@@ -31,16 +33,22 @@ def trash() -> None:
 
 
 @trash.command("list")
-@click.option("--days", type=click.IntRange(0, 36_500), default=30, show_default=True, help="How long the trash keeps.")
+@click.option(
+    "--days",
+    type=click.IntRange(0, 36_500),
+    help="How long the trash keeps.  [default: the setting trash_days, 30]",
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
-def list_(days: int, limit: int, as_json: bool) -> None:
+def list_(days: int | None, limit: int, as_json: bool) -> None:
     """What lies in the trash, the first to go first."""
     from forecourt.database import session
+    from forecourt.marketplace.business import business
     from forecourt.marketplace.trashed import trashed
 
     with session() as tx:
-        rows = trashed(tx, days=days, limit=limit)
+        keeps = business(tx).trash_days if days is None else days
+        rows = trashed(tx, days=keeps, limit=limit)
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -72,15 +80,17 @@ def restore(ids: Sequence[int], as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @yes_option
 @json_option
-def purge(ids: Sequence[int], days: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+def purge(ids: Sequence[int], days: int | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Delete for good what was trashed over --days ago, or those of IDS whatever their age."""
     from forecourt.database import in_transaction_of, session
+    from forecourt.marketplace.business import business
     from forecourt.marketplace.trash import purge as delete
     from forecourt.marketplace.trashed import require_trashed
     from forecourt.store import audit
 
-    chosen, oldest = (ids, 0) if ids else (None, days)
     with session() as tx:
+        keeps = business(tx).trash_days if days is None else days
+        chosen, oldest = (ids, 0) if ids else (None, keeps)
         require_trashed(tx, ids)
         would = delete(tx, oldest, chosen)
         tx.rollback()  # the very statements that delete, undone

@@ -12,7 +12,7 @@ import click
 from forecourt.cli.web import address, listening
 
 if TYPE_CHECKING:
-    from forecourt.cli.transcript import Transcript
+    from forecourt.cli.merged_output import MergedOutput
     from forecourt.workers.options import WorkOptions
 
 
@@ -26,9 +26,9 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
     Without FORECOURT_DATABASE_URL the private PostgreSQL is started. The schema is brought up to date, and what dies is
     started again. Ctrl-C, TERM or QUIT end everything in order; a second one hurries, a third kills.
     """
-    from forecourt.cli.child import Child
-    from forecourt.cli.foreman import NAME, STOP_SIGNALS, Foreman
-    from forecourt.cli.transcript import Transcript
+    from forecourt.cli.child import ChildProcess
+    from forecourt.cli.merged_output import MergedOutput
+    from forecourt.cli.process_manager import NAME, STOP_SIGNALS, ProcessManager
     from forecourt.database.engine import libpq_url
     from forecourt.settings import settings
 
@@ -48,8 +48,8 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
     }
     worker = ["--processes", str(options.processes), *(["--queue", ",".join(options.queues)] if queues else [])]
     commands = {"clock": ["schedule", "work"], "worker": ["queue", "work", *worker], "web": ["web"]}
-    transcript = Transcript([NAME, *commands, "migrate"], sys.stdout.buffer, as_json=as_json)
-    _migrate(environment, transcript)
+    output = MergedOutput([NAME, *commands, "migrate"], sys.stdout.buffer, as_json=as_json)
+    _migrate(environment, output)
     lines = [
         f"database: {_database()}",
         f"running: clock, worker (slots: {options.processes}), web",
@@ -57,9 +57,9 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
         f"pages: {address(host, port)}",
         "Ctrl-C ends everything in order",
     ]
-    transcript.add(NAME, [line.encode() for line in lines])
-    children = [Child(name, _command(*words), environment) for name, words in commands.items()]
-    sys.exit(Foreman(children, transcript, patience=options.shutdown_timeout + 5).run())
+    output.add(NAME, [line.encode() for line in lines])
+    children = [ChildProcess(name, _command(*words), environment) for name, words in commands.items()]
+    sys.exit(ProcessManager(children, output, shutdown_timeout=options.shutdown_timeout + 5).run())
 
 
 def _options(processes: int | None, queues: str | None) -> "WorkOptions":
@@ -74,10 +74,10 @@ def _options(processes: int | None, queues: str | None) -> "WorkOptions":
     return WorkOptions(**given)
 
 
-def _migrate(environment: Mapping[str, str], transcript: "Transcript") -> None:
+def _migrate(environment: Mapping[str, str], output: "MergedOutput") -> None:
     """In a process of its own: the application that it loads may start threads, and this one has to fork later."""
     done = subprocess.run(_command("db", "migrate"), env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    transcript.add("migrate", done.stdout.splitlines())
+    output.add("migrate", done.stdout.splitlines())
     if done.returncode:
         sys.exit(max(done.returncode, 1))
 

@@ -72,7 +72,7 @@ MAKE_LISTINGS = text(
     """
     INSERT INTO car_listings (
         owner_id, car_provider_id, title, slug, price, views_count,
-        is_available, is_hidden, is_sponsored, sponsored_until, is_featured, featured_until, featured_position,
+        is_available, is_hidden, is_sponsored, sponsored_since, sponsored_until, is_featured, featured_until, featured_position,
         created_at, updated_at, deleted_at
     )
     SELECT people[block * 12 + who + 1],
@@ -88,8 +88,10 @@ MAKE_LISTINGS = text(
            r NOT BETWEEN 60 AND 79,
            r BETWEEN 80 AND 89,
            r < 28,
+           CASE WHEN r < 28 THEN now() - interval '14 days' END,
            CASE
                WHEN r < 8 OR r = 24 THEN now() - (r + 1) * interval '50 minutes'
+               WHEN r IN (8, 9, 16, 17) THEN now() + interval '2 days'
                WHEN r < 24 THEN now() + (r + 2) * interval '1 day'
            END,
            r BETWEEN 30 AND 41,

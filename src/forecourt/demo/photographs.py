@@ -11,8 +11,8 @@ from PIL import Image
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.pictures import process
-from forecourt.marketplace.storage import Storage
 from forecourt.marketplace.uploads import spool
 from forecourt.settings import settings
 
@@ -43,7 +43,7 @@ def _remarked(jpeg: bytes, remark: bytes) -> bytes:
 
 def hang(session: Session, listings: Sequence[int]) -> None:
     """Give each listing a photo that no other has: its own part of one large picture, published as any upload is."""
-    storage = Storage(settings().storage)
+    storage = Folder(settings().storage)
     keys = [spool(storage, b64encode(part).decode()) for part in _parts(listings)]
     photos = process(storage, keys)
     session.execute(

@@ -38,7 +38,9 @@ PHOTOS = text(
 MAILS = text(
     """
     SELECT count(*) AS notices,
-           coalesce(array_agg(message_id) FILTER (WHERE mail_status IN ('sent', 'filed')), '{}') AS sent,
+           coalesce(array_agg(DISTINCT message_id) FILTER (WHERE mail_status IN ('sent', 'filed')), '{}') AS sent,
+           count(*) FILTER (WHERE kind = 'sponsorship_ending') AS reminders,
+           count(*) FILTER (WHERE kind = 'digest') AS digests,
            count(*) FILTER (WHERE mail_status = 'suppressed') AS suppressed,
            count(*) FILTER (WHERE mail_status NOT IN ('sent', 'filed', 'suppressed')) AS unsent
     FROM notifications
@@ -93,7 +95,10 @@ def _mails(tx: Session, began: datetime) -> Place:
     folder = settings().outbox
     mails = tx.execute(MAILS, {"began": began}).one()
     names = [f"{message_id.strip('<>').partition('@')[0]}.eml" for message_id in mails.sent]
-    figures = f"{counted(mails.notices, 'notice')}, {counted(len(names), 'mail')}, {mails.suppressed} for the app alone"
+    told = f"{counted(mails.notices - mails.digests, 'notice')}, {mails.reminders} of them reminders"
+    figures = (
+        f"{told}; {counted(len(names), 'mail')}, {mails.digests} of them digests; {mails.suppressed} for the app alone"
+    )
     unsent = f"{counted(mails.unsent, 'mail')} not sent" if mails.unsent else None
     return Place("mails", figures, folder, unsent or _missing(folder, names))
 

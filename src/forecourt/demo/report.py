@@ -13,7 +13,7 @@ from forecourt.demo.incidents import Incident, incidents
 from forecourt.demo.night import Night
 from forecourt.demo.places import Place, places, size
 from forecourt.demo.timetable import usual
-from forecourt.store import ticks
+from forecourt.store import tick_history
 
 # The calls of the tasks are left out: they have a table of their own.
 JOBS = text(
@@ -132,7 +132,7 @@ def report_on(night: Night) -> Report:
 
 
 def _tasks(tx: Session, due: datetime) -> Iterator[TaskLine]:
-    latest = ticks.latest(in_transaction_of(tx), [task.name for task in usual])
+    latest = tick_history.latest(in_transaction_of(tx), [task.name for task in usual])
     for task in usual:
         tick = latest.get(task.name)
         if tick is None or tick.due_at != due:

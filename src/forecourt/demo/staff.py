@@ -69,6 +69,7 @@ def staff() -> Processes:
             "FORECOURT_DATABASE_URL": libpq_url(),
             "FORECOURT_LOG_FORMAT": "text",
             "FORECOURT_SMTP_URL": "",  # the people are made up: their mails stay here
+            "FORECOURT_STORAGE_URL": "",  # and so do their photos
         },
     )
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from forecourt.database.revision import needed, revisions
 from forecourt.doctor.check import House, Result, grade
 from forecourt.durations import duration
+from forecourt.language import gettext as _
+from forecourt.language import marked
 from forecourt.settings import settings
 from forecourt.store import vitals
 
@@ -28,28 +30,33 @@ def condition(house: House) -> list[Result]:
     version = seen.version // 10000
     return [
         Result(
-            "database", grade(took, SLOW_MS, VERY_SLOW_MS) if version >= OLDEST_VERSION else "fail",
-            f"PostgreSQL {version}.{seen.version % 10000} answers in {took:.1f} ms", f"{SLOW_MS} ms, {OLDEST_VERSION} or newer",
-            "Look at the load and the network between here and the database.", took, "ms",
+            marked("database"), grade(took, SLOW_MS, VERY_SLOW_MS) if version >= OLDEST_VERSION else "fail",
+            _("PostgreSQL %(version)s answers in %(count)s ms", version=f"{version}.{seen.version % 10000}", count=f"{took:.1f}"),
+            _("%(count)s ms, %(version)s or newer", count=SLOW_MS, version=OLDEST_VERSION),
+            _("Look at the load and the network between here and the database."), took, "ms",
         ),
         Result(
-            "connections", grade(used, CONNECTIONS, MOST_CONNECTIONS), f"{seen.connections} of {seen.most_connections} in use",
-            f"{CONNECTIONS:.0f} %", "Raise max_connections, or put PgBouncer in front: FORECOURT_POOLED.", used, "percent",
+            marked("connections"), grade(used, CONNECTIONS, MOST_CONNECTIONS),
+            _("%(used)s of %(most)s in use", used=seen.connections, most=seen.most_connections),
+            f"{CONNECTIONS:.0f} %", _("Raise max_connections, or put PgBouncer in front: FORECOURT_POOLED."), used, "percent",
         ),
         Result(
-            "oldest transaction", grade(seen.oldest_transaction, LONG_TRANSACTION, VERY_LONG_TRANSACTION),
-            f"open for {duration(seen.oldest_transaction)}" if seen.oldest_transaction >= 1 else "none is open for long",
-            duration(LONG_TRANSACTION), "While it is open nothing deleted is cleaned up. pg_stat_activity shows whose it is.",
+            marked("oldest transaction"), grade(seen.oldest_transaction, LONG_TRANSACTION, VERY_LONG_TRANSACTION),
+            _("open for %(time)s", time=duration(seen.oldest_transaction)) if seen.oldest_transaction >= 1
+            else _("none is open for long"),
+            duration(LONG_TRANSACTION), _("While it is open nothing deleted is cleaned up. pg_stat_activity shows whose it is."),
             seen.oldest_transaction, "seconds",
         ),
         Result(
-            "clocks", grade(skew, SKEW, WIDE_SKEW), f"this machine and the database differ by {duration(skew)}", duration(SKEW),
-            "The database's clock counts. Let both machines ask the same time server.", skew, "seconds",
+            marked("clocks"), grade(skew, SKEW, WIDE_SKEW),
+            _("this machine and the database differ by %(time)s", time=duration(skew)), duration(SKEW),
+            _("The database's clock counts. Let both machines ask the same time server."), skew, "seconds",
         ),
         Result(
-            "dead rows", grade(seen.dead_rows, DEAD_ROWS, MANY_DEAD_ROWS), f"{seen.dead_rows:,} in the queue's tables",
+            marked("dead rows"), grade(seen.dead_rows, DEAD_ROWS, MANY_DEAD_ROWS),
+            _("%(count)s in the queue's tables", count=f"{seen.dead_rows:,}"),
             f"{DEAD_ROWS:,}",
-            "Autovacuum does not keep up: look for a long transaction, or an unread replication slot.", seen.dead_rows, "rows",
+            _("Autovacuum does not keep up: look for a long transaction, or an unread replication slot."), seen.dead_rows, "rows",
         ),
     ]  # fmt: skip
 
@@ -60,14 +67,17 @@ def schema(house: House) -> list[Result]:
     found = row[0] if row else "nothing"
     old = found in revisions() and found != needed()
     newer = found not in revisions()
-    words = f"at {found}" + (f", this code needs {needed()}" if old else ", newer than this code" if newer else "")
+    if old:
+        words = _("at %(found)s, this code needs %(needed)s", found=found, needed=needed())
+    else:
+        words = _("at %(found)s, newer than this code", found=found) if newer else _("at %(found)s", found=found)
     return [
         Result(
-            "schema",
+            marked("schema"),
             "fail" if old else "warn" if newer else "ok",
             words,
             needed(),
-            "forecourt db migrate" if old else "Deploy the newer code here too.",
+            "forecourt db migrate" if old else _("Deploy the newer code here too."),
         )
     ]
 
@@ -76,16 +86,21 @@ def partitions(house: House) -> list[Result]:
     """Whether what is done tomorrow has a partition of its own."""
     there = vitals.has_partition_of_tomorrow(house.tx)
     words = (
-        "there is one for tomorrow" if there else "there is none for tomorrow, so finished calls gather in done_rest"
+        _("there is one for tomorrow")
+        if there
+        else _("there is none for tomorrow, so finished calls gather in done_rest")
     )
-    advice = "A worker makes them each hour: is one running, and may its role create tables? Its log says."
-    return [Result("partitions of done", "ok" if there else "warn", words, "one for tomorrow", advice)]
+    advice = _("A worker makes them each hour: is one running, and may its role create tables? Its log says.")
+    return [Result(marked("partitions of done"), "ok" if there else "warn", words, _("one for tomorrow"), advice)]
 
 
 def whose(house: House) -> list[Result]:
     """Whether a production runs on the private server."""
     private = settings().database_url is None
     serious = private and settings().environment not in ("local", "development", "test", "testing")
-    words = "the private server, for one machine" if private else "one of its own"
-    advice = f"FORECOURT_ENVIRONMENT is {settings().environment}: name a server that is backed up, with FORECOURT_DATABASE_URL."
-    return [Result("database server", "warn" if serious else "ok", words, "", advice)]
+    words = _("the private server, for one machine") if private else _("one of its own")
+    advice = _(
+        "FORECOURT_ENVIRONMENT is %(name)s: name a server that is backed up, with FORECOURT_DATABASE_URL.",
+        name=settings().environment,
+    )
+    return [Result(marked("database server"), "warn" if serious else "ok", words, "", advice)]

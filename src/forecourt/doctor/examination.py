@@ -6,6 +6,7 @@ import psycopg
 
 from forecourt.doctor import database, marketplace, place, work
 from forecourt.doctor.check import ORDER, Check, House, Result, Status
+from forecourt.language import gettext as _
 
 CHECKS: tuple[Check, ...] = (
     database.condition,
@@ -19,6 +20,7 @@ CHECKS: tuple[Check, ...] = (
     work.failures,
     work.duties,
     place.disk,
+    marketplace.storage,
     marketplace.sitemap,
     marketplace.events,
 )
@@ -35,7 +37,7 @@ def examine(house: House, checks: Sequence[Check] = CHECKS) -> list[Result]:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a check raises is its result
             name = check.__name__.replace("_", " ")
-            found.append(Result(name, "fail", f"could not be checked: {type(error).__name__}: {error}"[:300]))
+            found.append(Result(name, "fail", _("could not be checked:") + f" {type(error).__name__}: {error}"[:300]))
     return sorted(found, key=lambda result: ORDER[result.status])
 
 

@@ -4,12 +4,14 @@ import os
 import shutil
 
 from forecourt.doctor.check import House, Result, Status
+from forecourt.language import gettext as _
+from forecourt.language import marked
 from forecourt.settings import settings
 
 ROOM, LITTLE_ROOM = 15.0, 5.0
 
 
-def disk(_: House) -> list[Result]:
+def disk(_house: House) -> list[Result]:
     """Whether local files have room, and may be written."""
     folder = settings().var
     there = next(one for one in (folder, *folder.parents) if one.exists())
@@ -18,11 +20,11 @@ def disk(_: House) -> list[Result]:
     status: Status = "fail" if free < LITTLE_ROOM else "warn" if free < ROOM else "ok"
     found = [
         Result(
-            "disk",
+            marked("disk"),
             status,
-            f"{free:.0f} % free in {there}",
+            _("%(share)s %% free in %(path)s", share=f"{free:.0f}", path=there),
             f"{ROOM:.0f} %",
-            "Photos, archive and mails are kept there: make room.",
+            _("Photos, archive and mails are kept there: make room."),
             free,
             "percent",
         )
@@ -30,11 +32,11 @@ def disk(_: House) -> list[Result]:
     if not os.access(there, os.W_OK):
         found.append(
             Result(
-                "folder",
+                marked("folder"),
                 "fail",
-                f"{there} may not be written by this user",
+                _("%(path)s may not be written by this user", path=there),
                 "",
-                "Give it to the user that runs Forecourt, or name another with FORECOURT_VAR.",
+                _("Give it to the user that runs Forecourt, or name another with FORECOURT_VAR."),
             )
         )
     return found

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.durations import duration
+from forecourt.language import comma, lookup, marked, some
+from forecourt.language import gettext as _
 from forecourt.schedule.clock import HEARTBEAT, pause_of
 from forecourt.settings import settings
-from forecourt.store import activity, pauses, standing, tasks, ticks, vitals
+from forecourt.store import activity, pauses, standing, tasks, tick_history, vitals
 
 DEAD = 30.0
 SILENT = 90.0
@@ -21,33 +23,43 @@ def workers(house: House) -> list[Result]:
     alive = [worker for worker in found if worker.silent <= DEAD]
     silent = len(found) - len(alive)
     status: Status = "fail" if not alive else "warn" if silent else "ok"
-    words = f"{len(alive)} alive" + (f", {silent} silent for more than {duration(DEAD)}" if silent else "")
+    words = _("%(count)s alive", count=len(alive))
+    if silent:
+        words += comma() + _("%(count)s silent for more than %(time)s", count=silent, time=duration(DEAD))
     advice = (
-        "Start one: forecourt queue work"
+        _("Start one: forecourt queue work")
         if not alive
-        else "A silent one is given up by the others; its log says what happened."
+        else _("A silent one is given up by the others; its log says what happened.")
     )
-    return [Result("workers", status, words, "1 or more", advice, len(alive), "workers")]
+    return [Result(marked("workers"), status, words, _("1 or more"), advice, len(alive), "workers")]
 
 
 def clock(house: House) -> list[Result]:
     """Whether the schedule goes on."""
-    pulse = tasks.pulse(house.tx, timedelta(minutes=5))
-    advice = "Start it: forecourt schedule work"
-    if pulse.clock_ago is None:
+    liveness = tasks.liveness(house.tx, timedelta(minutes=5))
+    advice = _("Start it: forecourt schedule work")
+    if liveness.clock_ago is None:
         status: Status = "fail" if len(house.app.timetable) else "ok"
-        found = [Result("clock", status, "has never run", duration(SILENT), advice)]
+        found = [Result(marked("clock"), status, _("has never run"), duration(SILENT), advice)]
     else:
-        ago = pulse.clock_ago.total_seconds()
-        words = f"heard of {duration(ago)} ago"
-        found = [Result("clock", grade(ago, SILENT, SILENT), words, duration(SILENT), advice, ago, "seconds")]
-    last = ticks.last_success(house.tx, HEARTBEAT)
+        ago = liveness.clock_ago.total_seconds()
+        words = _("heard of %(time)s ago", time=duration(ago))
+        found = [Result(marked("clock"), grade(ago, SILENT, SILENT), words, duration(SILENT), advice, ago, "seconds")]
+    last = tick_history.last_success(house.tx, HEARTBEAT)
     if HEARTBEAT in house.app.timetable:
         beat = None if last is None else last.ago.total_seconds()
-        words = "never succeeded" if beat is None else f"succeeded {duration(beat)} ago"
-        advice = "Clock and workers must both run: each minute the one enters it, the other runs it."
+        words = _("never succeeded") if beat is None else _("succeeded %(time)s ago", time=duration(beat))
+        advice = _("Clock and workers must both run: each minute the one enters it, the other runs it.")
         found.append(
-            Result("heartbeat", "fail" if beat is None or beat > 300 else "ok", words, "5 min", advice, beat, "seconds")
+            Result(
+                marked("heartbeat"),
+                "fail" if beat is None or beat > 300 else "ok",
+                words,
+                duration(300),
+                advice,
+                beat,
+                "seconds",
+            )
         )
     return found
 
@@ -61,17 +73,30 @@ def queues(house: House) -> list[Result]:
             status: Status = "warn" if queue.ready else "ok"
             found.append(
                 Result(
-                    name, status, f"paused by {queue.paused_by[:60]}", "", f"forecourt queue resume {queue.queue[:60]}"
+                    name,
+                    status,
+                    _("paused by %(who)s", who=queue.paused_by[:60]),
+                    "",
+                    f"forecourt queue resume {queue.queue[:60]}",
                 )
             )
         elif queue.ready and not queue.workers:
-            advice = f"Start a worker for it: forecourt queue work --queue {queue.queue[:60]}"
+            advice = _("Start a worker for it:") + f" forecourt queue work --queue {queue.queue[:60]}"
             found.append(
-                Result(name, "fail", "calls wait, and nobody serves it", "1 worker", advice, queue.oldest, "seconds")
+                Result(
+                    name,
+                    "fail",
+                    _("calls wait, and nobody serves it"),
+                    some(1, "worker", "workers"),
+                    advice,
+                    queue.oldest,
+                    "seconds",
+                )
             )
         else:
-            words = f"oldest call waits for {duration(queue.oldest)}" if queue.ready else "nothing waits"
-            advice = "More slots (--processes) or workers; or pause what is less urgent."
+            waits = _("oldest call waits for %(time)s", time=duration(queue.oldest))
+            words = waits if queue.ready else _("nothing waits")
+            advice = _("More slots (--processes) or workers; or pause what is less urgent.")
             found.append(
                 Result(
                     name,
@@ -89,13 +114,25 @@ def queues(house: House) -> list[Result]:
 def overdue(house: House) -> list[Result]:
     """Whether calls run on that should have been killed."""
     found = vitals.overdue(house.tx, OVERDUE)
-    words = (
-        f"call {found[0].id} of {found[0].job[:60]} is {duration(found[0].seconds)} over its time" if found else "none"
-    )
-    advice = "Its worker does not enforce the timeout: look at its log, and restart it."
+    words = _("none")
+    if found:
+        first = found[0]
+        words = _(
+            "call %(id)s of %(job)s is %(time)s over its time",
+            id=first.id,
+            job=first.job[:60],
+            time=duration(first.seconds),
+        )
+    advice = _("Its worker does not enforce the timeout: look at its log, and restart it.")
     return [
         Result(
-            "calls over their time", "fail" if found else "ok", words, duration(OVERDUE), advice, len(found), "calls"
+            marked("calls over their time"),
+            "fail" if found else "ok",
+            words,
+            duration(OVERDUE),
+            advice,
+            len(found),
+            "calls",
         )
     ]
 
@@ -105,14 +142,20 @@ def failures(house: House) -> list[Result]:
     well, failed = vitals.ended(house.tx, MINUTES)
     share = 100 * failed / (well + failed) if well + failed else 0.0
     many = failed > FEW and share > SHARE
-    words = f"{failed:,} of {well + failed:,} calls failed in {MINUTES} min, {share:.0f} %"
+    words = _(
+        "%(failed)s of %(all)s calls failed in %(minutes)s min, %(share)s %%",
+        failed=f"{failed:,}",
+        all=f"{well + failed:,}",
+        minutes=MINUTES,
+        share=f"{share:.0f}",
+    )
     return [
         Result(
-            "failures",
+            marked("failures"),
             "warn" if many else "ok",
             words,
-            f"{SHARE:.0f} %, more than {FEW}",
-            "forecourt queue failed, or the page Failures.",
+            _("%(share)s %%, more than %(count)s", share=f"{SHARE:.0f}", count=FEW),
+            _("forecourt queue failed, or the page Failures."),
             share,
             "percent",
         )
@@ -121,8 +164,8 @@ def failures(house: House) -> list[Result]:
 
 def duties(house: House) -> list[Result]:
     """Whether each task's last run went well."""
-    timetable = [task for task in house.app.timetable if task.runs_in(settings().environment)]
-    last = ticks.latest(house.tx, [task.name for task in timetable])
+    timetable = [task for task in house.app.schedule(house.tx) if task.runs_in(settings().environment)]
+    last = tick_history.latest(house.tx, [task.name for task in timetable])
     halted = pauses.in_force(house.tx)
     found = []
     for task in timetable:
@@ -132,13 +175,23 @@ def duties(house: House) -> list[Result]:
                 Result(f"task {task.name}", "warn", str(pause)[:200], "", f"forecourt schedule resume {task.name}")
             )
         elif run is not None and run.status in ("failed", "missed"):
-            words = f"{run.status} at {run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}: {run.why or ''}"[:300]
+            due = f"{run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
+            told = _("%(state)s at %(time)s", state=lookup(run.status), time=due)
+            words = f"{told}: {run.why or ''}"[:300]
             status: Status = "fail" if run.status == "failed" else "warn"
             found.append(
                 Result(
-                    f"task {task.name}", status, words, "", f"When it is mended: forecourt schedule trigger {task.name}"
+                    f"task {task.name}",
+                    status,
+                    words,
+                    "",
+                    _("When it is mended:") + f" forecourt schedule trigger {task.name}",
                 )
             )
     return found or [
-        Result("tasks", "ok", f"the last runs of all {len(timetable)} went well" if timetable else "there are none")
+        Result(
+            marked("tasks"),
+            "ok",
+            _("the last runs of all %(count)s went well", count=len(timetable)) if timetable else _("there are none"),
+        )
     ]

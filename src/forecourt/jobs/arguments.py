@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -14,6 +14,9 @@ LARGEST = 32 * 1024 * 1024
 
 INJECTED = ("session", "connection")
 """Parameters that the slot fills in, of which a function takes one at most."""
+
+CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
+"""NaN is written as such, so that it can be found and refused: the default is to write null instead."""
 
 JSON_TYPES: dict[Any, str] = {
     int: "integer",
@@ -55,9 +58,7 @@ class Arguments:
                 hint, default = typing.get_args(hint)[0], ...
             fields[parameter.name] = (hint, default)
         self._fields = fields
-        # NaN is written as such, so that it can be found and refused: the default is to write null instead.
-        config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
-        self._model: type[BaseModel] = create_model(f"{name} arguments", __config__=config, **fields)
+        self._model: type[BaseModel] = create_model(f"{name} arguments", __config__=CONFIG, **fields)
         self.defaults: dict[str, Any] = {
             key: to_jsonable_python(default, serialize_unknown=True)
             for key, (_, default) in fields.items()
@@ -89,6 +90,19 @@ class Arguments:
         if "\\u0000" in text and _has_nul(orjson.loads(text)):
             raise WrongArguments(f"{self._name}: arguments contain the character NUL, which PostgreSQL does not store")
         return text
+
+    def check_all_but(self, later: Collection[str], given: Mapping[str, Any]) -> str:
+        """The given ones as JSON text, where the others are known later only. Raises WrongArguments."""
+        if unknown := [name for name in later if name not in self._fields]:
+            raise WrongArguments(
+                f"{self._name}: no such argument: {', '.join(unknown)} (it takes {', '.join(self._fields)})"
+            )
+        fields = {name: field for name, field in self._fields.items() if name not in later}
+        part = Arguments.__new__(Arguments)
+        part.__dict__ |= self.__dict__
+        part._fields = fields
+        part._model = create_model(f"{self._name} arguments", __config__=CONFIG, **fields)
+        return part.dump(given)
 
     def refuse_unnamed(self, method: str, unnamed: Sequence[Any]) -> None:
         """Raise WrongArguments for arguments without a name, which a row could not keep, and say how to write them."""

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.context import current
-from forecourt.jobs.dispatch import Call, Transaction, detours
+from forecourt.jobs.dispatch import Call, Transaction, interceptors, transaction_for
 from forecourt.jobs.plan import Plan, enter
 from forecourt.store import batches
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import psycopg
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +43,12 @@ class Batch:
 
     def dispatch(self, *, session: Transaction | None = None) -> int:
         """Enter all calls, and return the batch's id; with `session`, in that transaction."""
-        for detour in reversed(detours):
-            id = detour.begin_batch(self.name, [plan.job for plan in self.plans])
+        for interceptor in reversed(interceptors):
+            id = interceptor.begin_batch(self.name, [plan.job for plan in self.plans])
             if id is not None:
                 enter(self.plans, session, {"batch": id})
                 return id
-        with _transaction(session) as tx:
+        with transaction_for(session) as tx:
             id = batches.begin(
                 tx,
                 name=self.name,
@@ -85,15 +77,6 @@ def add_to_batch(plans: Iterable[Plan], *, session: Transaction | None = None) -
     if id is None:
         raise RuntimeError("add_to_batch: the running call belongs to no batch")
     given = tuple(plans)
-    with _transaction(session) as tx:
+    with transaction_for(session) as tx:
         batches.grow(tx, id, len(given))
         return enter(given, tx, {"batch": id})
-
-
-@contextmanager
-def _transaction(session: Transaction | None) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    if session is not None:
-        yield in_transaction_of(session)
-    else:
-        with engine().begin() as connection:
-            yield in_transaction_of(connection)

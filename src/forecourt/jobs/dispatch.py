@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
 from forecourt.database.callers import DjangoConnection
+from forecourt.jobs import awaiting
+from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.definition import Definition
 from forecourt.store import calls
 from forecourt.store.calls import Placement
@@ -34,8 +36,22 @@ class Call(NamedTuple):
     job: str
     duplicate: bool = False
 
+    def result(self, timeout: Seconds | None = None) -> Any:
+        """Wait until the call has ended, and return what its function returned, as JSON gives it back. Results are kept for as long
+        as finished calls are, cut to 16 kB.
 
-class Detour(Protocol):
+        Raises CallFailed when it failed for good, CallDiscarded or CallCancelled; TimeoutError after `timeout`, which changes
+        nothing about the call; LookupError when it is in no table: not committed yet, or gone; RuntimeError inside of a job, whose
+        slot might be the one that the call needs.
+        """
+        return awaiting.result(self.id, self.job, None if timeout is None else seconds(timeout, "timeout"))
+
+    async def aresult(self, timeout: Seconds | None = None) -> Any:
+        """The same from a coroutine."""
+        return await awaiting.aresult(self.id, self.job, None if timeout is None else seconds(timeout, "timeout"))
+
+
+class Interceptor(Protocol):
     """Takes calls that would have entered the database: `forecourt.testing` records them, or runs them at once."""
 
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
@@ -44,8 +60,11 @@ class Detour(Protocol):
     def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int | None:
         """An id for a batch of calls of these jobs, which are dispatched next; None to let it pass."""
 
+    def begin_workflow(self, name: str, plans: Sequence[Any]) -> int | None:
+        """An id for a workflow of these plans, of which none is dispatched; None to let it pass."""
 
-detours: list[Detour] = []
+
+interceptors: list[Interceptor] = []
 """Asked before anything is entered, the last one first, whichever thread dispatches. Empty outside of tests."""
 
 
@@ -68,7 +87,7 @@ class Dispatch:
     def dispatch(self, *unnamed: Any, **args: Any) -> Call:
         """Enter one call. Raises WrongArguments."""
         self.job.arguments.refuse_unnamed("dispatch", unnamed)
-        if detours and (taken := self._detoured([args])) is not None:
+        if interceptors and (taken := self._intercepted([args])) is not None:
             return taken[0]
         text = self.text(args)
         with each_by_itself() if self.session is None else nullcontext(in_transaction_of(self.session)) as tx:
@@ -81,7 +100,7 @@ class Dispatch:
         if not is_async(self.session):
             return await asyncio.to_thread(self.dispatch, *unnamed, **args)
         self.job.arguments.refuse_unnamed("adispatch", unnamed)
-        if detours and (taken := self._detoured([args])) is not None:
+        if interceptors and (taken := self._intercepted([args])) is not None:
             return taken[0]
         text, placement = self.text(args), self.placement()
         id, is_new = await bridged(self.session, lambda tx: calls.enter(tx, placement, text))
@@ -91,7 +110,7 @@ class Dispatch:
         """The same for many. Raises WrongArguments before anything is entered."""
         if not is_async(self.session):
             return await asyncio.to_thread(self.dispatch_many, many)
-        if detours and (taken := self._detoured(many := list(many))) is not None:
+        if interceptors and (taken := self._intercepted(many := list(many))) is not None:
             return taken
         texts, placement = [self.text(args) for args in many], self.placement()
         entered = await bridged(self.session, lambda tx: calls.enter_many(tx, placement, texts))
@@ -99,10 +118,10 @@ class Dispatch:
 
     def dispatch_many(self, many: Iterable[Mapping[str, Any]]) -> list[Call]:
         """Enter many calls in one statement. Raises WrongArguments before anything is entered."""
-        if detours and (taken := self._detoured(many := list(many))) is not None:
+        if interceptors and (taken := self._intercepted(many := list(many))) is not None:
             return taken
         texts = [self.text(args) for args in many]
-        with self._transaction() as tx:
+        with transaction_for(self.session) as tx:
             entered = calls.enter_many(tx, self.placement(), texts)
             return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
@@ -139,14 +158,17 @@ class Dispatch:
             return (self.at - datetime.now(UTC)).total_seconds()
         return self.delay or 0.0
 
-    def _detoured(self, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
-        taken = (detour.take(self, many) for detour in reversed(detours))
+    def _intercepted(self, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
+        taken = (interceptor.take(self, many) for interceptor in reversed(interceptors))
         return next((entered for entered in taken if entered is not None), None)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
-        if self.session is not None:
-            yield in_transaction_of(self.session)
-        else:
-            with engine().begin() as connection:
-                yield in_transaction_of(connection)
+
+@contextmanager
+def transaction_for(session: object | None) -> Iterator[psycopg.Connection[Any]]:
+    """The caller's transaction, or one of its own, which is committed at the end of the block. Raises TypeError for what holds no
+    transaction that can be used without waiting."""
+    if session is not None:
+        yield in_transaction_of(session)
+    else:
+        with engine().begin() as connection:
+            yield in_transaction_of(connection)

@@ -35,15 +35,27 @@ def words(said: object, speak: Callable[[object], str] = str) -> str:
         return f"(it has no words: its __{speak.__name__}__ raised {storable(type(error).__name__)})"
 
 
-def result_text(value: Any) -> str | None:
-    """What the function returned, as JSON text; a value that is no JSON or too long is kept as the words for it."""
+class ResultUnusable(TypeError):
+    """What a step of a workflow returned cannot be an argument of the next."""
+
+
+def result_text(value: Any, *, exact: bool = False) -> str | None:
+    """What the function returned, as JSON text; a value that is no JSON or too long is kept as the words for it. With `exact` that
+    raises ResultUnusable."""
     if value is None:
         return None
     try:
         text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:
+    except TypeError as error:
+        if exact:
+            raise ResultUnusable(f"a later step takes the result, which is no JSON: {words(error)}") from None
         text = orjson.dumps(words(value, repr)).decode()
     if len(text) > LONGEST_RESULT:
+        if exact:
+            raise ResultUnusable(
+                f"a later step takes the result, which has {len(text)} characters; at most {LONGEST_RESULT} are kept: put it into "
+                "storage and return its key"
+            )
         text = orjson.dumps(storable(text)[: LONGEST_RESULT // 8] + "…").decode()
     return NUL.sub(r"\1\\\\u0000", text)
 

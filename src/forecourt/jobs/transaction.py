@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from sqlalchemy.orm import Session, SessionTransaction
 
 from forecourt.database import engine, in_transaction_of
@@ -123,5 +123,8 @@ def transaction(job: Definition[..., Any]) -> Iterator[Transaction | None]:
 
 def _send(connection: psycopg.Connection[Any], message: bytes) -> None:
     result = connection.pgconn.exec_(message)
-    if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-        raise error_from_result(result)
+    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        return
+    if connection.pgconn.status == ConnStatus.BAD:  # an error without a code, which could be anything
+        raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
+    raise error_from_result(result)

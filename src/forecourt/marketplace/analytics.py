@@ -15,11 +15,11 @@ from sqlalchemy.exc import OperationalError
 
 from forecourt import Session, job
 from forecourt.marketplace.partitions import premake
+from forecourt.marketplace.rollup import DAY, OPEN_SINCE, roll_up, start_of
 from forecourt.settings import settings
 
 log = logging.getLogger(__name__)
 
-DAY = timedelta(days=1)
 SETTLED = 2 * DAY
 """After a day's end. An event may come one day late before the trigger notes it; the other day is for transactions that
 stay open that long."""
@@ -28,78 +28,9 @@ stay open that long."""
 LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecourt.analytics'))")
 
 NOW = text("SELECT now()")
-OPEN_SINCE = text("SELECT coalesce(max(upper), '2000-01-01Z') FROM analytics_archives WHERE dropped_at IS NOT NULL")
 FIRST_EVENT = text("SELECT min(created_at) FROM car_listing_analytics WHERE created_at >= :since")
 AGGREGATED = text("SELECT date, aggregated_at FROM analytics_days WHERE date >= :first")
 TAKE_LATE = text("DELETE FROM analytics_late_days RETURNING day")
-
-# Sorting each listing's few addresses by themselves is a fifth faster than sorting the day by (listing, address). The
-# setting is new in PostgreSQL 16; on 15 no row is found and it is as we want it.
-SORT_EACH_LISTING = text(
-    "SELECT set_config(name, :value, true) FROM pg_settings WHERE name = 'enable_presorted_aggregate'"
-)
-
-AGGREGATE = text(
-    """
-    WITH fresh AS MATERIALIZED (
-        SELECT car_listing_id,
-               count(*) FILTER (WHERE event_type = 'view') AS total_views,
-               count(DISTINCT user_ip) AS unique_visitors,
-               count(*) FILTER (WHERE event_type = 'contact_phone') AS contact_phone_clicks,
-               count(*) FILTER (WHERE event_type = 'contact_whatsapp') AS contact_whatsapp_clicks,
-               count(*) FILTER (WHERE event_type = 'favorite') AS favorites,
-               count(*) FILTER (WHERE event_type = 'share') AS shares,
-               count(*) AS total_events
-        FROM car_listing_analytics
-        WHERE created_at >= :lower
-          AND created_at < :upper
-          AND event_type <> 'bot'
-        GROUP BY car_listing_id
-    ),
-    -- An upsert that changes nothing still locks and logs each row, so what is the same already goes first.
-    changed AS (
-        SELECT * FROM fresh
-        EXCEPT
-        SELECT car_listing_id, total_views, unique_visitors, contact_phone_clicks, contact_whatsapp_clicks, favorites,
-               shares, total_events
-        FROM car_listing_daily_stats
-        WHERE date = :day
-    ),
-    written AS (
-        INSERT INTO car_listing_daily_stats (
-            date, car_listing_id, total_views, unique_visitors, contact_phone_clicks, contact_whatsapp_clicks,
-            favorites, shares, total_events
-        )
-        SELECT CAST(:day AS date), * FROM changed
-        ON CONFLICT (car_listing_id, date) DO UPDATE
-        SET total_views = excluded.total_views,
-            unique_visitors = excluded.unique_visitors,
-            contact_phone_clicks = excluded.contact_phone_clicks,
-            contact_whatsapp_clicks = excluded.contact_whatsapp_clicks,
-            favorites = excluded.favorites,
-            shares = excluded.shares,
-            total_events = excluded.total_events
-        RETURNING 1
-    ),
-    vanished AS (
-        DELETE FROM car_listing_daily_stats AS stats
-        WHERE date = :day
-          AND NOT EXISTS (SELECT FROM fresh WHERE fresh.car_listing_id = stats.car_listing_id)
-        RETURNING 1
-    ),
-    noted AS (
-        INSERT INTO analytics_days (date, events)
-        SELECT CAST(:day AS date), coalesce(sum(total_events), 0) FROM fresh
-        ON CONFLICT (date) DO UPDATE
-        SET events = excluded.events, aggregated_at = now()
-    )
-    SELECT (SELECT count(*) FROM written) + (SELECT count(*) FROM vanished) AS rows_written,
-           coalesce(sum(total_events), 0)::bigint AS events
-    FROM fresh
-    """
-)
-
-LISTINGS = text("SELECT count(DISTINCT car_listing_id) FROM car_listing_daily_stats WHERE date = ANY(:days)")
 
 
 @job(queue="low", timeout=3600)
@@ -118,10 +49,24 @@ def aggregate_daily_analytics(day: str | None = None, *, session: Session) -> di
         days = _owed(session, zone, yesterday) | _unsettled(session, zone) | {yesterday}
     else:
         days = {_checked(day, today, _first_open(session, zone))}
-    counts = _aggregate(session, zone, days)
+    counts = roll_up(session, zone, days, anyway=day is not None)
     _make_partitions(session)
     log.info("Aggregated daily stats for %d listings", counts["listings"])
     return counts
+
+
+@job(queue="low", timeout=900)
+def aggregate_hourly_analytics(*, session: Session) -> dict[str, int]:
+    """Bring the stats of today up to date, so far as it has come, and those of a yesterday that was not over when it was last seen.
+
+    So a page of today is an hour old at most, and the night finds yesterday done. Returns what `aggregate_daily_analytics` returns.
+    """
+    zone = settings().zone
+    session.execute(LOCK)
+    today = session.scalars(NOW).one().astimezone(zone).date()
+    first = session.execute(AGGREGATED, {"first": today - DAY})
+    begun = {day for day, at in first if day < today and at < start_of(day + DAY, zone)}
+    return roll_up(session, zone, begun | {today})
 
 
 def settle(session: Session, before: datetime) -> None:
@@ -133,13 +78,7 @@ def settle(session: Session, before: datetime) -> None:
     session.execute(LOCK)
     yesterday = session.scalars(NOW).one().astimezone(zone).date() - DAY
     unsettled = {day for day in _unsettled(session, zone) if start_of(day, zone) < before}
-    _aggregate(session, zone, _owed(session, zone, yesterday) | unsettled)
-
-
-def start_of(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of `day`. Where clocks skip midnight it is the instant they go to; where it strikes twice, the
-    first."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    roll_up(session, zone, _owed(session, zone, yesterday) | unsettled)
 
 
 def _owed(session: Session, zone: ZoneInfo, until: date) -> set[date]:
@@ -186,19 +125,6 @@ def _checked(given: str, today: date, first_open: date) -> date:
     if day < first_open:
         raise ValueError(f"day: raw events before {first_open} are archived, so the stats of {day} are final")
     return day
-
-
-def _aggregate(session: Session, zone: ZoneInfo, days: set[date]) -> dict[str, int]:
-    counts = {"days": len(days), "listings": 0, "rows_written": 0, "events": 0}
-    session.execute(SORT_EACH_LISTING, {"value": "off"})
-    for day in sorted(days):
-        bounds = {"day": day, "lower": start_of(day, zone), "upper": start_of(day + DAY, zone)}
-        rows_written, events = session.execute(AGGREGATE, bounds).one()
-        counts["rows_written"] += rows_written
-        counts["events"] += events
-    session.execute(SORT_EACH_LISTING, {"value": "on"})
-    counts["listings"] = session.scalars(LISTINGS, {"days": list(days)}).one()
-    return counts
 
 
 def _make_partitions(session: Session) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 from psycopg import errors, sql
@@ -21,11 +20,11 @@ from sqlalchemy.orm import Session
 
 from forecourt import job
 from forecourt.database import in_transaction_of, session
+from forecourt.marketplace import places
 from forecourt.marketplace.analytics import LOCK, settle
-from forecourt.marketplace.durable import make_folder, publish
+from forecourt.marketplace.business import business
 from forecourt.marketplace.paging import pages
 from forecourt.marketplace.partitions import Partition, partitions
-from forecourt.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -110,23 +109,24 @@ class Unit:
     partition: Partition | None = None
 
 
-def plan(days: int = 180) -> int:
+def plan(days: int | None = None) -> int:
     """How many events `archive_old_analytics(days)` would take out of the database now."""
     with session() as reader:
-        count: int = reader.scalars(PLAN, {"days": _checked(days)}).one()
+        count: int = reader.scalars(PLAN, {"days": _checked(reader, days)}).one()
         return count
 
 
-def cutoff_of(days: int = 180) -> datetime:
+def cutoff_of(days: int | None = None) -> datetime:
     """Before which instant `archive_old_analytics(days)` would take events now. Raises ValueError."""
     with session() as reader:
-        found: datetime = reader.scalars(CUTOFF, {"days": _checked(days)}).one()
+        found: datetime = reader.scalars(CUTOFF, {"days": _checked(reader, days)}).one()
         return found
 
 
 @job(queue="low", timeout=6 * 3600)
-def archive_old_analytics(days: int = 180) -> dict[str, int]:
-    """Move raw events older than `days` times 24 hours to Parquet files under `settings().archive`, then drop them.
+def archive_old_analytics(days: int | None = None) -> dict[str, int]:
+    """Move raw events older than `days` times 24 hours to Parquet files in the archive, then drop them; by default as many as the
+    setting `archive_days` has.
 
     Returns how many events, files and bytes. Runs at the same time share the work. Raises ValueError for `days` below
     1, ArchiveError when a file does not read back as the database has it.
@@ -146,7 +146,7 @@ def _archive_next(cutoff: datetime) -> tuple[int, int] | None:
     """Archive the oldest unit and return its events and bytes; None when nothing is older than the cutoff."""
     with session() as tx:
         tx.execute(LOCK)
-        _remove_unfinished(tx)
+        remove_unfinished(tx)
         unit = _next_unit(tx, cutoff)
         if unit is None:
             return None
@@ -185,16 +185,17 @@ def _save(tx: Session, unit: Unit) -> tuple[int, int]:
     name = f"{begin:%Y}/car_listing_analytics-{begin:%Y-%m-%d}-{uuid4().hex[:12]}.parquet"
     with session() as other:  # committed first: a file without a row would never be found again
         archive = other.scalars(BEGIN, {**bounds, "path": name}).one()
-    path = settings().archive / name
-    make_folder(path.parent)
-    with closing(_events(tx, unit)) as events:
-        digest = event_files.write(_temporary(path), events)
-    publish(_temporary(path), path)
+    storage = places.archive()
+    with storage.draft(name) as path, closing(_events(tx, unit)) as events:
+        digest = event_files.write(path, events)
     expected = event_files.Contents(found.rows, found.min_id, found.max_id, int(found.sum_id), digest)
-    written = event_files.read(path)
+    with storage.local(name) as path:
+        written = event_files.read(path)
+        size = path.stat().st_size
     if written != expected:
-        raise ArchiveError(f"{path}: the database holds {expected}, the file {written}; nothing was dropped")
-    size = path.stat().st_size
+        raise ArchiveError(
+            f"{name} in {storage.where}: the database holds {expected}, the file {written}; nothing was dropped"
+        )
     tx.execute(FINISH, {"id": archive, "bytes": size, **asdict(written)})
     return found.rows, size
 
@@ -228,19 +229,19 @@ def _drop_partition(tx: Session, partition: Partition) -> None:
             time.sleep(0.5)
 
 
-def _remove_unfinished(tx: Session) -> None:
-    """Remove the files of runs that were killed. Their events are still in the database."""
-    for name in tx.scalars(UNFINISHED):
-        path = settings().archive / name
-        path.unlink(missing_ok=True)
-        _temporary(path).unlink(missing_ok=True)
+def remove_unfinished(tx: Session) -> None:
+    """Remove the files that nobody finished: their events are still in the database, or in another file. The caller holds LOCK."""
+    storage = places.archive()
+    unfinished = tx.scalars(UNFINISHED).all()
+    for name in unfinished:
+        storage.delete(name)
+    if unfinished:
+        storage.remove_unfinished(0.0)  # nobody else writes: we hold the lock
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_suffix(".writing")
-
-
-def _checked(days: int) -> int:
+def _checked(reader: Session, days: int | None) -> int:
+    if days is None:
+        return business(reader).archive_days
     if not 1 <= days <= LONGEST:
         raise ValueError(f"days: expected 1 to {LONGEST}, not {days}")
     return days

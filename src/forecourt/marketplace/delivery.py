@@ -2,8 +2,9 @@
 
     pending ──► sending ──► sent         the server accepted it
        ▲           │──────► filed        there is no server: it is a file in the outbox
-       └───────────┤──────► suppressed   it is no longer true, or there is no address
-        put off    └──────► failed       refused for good, or put off until the last try; the reason is beside it
+       └───────────┤──────► suppressed   it is no longer true, not wanted, or there is no address or mailbox
+        put off    │──────► digest       it is told with others, later
+                   └──────► failed       refused for good, or put off until the last try; the reason is beside it
 
 A mail is handed over once. An advisory lock lasts as long as the transaction that does it. It is not a lock on the row, so
 the reader can mark the notice as read meanwhile; and it ends with the connection, so nothing has to expire after a crash.
@@ -13,21 +14,24 @@ that are lost without a trace.
 """
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+from jinja2 import TemplateError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from forecourt import Release, exponential, job
+from forecourt import Release, at_most, exponential, job
 from forecourt.database import in_transaction_of
 from forecourt.database import session as transaction
 from forecourt.jobs.context import current
-from forecourt.marketplace import letters
+from forecourt.marketplace import deliveries, digests, letters, mailboxes, unsubscribing
 from forecourt.marketplace.address import NoPublicAddress, public_address
+from forecourt.marketplace.business import business
 from forecourt.marketplace.kinds import STORED, Notice
-from forecourt.marketplace.mail import Mail, MailDelayed, MailRefused, ServerAway, compose, hand_over
+from forecourt.marketplace.mail import Mail, MailboxGone, MailDelayed, MailRefused, ServerAway, compose, hand_over
+from forecourt.marketplace.notice_preferences import wish
 from forecourt.marketplace.quiet import quiet_until
 from forecourt.marketplace.smtp import SmtpServer
 from forecourt.settings import settings
@@ -37,12 +41,16 @@ OUTAGE_SECONDS = 30.0
 """So long nobody asks a server again that did not answer. Each slot that meets it in the same moment waits for its timeout once;
 all other mails go back at once, uncounted. Without that each of a night's mails would hold a slot for its timeout."""
 
+AT_ONCE = 2
+"""Mails handed over at the same moment, on all servers: each holds a slot for as long as the mail server takes, and what else is
+due must find one. Two hand over a thousand mails in a minute where each takes a tenth of a second."""
+
 BEHIND = 10
 """The priority of mails in their queue: behind the duties of the night."""
 
 ROW = text(
     """
-    SELECT kind, data, dedupe_key, notifications.created_at, name, email, locale, timezone
+    SELECT user_id, kind, data, dedupe_key, notifications.created_at, name, email, locale, timezone
     FROM notifications
     JOIN users ON users.id = notifications.user_id
     WHERE notifications.id = :id
@@ -55,9 +63,10 @@ SETTLE = text(
     SET mail_status = :status,
         mail_reason = :reason,
         message_id = :message_id,
-        mail_attempted_at = CASE WHEN :status = 'suppressed' THEN mail_attempted_at ELSE now() END,
+        mail_attempted_at = CASE WHEN :status IN ('suppressed', 'digest') THEN mail_attempted_at ELSE now() END,
         sent_at = CASE WHEN :status = 'sent' THEN now() END
     WHERE id = :id
+       OR (digest = :id AND mail_status <> 'suppressed')
     """
 )
 # In a transaction of its own, beside the call's, which may not be waited for: it may be the one that changes the row.
@@ -88,12 +97,40 @@ LOST = text(
     WHERE mail_status IN ('pending', 'sending')
       AND coalesce(mail_attempted_at, created_at) < now() - interval '1 hour'
       AND NOT id::text = ANY (CAST(:waiting AS text[]))
+    RETURNING id
+    """
+)
+LOST_WITH_THEM = text(
+    """
+    UPDATE notifications
+    SET mail_status = 'failed',
+        mail_reason = 'the digest that was to tell it was lost; resend it'
+    WHERE digest = ANY (CAST(:digests AS uuid[]))
+      AND mail_status = 'digest'
+    """
+)
+TODAY = text(
+    """
+    SELECT count(*)
+    FROM notifications
+    WHERE user_id = :user_id
+      AND id <> :id
+      AND digest IS NULL
+      AND mail_status IN ('sending', 'sent', 'filed')
+      AND mail_attempted_at >= :midnight
     """
 )
 A_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
-@job(queue="low", priority=BEHIND, tries=8, backoff=exponential(60, maximum=timedelta(hours=2)), timeout=60)
+@job(
+    queue="low",
+    priority=BEHIND,
+    tries=8,
+    backoff=exponential(60, maximum=timedelta(hours=2)),
+    timeout=60,
+    limit=at_most(AT_ONCE),
+)
 def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
     """Hand over a notification's mail, unless it was already, or is no longer true.
 
@@ -110,36 +147,36 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
     if row is None:
         return {"already_settled": 1}
     notice: Notice = STORED[row.kind].validate_python(row.data)
-    if not row.email:
-        return _settle(session, notification, "suppressed", "the user has no e-mail address")
-    if not session.scalar(text(notice.still_true), asdict(notice)):
-        return _settle(session, notification, "suppressed", notice.moot)
+    if (refusal := _why_not(session, row, notice)) is not None:
+        return _settle(session, notification, *refusal)
     reader = letters.Reader.of(row.name, row.locale, row.timezone)
-    _put_off_while_quiet(session, reader)
+    found = business(session)
+    now: datetime = session.scalars(text("SELECT clock_timestamp()")).one()
+    _put_off_while_quiet(now, reader, found.quiet_hours)
     _put_off_while_away(session)
     if settings().smtp_url:  # a file is there or not: there is no way on which it could be
         _note(notification, "sending", None)
+    midnight = now.astimezone(reader.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    today = session.scalar(TODAY, {"user_id": row.user_id, "id": notification, "midnight": midnight})
+    if row.kind != "digest" and today >= found.mails_a_day:
+        why = f"{today} mails went to the user today"
+        return _settle(session, notification, *_in_a_digest(session, row.user_id, why))
     try:
-        letter = letters.write(notice.kind, reader, _facts_now(session, notice), link=public_address() + notice.path)
-        message = compose(
-            Mail(
-                key=row.dedupe_key,
-                to=row.email,
-                language=reader.language,
-                at=row.created_at,
-                subject=letter.subject,
-                text=letter.text,
-                html=letter.html,
-            )
-        )
+        mail = _written(session, notification, row, notice, reader)
+        if mail is None:
+            return _settle(session, notification, "suppressed", notice.moot)
+        message = compose(mail)
         filed = hand_over(message)
     except MailRefused as refused:
+        if isinstance(refused, MailboxGone):
+            mailboxes.refuse(in_transaction_of(session), row.email, str(refused))
         return _settle(session, notification, "failed", str(refused))
-    except (MailDelayed, NoPublicAddress) as delayed:
+    except (MailDelayed, NoPublicAddress, TemplateError) as delayed:
         if isinstance(delayed, ServerAway):
             with transaction() as tx:
                 tx.execute(OUTAGE, {"server": delayed.server, "seconds": OUTAGE_SECONDS, "why": str(delayed)})
-        _note(notification, "failed" if _is_last_try() else "pending", str(delayed))
+        words = letters.in_words(delayed) if isinstance(delayed, TemplateError) else str(delayed)
+        _note(notification, "failed" if _is_last_try() else "pending", words)
         raise
     if filed is not None:
         words = f"FORECOURT_SMTP_URL names no mail server, so the mail is the file {filed}"
@@ -151,14 +188,61 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
 def fail_lost_mails(*, session: Session) -> dict[str, int]:
     """Say so on the notices whose mail nobody will send any more: their call was killed at its last try, or removed."""
     waiting = mentioned(in_transaction_of(session), f"(?i)({A_UUID})", failed=False)
-    lost = session.execute(LOST, {"waiting": [uuid.lower() for uuid in waiting]})
-    return {"failed": lost.rowcount}  # type: ignore[attr-defined]
+    lost = session.scalars(LOST, {"waiting": [uuid.lower() for uuid in waiting]}).all()
+    session.execute(LOST_WITH_THEM, {"digests": lost})
+    return {"failed": len(lost)}
 
 
-def _put_off_while_quiet(session: Session, reader: letters.Reader) -> None:
+def _why_not(session: Session, row: Any, notice: Notice) -> tuple[str, str] | None:
+    """What a mail becomes that is not to be sent now, and why; None for one that is."""
+    tx = in_transaction_of(session)
+    if not row.email:
+        return "suppressed", "the user has no e-mail address"
+    if not session.scalar(text(notice.still_true), asdict(notice)):
+        return "suppressed", notice.moot
+    if (refused := mailboxes.why_refused(tx, row.email)) is not None:
+        return "suppressed", f"the mailbox takes no mail ({refused}); see `forecourt notices mailboxes list`"
+    match wish(tx, row.user_id, row.kind):
+        case "never":
+            return "suppressed", "the user wants no mails of this kind"
+        case "digest" if row.kind != "digest":
+            return _in_a_digest(session, row.user_id, "the user wants a digest of this kind")
+        case _:
+            return None
+
+
+def _in_a_digest(session: Session, user_id: int, why: str) -> tuple[str, str]:
+    if wish(in_transaction_of(session), user_id, "digest") == "never":
+        return "suppressed", f"{why}, and no digests are wanted"
+    return "digest", f"{why}; it waits for the next"
+
+
+def _written(session: Session, notification: UUID, row: Any, notice: Notice, reader: letters.Reader) -> Mail | None:
+    """The mail, about the facts as they are now; None for a digest of nothing."""
+    if row.kind == "digest":
+        facts = digests.lines(session, notification, row.user_id, reader)
+        if not facts["count"]:
+            return None
+    else:
+        facts = digests.facts_now(session, notice)
+    end = unsubscribing.link(in_transaction_of(session), row.user_id, row.kind)
+    letter = letters.write(notice.kind, reader, facts, link=public_address() + notice.path, unsubscribe=end)
+    return Mail(
+        key=row.dedupe_key,
+        to=row.email,
+        language=reader.language,
+        at=row.created_at,
+        subject=letter.subject,
+        text=letter.text,
+        html=letter.html,
+        unsubscribe=end,
+        pictures=letter.pictures,
+    )
+
+
+def _put_off_while_quiet(now: datetime, reader: letters.Reader, hours: tuple[time, time] | None) -> None:
     """Raise Release in the reader's quiet hours."""
-    now: datetime = session.scalars(text("SELECT clock_timestamp()")).one()
-    if (end := quiet_until(now, reader.zone, settings().quiet_hours)) is not None:
+    if (end := quiet_until(now, reader.zone, hours)) is not None:
         raise Release(
             end - now, f"quiet hours of the reader, until {end.astimezone(reader.zone):%H:%M} ({reader.zone.key})"
         )
@@ -172,14 +256,6 @@ def _put_off_while_away(session: Session) -> None:
         raise Release(away.left, away.why)
 
 
-def _facts_now(session: Session, notice: Notice) -> dict[str, Any]:
-    """The notice's facts, and those that may have changed since as they are."""
-    facts = asdict(notice)
-    if notice.now is not None and (found := session.execute(text(notice.now), facts).mappings().one_or_none()):
-        facts |= found
-    return facts
-
-
 def _is_last_try() -> bool:
     call, tries = current.get(), deliver_mail.policy.tries
     return call is not None and tries is not None and call.attempt >= tries
@@ -189,10 +265,15 @@ def _note(notification: UUID, status: str, reason: str | None) -> None:
     """What is true whatever becomes of the call's transaction."""
     with transaction() as tx:
         tx.execute(NOTE, {"id": notification, "status": status, "reason": reason})
+        if status != "sending":
+            deliveries.log(
+                in_transaction_of(tx), notification, "mail", "put off" if status == "pending" else status, reason
+            )
 
 
 def _settle(
     session: Session, notification: UUID, status: str, reason: str | None = None, *, message_id: str | None = None
 ) -> dict[str, int]:
     session.execute(SETTLE, {"id": notification, "status": status, "reason": reason, "message_id": message_id})
+    deliveries.log(in_transaction_of(session), notification, "mail", status, reason)
     return {status: 1}

@@ -9,9 +9,9 @@ def publish(temporary: Path, target: Path) -> None:
 
     A reader sees the old file or the whole new one. On return the new one survives a power cut.
     """
-    _flush(temporary)
+    flush(temporary)
     temporary.replace(target)
-    _flush(target.parent)
+    flush(target.parent)
 
 
 def make_folder(folder: Path) -> None:
@@ -19,10 +19,11 @@ def make_folder(folder: Path) -> None:
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        _flush(folder.parent)
+        flush(folder.parent)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk: a rename or an unlink is durable only then."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(file)

@@ -3,7 +3,7 @@
 So a file is compared with the database byte by byte, by one digest, and is never held in memory whole.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -57,19 +57,29 @@ def write(path: Path, csv: Iterable[Piece]) -> str:
                 quoted_strings_can_be_null=False,
             ),
         )
-        with pq.ParquetWriter(
-            path,
-            SCHEMA,
-            compression="zstd",
-            write_page_checksum=True,
-            # Ids and times in their order are small as differences, and a dictionary of them would be in vain.
-            use_dictionary=["event_type"],
-            column_encoding=dict.fromkeys(("id", "car_listing_id", "created_at"), "DELTA_BINARY_PACKED"),
-        ) as writer:
+        with _writer(path) as writer:
             for batch in reader:
                 times = pc.cast(batch.column("created_at"), SCHEMA.field("created_at").type)
                 writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns[:-1], times], schema=SCHEMA))
     return stream.digest.hexdigest()
+
+
+def count(path: Path, listings: Collection[int]) -> int:
+    """How many events of these listings a file holds. Raises ArrowException or OSError for a damaged file."""
+    return sum(pc.sum(_of(batch, listings)).as_py() for batch in _batches(path))
+
+
+def copy_without(source: Path, target: Path, listings: Collection[int]) -> Contents:
+    """Write what a file holds to another, without the events of these listings, and return what must be in it. Raises
+    ArrowException or OSError for a damaged file."""
+    found = _Contents()
+    with _writer(target) as writer:
+        for batch in _batches(source):
+            left = batch.filter(pc.invert(_of(batch, listings)))
+            if len(left):
+                found.add(left)
+                writer.write_batch(left)
+    return found.contents()
 
 
 def lines(path: Path) -> Iterator[bytes]:
@@ -81,19 +91,30 @@ def lines(path: Path) -> Iterator[bytes]:
 
 def read(path: Path) -> Contents:
     """Read a file from the disk again, whole. Raises ArrowException or OSError for a damaged one."""
-    rows = sum_id = 0
-    lowest: list[int] = []
-    highest: list[int] = []
-    digest = sha256()
+    found = _Contents()
     for batch in _batches(path):
+        found.add(batch)
+    return found.contents()
+
+
+class _Contents:
+    """Contents, batch by batch."""
+
+    def __init__(self) -> None:
+        self._rows = self._sum = 0
+        self._bounds: list[int] = []
+        self._digest = sha256()
+
+    def add(self, batch: pa.RecordBatch) -> None:
         ids = batch.column("id")
-        rows += len(ids)
-        sum_id += pc.sum(ids).as_py()
-        bounds = pc.min_max(ids).as_py()
-        lowest.append(bounds["min"])
-        highest.append(bounds["max"])
-        digest.update(_csv(batch))
-    return Contents(rows, min(lowest), max(highest), sum_id, digest.hexdigest())
+        self._rows += len(ids)
+        self._sum += pc.sum(ids).as_py()
+        self._bounds += pc.min_max(ids).as_py().values()
+        self._digest.update(_csv(batch))
+
+    def contents(self) -> Contents:
+        lowest, highest = min(self._bounds, default=0), max(self._bounds, default=0)
+        return Contents(self._rows, lowest, highest, self._sum, self._digest.hexdigest())
 
 
 class _Stream:
@@ -119,6 +140,22 @@ class _Stream:
     def close(self) -> None:
         with self._reading:
             self.closed = True
+
+
+def _writer(path: Path) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        path,
+        SCHEMA,
+        compression="zstd",
+        write_page_checksum=True,
+        # Ids and times in their order are small as differences, and a dictionary of them would be in vain.
+        use_dictionary=["event_type"],
+        column_encoding=dict.fromkeys(("id", "car_listing_id", "created_at"), "DELTA_BINARY_PACKED"),
+    )
+
+
+def _of(batch: pa.RecordBatch, listings: Collection[int]) -> pa.BooleanArray:
+    return pc.is_in(batch.column("car_listing_id"), pa.array(sorted(listings), pa.int64()))
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:

@@ -26,7 +26,54 @@ class SponsorshipExpired:
               AND NOT (is_sponsored AND coalesce(sponsored_until > now(), true))
         )"""
     moot: ClassVar = "the listing is sponsored again, or gone"
-    now: ClassVar = "SELECT views_count AS views FROM car_listings WHERE id = :listing_id"
+    # Its days, from the daily stats; the last of them are counted from their events, since it ends before the night rolls them up.
+    now: ClassVar = """
+        WITH placed AS (
+            SELECT views_count,
+                   (CASE
+                        WHEN sponsored_since < :sponsored_until
+                            THEN greatest(sponsored_since, :sponsored_until - interval '90 days')
+                        ELSE :sponsored_until - interval '30 days'
+                    END AT TIME ZONE :zone)::date AS first_day,
+                   ((:sponsored_until - interval '1 microsecond') AT TIME ZONE :zone)::date AS last_day
+            FROM car_listings
+            WHERE id = :listing_id
+        ),
+        rolled_up AS (
+            SELECT date, total_views AS views, contact_phone_clicks + contact_whatsapp_clicks AS contacts
+            FROM car_listing_daily_stats, placed
+            WHERE car_listing_id = :listing_id
+              AND date BETWEEN first_day AND last_day
+        ),
+        fresh AS (
+            SELECT (created_at AT TIME ZONE :zone)::date AS date,
+                   count(*) FILTER (WHERE event_type = 'view') AS views,
+                   count(*) FILTER (WHERE event_type IN ('contact_phone', 'contact_whatsapp')) AS contacts
+            FROM car_listing_analytics
+            WHERE car_listing_id = :listing_id
+              AND created_at >= :sponsored_until - interval '3 days'
+              AND created_at < :sponsored_until
+            GROUP BY 1
+        ),
+        counted AS (
+            SELECT * FROM rolled_up
+            UNION ALL
+            SELECT * FROM fresh
+            WHERE date NOT IN (SELECT date FROM analytics_days)
+        ),
+        by_day AS (
+            SELECT day::date AS day, coalesce(views, 0) AS views, coalesce(contacts, 0) AS contacts
+            FROM placed
+            CROSS JOIN generate_series(first_day, last_day, interval '1 day') AS day
+            LEFT JOIN counted ON counted.date = day
+        )
+        SELECT min(views_count) AS views,
+               coalesce(sum(by_day.views), 0)::bigint AS brought_views,
+               coalesce(sum(contacts), 0)::bigint AS brought_contacts,
+               min(day) AS first_day,
+               max(day) AS last_day,
+               array_agg(by_day.views ORDER BY day) AS views_by_day
+        FROM placed, by_day"""
 
     listing_id: int
     title: str
@@ -40,7 +87,38 @@ class SponsorshipExpired:
 
     @property
     def path(self) -> str:
-        return listing_path(self.slug)
+        return renewal_path(self.slug)
+
+
+@dataclass(frozen=True, slots=True)
+class SponsorshipEnding:
+    """To the owner, some days before: the paid placement of a listing is about to end."""
+
+    kind: ClassVar = "sponsorship_ending"
+    still_true: ClassVar = """
+        SELECT EXISTS (
+            SELECT FROM car_listings
+            WHERE id = :listing_id
+              AND deleted_at IS NULL
+              AND is_sponsored
+              AND sponsored_until = :sponsored_until
+              AND sponsored_until > now()
+        )"""
+    moot: ClassVar = "the sponsorship was renewed, or is over, or the listing is gone"
+    now: ClassVar = None
+
+    listing_id: int
+    title: str
+    slug: str
+    sponsored_until: datetime
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.kind}:{self.listing_id}:{self.sponsored_until.astimezone(UTC).isoformat()}"
+
+    @property
+    def path(self) -> str:
+        return renewal_path(self.slug)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +194,37 @@ class PhotosRefused:
         return listing_path(self.slug)
 
 
-Notice: TypeAlias = SponsorshipExpired | LowWalletBalance | PhotosRefused
-STORED: dict[str, TypeAdapter[Any]] = {
-    kind.kind: TypeAdapter(kind) for kind in (SponsorshipExpired, LowWalletBalance, PhotosRefused)
-}
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """To whoever has several notices to be told in one mail; `of` says which. The notices name it in their column `digest`."""
+
+    kind: ClassVar = "digest"
+    still_true: ClassVar = "SELECT true"
+    moot: ClassVar = "nothing of what it would tell is still true, or wanted"
+    now: ClassVar = None
+
+    of: str
+
+    @property
+    def dedupe_key(self) -> str:
+        return f"{self.kind}:{self.of}"
+
+    @property
+    def path(self) -> str:
+        return "/notifications"
+
+
+Notice: TypeAlias = SponsorshipEnding | SponsorshipExpired | LowWalletBalance | PhotosRefused | Digest
+KINDS = (SponsorshipEnding, SponsorshipExpired, LowWalletBalance, PhotosRefused, Digest)
+STORED: dict[str, TypeAdapter[Any]] = {kind.kind: TypeAdapter(kind) for kind in KINDS}
 """How each kind is read from its row, and written into it."""
 
 
 def listing_path(slug: str) -> str:
     """The listing's page, below the marketplace's address."""
     return f"/car-listings/{quote(slug, safe='')}"
+
+
+def renewal_path(slug: str) -> str:
+    """Where its owner renews the listing's placement."""
+    return f"{listing_path(slug)}/renew"

@@ -9,10 +9,12 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from email.utils import parseaddr
 from functools import lru_cache
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -20,11 +22,23 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date, format_time, get_timezone_location
 from babel.numbers import format_currency, format_decimal, get_currency_name
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    select_autoescape,
+)
 
+from forecourt.marketplace.charts import bars
 from forecourt.settings import settings
 
-Fact = str | int | Decimal | datetime | Sequence[Any]
+Fact = str | int | Decimal | datetime | date | Sequence[Any]
 """What a notice is about: a text, a count, an amount of money, an aware moment, or a list of such."""
 
 CENTS = "#,##0.00"
@@ -86,6 +100,10 @@ class Reader:
         written = format_currency(value, currency, locale=self.locale, currency_digits=False)
         return LETTERS_AND_NUMBER.sub("\\1\u00a0\\2", written)
 
+    def day(self, on: date) -> str:
+        """A date, in short: Nov 24, 2026."""
+        return format_date(on, "medium", locale=self.locale)
+
     def number(self, value: int) -> str:
         return format_decimal(value, locale=self.locale)
 
@@ -106,22 +124,57 @@ class Letter:
     subject: str
     text: str
     html: str
+    pictures: Mapping[str, bytes]
+    """PNG by the name that the HTML calls it by, as in <img src="cid:NAME">; each has its words beside it."""
 
 
-def write(kind: str, reader: Reader, facts: Mapping[str, Fact], *, link: str) -> Letter:
-    """The letter of this kind to this reader. `link` is the absolute address where the reader can act.
+def write(kind: str, reader: Reader, facts: Mapping[str, Fact], *, link: str, unsubscribe: str | None = None) -> Letter:
+    """The letter of this kind to this reader. `link` is the absolute address where the reader can act, `unsubscribe` the one where
+    such letters end.
 
     Raises jinja2.UndefinedError when a template asks for a fact that is not there: half a letter is never sent.
     """
-    known: dict[str, object] = {name: harmless(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
-    known |= {"reader": reader, "link": link, "home": settings().base_url, "brand": _brand()}
+    known = _known(reader, facts)
+    given = facts.get("views_by_day")
+    days = given if isinstance(given, list) and len(given) > 1 and any(given) else None
+    known |= {
+        "chart": days is not None,
+        "link": link,
+        "home": settings().base_url,
+        "brand": _brand(),
+        "unsubscribe": unsubscribe,
+    }
     stem = f"{kind}.{reader.language}"
     subject = _templates().get_template(f"{stem}.subject.txt").render(known).strip()
     return Letter(
         subject=subject,
         text=_templates().get_template(f"{stem}.txt").render(known),
         html=_templates().get_template(f"{stem}.html").render(known, subject=subject),
+        pictures={"views": bars(days, mirrored=reader.direction == "rtl")} if days else {},
     )
+
+
+def line(kind: str, reader: Reader, facts: Mapping[str, Fact]) -> tuple[str, str]:
+    """A notice in a line of a digest: what it is about, and what it says. Raises jinja2.UndefinedError."""
+    written = _templates().get_template(f"{kind}.{reader.language}.line.txt").render(_known(reader, facts))
+    label, _, said = written.strip().partition("\n")
+    return label, said
+
+
+def in_words(error: TemplateError) -> str:
+    """Which template is wrong, where and how: Jinja's own message has the last alone."""
+    if isinstance(error, TemplateNotFound):
+        return f"there is no mail template {error.name!r}"
+    if isinstance(error, TemplateSyntaxError):
+        return f"mail template {error.filename or error.name}, line {error.lineno}: {error.message}"
+    frames = extract_tb(error.__traceback__)
+    where = next((frame for frame in reversed(frames) if not frame.filename.endswith(".py")), frames[-1])
+    return f"mail template {where.filename}, line {where.lineno}: {error.message}"
+
+
+def _known(reader: Reader, facts: Mapping[str, Fact]) -> dict[str, object]:
+    known: dict[str, object] = {name: harmless(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
+    return known | {"reader": reader}
 
 
 def harmless(text: str) -> str:
@@ -143,10 +196,16 @@ def _brand() -> str:
     return parseaddr(settings().mail_from)[0] or urlsplit(settings().base_url).hostname or ""
 
 
-@lru_cache(maxsize=1)
 def _templates() -> Environment:
+    return _templates_of(settings().mail_templates)
+
+
+@lru_cache(maxsize=4)
+def _templates_of(own: Path | None) -> Environment:
+    """A template of one's own, in the folder `own`, goes before ours of the same name; ours is `forecourt/NAME` to extend it."""
+    ours = PackageLoader("forecourt.marketplace")
     environment = Environment(
-        loader=PackageLoader("forecourt.marketplace"),
+        loader=ChoiceLoader([*([FileSystemLoader(own)] if own else []), ours, PrefixLoader({"forecourt": ours})]),
         undefined=StrictUndefined,
         autoescape=select_autoescape(["html"]),
         trim_blocks=True,

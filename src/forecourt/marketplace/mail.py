@@ -4,8 +4,10 @@ Composing is a pure function: the same mail gives the same bytes and the same Me
 machine. SMTP knows no idempotency, so a mail that is handed over twice is at least recognisable as one and the same.
 """
 
+import re
 import smtplib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.headerregistry import Address
@@ -15,13 +17,21 @@ from email.utils import parseaddr
 from hashlib import blake2b
 from pathlib import Path
 
+from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.smtp import SmtpServer
-from forecourt.marketplace.storage import Storage
 from forecourt.settings import settings
+
+NO_SUCH_MAILBOX = re.compile(r"55[013] (5\.1\.|(?!5\.\d))")
+"""What a server says of a mailbox, not of the mail or of us: 550, 551 or 553, with an enhanced code of addressing (5.1.x, RFC 3463)
+or none. 5.2.x is a full mailbox, 5.7.x a policy, and both may change."""
 
 
 class MailRefused(Exception):
     """This mail will never be accepted: trying again is of no use."""
+
+
+class MailboxGone(MailRefused):
+    """There is no such mailbox, or it is closed: no other mail to it will be accepted either."""
 
 
 class MailDelayed(Exception):
@@ -47,6 +57,10 @@ class Mail:
     subject: str
     text: str
     html: str
+    unsubscribe: str | None = None
+    """The address where mails of this kind end, by a POST (RFC 8058)."""
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """PNG by the name that the HTML calls it by: <img src="cid:NAME">."""
 
 
 def compose(mail: Mail) -> EmailMessage:
@@ -62,8 +76,15 @@ def compose(mail: Mail) -> EmailMessage:
     message["Date"] = mail.at.astimezone(UTC)
     message["Message-ID"] = f"<{identity}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    if mail.unsubscribe:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
+    for name, png in mail.pictures.items():
+        page = message.get_payload()[1]  # type: ignore[index]
+        page.add_related(png, "image", "png", cid=f"<{name}>", disposition="inline", filename=f"{name}.png")  # type: ignore[union-attr]
+        page.set_boundary(f"=_{identity}_{name}")  # type: ignore[union-attr]
     message["Content-Language"] = mail.language  # last: what comes before the parts moves into the first of them
     message.set_boundary(f"=_{identity}")
     return message
@@ -80,7 +101,7 @@ def hand_over(message: EmailMessage) -> Path | None:
     url = settings().smtp_url
     if not url:
         identity = message["Message-ID"].strip("<>").partition("@")[0]
-        Storage(settings().outbox).put(f"{identity}.eml", bytes(message))
+        Folder(settings().outbox).put(f"{identity}.eml", bytes(message))
         return settings().outbox / f"{identity}.eml"
     server = SmtpServer.of(url)
     try:
@@ -89,7 +110,10 @@ def hand_over(message: EmailMessage) -> Path | None:
         return None
     except smtplib.SMTPRecipientsRefused as error:
         code, reason = next(iter(error.recipients.values()))
-        raise _verdict(code, reason, server) from error
+        verdict = _verdict(code, reason, server)
+        if isinstance(verdict, MailRefused) and NO_SUCH_MAILBOX.match(f"{code} {_said(reason)}"):
+            raise MailboxGone(str(verdict)) from error
+        raise verdict from error
     except smtplib.SMTPDataError as error:
         raise _verdict(error.smtp_code, error.smtp_error, server) from error
     except (smtplib.SMTPException, OSError) as error:
@@ -97,10 +121,13 @@ def hand_over(message: EmailMessage) -> Path | None:
 
 
 def _verdict(code: int, reason: bytes | str, server: SmtpServer) -> MailRefused | MailDelayed:
-    said = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
     if 500 <= code < 600:
-        return MailRefused(f"{server} refused it: {code} {said}")
-    return MailDelayed(f"{server} put it off: {code} {said}; the mail is tried again")
+        return MailRefused(f"{server} refused it: {code} {_said(reason)}")
+    return MailDelayed(f"{server} put it off: {code} {_said(reason)}; the mail is tried again")
+
+
+def _said(reason: bytes | str) -> str:
+    return reason.decode(errors="replace") if isinstance(reason, bytes) else reason
 
 
 def _address(written: str) -> Address:

@@ -88,6 +88,8 @@ class CarListing(Base):
     is_hidden: Mapped[bool] = mapped_column(server_default=text("false"))
     is_sponsored: Mapped[bool] = mapped_column(server_default=text("false"))
     sponsored_until: Mapped[datetime | None]
+    sponsored_since: Mapped[datetime | None]
+    """Since when without a break; None when that was before anybody noted it. The database sets it."""
     is_featured: Mapped[bool] = mapped_column(server_default=text("false"))
     featured_until: Mapped[datetime | None]
     featured_position: Mapped[int | None]
@@ -129,11 +131,13 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     read_at: Mapped[datetime | None]
     mail_status: Mapped[str] = mapped_column(server_default="pending")
-    """pending, sending, sent, filed (there is no mail server), suppressed or failed."""
+    """pending, sending, sent, filed (there is no mail server), suppressed, failed, or digest (with others, later)."""
     mail_reason: Mapped[str | None]
     """Why it was put off, filed, suppressed or failed, in words."""
     mail_attempted_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     message_id: Mapped[str | None]
+    digest: Mapped[UUID | None]
+    """The notice whose mail tells this one with others."""
 
     user: Mapped[User] = relationship()

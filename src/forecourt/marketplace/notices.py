@@ -4,24 +4,32 @@ Telling writes the row and enqueues its mail in the caller's transaction: what i
 `dedupe_key` is unique, so whoever tells the same thing again, later or at the same moment, tells nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt import job
+from forecourt.database import in_transaction_of
+from forecourt.marketplace.business import business
 from forecourt.marketplace.delivery import deliver_mail
-from forecourt.marketplace.kinds import STORED, Notice, SponsorshipExpired
+from forecourt.marketplace.digests import combine, due
+from forecourt.marketplace.kinds import STORED, Digest, Notice, SponsorshipExpired
+from forecourt.marketplace.notice_preferences import wish_of, wishes
+from forecourt.marketplace.webhooks import post_to_webhooks
 from forecourt.settings import settings
 
 
 def tell(session: Session, notices: Sequence[tuple[int, Notice]]) -> int:
     """Tell each user (by id) a notice, in the caller's transaction. Returns how many had not been told before.
 
-    A user without an e-mail address is told in the app alone.
+    A user without an e-mail address is told in the app alone. What one user is told at once is one mail. A user with a webhook has
+    each notice posted there as well.
     """
     told = session.execute(
         text("""
@@ -35,14 +43,47 @@ def tell(session: Session, notices: Sequence[tuple[int, Notice]]) -> int:
             JOIN users ON users.id = new.user_id
             ORDER BY new.dedupe_key  -- two tellers of the same notices meet in one order, and never deadlock
             ON CONFLICT (dedupe_key) DO NOTHING
-            RETURNING id, mail_status
+            RETURNING id, user_id, kind, mail_status
         """),
         {"notices": orjson.dumps([_row(user_id, notice) for user_id, notice in notices]).decode()},
     ).all()
-    deliver_mail.using(session=session).dispatch_many(
-        [{"notification_id": str(row.id)} for row in told if row.mail_status == "pending"]
-    )
+    mails = _mails(session, [row for row in told if row.mail_status == "pending"])
+    deliver_mail.using(session=session).dispatch_many([{"notification_id": str(id)} for id in mails])
+    post_to_webhooks(session, [(row.user_id, row.id) for row in told])
     return len(told)
+
+
+def _mails(session: Session, told: Sequence[Any]) -> list[UUID]:
+    """The notices to be delivered by mail: each by itself, and a digest of those that one user wants at once."""
+    to_user: dict[int, list[Any]] = defaultdict(list)
+    for row in told:
+        to_user[row.user_id].append(row)
+    mails: list[UUID | None] = []
+    for user, rows in to_user.items():
+        together = _together(session, user, rows)
+        if together:
+            mails.append(combine(session, user, together, str(together[0])))
+        mails += [row.id for row in rows if row.id not in together]
+    return [id for id in mails if id is not None]
+
+
+def _together(session: Session, user: int, told: Sequence[Any]) -> list[UUID]:
+    """Those of a user's notices that one mail is to tell: several that are wanted now, by somebody who takes digests."""
+    if len(told) == 1:
+        return []
+    wanted = wishes(in_transaction_of(session), user)
+    found = [row.id for row in told if wish_of(wanted, row.kind) == "now"]
+    return found if len(found) > 1 and wish_of(wanted, Digest.kind) != "never" else []
+
+
+@job(queue="low", timeout=600)
+def send_digests(*, session: Session) -> dict[str, int]:
+    """Send each user whose notices wait for a digest theirs, once on a day of theirs, when the hour for it has come by their
+    clocks."""
+    digests = [combine(session, user, notices, of) for user, notices, of in due(session, business(session).digest_at)]
+    made = [{"notification_id": str(id)} for id in digests if id is not None]
+    deliver_mail.using(session=session).dispatch_many(made)
+    return {"digests": len(made)}
 
 
 @job(queue="low", tries=3, backoff=[10, 30, 60], timeout=30)

@@ -10,6 +10,8 @@ from sqlalchemy import text
 from forecourt import Release, Session, job
 from forecourt.database import session as transaction
 from forecourt.jobs.context import current
+from forecourt.marketplace import places
+from forecourt.marketplace.business import business
 from forecourt.marketplace.kinds import PhotosRefused, RefusedPhoto
 from forecourt.marketplace.notices import tell
 from forecourt.marketplace.pictures import BadPhotos, Refusal, StoredPhoto, process
@@ -17,7 +19,6 @@ from forecourt.marketplace.shared import lies_elsewhere, require_shared
 from forecourt.marketplace.storage import NotStoredError, Storage
 from forecourt.marketplace.trash import give_up, hold
 from forecourt.marketplace.uploads import INCOMING, BadUpload, spool
-from forecourt.settings import settings
 
 ELSEWHERE_SECONDS = 30
 """Until an upload that is not on this host is looked for again, by whichever worker claims the call then."""
@@ -38,11 +39,15 @@ OWNER = text("SELECT owner_id, title, slug FROM car_listings WHERE id = :listing
 def spool_images(args: dict[str, Any]) -> dict[str, Any]:
     """Move the pictures out of a call's arguments into storage, so that its row carries keys instead of megabytes.
 
-    Raises BadPhotos, which names the bad ones by their position, and then nothing stays in storage; and NotShared where the workers
-    would look for them elsewhere.
+    Raises BadPhotos, which names the bad ones by their position, BadUpload for more than a listing has, and then nothing stays in
+    storage; and NotShared where the workers would look for them elsewhere.
     """
-    storage = Storage(settings().storage)
-    require_shared(storage.root)
+    storage = places.files()
+    require_shared(storage)
+    with transaction() as tx:
+        most = business(tx).photos_most
+    if len(args["images"]) > most:
+        raise BadUpload("too_many", f"{len(args['images'])} photos; a listing has at most {most}")
     keys, refused = _spooled(storage, args["images"])
     if refused:
         with storage.deleting() as delete:
@@ -62,7 +67,7 @@ def process_car_images(images: list[str], listing_id: int, *, session: Session) 
     pictures are decoded, views are counted and prices changed as ever. On a host that does not share the folder in which the
     uploads lie it is put back for another.
     """
-    storage = Storage(settings().storage)
+    storage = places.files()
     if elsewhere := lies_elsewhere(storage, [image for image in images if image.startswith(INCOMING)]):
         raise Release(ELSEWHERE_SECONDS, elsewhere)
     uploads, refused = _spooled(storage, images)
@@ -73,7 +78,14 @@ def process_car_images(images: list[str], listing_id: int, *, session: Session) 
     try:
         if refused:
             raise BadPhotos(refused, len(images))
-        photos = process(storage, uploads, lambda keys: hold(session, keys))
+        found = business(session)
+        photos = process(
+            storage,
+            uploads,
+            lambda keys: hold(session, keys),
+            widths=found.photo_widths,
+            quality=found.photo_quality,
+        )
     except BadPhotos as bad:
         _refuse(listing_id, uploads, bad)
         raise

@@ -5,18 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 
+from forecourt.marketplace.business import DEFAULTS
 from forecourt.marketplace.decoding import decode, resized
 from forecourt.marketplace.formats import BadPicture
 from forecourt.marketplace.storage import Storage
 
 __all__ = ["BadPhotos", "BadPicture", "Refusal", "StoredPhoto", "StoredVariant", "Variant", "process", "variants"]
 
-WIDTHS = (1600, 800, 400)
-# Measured on a 12 MP photo: method 2 encodes 40 % faster than Pillow's default 4, for 5 % more bytes.
-QUALITY, METHOD = 80, 2
-
-# Part of every key: another recipe makes other bytes, which need another name. Raise the number when the steps change.
-_RECIPE = f"1 webp quality={QUALITY} method={METHOD} widths={WIDTHS}".encode()
+WIDTHS, QUALITY = DEFAULTS.photo_widths, DEFAULTS.photo_quality
+METHOD = 2
+"""Measured on a 12 MP photo: method 2 encodes 40 % faster than Pillow's default 4, for 5 % more bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,12 @@ class StoredPhoto:
 
 
 def process(
-    storage: Storage, upload_keys: Sequence[str], hold: Callable[[list[str]], None] = lambda keys: None
+    storage: Storage,
+    upload_keys: Sequence[str],
+    hold: Callable[[list[str]], None] = lambda keys: None,
+    *,
+    widths: tuple[int, ...] = WIDTHS,
+    quality: int = QUALITY,
 ) -> list[StoredPhoto]:
     """Makes and stores the variants of spooled uploads, in their order. The uploads stay: their owner deletes them.
 
@@ -81,7 +84,7 @@ def process(
     refused: list[Refusal] = []
     for position, key in enumerate(upload_keys, start=1):
         try:
-            made.append(variants(storage.read(key)))
+            made.append(variants(storage.read(key), widths, quality))
         except BadPicture as bad:
             refused.append(Refusal(position, bad.code, bad.words))
     if refused:
@@ -96,19 +99,22 @@ def process(
     ]
 
 
-def variants(data: bytes) -> tuple[Variant, ...]:
-    """The variants of one photo, widest first, at least one. The same bytes give the same keys and the same pictures.
+def variants(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) -> tuple[Variant, ...]:
+    """The variants of one photo, in `widths`, which stand widest first; at least one. The same bytes give the same keys and
+    the same pictures.
 
     A photo is never enlarged: one of 500 px gives widths 500 and 400, one of 300 px only 300. Raises BadPicture.
     """
-    picture, (width, height) = decode(data, WIDTHS[0])
-    name = hashlib.sha256(_RECIPE + data).hexdigest()[:32]
+    picture, (width, height) = decode(data, widths[0])
+    # Part of every key: another recipe makes other bytes, which need another name. Raise the number when the steps change.
+    recipe = f"1 webp quality={quality} method={METHOD} widths={widths}".encode()
+    name = hashlib.sha256(recipe + data).hexdigest()[:32]
     made = []
-    for target in sorted({min(width, limit) for limit in WIDTHS}, reverse=True):
+    for target in sorted({min(width, limit) for limit in widths}, reverse=True):
         # Each from the one before: the large picture is resampled once.
         picture = resized(picture, (target, max(1, round(height * target / width))))
         out = BytesIO()
-        picture.save(out, "WEBP", quality=QUALITY, method=METHOD)
+        picture.save(out, "WEBP", quality=quality, method=METHOD)
         key = f"photos/{name[:2]}/{name[2:4]}/{name}-{target}.webp"
         made.append(Variant(key, *picture.size, out.getvalue()))
     return tuple(made)

@@ -7,7 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt import job
-from forecourt.marketplace.notices import send_sponsorship_expired_notification
+from forecourt.marketplace.business import business
+from forecourt.marketplace.kinds import SponsorshipEnding
+from forecourt.marketplace.notices import send_sponsorship_expired_notification, tell
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,9 @@ def expire_sponsored_listings(*, session: Session) -> dict[str, int]:
 
 @job(queue="medium", timeout=600)
 def expire_featured_listings(*, session: Session) -> dict[str, int]:
-    """Clear flag, end and position of the featured listings whose time is over."""
+    """Clear flag, end and position of the featured listings whose time is over, and let the others move up: their positions are
+    1, 2, 3 and so on, in the order that they had. `updated_at` of those that move stays: their own pages are the same.
+    """
     expired = session.execute(
         text("""
             WITH ended AS (
@@ -72,5 +76,55 @@ def expire_featured_listings(*, session: Session) -> dict[str, int]:
             RETURNING car_listings.id
         """)
     ).all()
+    moved = session.execute(
+        text("""
+            WITH featured AS (
+                SELECT id, featured_position
+                FROM car_listings
+                WHERE is_featured
+                  AND featured_position IS NOT NULL
+                  AND deleted_at IS NULL
+                ORDER BY id
+                FOR NO KEY UPDATE
+            ),
+            numbered AS (
+                SELECT id, row_number() OVER (ORDER BY featured_position, id) AS position
+                FROM featured
+            )
+            UPDATE car_listings
+            SET featured_position = position
+            FROM numbered
+            WHERE car_listings.id = numbered.id
+              AND featured_position <> position
+            RETURNING car_listings.id
+        """)
+    ).all()
     log.info("Expired %d featured listings", len(expired))
-    return {"expired": len(expired)}
+    return {"expired": len(expired), "moved_up": len(moved)}
+
+
+@job(queue="low", timeout=600)
+def remind_of_ending_sponsorships(*, session: Session) -> dict[str, int]:
+    """Tell each owner whose sponsorship ends within `reminder_days`, once for each end however often this runs.
+
+    A sponsorship that is no longer than that is not reminded of: its owner has just bought it.
+    """
+    days = business(session).reminder_days
+    ending = session.execute(
+        text("""
+            SELECT id, owner_id, title, slug, sponsored_until
+            FROM car_listings
+            WHERE is_sponsored
+              AND sponsored_until > now()
+              AND sponsored_until <= now() + :days * interval '24 hours'
+              AND deleted_at IS NULL
+              AND (sponsored_since IS NULL OR sponsored_until - sponsored_since > :days * interval '24 hours')
+            ORDER BY id
+        """),
+        {"days": days},
+    ).all()
+    told = tell(
+        session,
+        [(row.owner_id, SponsorshipEnding(row.id, row.title, row.slug, row.sponsored_until)) for row in ending],
+    )
+    return {"ending": len(ending), "reminded": told}

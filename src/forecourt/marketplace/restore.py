@@ -4,6 +4,8 @@ Not among the live ones: the next archive run would archive them twice, and trun
 visitors.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +14,10 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from forecourt.database import in_transaction_of, session
-from forecourt.marketplace import event_files
+from forecourt.marketplace import event_files, places
 from forecourt.marketplace.archive import ArchiveError
 from forecourt.marketplace.event_files import Contents
-from forecourt.settings import settings
+from forecourt.marketplace.folder import Folder
 
 NOTED = text(
     """
@@ -58,52 +60,68 @@ class Archive:
     bytes: int
     contents: Contents
 
-    @property
-    def full_path(self) -> Path:
-        return settings().archive.resolve() / self.path
+    def is_there(self) -> bool:
+        """Whether its file still lies in the archive. Raises StorageUnavailable."""
+        return places.archive().exists(self.path)
 
 
 def archives() -> list[Archive]:
-    """Every archive file that the database knows, oldest events first, whether or not it still lies in its folder."""
+    """Every archive file that the database knows, oldest events first, whether or not it still lies in its place."""
     with session() as tx:
         return [_archive(row) for row in tx.execute(NOTED, {"path": None})]
 
 
-def named(path: Path) -> Archive:
-    """The archive file of this path, which may be relative to `settings().archive`. Raises LookupError for one that no archive run
-    finished."""
-    folder = settings().archive.resolve()
-    full = (folder / path).resolve()
-    name = str(full.relative_to(folder)) if full.is_relative_to(folder) else str(full)
+def named(path: str) -> Archive:
+    """The archive file of this name, or of the path to it where the archive is a folder. Raises LookupError for one that no archive
+    run finished."""
+    storage = places.archive()
+    name = path
+    if isinstance(storage, Folder):
+        folder = storage.root.resolve()
+        full = (folder / path).resolve()
+        name = str(full.relative_to(folder)) if full.is_relative_to(folder) else str(full)
     with session() as tx:
         noted = tx.execute(NOTED, {"path": name}).one_or_none()
     if noted is None:
-        raise LookupError(f"no archive is named {name!r}; see `forecourt analytics archive list` for those in {folder}")
+        raise LookupError(
+            f"no archive is named {name!r}; see `forecourt analytics archive list` for those in {storage.where}"
+        )
     return _archive(noted)
 
 
 def verify(archive: Archive) -> Contents:
-    """Read the file whole and compare. Raises ArchiveError, or an ArrowException or OSError, when it is not what was archived."""
-    found = event_files.read(archive.full_path)
-    if found != archive.contents:
-        raise ArchiveError(f"{archive.full_path} held {archive.contents} when it was archived and holds {found} now")
-    return found
+    """Read the file whole and compare. Raises ArchiveError, or an ArrowException or OSError, when it is not what was archived, and
+    NotStoredError when it is gone."""
+    with _verified(archive):
+        return archive.contents
 
 
-def restore(path: Path) -> dict[str, int]:
+def restore(path: str) -> dict[str, int]:
     """Load one archive file and return how many events it holds and how many were not restored before.
 
-    `path` may be relative to `settings().archive`. Raises LookupError for a file that no archive run finished, and
-    ArchiveError, or an ArrowException or OSError, for one that changed since.
+    `path` is its name, or leads to it. Raises LookupError for a file that no archive run finished, NotStoredError for one that is
+    gone, and ArchiveError, or an ArrowException or OSError, for one that changed since.
     """
     archive = named(path)
-    found = verify(archive)
-    with session() as tx:
+    with _verified(archive) as file, session() as tx:
         tx.execute(RECEIVE)
         with in_transaction_of(tx).cursor() as cursor, cursor.copy("COPY received FROM STDIN (FORMAT csv)") as rows:
-            for block in event_files.lines(archive.full_path):
+            for block in event_files.lines(file):
                 rows.write(block)
-        return {"events": found.rows, "restored": tx.scalars(ADD).one()}
+        return {"events": archive.contents.rows, "restored": tx.scalars(ADD).one()}
+
+
+@contextmanager
+def _verified(archive: Archive) -> Iterator[Path]:
+    """The archive's file, as it was when it was archived."""
+    storage = places.archive()
+    with storage.local(archive.path) as path:
+        found = event_files.read(path)
+        if found != archive.contents:
+            raise ArchiveError(
+                f"{archive.path} in {storage.where} held {archive.contents} when it was archived and holds {found} now"
+            )
+        yield path
 
 
 def _archive(row: Row[Any]) -> Archive:

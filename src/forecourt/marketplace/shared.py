@@ -1,7 +1,7 @@
-"""Whether the hosts keep uploads and photos in one folder.
+"""Whether the hosts keep uploads and photos in one place, a folder or a bucket.
 
 A photo that was uploaded on one host and is looked for on another is a night's work lost. So each host notes the mark that it
-finds in its folder, and a dispatch is refused as long as a worker's host is known to have another. What is known comes from the
+finds in its storage, and a dispatch is refused as long as a worker's host is known to have another. What is known comes from the
 hosts themselves: a worker that does not find an upload puts the call back for another worker, and from then on every dispatch
 says what is wrong.
 """
@@ -9,7 +9,6 @@ says what is wrong.
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -49,26 +48,26 @@ OTHERS = text(
 )
 
 log = logging.getLogger(__name__)
-_believed: dict[tuple[str | None, Path], float] = {}
+_believed: dict[tuple[str | None, str], float] = {}
 
 
 class NotShared(RuntimeError):
     """Uploads of this host would not be found by a worker on another."""
 
 
-def require_shared(root: Path) -> None:
-    """Note this host's folder. Raises NotShared while a host with workers keeps its files in another. The private server is one
+def require_shared(storage: Storage) -> None:
+    """Note this host's storage. Raises NotShared while a host with workers keeps its files in another. The private server is one
     machine's own, so there is nothing to ask."""
     if settings().database_url is None:
         return
-    place = settings().database_url, root
+    place = settings().database_url, storage.where
     if time.monotonic() < _believed.get(place, 0.0):
         return
-    if others := _other_folders(root, working=True):
+    if others := _others(storage, working=True):
         raise NotShared(
-            f"uploads lie in {root} on {hostname()}, and the workers on {_named(others)} keep theirs in a folder of their own, so "
-            "they would not find them. Mount one folder on all of these hosts, and let FORECOURT_VAR name it; or serve the queue "
-            "`high` on this host alone"
+            f"uploads lie in {storage.where} on {hostname()}, and the workers on {_named(others)} keep theirs in a folder of "
+            "their own, so they would not find them. Name one bucket on all of these hosts with FORECOURT_STORAGE_URL; or mount "
+            "one folder on them, and let FORECOURT_VAR name it; or serve the queue `high` on this host alone"
         )
     _believed[place] = time.monotonic() + KNOWN_FOR
 
@@ -78,19 +77,19 @@ def lies_elsewhere(storage: Storage, uploads: Sequence[str]) -> str | None:
     missing = [key for key in uploads if not storage.exists(key)]
     if not missing or settings().database_url is None:
         return None
-    others = _other_folders(storage.root, working=False)
+    others = _others(storage, working=False)
     if not others:
         return None
     why = (
-        f"{missing[0]} is not in {storage.root} on {hostname()}, and {_named(others)} has a folder of its own: mount one folder on "
-        "all hosts, and let FORECOURT_VAR name it"
+        f"{missing[0]} is not in {storage.where} on {hostname()}, and {_named(others)} has a folder of its own: name one bucket "
+        "on all hosts with FORECOURT_STORAGE_URL, or mount one folder on them, and let FORECOURT_VAR name it"
     )
     log.error("%s", why)
     return why
 
 
-def _other_folders(root: Path, *, working: bool) -> Sequence[Row[Any]]:
-    here = {"host": hostname(), "path": str(root), "mark": Storage(root).mark()}
+def _others(storage: Storage, *, working: bool) -> Sequence[Row[Any]]:
+    here = {"host": hostname(), "path": storage.where, "mark": storage.mark()}
     with transaction() as tx:
         tx.execute(NOTE, here)
         return tx.execute(OTHERS, here | {"working": working}).all()

@@ -12,6 +12,7 @@ from html import escape
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -20,9 +21,12 @@ from sqlalchemy import Connection, text
 
 from forecourt import job
 from forecourt.database import engine, in_transaction_of, session
+from forecourt.marketplace import places
 from forecourt.marketplace.address import NoPublicAddress, public_address
+from forecourt.marketplace.business import business
 from forecourt.marketplace.durable import make_folder
 from forecourt.marketplace.paging import pages
+from forecourt.marketplace.sitemap_bucket import send
 from forecourt.marketplace.urlset import (
     MAX_LOC,
     MAX_URLS,
@@ -30,6 +34,7 @@ from forecourt.marketplace.urlset import (
     Block,
     Published,
     Row,
+    Site,
     Urlset,
     block,
     publish_index,
@@ -56,7 +61,12 @@ COUNT = text(
 )
 LISTINGS = SQL(
     """
-    SELECT id, slug AS name, to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS lastmod
+    SELECT id,
+           slug AS name,
+           to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS lastmod,
+           CASE WHEN %(photos)s THEN (
+               SELECT array_agg(coalesce(photo ->> 'key', photo #>> '{}')) FROM jsonb_array_elements(photos) AS photo
+           ) END AS photos
     FROM car_listings
     WHERE is_available
       AND NOT is_hidden
@@ -66,14 +76,18 @@ LISTINGS = SQL(
 )
 PROVIDERS = SQL(
     """
-    SELECT id, id::text AS name, to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS lastmod
+    SELECT id,
+           id::text AS name,
+           to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS lastmod,
+           NULL AS photos
     FROM car_providers
     WHERE is_verified
       AND is_active
     ORDER BY id
     """
 )
-STATIC = (("/", "1.0"), ("/car-marketplace", "0.9"), ("/rent-car", "0.9"))
+STATIC = (("/", "sitemap_home"), ("/car-marketplace", "sitemap_pages"), ("/rent-car", "sitemap_pages"))
+"""Each with the business setting that holds its priority."""
 
 log = logging.getLogger(__name__)
 as_it_is = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
@@ -88,7 +102,7 @@ class SitemapShrankError(SitemapError):
 
 
 class Section(NamedTuple):
-    """A kind of page, and where its rows come from."""
+    """A kind of page, where its rows come from, and the business setting that holds its priority."""
 
     name: str
     rows: SQL
@@ -97,14 +111,14 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("listings", LISTINGS, "/car-listings/", "0.8"),
-    Section("providers", PROVIDERS, "/car-providers/", "0.7"),
+    Section("listings", LISTINGS, "/car-listings/", "sitemap_listings"),
+    Section("providers", PROVIDERS, "/car-providers/", "sitemap_providers"),
 )
 
 
 @job(queue="low", timeout=3600, fail_on=(SitemapShrankError, NoPublicAddress))
 def generate_sitemap(force: bool = False) -> dict[str, int]:
-    """Publish the sitemap under `settings().public`, as the database is at one instant.
+    """Publish the sitemap under `settings().public`, or in the bucket, as the database is at one instant.
 
     The same rows give the same bytes, and a file whose bytes are the same is left alone. Returns how many addresses,
     files and bytes are published and how many files had to be written. Raises SitemapError while another run publishes,
@@ -116,25 +130,45 @@ def generate_sitemap(force: bool = False) -> dict[str, int]:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         if not connection.scalars(LOCK).one():
             raise SitemapError("another run is publishing the sitemap; try again when it is done")
-        expected = connection.scalars(COUNT).one() + len(STATIC)
+        expected = (connection.scalars(COUNT).one() + len(STATIC)) * max(1, len(settings().languages))
         last = connection.scalars(LAST).one_or_none() or 0
         if expected * 2 < last and not force:
             raise SitemapShrankError(
                 f"the sitemap would shrink from {last} addresses to {expected}, so the published one stays; "
                 "if that is right, run `forecourt sitemap generate --force`"
             )
-        make_folder(settings().public)
-        files = _publish(connection, settings().public, base_url, expected)
-        counts = {
-            "urls": sum(file.urls for file in files),
-            "files": len(files),
-            "bytes": sum(file.bytes for file in files),
-            "rewritten": sum(file.rewritten for file in files),
-        }
+        counts = _published(connection, base_url, expected)
         with session() as other:  # ours can only read
             other.execute(RECORD, counts)
     log.info("Sitemap generated successfully", extra=counts)
     return counts
+
+
+def draft(folder: Path) -> None:
+    """Write into an empty folder what would be published now, and publish nothing."""
+    with engine().connect() as connection:
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        count = connection.scalars(COUNT).one() + len(STATIC)
+        _publish(connection, folder, public_address(), count * max(1, len(settings().languages)))
+
+
+def _published(connection: Connection, base_url: str, expected: int) -> dict[str, int]:
+    """Publish everything where it belongs, a folder or a bucket, and count it."""
+    place = places.public()
+    if isinstance(place, Path):
+        make_folder(place)
+        files = _publish(connection, place, base_url, expected)
+        rewritten = sum(file.rewritten for file in files)
+    else:
+        with TemporaryDirectory(prefix="forecourt-") as folder:
+            files = _publish(connection, Path(folder), base_url, expected)
+            rewritten = send(Path(folder), place, files)
+    return {
+        "urls": sum(file.urls for file in files),
+        "files": len(files),
+        "bytes": sum(file.bytes for file in files),
+        "rewritten": rewritten,
+    }
 
 
 def _publish(connection: Connection, folder: Path, base_url: str, expected: int) -> list[Published]:
@@ -150,8 +184,9 @@ def _publish(connection: Connection, folder: Path, base_url: str, expected: int)
 
 def _publish_whole(connection: Connection, folder: Path) -> Published | None:
     """Everything in one file; None when it does not fit."""
-    whole = Urlset(folder, "sitemap.xml")
-    with closing(_blocks(connection)) as blocks:
+    site = _site()
+    whole = Urlset(folder, "sitemap.xml", site.namespaces)
+    with closing(_blocks(connection, site)) as blocks:
         for _, each in blocks:
             if not whole.add(each):
                 whole.discard()
@@ -160,7 +195,8 @@ def _publish_whole(connection: Connection, folder: Path) -> Published | None:
 
 
 def _publish_shards(connection: Connection, folder: Path) -> Iterator[Published]:
-    with closing(_blocks(connection)) as blocks:
+    site = _site()
+    with closing(_blocks(connection, site)) as blocks:
         for name, of_section in groupby(blocks, key=itemgetter(0)):
             shard: Urlset | None = None
             number = 0
@@ -170,35 +206,42 @@ def _publish_shards(connection: Connection, folder: Path) -> Iterator[Published]
                     if shard is not None:
                         yield shard.publish()
                     number += 1
-                    shard = Urlset(folder, SHARD.format(name, f"{number:04}"))
+                    shard = Urlset(folder, SHARD.format(name, f"{number:04}"), site.namespaces)
                     shard.add(each)
             if shard is not None:
                 yield shard.publish()
 
 
-def _blocks(connection: Connection) -> Generator[tuple[str, Block], None, None]:
+def _site() -> Site:
+    photos = settings().photos_url
+    return Site(escape(settings().base_url), settings().languages, escape(photos) if photos else None)
+
+
+def _blocks(connection: Connection, site: Site) -> Generator[tuple[str, Block], None, None]:
     """Each section's entries, in the order of their ids; a block begins at each id that CUT divides. Close it: until then
     the connection does nothing else."""
-    base = escape(settings().base_url)
+    found = business(connection)
     for path, priority in STATIC:
-        yield "pages", block([(0, path, None)], base, "daily", priority)
+        yield "pages", block([(0, path, None, None)], site, "", "daily", str(getattr(found, priority)))
     for section in SECTIONS:
-        with closing(pages(in_transaction_of(connection), section.rows, {}, PAGE)) as rows:
+        asked = {"photos": site.photos is not None} if section.name == "listings" else {}
+        with closing(pages(in_transaction_of(connection), section.rows, asked, PAGE)) as rows:
             for page in rows:
-                for each in _cut(page, section, base + section.path):
+                for each in _cut(page, section, site, str(getattr(found, section.priority))):
                     yield section.name, each
 
 
-def _cut(page: list[Row], section: Section, base: str) -> Iterator[Block]:
-    rows = page if as_it_is("".join([end for _, end, _ in page])) else [_encoded(row) for row in page]
-    cuts = [position for position, (id_, _, _) in enumerate(rows) if id_ % CUT == 0 and position]
+def _cut(page: list[Row], section: Section, site: Site, priority: str) -> Iterator[Block]:
+    rows = page if as_it_is("".join([row[1] for row in page])) else [_encoded(row) for row in page]
+    cuts = [position for position, row in enumerate(rows) if row[0] % CUT == 0 and position]
+    before = site.longest + len(section.path)
     for begin, end in pairwise([0, *cuts, len(rows)]):
-        short = [row for row in rows[begin:end] if len(base) + len(row[1]) <= MAX_LOC]
+        short = [row for row in rows[begin:end] if before + len(row[1]) <= MAX_LOC]
         if len(short) < end - begin:
             log.warning("%d %s stay out: their addresses are too long", end - begin - len(short), section.name)
         if short:
-            yield block(short, base, "weekly", section.priority)
+            yield block(short, site, section.path, "weekly", priority)
 
 
 def _encoded(row: Row) -> Row:
-    return row[0], quote(row[1], safe=""), row[2]
+    return row[0], quote(row[1], safe=""), *row[2:]

@@ -65,14 +65,15 @@ def check(name: str, open_file: Open, resolve: Callable[[str], str]) -> Iterator
 def _checked(name: str, open_file: Open) -> Checked:
     found = Checked(name)
     try:
-        with open_file(name) as raw, _unpacked(raw) as file:
+        with open_file(name) as raw, unpacked(raw) as file:
             _Reader(found).read(file)
     except (OSError, EOFError, zlib.error) as error:
         found.wrong(1, f"it cannot be read: {error}")
     return found
 
 
-def _unpacked(raw: BinaryIO) -> BinaryIO:
+def unpacked(raw: BinaryIO) -> BinaryIO:
+    """What is in a file, packed by gzip or not."""
     head = raw.read(2)
     whole = _Prefixed(head, raw)
     return gzip.GzipFile(fileobj=whole) if head == b"\x1f\x8b" else whole  # type: ignore[return-value]
@@ -152,7 +153,7 @@ class _Reader:
         known = ORDER.get(entry, ())
         if local and local not in known:
             self._wrong(f"<{local}> in <{entry}>")
-        elif local in self.children:
+        elif local and local in self.children:
             self._wrong(f"a second <{local}> in one <{entry}>")
         elif local and any(other == "" or known.index(other) > known.index(local) for other in self.children):
             self._wrong(f"<{local}> is out of order: {', '.join(known)}, then extensions")

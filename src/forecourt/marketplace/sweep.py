@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session
 from forecourt import job
 from forecourt.database import in_transaction_of
 from forecourt.database import session as transaction
+from forecourt.marketplace import places
 from forecourt.marketplace.storage import Storage
 from forecourt.marketplace.trash import FORGET_HOLDERS, FREE, IN_USE
 from forecourt.marketplace.uploads import INCOMING
-from forecourt.settings import settings
 from forecourt.store.mentions import mentioned
 
 DAY = 86_400.0
@@ -51,7 +51,7 @@ def sweep_storage(force: bool = False) -> dict[str, int]:
     Returns how many of each, and how many half-written files went. Running it again, or twice at once, does no harm. Raises
     TooManyOrphans, and deletes nothing, when no listing has more than half of the photos, unless `force`.
     """
-    storage = Storage(settings().storage)
+    storage = places.files()
     if not force:
         _require_sense(storage)
     counts = {
@@ -65,7 +65,7 @@ def sweep_storage(force: bool = False) -> dict[str, int]:
 
 def _swept_uploads(storage: Storage) -> Iterator[int]:
     # Listed first, then asked for: a call that names one is dispatched after it was stored.
-    old = [key for key in storage.keys(INCOMING) if storage.age(key) >= DAY]
+    old = list(storage.keys(INCOMING, older_than=DAY))
     with transaction() as tx:
         wanted = mentioned(in_transaction_of(tx), AN_UPLOAD, failed=True)
     yield _delete(storage, [key for key in old if key not in wanted])
@@ -86,14 +86,14 @@ def _require_sense(storage: Storage) -> None:
             tx.rollback()
     if orphans > FEW and orphans * 2 > total:
         raise TooManyOrphans(
-            f"no listing has {orphans} of the {total} photo files in {storage.root}, so nothing was deleted: is this the folder of "
+            f"no listing has {orphans} of the {total} photo files in {storage.where}, so nothing was deleted: is this the place of "
             "this database? If it is, run `forecourt queue dispatch sweep_storage '{\"force\": true}'`"
         )
 
 
 def _old_photos(storage: Storage) -> Iterator[list[str]]:
     """The photo files that were stored a day ago or earlier, so many at a time."""
-    old = (key for key in storage.keys("photos/") if OURS.fullmatch(key) and storage.age(key) >= DAY)
+    old = (key for key in storage.keys("photos/", older_than=DAY) if OURS.fullmatch(key))
     while keys := list(islice(old, BATCH)):
         yield keys
 

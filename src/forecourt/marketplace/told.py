@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session
 
 from forecourt.marketplace import letters
 from forecourt.marketplace.delivery import deliver_mail
-from forecourt.marketplace.kinds import LowWalletBalance, Notice, PhotosRefused, RefusedPhoto, SponsorshipExpired
+from forecourt.marketplace.kinds import (
+    Digest,
+    LowWalletBalance,
+    Notice,
+    PhotosRefused,
+    RefusedPhoto,
+    SponsorshipEnding,
+    SponsorshipExpired,
+)
+from forecourt.marketplace.unsubscribing import PATH
 from forecourt.settings import settings
 
 LISTED = text(
@@ -46,12 +55,25 @@ AGAIN = text(
     """
 )
 
-# A notice of each kind as it may stand in the table, for a look at its mails.
-SAMPLES: tuple[Notice, ...] = (
-    SponsorshipExpired(7, "Kia Rio 2019", "kia-rio-2019", datetime(2026, 11, 23, 21, 1, tzinfo=UTC), 1234),
-    LowWalletBalance(3, "Al Wadi Motors", Decimal("12.50"), "USD", Decimal("50.00"), date(2026, 11, 23)),
-    PhotosRefused(
-        7, "Kia Rio 2019", "kia-rio-2019", "1", 10, (RefusedPhoto(4, "broken"), RefusedPhoto(7, "too_large"))
+# A notice of each kind as it may stand in the table, and what is read again when its mail is sent, for a look at its mails.
+SAMPLES: tuple[tuple[Notice, dict[str, Any]], ...] = (
+    (SponsorshipEnding(7, "Kia Rio 2019", "kia-rio-2019", datetime(2026, 11, 23, 21, 1, tzinfo=UTC)), {}),
+    (
+        SponsorshipExpired(7, "Kia Rio 2019", "kia-rio-2019", datetime(2026, 11, 23, 21, 1, tzinfo=UTC), 1234),
+        {
+            "brought_views": 412,
+            "brought_contacts": 11,
+            "first_day": date(2026, 11, 10),
+            "last_day": date(2026, 11, 23),
+            "views_by_day": [12, 18, 25, 31, 44, 39, 20, 17, 28, 33, 52, 47, 29, 17],
+        },
+    ),
+    (LowWalletBalance(3, "Al Wadi Motors", Decimal("12.50"), "USD", Decimal("50.00"), date(2026, 11, 23)), {}),
+    (
+        PhotosRefused(
+            7, "Kia Rio 2019", "kia-rio-2019", "1", 10, (RefusedPhoto(4, "broken"), RefusedPhoto(7, "too_large"))
+        ),
+        {},
     ),
 )
 
@@ -96,9 +118,14 @@ def previews(
     kind: str | None = None, language: Literal["en", "ar"] | None = None
 ) -> Iterator[tuple[str, str, letters.Letter]]:
     """The mail of each kind in each language, about sample facts: its kind, language and words."""
-    for sample in SAMPLES:
-        for spoken in ("en", "ar"):
-            if kind in (None, sample.kind) and language in (None, spoken):
-                reader = letters.Reader.of("Sami", spoken, None)
-                link = settings().base_url + sample.path
-                yield sample.kind, spoken, letters.write(sample.kind, reader, asdict(sample), link=link)
+    for spoken in ("en", "ar"):
+        if language not in (None, spoken):
+            continue
+        reader = letters.Reader.of("Sami", spoken, None)
+        facts = [(sample, asdict(sample) | found) for sample, found in SAMPLES]
+        lines = [letters.line(sample.kind, reader, each) for sample, each in facts]
+        facts.append((Digest("1"), {"lines": lines, "count": len(lines), "more": 0}))
+        for sample, each in facts:
+            if kind in (None, sample.kind):
+                link, end = settings().base_url + sample.path, f"{settings().base_url}{PATH}1.{sample.kind}.sample"
+                yield sample.kind, spoken, letters.write(sample.kind, reader, each, link=link, unsubscribe=end)

@@ -13,9 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from forecourt import Session, job
+from forecourt.marketplace import places
 from forecourt.marketplace.analytics import LOCK as ANALYTICS_LOCK
-from forecourt.marketplace.storage import Storage, StorageError
-from forecourt.settings import settings
+from forecourt.marketplace.business import business
+from forecourt.marketplace.storage import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -146,13 +147,14 @@ class Emptied:
 
 
 @job(queue="low", timeout=3600)
-def cleanup_soft_deleted(days: int = 30, *, session: Session) -> dict[str, int]:
-    """Delete for good what was trashed `days` times 24 hours ago or earlier, and let the reaper see to the photos.
+def cleanup_soft_deleted(days: int | None = None, *, session: Session) -> dict[str, int]:
+    """Delete for good what was trashed `days` times 24 hours ago or earlier, and let the reaper see to the photos; by default as
+    many as the setting `trash_days` has.
 
     With a listing go its stats and its raw events. One to which rows of other tables refer stays, and is named in the log.
     Returns how many of each, how many files may follow, and how many listings were kept. Raises ValueError for negative `days`.
     """
-    emptied = purge(session, days)
+    emptied = purge(session, business(session).trash_days if days is None else days)
     for kept in emptied.kept:
         log.warning("listing %d stays in the trash: %s", kept.listing_id, kept.why)
     log.info("Permanently deleted %d old soft-deleted listings", emptied.gone["deleted"])
@@ -218,7 +220,7 @@ def reap_blobs(after: int = 0, *, session: Session) -> dict[str, int]:
 
 
 def _delete(keys: Iterable[str]) -> None:
-    with Storage(settings().storage).deleting() as delete:
+    with places.files().deleting() as delete:
         for key in keys:
             try:
                 delete(key)

@@ -69,7 +69,7 @@ def require_trashed(session: Session, ids: Sequence[int]) -> None:
         raise NotInTrash(f"not in the trash: {', '.join(map(str, missing))}; see `forecourt trash list`")
 
 
-def trashed(session: Session, *, days: int = 30, limit: int = 100) -> list[Trashed]:
+def trashed(session: Session, *, days: int, limit: int = 100) -> list[Trashed]:
     """What lies in the trash, the first to go first."""
     return [Trashed(*row) for row in session.execute(LISTED, {"days": days, "limit": limit})]
 

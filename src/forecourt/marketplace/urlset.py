@@ -5,10 +5,11 @@ published one stays as it is, with its time.
 """
 
 from collections.abc import Iterable
+from gzip import GzipFile
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias, cast
 
 from forecourt.marketplace.durable import publish
 
@@ -16,12 +17,20 @@ MAX_URLS = 50_000
 MAX_BYTES = 52_428_800
 """Of one file, uncompressed: the limits of sitemaps.org. With long addresses the bytes are used up first."""
 
+ALTERNATE = '<xhtml:link rel="alternate" hreflang="{}" href="{}"/>'
+IMAGE = "<image:image><image:loc>{}/{}</image:loc></image:image>"
+
 MAX_LOC = 2_048
 """Characters of one address, as the protocol's schema has it."""
 
-HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<{0} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<{0} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"{1}>\n'
+IMAGES = ' xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"'
+ALTERNATES = ' xmlns:xhtml="http://www.w3.org/1999/xhtml"'
 TAIL = "</{0}>\n"
-SHARD = "sitemap-{}-{}.xml"
+SHARD = "sitemap-{}-{}.xml.gz"
+UNPACKED_SHARD = "sitemap-{}-{}.xml"
+"""As earlier releases named them."""
+
 PIECE = 2**20
 
 
@@ -44,30 +53,66 @@ class Published(NamedTuple):
     rewritten: bool
 
 
-Row: TypeAlias = tuple[int, str, str | None]
-"""An entry's id, the end of its address, and its lastmod when that is known; the text needs no escaping."""
+Row: TypeAlias = tuple[int, str, str | None, list[str] | None]
+"""An entry's id, the end of its address, its lastmod when that is known, and the keys of its photos; the text needs no escaping."""
 
 
-def block(rows: list[Row], base: str, changefreq: str, priority: str) -> Block:
-    """One entry a row, its address `base` and the row's end, its elements in the order that the schema demands."""
-    tail = f"<changefreq>{changefreq}</changefreq><priority>{priority}</priority></url>\n"
-    entries = [
-        f"<url><loc>{base}{end}</loc>{f'<lastmod>{lastmod}</lastmod>' if lastmod else ''}{tail}"
-        for _, end, lastmod in rows
-    ]
-    return Block(rows[0][0], len(rows), "".join(entries).encode(), max(lastmod or "" for _, _, lastmod in rows))
+class Site(NamedTuple):
+    """Where pages and photos are, escaped: the address that all begin with; each language and what its addresses go on with, none
+    for a site of one language; and where photos are served, if that is known."""
+
+    base: str
+    languages: tuple[tuple[str, str], ...] = ()
+    photos: str | None = None
+
+    @property
+    def namespaces(self) -> str:
+        """What the root element of a urlset declares."""
+        return (IMAGES if self.photos else "") + (ALTERNATES if self.languages else "")
+
+    @property
+    def longest(self) -> int:
+        """Characters before the path of an address."""
+        return len(self.base) + max((len(prefix) for _, prefix in self.languages), default=0)
+
+
+def block(rows: list[Row], site: Site, path: str, changefreq: str, priority: str) -> Block:
+    """One entry a row and language, its elements in the order that the schema demands, extensions behind them.
+
+    Each version of a page names all of them, itself as well, and the first language is for whoever speaks none of them: crawlers
+    ignore alternates that do not name each other.
+    """
+    tail = f"<changefreq>{changefreq}</changefreq><priority>{priority}</priority>"
+    prefixes = [prefix for _, prefix in site.languages] or [""]
+    entries = []
+    for _, end, lastmod, photos in rows:
+        rest = (f"<lastmod>{lastmod}</lastmod>" if lastmod else "") + tail
+        if site.languages:
+            rest += _alternates(site, path + end)
+        if site.photos and photos:
+            rest += "".join([IMAGE.format(site.photos, key) for key in photos])
+        entries += [f"<url><loc>{site.base}{prefix}{path}{end}</loc>{rest}</url>\n" for prefix in prefixes]
+    return Block(rows[0][0], len(entries), "".join(entries).encode(), max(row[2] or "" for row in rows))
+
+
+def _alternates(site: Site, page: str) -> str:
+    named = [*site.languages, ("x-default", site.languages[0][1])]
+    return "".join([ALTERNATE.format(code, f"{site.base}{prefix}{page}") for code, prefix in named])
 
 
 class Urlset:
     """One file of entries, being written."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, namespaces: str = "") -> None:
         self.name = name
         self.urls = 0
         self.lastmod = ""
         self._path = folder / name
-        self._out = _temporary(self._path).open("wb")
-        self._out.write(HEAD.format("urlset").encode())
+        self._file = _temporary(self._path).open("wb")
+        self._out: BinaryIO = self._file
+        if name.endswith(".gz"):  # no name and no time inside: the same entries give the same bytes
+            self._out = cast(BinaryIO, GzipFile("", "wb", 6, self._file, mtime=0))
+        self._out.write(HEAD.format("urlset", namespaces).encode())
         self._tail = TAIL.format("urlset").encode()
 
     def add(self, block: Block) -> bool:
@@ -82,14 +127,18 @@ class Urlset:
     def publish(self) -> Published:
         """Close the file and put it into its place."""
         self._out.write(self._tail)
-        size = self._out.tell()
-        self._out.close()
+        self._close()
+        size = _temporary(self._path).stat().st_size
         return Published(self.name, self.urls, size, self.lastmod, _put(self._path))
 
     def discard(self) -> None:
         """Close the file and forget it."""
-        self._out.close()
+        self._close()
         _temporary(self._path).unlink()
+
+    def _close(self) -> None:
+        self._out.close()
+        self._file.close()
 
 
 def publish_index(folder: Path, name: str, base_url: str, files: Iterable[Published]) -> Published:
@@ -101,7 +150,7 @@ def publish_index(folder: Path, name: str, base_url: str, files: Iterable[Publis
         for file in files
     ]
     path = folder / name
-    text = (HEAD.format("sitemapindex") + "".join(entries) + TAIL.format("sitemapindex")).encode()
+    text = (HEAD.format("sitemapindex", "") + "".join(entries) + TAIL.format("sitemapindex")).encode()
     _temporary(path).write_bytes(text)
     return Published(name, 0, len(text), "", _put(path))
 
@@ -109,7 +158,8 @@ def publish_index(folder: Path, name: str, base_url: str, files: Iterable[Publis
 def remove_others(folder: Path, sections: Iterable[str], keep: Iterable[str]) -> None:
     """Remove the shards of these sections that are not in `keep`, and what a killed run left half-written."""
     kept = set(keep)
-    for pattern in [".sitemap*.writing", *(SHARD.format(section, "[0-9]*") for section in sections)]:
+    shards = [shard.format(section, "[0-9]*") for section in sections for shard in (SHARD, UNPACKED_SHARD)]
+    for pattern in [".sitemap*.writing", *shards]:
         for path in folder.glob(pattern):
             if path.name not in kept:
                 path.unlink(missing_ok=True)

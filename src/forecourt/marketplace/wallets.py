@@ -6,16 +6,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt import job
+from forecourt.marketplace.business import Business, business
 from forecourt.marketplace.kinds import LowWalletBalance
 from forecourt.marketplace.notices import tell
 from forecourt.settings import settings
-
-DAYS_BETWEEN = 7
-"""Business days, not hours, from one warning to the next: a Monday's run that came late, or a change of clocks, doesn't
-cost a provider next Monday's warning."""
-
-RECOVERED = 1.2
-"""A wallet that was low is no longer so at this many times its limit: one that flaps around the limit has one episode."""
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +21,8 @@ CLOSE = text(
       AND wallet_balance >= :recovered * wallet_limit(wallet_currency, low_wallet_limit)
     """
 )
-# An empty wallet is not low but out of use, and told once: when it emptied since the last warning.
+# Business days, not hours, lie between two warnings: a Monday's run that came late, or a change of clocks, doesn't cost a provider
+# next Monday's warning. An empty wallet is not low but out of use, and told once: when it emptied since the last warning.
 WARN = text(
     """
     WITH low AS (
@@ -35,7 +30,8 @@ WARN = text(
         FROM car_providers
         WHERE is_active
           AND wallet_balance < wallet_limit(wallet_currency, low_wallet_limit)
-          AND (wallet_balance > 0 OR wallet_emptied_at > coalesce(low_wallet_notified_at, '-infinity'))
+          AND (wallet_balance > 0 AND NOT :emptied
+               OR wallet_balance <= 0 AND wallet_emptied_at > coalesce(low_wallet_notified_at, '-infinity'))
         ORDER BY id
         FOR NO KEY UPDATE
     ),
@@ -61,15 +57,30 @@ WARN = text(
 
 @job(queue="low", timeout=600)
 def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
-    """Tell each active provider whose balance is below its limit, at most once in seven days however often this runs.
+    """Tell each active provider whose balance is below its limit, at most once in `wallet_days` however often this runs.
 
-    The limit is the provider's own, else its currency's in `wallet_limits`, else 50. A balance that flaps around it within the
-    week is told once. A wallet that emptied since the last warning is told once more. `updated_at` stays: a warning changes no
-    public page.
+    The limit is the provider's own, else its currency's, else `wallet_limit`. A balance that flaps around it is one episode, until
+    it is at `wallet_recovered` times its limit. A wallet that emptied since the last warning is told once more. `updated_at` stays:
+    a warning changes no public page.
     """
-    session.execute(CLOSE, {"recovered": RECOVERED})
-    low = session.execute(WARN, {"days": DAYS_BETWEEN, "zone": settings().timezone}).all()
-    due = [row for row in low if row.id is not None]
+    found = business(session)
+    session.execute(CLOSE, {"recovered": found.wallet_recovered})
+    low, told = _warn(session, found, emptied=False)
+    log.info("Sent low balance notifications to %d providers", told)
+    return {"low": low, "notified": told, "already_told": low - told}
+
+
+@job(queue="low", timeout=600)
+def notify_emptied_wallets(*, session: Session) -> dict[str, int]:
+    """Tell each active provider whose wallet emptied since the last warning, without waiting for the week's: what it
+    paid for stands still. Not sooner than `wallet_days` after that warning, which told it already that the wallet runs dry."""
+    emptied, told = _warn(session, business(session), emptied=True)
+    return {"emptied": emptied, "notified": told, "already_told": emptied - told}
+
+
+def _warn(session: Session, found: Business, *, emptied: bool) -> tuple[int, int]:
+    """How many wallets are low, or have emptied, and how many of their providers were told now."""
+    low = session.execute(WARN, {"days": found.wallet_days, "zone": settings().timezone, "emptied": emptied}).all()
     told = tell(
         session,
         [
@@ -85,8 +96,8 @@ def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
                     row.low_wallet_since,
                 ),
             )
-            for row in due
+            for row in low
+            if row.id is not None
         ],
     )
-    log.info("Sent low balance notifications to %d providers", told)
-    return {"low": len(low), "notified": told, "already_told": len(low) - told}
+    return len(low), told

@@ -7,21 +7,29 @@ one call of each due time. When a clock was away, the task's own rule says which
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from psycopg import Connection
 from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
+from forecourt.jobs.job import Job
+from forecourt.language import gettext as _
 from forecourt.process import hostname, own_queue
+from forecourt.schedule import incidents
+from forecourt.schedule.condition_checks import ConditionChecks, Refusal
+from forecourt.schedule.definition import definitions
 from forecourt.schedule.enqueuing import Due, enqueue
-from forecourt.schedule.events import Enqueued, Event, NotRun, tell
-from forecourt.schedule.inquiry import Answer, Inquiry
-from forecourt.schedule.misfires import sort_out
+from forecourt.schedule.events import Enqueued, Event, NotRun, Overdue, log_event
+from forecourt.schedule.misfires import apply_misfire
 from forecourt.schedule.rules import ON_TIME
+from forecourt.schedule.stored import merged
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
-from forecourt.store import pauses, tasks, ticks, workers
+from forecourt.store import pauses, stored_tasks, tasks, ticks, timetables, workers
 from forecourt.store.pauses import Pause
 from forecourt.store.tasks import Version
 from forecourt.store.ticks import Holder, Note
@@ -53,16 +61,34 @@ class Finding:
 
 
 class Clock:
-    """Evaluates a timetable. Rounds are idempotent; two clocks never make two calls of one due time."""
+    """Evaluates a timetable. Rounds are idempotent; two clocks never make two calls of one due time.
 
-    def __init__(self, timetable: Timetable, engine: Engine, *, environment: str, host: str | None = None) -> None:
-        self._tasks = {task.name: task for task in timetable if task.runs_in(environment)}
+    `application`: under which name it says what its timetable is, for `schedule diff`; None: it does not. `jobs`: those that tasks
+    may run which are added meanwhile; None: it evaluates the timetable alone.
+    """
+
+    def __init__(
+        self,
+        timetable: Timetable,
+        engine: Engine,
+        *,
+        environment: str,
+        host: str | None = None,
+        application: str | None = None,
+        jobs: Mapping[str, Job[..., Any]] | None = None,
+    ) -> None:
+        self._timetable = timetable
+        self._environment = environment
+        self._application = application
+        self._jobs = jobs
+        self._stored: tuple[int, datetime | None] = (0, None)
+        self._next: dict[str, datetime] = {}
+        self._take(timetable)
         self._engine = engine
         self._host = host or hostname()
-        self._next: dict[str, datetime] = {}
         self._seen = datetime.min.replace(tzinfo=UTC)
         self._beat_at = 0.0
-        self._inquiry = Inquiry()
+        self._conditions = ConditionChecks()
         self._warned = False
 
     def begin(self, at: datetime | None = None) -> None:
@@ -74,6 +100,8 @@ class Clock:
             back = tasks.enter(tx, repeating, at)
             ahead = tasks.rewind(tx, versions, at, GRACE)
             evaluated = tasks.evaluated(tx, versions)
+            if self._application is not None:
+                timetables.declare(tx, self._application, definitions(self._timetable))
         self._next = {name: task.next_due(evaluated[self._version(task).name]) for name, task in self._tasks.items()}
         if back:
             what = "clocks disagree about when these tasks are due: two versions, or two zones, are at work"
@@ -85,29 +113,40 @@ class Clock:
 
     def run_once(self, at: datetime | None = None) -> list[Event]:
         """One round, at `at` or at the database's now. Returns what it did."""
-        if len(self._next) < len(self._tasks):
-            self.begin(at)
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             now = at or tasks.now(tx)
             if time.monotonic() >= self._beat_at:
                 tasks.beat(tx, self._host, heartbeat=HEARTBEAT in self._tasks)
                 self._beat_at = time.monotonic() + BEAT_EVERY
-        if now + ON_TIME < self._seen:
+            self._look_for_stored(tx)
+        if len(self._next) < len(self._tasks) or now + ON_TIME < self._seen:
             self.begin(at)
         self._seen = now
         due = [self._tasks[name] for name, instant in self._next.items() if instant <= now]
-        answers = self._inquiry.answers(due)
+        answers = self._conditions.answers(due)
         due = [task for task in due if not task.rules.conditions or task.name in answers]
         events: list[Event] = []
         for first in range(0, len(due), MOST_AT_ONCE):
             events += self._evaluate(due[first : first + MOST_AT_ONCE], now, answers)
-        self._inquiry.use_up(answers)
-        return events
+        self._conditions.use_up(answers)
+        return [*events, *self._overdue(now)]
+
+    def _look_for_stored(self, tx: Connection[Any]) -> None:
+        """Take up what was added, edited or removed since the last round."""
+        if self._jobs is None or (state := stored_tasks.state(tx)) == self._stored:
+            return
+        self._take(merged(self._timetable, stored_tasks.every(tx), self._jobs))
+        self._stored = state
+
+    def _take(self, timetable: Timetable) -> None:
+        self._tasks = {task.name: task for task in timetable if task.runs_in(self._environment)}
+        self._with_deadline = [task.name for task in self._tasks.values() if task.run_within is not None]
+        self._next = {}
 
     def waits(self) -> bool:
         """Whether a task is due whose condition has not answered yet: another round will look at it again."""
-        return self._inquiry.waits()
+        return self._conditions.waits()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -118,7 +157,7 @@ class Clock:
         """The earliest due time that this clock knows of; None for an empty timetable."""
         return min(self._next.values(), default=None)
 
-    def _evaluate(self, due: list[Task], now: datetime, answers: dict[str, Answer | None]) -> list[Event]:
+    def _evaluate(self, due: list[Task], now: datetime, answers: dict[str, Refusal | None]) -> list[Event]:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             halted = pauses.in_force(tx, now)
@@ -141,7 +180,9 @@ class Clock:
             dues = [instant for finding in found for instant in finding.dues]
             for first in range(0, len(dues), MOST_AT_ONCE):
                 events += enqueue(tx, dues[first : first + MOST_AT_ONCE])
-            ticks.note(tx, [self._noted(event) for event in events if isinstance(event, NotRun)])
+            not_run = [event for event in events if isinstance(event, NotRun)]
+            noted = ticks.note(tx, [self._noted(event) for event in not_run])
+            incidents.follow(tx, self._tasks, self._host, [one for one in not_run if (one.task, one.due_at) in noted])
             until = {self._version(task): finding.until for task, finding in zip(mine, found, strict=True)}
             tasks.advance(tx, until)
         for task in mine:
@@ -151,8 +192,21 @@ class Clock:
         place = {task.name: number for number, task in enumerate(mine)}
         events.sort(key=lambda event: (place[event.task], event.due_at))
         for event in events:
-            tell(event)
+            log_event(event)
         return events
+
+    def _overdue(self, now: datetime) -> list[Event]:
+        """What has not ended by its deadline, and has not been told yet."""
+        if not self._with_deadline:
+            return []
+        with self._engine.begin() as connection:
+            tx = in_transaction_of(connection)
+            late = ticks.mark_overdue(tx, self._with_deadline, now, MOST_AT_ONCE)
+            events = [Overdue(one.task, one.due_at, one.host, one.call_id, one.deadline_at) for one in late]
+            incidents.follow(tx, self._tasks, self._host, events)
+        for event in events:
+            log_event(event)
+        return list(events)
 
     def _look_at(
         self,
@@ -161,14 +215,14 @@ class Clock:
         now: datetime,
         pause: Pause | None,
         held: Holder | None,
-        answer: Answer | None,
+        answer: Refusal | None,
     ) -> Finding:
         """What to do about a task's due times. Its `until` is not `now` if one of them has to wait."""
-        sorted_out = sort_out(task.occurrences(evaluated, now), now, task.misfire)
-        notes = [NotRun(task.name, instant, "missed", why) for instant, why in sorted_out.missed]
+        decision = apply_misfire(task.occurrences(evaluated, now), now, task.misfire, task.next_due)
+        notes = [NotRun(task.name, instant, "missed", why) for instant, why in decision.missed]
         dues: list[Due] = []
         until = now
-        for number, instant in enumerate(sorted_out.run):
+        for number, instant in enumerate(decision.run):
             # Where each due time gets its run, they come one after the other unless they may overlap.
             waits = not (pause or task.may_overlap) and (dues or (held and task.misfire.kind == "every"))
             if waits or number == MOST_AT_ONCE:
@@ -177,7 +231,7 @@ class Clock:
             if pause:
                 notes.append(NotRun(task.name, instant, "skipped", str(pause)))
             elif held:
-                notes.append(NotRun(task.name, instant, "skipped", _holding(held, task)))
+                notes.append(NotRun(task.name, instant, "skipped", holding(held, task)))
             elif answer:
                 notes.append(NotRun(task.name, instant, answer.status, answer.why))
             else:
@@ -223,7 +277,11 @@ def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:
     return next((halted[name] for name in names if name in halted), None)
 
 
-def _holding(held: Holder, task: Task) -> str:
-    where = f"runs on {held.host}, process {held.pid}" if held.host else "waits for a worker"
+def holding(held: Holder, task: Task) -> str:
+    """Who keeps a task from starting again, in words."""
     due, since = held.due_at.astimezone(task.zone), held.claimed_at.astimezone(task.zone)
-    return f"the run of {due:%Y-%m-%d %H:%M:%S %Z} {where}: call {held.call_id}, since {since:%H:%M:%S %Z}"
+    facts = {"time": f"{due:%Y-%m-%d %H:%M:%S %Z}", "id": held.call_id, "since": f"{since:%H:%M:%S %Z}"}
+    if not held.host:
+        return _("the run of %(time)s waits for a worker: call %(id)s, since %(since)s", **facts)
+    where = {"host": held.host, "pid": held.pid}
+    return _("the run of %(time)s runs on %(host)s, process %(pid)s: call %(id)s, since %(since)s", **facts, **where)

@@ -7,7 +7,7 @@ from typing import Self
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.fluent import Fluent, plain_function
 from forecourt.schedule.rules import Condition
-from forecourt.schedule.window import Window, minute_of_day
+from forecourt.schedule.time_window import TimeWindow, minute_of_day
 
 
 class Constraints(Fluent):
@@ -25,22 +25,22 @@ class Constraints(Fluent):
         return self._window(start, end, inside=False)
 
     def _window(self, start: str, end: str, *, inside: bool) -> Self:
-        return self._say(
-            lambda said: replace(
-                said, windows=(*said.windows, Window(minute_of_day(start), minute_of_day(end), inside))
+        return self._change(
+            lambda own: replace(
+                own, windows=(*own.windows, TimeWindow(minute_of_day(start), minute_of_day(end), inside))
             )
         )
 
     def when(self, test: Callable[[], object]) -> Self:
         """Only if `test()` is true when the task is due. If it raises, this run of this task fails, and no other."""
-        return self._say(
-            lambda said: replace(said, conditions=(*said.conditions, Condition("when", plain_function("when", test))))
+        return self._change(
+            lambda own: replace(own, conditions=(*own.conditions, Condition("when", plain_function("when", test))))
         )
 
     def skip(self, test: Callable[[], object]) -> Self:
         """Not if `test()` is true when the task is due. If it raises, this run of this task fails, and no other."""
-        return self._say(
-            lambda said: replace(said, conditions=(*said.conditions, Condition("skip", plain_function("skip", test))))
+        return self._change(
+            lambda own: replace(own, conditions=(*own.conditions, Condition("skip", plain_function("skip", test))))
         )
 
     def environments(self, *names: str) -> Self:

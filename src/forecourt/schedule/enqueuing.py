@@ -13,11 +13,11 @@ from typing import Any, cast
 import orjson
 from psycopg import Connection, OperationalError, Rollback
 
-from forecourt.jobs.dispatch import Dispatch, detours
+from forecourt.jobs.dispatch import Dispatch, interceptors
 from forecourt.jobs.job import Job
 from forecourt.process import own_queue
 from forecourt.schedule.events import Enqueued, Event, NotRun
-from forecourt.schedule.hooking import follow_up
+from forecourt.schedule.hook_runner import follow_up
 from forecourt.schedule.task import Task
 from forecourt.store import calls, ticks
 from forecourt.store.storable import storable
@@ -46,9 +46,15 @@ class Due:
         return self.task.options.get("queue") or self.job.policy.queue
 
     @property
+    def deadline(self) -> datetime | None:
+        """When its run must have ended. One that starts late has no less time for it."""
+        within = self.task.run_within
+        return None if within is None else self.at + within
+
+    @property
     def is_plain(self) -> bool:
         """Whether its call is a row that can be written without asking anybody."""
-        return self.job.policy.unique is None and self.job.prepare is None and not detours
+        return self.job.policy.unique is None and self.job.prepare is None and not interceptors
 
     def dispatch(self, tx: Connection[Any]) -> Dispatch:
         """How its call enters."""
@@ -96,6 +102,7 @@ def _entry(tx: Connection[Any], due: Due) -> Entry:
         priority=placement.priority,
         args=orjson.Fragment(dispatch.text(due.task.args)),
         options=due.notes(),
+        deadline_at=due.deadline,
     )
 
 
@@ -103,7 +110,7 @@ def _enqueue_alone(tx: Connection[Any], due: Due) -> list[Event]:
     name = due.task.name
     try:
         with tx.transaction() as both:
-            tick = ticks.claim(tx, task=name, due_at=due.at, host=due.host)
+            tick = ticks.claim(tx, task=name, due_at=due.at, host=due.host, deadline_at=due.deadline)
             if tick is None:
                 return []
             call = due.dispatch(tx).with_options({"tick": tick} | due.notes()).dispatch(**due.task.args)
@@ -116,9 +123,9 @@ def _enqueue_alone(tx: Connection[Any], due: Due) -> list[Event]:
         raise
     except Exception as error:
         log.exception("dispatch failed", extra={"task": name})
-        return [NotRun(name, due.at, "failed", f"its dispatch raised {said(error)}")]
+        return [NotRun(name, due.at, "failed", f"its dispatch raised {one_line(error)}")]
 
 
-def said(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """An error in one line that the database can store."""
     return storable(f"{type(error).__name__}: {error}")

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 log = logging.getLogger("forecourt.clock")
@@ -27,10 +27,26 @@ class NotRun:
     why: str
 
 
-Event: TypeAlias = Enqueued | NotRun
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A run had not ended by its task's deadline. It goes on."""
+
+    task: str
+    due_at: datetime
+    host: str
+    call_id: int
+    deadline_at: datetime
+
+    @property
+    def why(self) -> str:
+        """What is wrong, in words."""
+        return f"call {self.call_id} has not ended by {self.deadline_at.astimezone(UTC):%Y-%m-%d %H:%M:%S %Z}"
 
 
-def tell(event: Event) -> None:
+Event: TypeAlias = Enqueued | NotRun | Overdue
+
+
+def log_event(event: Event) -> None:
     """One line of the log."""
     match event:
         case Enqueued(task, due_at, call_id):
@@ -38,3 +54,5 @@ def tell(event: Event) -> None:
         case NotRun(task, due_at, status, why):
             level = logging.ERROR if status == "failed" else logging.WARNING
             log.log(level, "task %s", status, extra={"task": task, "due_at": due_at.isoformat(), "why": why})
+        case Overdue(task, due_at):
+            log.warning("task overdue", extra={"task": task, "due_at": due_at.isoformat(), "why": event.why})

@@ -15,8 +15,8 @@ from forecourt.schedule.rules import Rules
 class Fluent:
     """The ground of every word: each returns the entry itself, and one that is refused leaves it as it was."""
 
-    def __init__(self, said: Rules, outer: "Fluent | None" = None) -> None:
-        self._said = said
+    def __init__(self, own: Rules, outer: "Fluent | None" = None) -> None:
+        self._own = own
         self._outer = outer
         self._merged: tuple[Rules, Rules, Rules] | None = None
 
@@ -24,11 +24,11 @@ class Fluent:
     def rules(self) -> Rules:
         """What holds for this entry: its own words, inside those of the groups around it."""
         if self._outer is None:
-            return self._said
+            return self._own
         outer = self._outer.rules
         # Kept until one of the two changes: a round of the clock asks each task a dozen times.
-        if self._merged is None or self._merged[0] is not self._said or self._merged[1] is not outer:
-            self._merged = (self._said, outer, self._said.within(outer))
+        if self._merged is None or self._merged[0] is not self._own or self._merged[1] is not outer:
+            self._merged = (self._own, outer, self._own.within(outer))
         return self._merged[2]
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -43,18 +43,18 @@ class Fluent:
         """How a mistake names this entry."""
         return "the timetable"
 
-    def _say(self, change: Callable[[Rules], Rules]) -> Self:
-        before = self._said
+    def _change(self, change: Callable[[Rules], Rules]) -> Self:
+        before = self._own
         try:
-            self._said = change(before)
-            parse_cron(self.rules.cadence.cron)
+            self._own = change(before)
+            parse_cron(self.rules.recurrence.cron)
         except TimetableError as mistake:
-            self._said = before
+            self._own = before
             raise self._named(mistake) from None
         return self
 
     def _set(self, **values: Any) -> Self:
-        return self._say(lambda said: replace(said, **values))
+        return self._change(lambda own: replace(own, **values))
 
     def _named(self, mistake: TimetableError) -> TimetableError:
         return TimetableError(*(f"{self._title()}: {line}" for line in mistake.mistakes))

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Generic, Self, TypeVar
 
-from forecourt.schedule.cadence import EVERY_MINUTE, WEEKLY, Cadence, Pattern
 from forecourt.schedule.fluent import Fluent
-from forecourt.schedule.window import minute_of_day
+from forecourt.schedule.recurrence import EVERY_MINUTE, WEEKLY, Pattern, Recurrence
+from forecourt.schedule.time_window import minute_of_day
 from forecourt.schedule.zones import zone_named
 
 SUNDAY, MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY = range(7)
@@ -30,7 +30,7 @@ class CronWord(str, Generic[Entry]):
     @classmethod
     def of(cls, entry: Entry) -> "CronWord[Entry]":
         """The expression of `entry`."""
-        word: CronWord[Entry] = cls(entry.rules.cadence.cron)
+        word: CronWord[Entry] = cls(entry.rules.recurrence.cron)
         word._entry = entry
         return word
 
@@ -50,11 +50,11 @@ class Frequency(Fluent):
     @property
     def repeat_seconds(self) -> int | None:
         """How often it repeats within each due minute, in seconds, at :00 first; None: once."""
-        return self.rules.cadence.repeat_seconds
+        return self.rules.recurrence.repeat_seconds
 
     def timezone(self, name: str) -> Self:
         """Read the frequency and its windows in this IANA zone instead of the timetable's."""
-        return self._say(lambda said: replace(said, zone=zone_named(name)))
+        return self._change(lambda own: replace(own, zone=zone_named(name)))
 
     def every_minute(self) -> Self:
         """Every minute."""
@@ -154,7 +154,7 @@ class Frequency(Fluent):
 
     def at(self, time: str) -> Self:
         """The time of day, such as "13:30", of a frequency that takes one; alone, of every day."""
-        return self._cadence(lambda said: said.at(minute_of_day(time)))
+        return self._recurrence(lambda own: own.at(minute_of_day(time)))
 
     def twice_daily(self, first: int = 1, second: int = 13) -> Self:
         """Every day at two full hours."""
@@ -252,22 +252,22 @@ class Frequency(Fluent):
         return self._every(Pattern("cron", cron=" ".join(str(expression).split())))
 
     def _every(self, pattern: Pattern, *, time: str | None = None, weekdays: str | None = None) -> Self:
-        def change(said: Cadence) -> Cadence:
-            said = said.every(pattern)
+        def change(own: Recurrence) -> Recurrence:
+            own = own.every(pattern)
             if weekdays is not None:
-                said = said.on(weekdays)
+                own = own.on(weekdays)
             if time is not None:
-                said = said.at(minute_of_day(time))
+                own = own.at(minute_of_day(time))
             named = {"time": time, "weekdays": weekdays}
-            return replace(said, of_pattern=frozenset(name for name, value in named.items() if value is not None))
+            return replace(own, of_pattern=frozenset(name for name, value in named.items() if value is not None))
 
-        return self._cadence(change)
+        return self._recurrence(change)
 
     def _on(self, weekdays: str) -> Self:
-        return self._cadence(lambda said: said.on(weekdays))
+        return self._recurrence(lambda own: own.on(weekdays))
 
-    def _cadence(self, change: Callable[[Cadence], Cadence]) -> Self:
-        return self._say(lambda said: replace(said, cadence=change(said.cadence)))
+    def _recurrence(self, change: Callable[[Recurrence], Recurrence]) -> Self:
+        return self._change(lambda own: replace(own, recurrence=change(own.recurrence)))
 
 
 def _field(value: Field) -> str:

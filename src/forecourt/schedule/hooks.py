@@ -32,8 +32,20 @@ class Hooked(Fluent):
         return self._hook(lambda: Hooks(on_success=(plain_function("on_success", function),)))
 
     def on_failure(self, function: Function) -> Self:
-        """Call `function` after each run that failed for good."""
+        """Call `function` after each run that failed for good, and for a due time whose condition or dispatch raised."""
         return self._hook(lambda: Hooks(on_failure=(plain_function("on_failure", function),)))
+
+    def on_missed(self, function: Function) -> Self:
+        """Call `function` when due times have passed without a run, because no clock ran. Once for all that are found together."""
+        return self._hook(lambda: Hooks(on_missed=(plain_function("on_missed", function),)))
+
+    def on_skipped(self, function: Function) -> Self:
+        """Call `function` when a due time was skipped: by a pause, a condition, or a run that still went on."""
+        return self._hook(lambda: Hooks(on_skipped=(plain_function("on_skipped", function),)))
+
+    def on_overdue(self, function: Function) -> Self:
+        """Call `function` when a run has not ended by its `deadline`. It is called beside the run, which goes on."""
+        return self._hook(lambda: Hooks(on_overdue=(plain_function("on_overdue", function),)))
 
     def ping_before(self, url: str, *, when: Switch = True) -> Self:
         """GET `url` before each run."""
@@ -48,11 +60,23 @@ class Hooked(Fluent):
         return self._hook(lambda: Hooks(on_success=_ping(url, when)))
 
     def ping_on_failure(self, url: str, *, when: Switch = True) -> Self:
-        """GET `url` after each run that failed for good."""
+        """GET `url` whenever `on_failure` would call a function."""
         return self._hook(lambda: Hooks(on_failure=_ping(url, when)))
 
+    def ping_on_missed(self, url: str, *, when: Switch = True) -> Self:
+        """GET `url` whenever `on_missed` would call a function."""
+        return self._hook(lambda: Hooks(on_missed=_ping(url, when)))
+
+    def ping_on_skipped(self, url: str, *, when: Switch = True) -> Self:
+        """GET `url` whenever `on_skipped` would call a function."""
+        return self._hook(lambda: Hooks(on_skipped=_ping(url, when)))
+
+    def ping_on_overdue(self, url: str, *, when: Switch = True) -> Self:
+        """GET `url` whenever `on_overdue` would call a function."""
+        return self._hook(lambda: Hooks(on_overdue=_ping(url, when)))
+
     def _hook(self, hooks: Callable[[], Hooks]) -> Self:
-        return self._say(lambda said: replace(said, hooks=said.hooks + hooks()))
+        return self._change(lambda own: replace(own, hooks=own.hooks + hooks()))
 
 
 def _ping(url: str, when: Switch) -> tuple[Ping, ...]:

@@ -1,10 +1,11 @@
 """Which of a task's due times run, when some of them passed while no clock looked."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from forecourt.durations import duration
 from forecourt.schedule.rules import ON_TIME, Misfire
 
 MOST_NOTED = 100
@@ -12,7 +13,7 @@ MOST_NOTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Dues:
+class MisfireDecision:
     """What one evaluation found: due times to run, and those that were missed, each with the reason."""
 
     run: tuple[datetime, ...]
@@ -38,21 +39,23 @@ class Latest:
         return tuple((instant, why if number else first) for number, instant in enumerate(self._kept))
 
 
-def sort_out(due: Iterable[datetime], now: datetime, misfire: Misfire) -> Dues:
-    """Sort the due times of (last evaluated, now], ascending, by the task's rule for missed ones."""
+def apply_misfire(
+    due: Iterable[datetime], now: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]
+) -> MisfireDecision:
+    """Sort the due times of (last evaluated, now], ascending, by the task's rule for missed ones. `next_due`: the due time after
+    one of them."""
     match misfire.kind:
         case "every":
             return _every(due, now, misfire.within)
         case "once":
-            limit = misfire.within or ON_TIME
-            return _latest(due, now, limit, f"more than {_words(limit)} late")
+            return _latest(due, now, lambda instant: _limit(instant, misfire, next_due), "more than {} late")
         case "skip":
-            return _latest(due, now, ON_TIME, "no clock ran when it was due")
+            return _latest(due, now, lambda _: ON_TIME, "no clock ran when it was due")
 
 
-def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> Dues:
+def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> MisfireDecision:
     if within is None:
-        return Dues(tuple(due), ())
+        return MisfireDecision(tuple(due), ())
     run: list[datetime] = []
     missed = Latest()
     for instant in due:
@@ -60,10 +63,28 @@ def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> 
             run.append(instant)
         else:
             missed.append(instant)
-    return Dues(tuple(run), missed.noted(f"more than {_words(within)} late"))
+    return MisfireDecision(tuple(run), missed.noted(f"more than {_words(within)} late"))
 
 
-def _latest(due: Iterable[datetime], now: datetime, limit: timedelta, why: str) -> Dues:
+def late_until(instant: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]) -> datetime | None:
+    """Until when a due time may still run; None: however late."""
+    match misfire.kind:
+        case "every":
+            return None if misfire.within is None else instant + misfire.within
+        case "once":
+            return instant + _limit(instant, misfire, next_due)
+        case "skip":
+            return instant + ON_TIME
+
+
+def _limit(instant: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]) -> timedelta:
+    """By default, a due time may run while it is nearer than the next one. A minute task's counts as met anyway."""
+    return misfire.within or max(ON_TIME, (next_due(instant) - instant) / 2)
+
+
+def _latest(
+    due: Iterable[datetime], now: datetime, limit_of: Callable[[datetime], timedelta], why: str
+) -> MisfireDecision:
     missed = Latest()
     latest = None
     for instant in due:
@@ -71,13 +92,13 @@ def _latest(due: Iterable[datetime], now: datetime, limit: timedelta, why: str) 
             missed.append(latest)
         latest = instant
     if latest is None:
-        return Dues((), ())
+        return MisfireDecision((), ())
+    limit = limit_of(latest)
     if now - latest <= limit:
-        return Dues((latest,), missed.noted(f"the run of {latest:%Y-%m-%d %H:%M:%S %Z} stands for it"))
+        return MisfireDecision((latest,), missed.noted(f"the run of {latest:%Y-%m-%d %H:%M:%S %Z} stands for it"))
     missed.append(latest)
-    return Dues((), missed.noted(why))
+    return MisfireDecision((), missed.noted(why.format(_words(limit))))
 
 
 def _words(span: timedelta) -> str:
-    hours, seconds = divmod(int(span.total_seconds()), 3600)
-    return f"{hours} h" if not seconds else f"{int(span.total_seconds())} s"
+    return duration(span.total_seconds()).removesuffix(" 0 min").removesuffix(" 0 h")

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from forecourt.schedule.cron import Cron, parse_cron
 from forecourt.schedule.errors import TimetableError
-from forecourt.schedule.window import Window
+from forecourt.schedule.time_window import TimeWindow
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -24,17 +24,12 @@ SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Recurrence:
+class WallTimes:
     """Due times on the wall clock: a cron expression, held inside windows, repeated within the minute."""
 
     cron: Cron
     minutes: tuple[int, ...]
     repeat_seconds: int | None
-
-    @property
-    def at_most_daily(self) -> bool:
-        """Whether no day has two due times."""
-        return len(self.minutes) == 1 and self.repeat_seconds is None
 
     @property
     def lasts(self) -> timedelta:
@@ -53,16 +48,16 @@ class Recurrence:
 
 
 @lru_cache(maxsize=1024)
-def recurrence(expression: str, repeat_seconds: int | None = None, windows: tuple[Window, ...] = ()) -> Recurrence:
+def wall_times(expression: str, repeat_seconds: int | None = None, windows: tuple[TimeWindow, ...] = ()) -> WallTimes:
     """Read an expression. Raises TimetableError if it is wrong, or if the windows leave none of its times."""
     cron = parse_cron(expression)
     minutes = tuple(minute for minute in cron.minutes if all(window.admits(minute) for window in windows))
     if not minutes:
         raise TimetableError(f"{expression!r} is never due {' and '.join(map(str, windows))}: widen the window")
-    return Recurrence(cron, minutes, repeat_seconds)
+    return WallTimes(cron, minutes, repeat_seconds)
 
 
-def occurrences(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def occurrences(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """Every due instant later than `after`, in UTC, strictly ascending, lazily. Raises ValueError for a naive one."""
     return _instants(rule, zone, aware(after).astimezone(UTC))
 
@@ -74,7 +69,7 @@ def aware(instant: datetime) -> datetime:
     return instant
 
 
-def _instants(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def _instants(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     if not rule.cron.by_elapsed_time:
         yield from _times_of_day(rule, zone, after)
     elif rule.repeat_seconds is None:
@@ -87,7 +82,7 @@ def _instants(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[dat
                     yield instant
 
 
-def _times_of_day(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def _times_of_day(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     last = after
     for wall in rule.walls_from(after.astimezone(zone).replace(tzinfo=None)):
         instant = _first_reached(wall, zone)
@@ -101,18 +96,18 @@ def _first_reached(wall: datetime, zone: ZoneInfo) -> datetime:
     instant = wall.replace(tzinfo=zone).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == wall:
         return instant
-    return _shift_between(wall.replace(tzinfo=zone, fold=1).astimezone(UTC), instant, zone)
+    return shift_between(wall.replace(tzinfo=zone, fold=1).astimezone(UTC), instant, zone)
 
 
-def _intervals(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+def _intervals(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """Walk stretches of constant UTC offset: within one, wall time and elapsed time are the same thing."""
     start = after.replace(microsecond=0)
     while True:
-        offset = _offset(start, zone)
+        offset = offset_of(start, zone)
         end = start + DAY
-        shifted = _offset(end, zone) != offset
+        shifted = offset_of(end, zone) != offset
         if shifted:
-            end = _shift_between(start, end, zone)
+            end = shift_between(start, end, zone)
         for wall in rule.walls_from((start + offset).replace(tzinfo=None)):
             instant = wall.replace(tzinfo=UTC) - offset
             if instant >= end:
@@ -123,21 +118,22 @@ def _intervals(rule: Recurrence, zone: ZoneInfo, after: datetime) -> Iterator[da
             return
         # No later shift can move this next due time by more than a day, and what one repeats was due shortly before it: unless one
         # follows at once, what lies between is empty.
-        start = end if shifted or _offset(end + DAY, zone) != offset else max(end, instant - DAY)
+        start = end if shifted or offset_of(end + DAY, zone) != offset else max(end, instant - DAY)
 
 
-def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
+def offset_of(instant: datetime, zone: ZoneInfo) -> timedelta:
+    """How far ahead of UTC the zone's clock is at an instant."""
     offset = instant.astimezone(zone).utcoffset()
     assert offset is not None
     return offset
 
 
-def _shift_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+def shift_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
     """The instant, to the second, from which the zone's offset is no longer that of `before`."""
-    offset = _offset(before, zone)
+    offset = offset_of(before, zone)
     while after - before > SECOND:
         middle = before + (after - before) // SECOND // 2 * SECOND
-        if _offset(middle, zone) == offset:
+        if offset_of(middle, zone) == offset:
             before = middle
         else:
             after = middle

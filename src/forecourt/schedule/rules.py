@@ -7,9 +7,9 @@ from typing import Any, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from forecourt.schedule.cadence import Cadence
 from forecourt.schedule.errors import TimetableError
-from forecourt.schedule.window import Window
+from forecourt.schedule.recurrence import Recurrence
+from forecourt.schedule.time_window import TimeWindow
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class Misfire:
     """once: the latest missed one runs; every: each of them; skip: none."""
 
     within: timedelta | None = None
-    """How late a due time may still run; None: however late."""
+    """How late a due time may still run; None: until half the time to its next one has passed, and with `every` however late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,15 @@ Hook = Callable[..., object] | Ping
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What runs around a task's call, in this order; a group's hooks come before its tasks' own."""
+    """What runs around a task's call, and instead of one, in this order; a group's hooks come before its tasks' own."""
 
     before: tuple[Hook, ...] = ()
     after: tuple[Hook, ...] = ()
     on_success: tuple[Hook, ...] = ()
     on_failure: tuple[Hook, ...] = ()
+    on_missed: tuple[Hook, ...] = ()
+    on_skipped: tuple[Hook, ...] = ()
+    on_overdue: tuple[Hook, ...] = ()
 
     def __add__(self, other: "Hooks") -> "Hooks":
         return Hooks(
@@ -81,10 +84,13 @@ class Hooks:
             self.after + other.after,
             self.on_success + other.on_success,
             self.on_failure + other.on_failure,
+            self.on_missed + other.on_missed,
+            self.on_skipped + other.on_skipped,
+            self.on_overdue + other.on_overdue,
         )
 
 
-class Options(TypedDict, total=False):
+class DispatchOptions(TypedDict, total=False):
     """How a task's calls are dispatched; what is absent is the job's own."""
 
     queue: str
@@ -95,17 +101,18 @@ class Options(TypedDict, total=False):
 class Rules:
     """What was said, None or empty where nothing was."""
 
-    cadence: Cadence = field(default_factory=Cadence)
+    recurrence: Recurrence = field(default_factory=Recurrence)
     zone: ZoneInfo | None = None
-    windows: tuple[Window, ...] = ()
+    windows: tuple[TimeWindow, ...] = ()
     conditions: tuple[Condition, ...] = ()
     environments: tuple[str, ...] = ()
     even_when_paused: bool | None = None
     every_server: bool | None = None
     overlapping: bool | None = None
     misfire: Misfire | None = None
+    deadline: timedelta | None = None
     hooks: Hooks = Hooks()
-    options: Options = field(default_factory=Options)
+    options: DispatchOptions = field(default_factory=DispatchOptions)
     description: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
@@ -113,7 +120,7 @@ class Rules:
     def within(self, outer: "Rules") -> "Rules":
         """These rules inside a group's: each one's own word wins; windows, conditions, hooks and attributes add up."""
         return Rules(
-            cadence=self.cadence.within(outer.cadence),
+            recurrence=self.recurrence.within(outer.recurrence),
             zone=self.zone or outer.zone,
             windows=outer.windows + self.windows,
             conditions=outer.conditions + self.conditions,
@@ -122,6 +129,7 @@ class Rules:
             every_server=_first(self.every_server, outer.every_server),
             overlapping=_first(self.overlapping, outer.overlapping),
             misfire=self.misfire or outer.misfire,
+            deadline=self.deadline or outer.deadline,
             hooks=outer.hooks + self.hooks,
             options={**outer.options, **self.options},
             description=_first(self.description, outer.description),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from cronsim import CronSim
 
 from forecourt.schedule.cron import cron_fields, parse_cron
-from forecourt.schedule.window import clock_face
+from forecourt.schedule.time_window import time_of_day
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -29,7 +29,7 @@ def sentence(cron: str, repeat_seconds: int | None = None) -> str:
     if interval is not None:
         return interval + adverb
     times = [hour * 60 + minute for hour in sorted(rule.hours) for minute in sorted(rule.minutes)]
-    return f"{subject} at {_listed(map(clock_face, times))}" if len(times) <= MOST else cron
+    return f"{subject} at {_listed(map(time_of_day, times))}" if len(times) <= MOST else cron
 
 
 def _interval(rule: CronSim, hour: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import takewhile
 from typing import Any, NoReturn, Protocol
@@ -13,10 +13,10 @@ from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.fluent import Fluent
 from forecourt.schedule.frequency import Frequency
 from forecourt.schedule.hooks import Hooked
-from forecourt.schedule.occurrences import Recurrence, aware, occurrences, recurrence
-from forecourt.schedule.policy import GRACE, Policy
-from forecourt.schedule.rules import Hooks, Misfire, Options, Rules
+from forecourt.schedule.occurrences import WallTimes, aware, occurrences, wall_times
+from forecourt.schedule.rules import DispatchOptions, Hooks, Misfire, Rules
 from forecourt.schedule.sentence import sentence
+from forecourt.schedule.task_options import TaskOptions
 from forecourt.settings import settings
 
 
@@ -28,11 +28,11 @@ class Job(Protocol):
         """The name under which workers know it."""
 
 
-class Entry(Frequency, Constraints, Policy, Hooked):
+class Entry(Frequency, Constraints, TaskOptions, Hooked):
     """Everything that can be said of a task, or of a group for the tasks in it."""
 
 
-class Told(str):
+class ReadOnlyText(str):
     """Text to read, which somebody may try to call: other schedulers set it by a word of this name."""
 
     __slots__ = ()
@@ -52,11 +52,13 @@ class Task(Entry):
 
     def __init__(self, job: Job, *, name: str, args: Mapping[str, Any], place: str, outer: Fluent) -> None:
         super().__init__(Rules(), outer)
-        self.name: str = Told(name)
+        self.name: str = ReadOnlyText(name)
         self.job = job
         self.args = dict(args)
         self.place = place
         """Where it was added: file:line."""
+        self.is_stored = False
+        """Whether it was added while the application ran, and not by its code."""
 
     def occurrences(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """Every due time in (after, until], in UTC, strictly ascending, lazily.
@@ -65,17 +67,17 @@ class Task(Entry):
         ValueError for naive instants and TimetableError for a task that cannot be followed.
         """
         aware(until)
-        return takewhile(lambda instant: instant <= until, occurrences(self.recurrence(), self.zone, after))
+        return takewhile(lambda instant: instant <= until, occurrences(self.wall_times(), self.zone, after))
 
     def next_due(self, after: datetime) -> datetime:
         """The first due time later than `after`, in UTC. Raises what `occurrences` does, OverflowError past 9998."""
-        for instant in occurrences(self.recurrence(), self.zone, after):
+        for instant in occurrences(self.wall_times(), self.zone, after):
             return instant
         raise OverflowError(f"{self._title()} has no due time between {after} and the end of the calendar")
 
     def is_due(self, at: datetime) -> bool:
         """Whether `at` lies in the minute of a due time; in its second, for a task that repeats within the minute."""
-        return self.next_due(aware(at) - self.recurrence().lasts) <= at
+        return self.next_due(aware(at) - self.wall_times().lasts) <= at
 
     def passes(self) -> str | None:
         """Ask the conditions: None if all allow a run now, otherwise why not. What a condition raises goes through."""
@@ -86,11 +88,11 @@ class Task(Entry):
         names = self.rules.environments
         return not names or environment in names
 
-    def recurrence(self) -> Recurrence:
+    def wall_times(self) -> WallTimes:
         """Its due times on the wall clock. Raises TimetableError if there are none."""
         try:
             rules = self.rules
-            return recurrence(rules.cadence.cron, rules.cadence.repeat_seconds, rules.windows)
+            return wall_times(rules.recurrence.cron, rules.recurrence.repeat_seconds, rules.windows)
         except TimetableError as mistake:
             raise self._named(mistake) from None
 
@@ -102,8 +104,8 @@ class Task(Entry):
     @property
     def sentence(self) -> str:
         """When it is due, in words: "Mondays at 09:00", "Every hour on weekdays, between 08:00 and 17:00"."""
-        cadence = self.rules.cadence
-        return ", ".join([sentence(cadence.cron, cadence.repeat_seconds), *map(str, self.rules.windows)])
+        recurrence = self.rules.recurrence
+        return ", ".join([sentence(recurrence.cron, recurrence.repeat_seconds), *map(str, self.rules.windows)])
 
     @property
     def fingerprint(self) -> str:
@@ -114,8 +116,13 @@ class Task(Entry):
 
     @property
     def misfire(self) -> Misfire:
-        """What happens to missed due times. Unsaid: one run up to 12 hours late if no day has two, otherwise none."""
-        return self.rules.misfire or (Misfire("once", GRACE) if self.recurrence().at_most_daily else Misfire("skip"))
+        """What happens to missed due times. Unsaid: the latest runs, until half the time to its next one has passed."""
+        return self.rules.misfire or Misfire("once")
+
+    @property
+    def run_within(self) -> timedelta | None:
+        """How long after its due time a run must have ended; None: whenever. `deadline` sets it."""
+        return self.rules.deadline
 
     @property
     def one_server(self) -> bool:
@@ -138,14 +145,14 @@ class Task(Entry):
         return self.rules.hooks
 
     @property
-    def options(self) -> Options:
+    def options(self) -> DispatchOptions:
         """How its calls are dispatched."""
         return self.rules.options
 
     @property
     def description(self) -> str:
         """What it is for; empty if nobody said."""
-        return Told(self.rules.description or "")
+        return ReadOnlyText(self.rules.description or "")
 
     @property
     def attributes(self) -> Mapping[str, Any]:

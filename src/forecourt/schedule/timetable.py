@@ -41,6 +41,17 @@ class Timetable:
         """
         return Group(self, self._defaults, name, timezone)
 
+    def copy(self) -> "Timetable":
+        """Another timetable with the same tasks, to which some can be added that this one does not get."""
+        other = Timetable()
+        other._defaults = self._defaults
+        other._tasks = dict(self._tasks)
+        return other
+
+    def enter(self, job: Job, name: str, args: Mapping[str, Any], place: str) -> Task:
+        """Add a task as `add` does, for those who have read it somewhere: `place` says where."""
+        return self._add(job, name, args, self._defaults, place)
+
     def check(self) -> None:
         """Raise TimetableError, listing every task that cannot be followed."""
         _check(self)
@@ -126,7 +137,11 @@ def _check(tasks: Iterable[Task]) -> None:
     mistakes: list[str] = []
     for task in tasks:
         try:
-            task.recurrence()
+            task.wall_times()
+            if task.hooks.on_overdue and task.run_within is None:
+                mistakes.append(
+                    f"task {task.name!r} ({task.place}): on_overdue without a deadline: add .deadline(within=...)"
+                )
         except TimetableError as error:
             mistakes.extend(error.mistakes)
     if mistakes:

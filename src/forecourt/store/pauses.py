@@ -7,6 +7,9 @@ from typing import Any, Literal, TypeAlias
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from forecourt.language import gettext as _
+from forecourt.language import lookup
+
 Kind: TypeAlias = Literal["queue", "task", "group", "schedule"]
 
 PAUSE = """
@@ -46,11 +49,17 @@ class Pause:
     why: str
 
     def __str__(self) -> str:
-        what = "the schedule" if self.kind == "schedule" else f"{self.kind} {self.name}"
-        until = f" until {self.until:%Y-%m-%d %H:%M %Z}" if self.until else ""
-        return f"{what} is paused by {self.who} since {self.since:%Y-%m-%d %H:%M %Z}{until}" + (
-            f": {self.why}" if self.why else ""
-        )
+        what = _("the schedule") if self.kind == "schedule" else f"{lookup(self.kind)} {self.name}"
+        facts = {"what": what, "who": self.who, "since": f"{self.since:%Y-%m-%d %H:%M %Z}"}
+        if self.until:
+            words = _(
+                "%(what)s is paused by %(who)s since %(since)s until %(end)s",
+                end=f"{self.until:%Y-%m-%d %H:%M %Z}",
+                **facts,
+            )
+        else:
+            words = _("%(what)s is paused by %(who)s since %(since)s", **facts)
+        return f"{words}: {self.why}" if self.why else words
 
 
 def pause(tx: Connection[Any], kind: Kind, name: str, *, until: datetime | None, who: str, why: str) -> None:

@@ -72,7 +72,7 @@ SET beat_at = now(),
     heartbeat = excluded.heartbeat
 """
 
-PULSE = """
+LIVENESS = """
 SELECT (SELECT max(beat_at) FROM forecourt.clocks) AS clock,
        now() - (SELECT max(beat_at) FROM forecourt.clocks) AS clock_ago,
        now() - (SELECT max(beat_at) FROM forecourt.workers) AS worker_ago,
@@ -83,7 +83,7 @@ frozen: datetime | None = None
 """Where tests stub the clock, by `forecourt.testing.freeze`: an instant that stands for the database's now."""
 
 
-class Pulse(NamedTuple):
+class Liveness(NamedTuple):
     """When a clock last said that it lives, how long ago that was and how long ago a worker did, and whether the application has a
     task that says more."""
 
@@ -134,9 +134,9 @@ def beat(tx: Connection[Any], host: str, *, heartbeat: bool) -> None:
     tx.execute(BEAT, {"host": host, "heartbeat": heartbeat})
 
 
-def pulse(tx: Connection[Any], silence: timedelta) -> Pulse:
+def liveness(tx: Connection[Any], silence: timedelta) -> Liveness:
     """Whether clocks and workers live. A clock that has been silent for so long has no say."""
-    return Pulse(*tx.execute(PULSE, {"silence": silence.total_seconds()}).fetchall()[0])
+    return Liveness(*tx.execute(LIVENESS, {"silence": silence.total_seconds()}).fetchall()[0])
 
 
 def now(tx: Connection[Any]) -> datetime:

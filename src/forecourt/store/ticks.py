@@ -1,8 +1,8 @@
-"""Due times and what became of them: a row unique on (task, due time), or (task, due time, host) on every server."""
+"""Due times become rows, unique on (task, due time), or (task, due time, host) on every server; `tick_history` reads them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -10,8 +10,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 CLAIM = """
-INSERT INTO forecourt.ticks (task, due_at, host, status)
-VALUES (%(task)s, %(due_at)s, %(host)s, 'enqueued')
+INSERT INTO forecourt.ticks (task, due_at, host, status, deadline_at)
+VALUES (%(task)s, %(due_at)s, %(host)s, 'enqueued', %(deadline_at)s)
 ON CONFLICT (task, due_at, host) DO NOTHING
 RETURNING id
 """
@@ -21,10 +21,11 @@ ENQUEUE = """
 WITH given AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset(%(entries)s::jsonb)
-         AS given(task text, due_at timestamptz, host text, job text, queue text, priority smallint, args jsonb, options jsonb)
+         AS given(task text, due_at timestamptz, host text, job text, queue text, priority smallint, args jsonb, options jsonb,
+                  deadline_at timestamptz)
 ), claimed AS (
-    INSERT INTO forecourt.ticks (task, due_at, host, status, call_id)
-    SELECT task, due_at, host, 'enqueued', nextval('forecourt.call_ids')
+    INSERT INTO forecourt.ticks (task, due_at, host, status, deadline_at, call_id)
+    SELECT task, due_at, host, 'enqueued', deadline_at, nextval('forecourt.call_ids')
     FROM given
     ON CONFLICT (task, due_at, host) DO NOTHING
     RETURNING id, task, due_at, host, call_id
@@ -45,6 +46,26 @@ SELECT task, due_at, host, status, why, now()
 FROM unnest(%(tasks)s::text[], %(dues)s::timestamptz[], %(hosts)s::text[], %(statuses)s::text[], %(whys)s::text[])
      AS given(task, due_at, host, status, why)
 ON CONFLICT (task, due_at, host) DO NOTHING
+RETURNING task, due_at
+"""
+
+# Once each: whoever marks it tells of it.
+MARK_OVERDUE = """
+UPDATE forecourt.ticks AS t
+SET overdue_at = %(now)s
+FROM (
+    SELECT id
+    FROM forecourt.ticks
+    WHERE deadline_at <= %(now)s
+      AND finished_at IS NULL
+      AND overdue_at IS NULL
+      AND task = ANY (%(tasks)s::text[])
+    ORDER BY deadline_at
+    LIMIT %(most)s
+    FOR UPDATE SKIP LOCKED
+) AS late
+WHERE t.id = late.id
+RETURNING t.task, t.due_at, t.host, t.call_id, t.deadline_at
 """
 
 # From the few ticks that are open, not from the tasks' long histories. Lateral and scalar subqueries, because a join or an EXISTS
@@ -80,55 +101,6 @@ WHERE t.call_id = g.call_id
   AND t.finished_at IS NULL
 """
 
-HISTORY = """
-SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output
-FROM forecourt.ticks
-WHERE (%(task)s::text IS NULL OR task = %(task)s)
-ORDER BY due_at DESC, id DESC
-LIMIT %(limit)s
-"""
-
-# One step from the end of the unique index for each task, however long its history.
-LATEST = """
-SELECT latest.*
-FROM unnest(%(tasks)s::text[]) AS named(task)
-CROSS JOIN LATERAL (
-    SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output
-    FROM forecourt.ticks
-    WHERE ticks.task = named.task
-    ORDER BY due_at DESC
-    LIMIT 1
-) AS latest
-"""
-
-# Walks the unique index from its end. A due time in the future is left from a clock that once ran ahead: it proves nothing.
-LAST_SUCCESS = """
-SELECT finished_at, now() - finished_at AS ago
-FROM forecourt.ticks
-WHERE task = %(task)s
-  AND status = 'succeeded'
-  AND due_at <= now()
-ORDER BY due_at DESC
-LIMIT 1
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """One due time of a task."""
-
-    id: int
-    task: str
-    due_at: datetime
-    host: str
-    status: str
-    why: str | None
-    call_id: int | None
-    claimed_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    output: Any
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -142,6 +114,7 @@ class Entry:
     priority: int
     args: orjson.Fragment
     options: dict[str, Any]
+    deadline_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +138,17 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """A run that had not ended by its deadline."""
+
+    task: str
+    due_at: datetime
+    host: str
+    call_id: int
+    deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """The live call that keeps a task from starting again. `host` and `pid` are set while a worker runs it."""
 
@@ -178,14 +162,6 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Success:
-    """When a task last succeeded, and how long ago that was by the database's clock."""
-
-    finished_at: datetime
-    ago: timedelta
-
-
-@dataclass(frozen=True, slots=True)
 class Closing:
     """How a tick's call ended; `output` is JSON text."""
 
@@ -196,9 +172,11 @@ class Closing:
     seconds: float
 
 
-def claim(tx: Connection[Any], *, task: str, due_at: datetime, host: str = "") -> int | None:
+def claim(
+    tx: Connection[Any], *, task: str, due_at: datetime, host: str = "", deadline_at: datetime | None = None
+) -> int | None:
     """Take a due time. None when another clock has it already. Enqueue its call in the same transaction."""
-    row = tx.execute(CLAIM, {"task": task, "due_at": due_at, "host": host}).fetchone()
+    row = tx.execute(CLAIM, {"task": task, "due_at": due_at, "host": host, "deadline_at": deadline_at}).fetchone()
     return None if row is None else int(row[0])
 
 
@@ -214,11 +192,11 @@ def enqueue(tx: Connection[Any], entries: Sequence[Entry]) -> list[Entered]:
         return cursor.execute(ENQUEUE, {"entries": orjson.dumps(entries).decode()}).fetchall()
 
 
-def note(tx: Connection[Any], notes: Sequence[Note]) -> None:
-    """Record due times that do not run."""
+def note(tx: Connection[Any], notes: Sequence[Note]) -> set[tuple[str, datetime]]:
+    """Record due times that do not run. Returns those, as (task, due time), that nobody had recorded before."""
     if not notes:
-        return
-    tx.execute(
+        return set()
+    rows = tx.execute(
         NOTE,
         {
             "tasks": [note.task for note in notes],
@@ -228,6 +206,13 @@ def note(tx: Connection[Any], notes: Sequence[Note]) -> None:
             "whys": [note.why for note in notes],
         },
     )
+    return {(task, due_at) for task, due_at in rows}
+
+
+def mark_overdue(tx: Connection[Any], tasks: Sequence[str], now: datetime, most: int) -> list[Late]:
+    """Note which runs of these tasks have not ended by their deadline, and return those that nobody had noted before."""
+    with tx.cursor(row_factory=class_row(Late)) as cursor:
+        return cursor.execute(MARK_OVERDUE, {"tasks": list(tasks), "now": now, "most": most}).fetchall()
 
 
 def holders(tx: Connection[Any], asked: Sequence[tuple[str, str]]) -> dict[str, Holder]:
@@ -254,21 +239,3 @@ def close(tx: Connection[Any], closings: Sequence[Closing]) -> None:
             "seconds": [closing.seconds for closing in closings],
         },
     )
-
-
-def history(tx: Connection[Any], *, task: str | None = None, limit: int = 50) -> list[Tick]:
-    """The latest due times, newest first."""
-    with tx.cursor(row_factory=class_row(Tick)) as cursor:
-        return cursor.execute(HISTORY, {"task": task, "limit": limit}).fetchall()
-
-
-def latest(tx: Connection[Any], tasks: Sequence[str]) -> dict[str, Tick]:
-    """Each task's latest due time."""
-    with tx.cursor(row_factory=class_row(Tick)) as cursor:
-        return {tick.task: tick for tick in cursor.execute(LATEST, {"tasks": list(tasks)})}
-
-
-def last_success(tx: Connection[Any], task: str) -> Success | None:
-    """The success of the task's latest due time that has one; None when it never succeeded."""
-    with tx.cursor(row_factory=class_row(Success)) as cursor:
-        return cursor.execute(LAST_SUCCESS, {"task": task}).fetchone()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecourt.testing.draining import Drained, drain
-    from forecourt.testing.fake import FakeQueue, RecordedCall, fake_queue
+    from forecourt.testing.fake import FakeQueue, fake_queue
     from forecourt.testing.inline import run_as_inline, run_now
+    from forecourt.testing.recorded import RecordedCall
     from forecourt.testing.schedule import assert_due, assert_scheduled, freeze
 
 _HOMES = {

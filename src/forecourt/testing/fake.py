@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 
@@ -13,57 +12,12 @@ from forecourt.jobs.dispatch import Call, Dispatch
 from forecourt.jobs.job import registry
 from forecourt.jobs.plan import Plan
 from forecourt.store.calls import Placement
-from forecourt.testing.detour import checked, detoured, new_id
-from forecourt.testing.wanted import Wanted, a_job, spoken
+from forecourt.testing.interceptor import checked, intercepted, new_id
+from forecourt.testing.matchers import CallMatcher, require_job
+from forecourt.testing.recorded import Link, RecordedCall
 
 MOST_TOLD = 30
 """Calls that a failed assertion lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A call that would follow another in a chain."""
-
-    job: Definition[..., Any]
-    args: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        return spoken(self.job, self.args)
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
-    """A dispatch that a fake queue took. `args` are what the function would get: checked, through JSON, defaults filled in.
-    `delay` is in seconds. `chain` is what would follow, `catch` what would if it failed."""
-
-    id: int
-    job: Definition[..., Any]
-    args: Mapping[str, Any]
-    queue: str
-    priority: int
-    delay: float | None
-    at: datetime | None
-    in_transaction: bool
-    chain: tuple[Link, ...]
-    catch: Link | None
-    batch: int | None = None
-    """Which of the fake's `batches` it is part of."""
-
-    @property
-    def later(self) -> bool:
-        """Whether it would have waited for its time first."""
-        return self.at is not None or bool(self.delay)
-
-    def __str__(self) -> str:
-        return (
-            f"{spoken(self.job, self.args)} on {self.queue}"
-            + (f", priority {self.priority}" if self.priority else "")
-            + (f", after {self.delay:g} s" if self.delay else "")
-            + (f", at {self.at}" if self.at is not None else "")
-            + (", in a transaction" if self.in_transaction else "")
-            + "".join(f", then {link}" for link in self.chain)
-            + (f", on failure {self.catch}" if self.catch is not None else "")
-        )
 
 
 Where: TypeAlias = Callable[[RecordedCall], object]
@@ -86,11 +40,13 @@ class FakeQueue:
     ) -> None:
         if only is not None and except_ is not None:
             raise ValueError("fake_queue: give only= or except_=, not both")
-        self._only = None if only is None else [a_job(job) for job in only]
-        self._except = [a_job(job) for job in except_ or ()]
+        self._only = None if only is None else [require_job(job) for job in only]
+        self._except = [require_job(job) for job in except_ or ()]
         self._uniques: dict[str, RecordedCall] = {}
         self.batches: dict[int, str] = {}
         """The names of the batches that were dispatched, by their ids."""
+        self.workflows: list[tuple[Plan, ...]] = []
+        """The steps of the workflows that were dispatched, in the order in which they were added; none of them is a call yet."""
         self.calls: list[RecordedCall] = []
         """All of them, in the order in which they were dispatched."""
 
@@ -98,19 +54,19 @@ class FakeQueue:
         self, job: Definition[..., Any], /, *, where: Where | None = None, **args: Any
     ) -> list[RecordedCall]:
         """The calls of this job, in the order in which they were dispatched."""
-        return self._found(Wanted(job, args), where)
+        return self._found(CallMatcher(job, args), where)
 
     def assert_dispatched(
         self, job: Definition[..., Any], /, *, times: int | None = None, where: Where | None = None, **args: Any
     ) -> None:
         """At least one such call was dispatched, or exactly `times`."""
         __tracebackhide__ = True  # pytest then shows the line of the test
-        wanted = Wanted(job, args)
-        found = len(self._found(wanted, where))
+        matcher = CallMatcher(job, args)
+        found = len(self._found(matcher, where))
         if times is None and not found:
-            self._fail(f"{wanted} was not dispatched")
+            self._fail(f"{matcher} was not dispatched")
         if times is not None and found != times:
-            self._fail(f"{wanted} was dispatched {_times(found)}, expected {_times(times)}")
+            self._fail(f"{matcher} was dispatched {_times(found)}, expected {_times(times)}")
 
     def assert_dispatched_once(self, job: Definition[..., Any], /, *, where: Where | None = None, **args: Any) -> None:
         """Exactly one such call was dispatched."""
@@ -122,9 +78,9 @@ class FakeQueue:
     ) -> None:
         """At least one such call was dispatched on this queue."""
         __tracebackhide__ = True
-        wanted = Wanted(job, args)
-        if not any(call.queue == queue for call in self._found(wanted, where)):
-            self._fail(f"{wanted} was not dispatched on queue {queue!r}")
+        matcher = CallMatcher(job, args)
+        if not any(call.queue == queue for call in self._found(matcher, where)):
+            self._fail(f"{matcher} was not dispatched on queue {queue!r}")
 
     def assert_dispatched_later(
         self,
@@ -138,13 +94,13 @@ class FakeQueue:
     ) -> None:
         """At least one such call was dispatched for later: after `delay` (seconds or timedelta) or at an instant, if given."""
         __tracebackhide__ = True
-        wanted = Wanted(job, args)
+        matcher = CallMatcher(job, args)
         after = None if delay is None else seconds(delay)
         if not any(
-            call.later and after in (None, call.delay) and at in (None, call.at) for call in self._found(wanted, where)
+            call.later and after in (None, call.delay) and at in (None, call.at) for call in self._found(matcher, where)
         ):
             self._fail(
-                f"{wanted} was not dispatched for later"
+                f"{matcher} was not dispatched for later"
                 + (f", after {after:g} s" if after is not None else "")
                 + (f", at {at}" if at is not None else "")
             )
@@ -154,23 +110,23 @@ class FakeQueue:
     ) -> None:
         """At least one such call was dispatched with `session=`: it shares the fate of the caller's transaction."""
         __tracebackhide__ = True
-        wanted = Wanted(job, args)
-        if not any(call.in_transaction for call in self._found(wanted, where)):
-            self._fail(f"{wanted} was not dispatched in the caller's transaction, with using(session=...)")
+        matcher = CallMatcher(job, args)
+        if not any(call.in_transaction for call in self._found(matcher, where)):
+            self._fail(f"{matcher} was not dispatched in the caller's transaction, with using(session=...)")
 
     def assert_chained(self, first: Definition[..., Any] | Plan, /, *then: Definition[..., Any] | Plan) -> None:
         """A chain of exactly these was dispatched, in this order. Each is a job, or the very call: `job.call(...)`."""
         __tracebackhide__ = True
-        head, links = Wanted.of(first), [Wanted.of(link) for link in then]
+        head, links = CallMatcher.of(first), [CallMatcher.of(link) for link in then]
         if not any(_fit(links, call.chain) for call in self._found(head, None)):
             self._fail(f"{', then '.join(map(str, [head, *links]))} was not dispatched as a chain")
 
     def assert_not_dispatched(self, job: Definition[..., Any], /, *, where: Where | None = None, **args: Any) -> None:
         """No such call was dispatched."""
         __tracebackhide__ = True
-        wanted = Wanted(job, args)
-        if found := len(self._found(wanted, where)):
-            self._fail(f"{wanted} was dispatched {_times(found)}, expected not at all")
+        matcher = CallMatcher(job, args)
+        if found := len(self._found(matcher, where)):
+            self._fail(f"{matcher} was dispatched {_times(found)}, expected not at all")
 
     def assert_nothing_dispatched(self) -> None:
         """No call of any job was dispatched."""
@@ -203,18 +159,40 @@ class FakeQueue:
         self.batches[id] = name
         return id
 
+    def begin_workflow(self, name: str, plans: Sequence[Plan]) -> int | None:
+        """Record a workflow; let it pass if this fake is for none of its jobs."""
+        faked = [self._is_for(plan.job) for plan in plans]
+        if not any(faked):
+            return None
+        if not all(faked):
+            raise RuntimeError(f"fake_queue: of workflow {name!r} only some jobs are faked; fake all of them, or none")
+        self.workflows.append(tuple(plans))
+        return new_id()
+
+    def assert_workflow(self, *calls: Definition[..., Any] | Plan) -> None:
+        """A workflow of exactly these steps was dispatched, in the order in which they were added. Each is a job, or the very
+        call."""
+        __tracebackhide__ = True
+        matchers = [CallMatcher.of(call) for call in calls]
+        for plans in self.workflows:
+            if len(plans) == len(matchers) and all(
+                one.matches(plan.job, plan.args) for one, plan in zip(matchers, plans, strict=True)
+            ):
+                return
+        self._fail(f"no workflow of {', '.join(map(str, matchers))} was dispatched")
+
     def assert_batched(self, *calls: Definition[..., Any] | Plan, name: str | None = None) -> None:
         """A batch of exactly these was dispatched, in this order; with `name`, under it. Each is a job, or the very call."""
         __tracebackhide__ = True
-        wanted = [Wanted.of(call) for call in calls]
+        matchers = [CallMatcher.of(call) for call in calls]
         for id, given in self.batches.items():
             members = [call for call in self.calls if call.batch == id]
-            if name in (None, given) and len(members) == len(wanted):
-                pairs = zip(wanted, members, strict=True)
-                if all(one.fits(member.job, member.args) for one, member in pairs):
+            if name in (None, given) and len(members) == len(matchers):
+                pairs = zip(matchers, members, strict=True)
+                if all(one.matches(member.job, member.args) for one, member in pairs):
                     return
         named = "" if name is None else f" named {name!r}"
-        self._fail(f"no batch{named} of {', '.join(map(str, wanted))} was dispatched")
+        self._fail(f"no batch{named} of {', '.join(map(str, matchers))} was dispatched")
 
     def _record(self, dispatch: Dispatch, placement: Placement, text: str) -> Call:
         job, options = dispatch.job, dispatch.options or {}
@@ -242,10 +220,10 @@ class FakeQueue:
     def _is_for(self, job: Definition[..., Any]) -> bool:
         return job not in self._except and (self._only is None or job in self._only)
 
-    def _found(self, wanted: Wanted, where: Where | None) -> list[RecordedCall]:
-        if not self._is_for(wanted.job):
-            raise ValueError(f"this fake lets {wanted.job.name} pass, so it cannot tell whether it was dispatched")
-        fitting = [call for call in self.calls if wanted.fits(call.job, call.args)]
+    def _found(self, matcher: CallMatcher, where: Where | None) -> list[RecordedCall]:
+        if not self._is_for(matcher.job):
+            raise ValueError(f"this fake lets {matcher.job.name} pass, so it cannot tell whether it was dispatched")
+        fitting = [call for call in self.calls if matcher.matches(call.job, call.args)]
         return fitting if where is None else [call for call in fitting if where(call)]
 
     def _fail(self, words: str) -> NoReturn:
@@ -269,13 +247,13 @@ def fake_queue(
     would be faked raises RuntimeError.
     """
     fake = FakeQueue(only=only, except_=except_)
-    with detoured(fake):
+    with intercepted(fake):
         yield fake
 
 
-def _fit(expected: Sequence[Wanted], chain: Sequence[Link]) -> bool:
+def _fit(expected: Sequence[CallMatcher], chain: Sequence[Link]) -> bool:
     return len(expected) == len(chain) and all(
-        one.fits(link.job, link.args) for one, link in zip(expected, chain, strict=True)
+        one.matches(link.job, link.args) for one, link in zip(expected, chain, strict=True)
     )
 
 

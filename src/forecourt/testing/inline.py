@@ -17,10 +17,11 @@ from forecourt.jobs.dispatch import Call, Dispatch
 from forecourt.jobs.foreground import run_in_foreground
 from forecourt.jobs.job import Job, registry
 from forecourt.jobs.outcome import Discard, Release
+from forecourt.jobs.plan import Plan
 from forecourt.jobs.results import raised
 from forecourt.jobs.transaction import JobSession
-from forecourt.testing.detour import checked, detoured, new_id
-from forecourt.testing.wanted import a_job
+from forecourt.testing.interceptor import checked, intercepted, new_id
+from forecourt.testing.matchers import require_job
 
 R = TypeVar("R")
 
@@ -32,7 +33,7 @@ def run_now(job: Job[..., R], /, **args: Any) -> R:
     gets one in a transaction of its own, committed when it returns and rolled back when it raises; a batched job gets lists of
     one. Nothing is retried and no timeout is enforced.
     """
-    dispatch = Dispatch(a_job(job))
+    dispatch = Dispatch(require_job(job))
     result: R = _execute(dispatch, [dispatch.text(args)], new_id())
     return result
 
@@ -45,7 +46,7 @@ def run_as_inline() -> Iterator[None]:
     With `session=`, a SQLAlchemy Session or Connection, the job's effects are part of the caller's transaction, in a savepoint.
     Raises RuntimeError for a batch, TypeError where a job's session cannot join the caller's transaction.
     """
-    with detoured(_Inline()):
+    with intercepted(_Inline()):
         yield
 
 
@@ -54,6 +55,9 @@ class _Inline:
 
     def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int:
         raise RuntimeError("run_as_inline: a batch is a row that counts its calls; use drain() here")
+
+    def begin_workflow(self, name: str, plans: Sequence[Plan]) -> int:
+        raise RuntimeError("run_as_inline: the steps of a workflow are rows that wait for each other; use drain() here")
 
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call]:
         checked(dispatch)

@@ -12,7 +12,7 @@ from forecourt.schedule.occurrences import aware
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
 from forecourt.store import tasks
-from forecourt.testing.wanted import Wanted, as_received, spoken
+from forecourt.testing.matchers import CallMatcher, as_received, call_text
 
 
 @contextmanager
@@ -43,20 +43,20 @@ def assert_scheduled(
     for with `repeat_seconds`. Raises TimetableError if the expression is wrong.
     """
     __tracebackhide__ = True  # pytest then shows the line of the test
-    wanted = Wanted(job, args)
+    matcher = CallMatcher(job, args)
     parse_cron(cron)
     timetable = load().timetable if timetable is None else timetable
     for task in timetable:
         if (
             task.job is job
-            and wanted.fits(job, as_received(job, task.args))
+            and matcher.matches(job, as_received(job, task.args))
             and cron_fields(task.cron) == cron_fields(cron)
             and task.repeat_seconds == repeat_seconds
         ):
             return
     every = f" every {repeat_seconds} s" if repeat_seconds else ""
     lines = [f"  {_told(task)}" for task in timetable] or ["  nothing"]
-    raise AssertionError("\n".join([f"no task runs {wanted} at {cron!r}{every}. The timetable has:", *lines]))
+    raise AssertionError("\n".join([f"no task runs {matcher} at {cron!r}{every}. The timetable has:", *lines]))
 
 
 def assert_due(task: Task, at: datetime | None = None) -> None:
@@ -76,4 +76,4 @@ def assert_due(task: Task, at: datetime | None = None) -> None:
 
 def _told(task: Task) -> str:
     job: Any = task.job
-    return f"{task.name}: {spoken(job, task.args)} at {str(task.cron)!r}, {task.zone.key}: {task.sentence}"
+    return f"{task.name}: {call_text(job, task.args)} at {str(task.cron)!r}, {task.zone.key}: {task.sentence}"

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forecourt.database import database_url
+from forecourt.language import gettext as _
 from forecourt.store import people
 from forecourt.web import database
 from forecourt.web.guard import OWN_NAMES, hostname, is_loopback
@@ -44,7 +45,7 @@ def identify(request: Request) -> Person:
         raise SignIn
     if not _from_here(request):
         raise HTTPException(
-            403, "Nobody is known who could sign in. On the server: forecourt web user add NAME --role admin"
+            403, _("Nobody is known who could sign in. On the server: forecourt web user add NAME --role admin")
         )
     return ANYBODY_HERE
 

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from forecourt.database.private import PrivateServerError
+from forecourt.marketplace import unsubscribing
 from forecourt.settings import settings
 from forecourt.web import files, health, refusals
 from forecourt.web.access import SignIn
@@ -17,6 +18,7 @@ from forecourt.web.guard import OWN_NAMES, HostGuard, OriginGuard, hostname
 from forecourt.web.headers import SafeHeaders
 from forecourt.web.page import Unchanged
 from forecourt.web.table import RULES
+from forecourt.web.tongue import ReadersLanguage
 
 
 def create_app() -> Starlette:
@@ -27,8 +29,14 @@ def create_app() -> Starlette:
         routes=[*health.ROUTES, *files.ROUTES, *(rule.route() for rule in RULES)],
         middleware=[
             Middleware(SafeHeaders),
+            Middleware(ReadersLanguage),
             Middleware(HostGuard, hosts=hosts, everywhere=probes),
-            Middleware(OriginGuard, public=urlsplit(settings().base_url).netloc, everywhere=probes),
+            Middleware(
+                OriginGuard,
+                public=urlsplit(settings().base_url).netloc,
+                everywhere=probes,
+                signed=(unsubscribing.PATH,),
+            ),
         ],
         exception_handlers={
             Unchanged: refusals.unchanged,

@@ -5,9 +5,17 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from forecourt.durations import duration
-from forecourt.store.runs import Run
+from forecourt.language import comma, direction, listed, lookup, marked
+from forecourt.language import gettext as _
+from forecourt.store.tick_history import Tick
 
-COLOURS = {"succeeded": "done", "failed": "failed", "skipped": "late", "missed": "late", "cancelled": "waiting"}
+COLOURS = {
+    marked("succeeded"): "done",
+    marked("failed"): "failed",
+    marked("skipped"): "late",
+    marked("missed"): "late",
+    marked("cancelled"): "waiting",
+}
 
 
 def line(values: Sequence[float], late: bool = False, width: int = 110, height: int = 24) -> Markup:
@@ -16,12 +24,12 @@ def line(values: Sequence[float], late: bool = False, width: int = 110, height: 
     step = width / max(1, len(values) - 1)
     points = " ".join(f"{n * step:.1f},{height - 2 - value / top * (height - 4):.1f}" for n, value in enumerate(values))
     return Markup(
-        f'<svg class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<svg class="spark mirror" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
         f'<polyline class="line{" late" if late else ""}" points="{points}"/></svg>'
     )
 
 
-def runs(last: Sequence[Run], most: int = 30) -> Markup:
+def runs(last: Sequence[Tick], most: int = 30) -> Markup:
     """The last runs as bars as high as they took long, the failed ones full; for those who cannot see it, as a sentence."""
     width, height = most * 5, 20
     longest = max([run.seconds or 0 for run in last] + [0.001])
@@ -30,18 +38,20 @@ def runs(last: Sequence[Run], most: int = 30) -> Markup:
     for n, run in enumerate(last):
         colour = COLOURS.get(run.status, "running")
         tall = 0.35 + 0.65 * (run.seconds or 0) / longest if run.status == "succeeded" else 1.0
-        took = f", {duration(run.seconds)}" if run.seconds is not None else ""
-        title = escape(f"{run.due_at:%Y-%m-%d %H:%M} UTC: {run.status}{took}")
+        took = f"{comma()}{duration(run.seconds)}" if run.seconds is not None else ""
+        title = escape(f"{run.due_at:%Y-%m-%d %H:%M} UTC: {lookup(run.status)}{took}")
         bars.append(
             f'<rect class="f-{colour}" x="{offset + n * 5}" y="{height - height * tall:.1f}" width="4"'
             f' height="{height * tall:.1f}" rx="1"><title>{title}</title></rect>'
         )
-    words = ", ".join(
-        f"{sum(run.status == status for run in last)} {status}" for status in dict.fromkeys(run.status for run in last)
+    words = listed(
+        f"{sum(run.status == status for run in last)} {lookup(status)}"
+        for status in dict.fromkeys(run.status for run in last)
     )
+    told = _("The last %(count)s runs: %(states)s", count=len(last), states=words)
     return Markup(
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
-        f' aria-label="The last {len(last)} runs: {escape(words)}">{"".join(bars)}</svg>'
+        f'<svg class="mirror" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
+        f' aria-label="{escape(told)}">{"".join(bars)}</svg>'
     )
 
 
@@ -53,10 +63,10 @@ def nights(counts: Sequence[int]) -> Markup:
         f' y="{height - (tall := 2 if not count else 5 + 13 * count / top):.1f}" height="{tall:.1f}"/>'
         for n, count in enumerate(counts)
     )
-    words = ", ".join(f"{count:,}" for count in counts)
+    told = _("Calls by day, today last: %(counts)s", counts=listed(f"{count:,}" for count in counts))
     return Markup(
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
-        f' aria-label="Calls by day, today last: {words}">{bars}</svg>'
+        f'<svg class="mirror" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
+        f' aria-label="{escape(told)}">{bars}</svg>'
     )
 
 
@@ -67,9 +77,10 @@ def histogram(counts: Sequence[int], labels: Sequence[str], words: str) -> Marku
     bars = []
     for n, (count, label) in enumerate(zip(counts, labels, strict=True)):
         tall = 0 if not count else max(2, (height - 34) * count / top)
-        middle = (n + 0.5) * step
+        left = width - (n + 1) * step if direction() == "rtl" else n * step
+        middle = left + step / 2
         bars.append(
-            f'<rect class="bar" x="{n * step + 4:.1f}" y="{height - 18 - tall:.1f}" width="{step - 8:.1f}"'
+            f'<rect class="bar" x="{left + 4:.1f}" y="{height - 18 - tall:.1f}" width="{step - 8:.1f}"'
             f' height="{tall:.1f}" rx="2"/>'
             f'<text x="{middle:.1f}" y="{height - 4}" text-anchor="middle">{escape(label)}</text>'
             + (

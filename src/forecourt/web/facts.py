@@ -26,8 +26,8 @@ def gather(tx: Connection[Any], app: Forecourt, now: datetime) -> tuple[Facts, S
         now=now,
         queues=standing.of_queues(tx, began, app.queues),
         workers=activity.of_workers(tx),
-        duties=duties(tx, app.timetable, over, now),
-        pulse=tasks.pulse(tx, timedelta(minutes=5)),
+        duties=duties(tx, app.schedule(tx), over, now),
+        liveness=tasks.liveness(tx, timedelta(minutes=5)),
         halted=pauses.in_force(tx).get(("schedule", "")),
         failed=standing.failed_since(tx, began),
     )

@@ -67,17 +67,19 @@ class OriginGuard:
     """Refuses a request that would change something unless one of this server's own pages sent it.
 
     Browsers say where a form stands: by Sec-Fetch-Site where the address is https or this machine's, and by Origin everywhere.
-    `everywhere`: paths that change nothing, whatever is asked of them.
+    `everywhere`: paths that change nothing, whatever is asked of them. `signed`: beginnings of paths whose rest is a signature of
+    ours, which nobody else can make: mail programs ask for these, and say nothing of themselves.
     """
 
-    def __init__(self, app: ASGIApp, public: str, everywhere: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, public: str, everywhere: Collection[str], signed: tuple[str, ...] = ()) -> None:
         self._app = app
         self._public = public
         self._everywhere = everywhere
+        self._signed = signed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         harmless = scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS")
-        if harmless or scope["path"] in self._everywhere:
+        if harmless or scope["path"] in self._everywhere or scope["path"].startswith(self._signed):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)

@@ -18,7 +18,7 @@ from forecourt.database import database_url, in_transaction_of
 from forecourt.database.engine import connect_anew
 from forecourt.database.revision import SchemaTooOld, require_current
 from forecourt.schedule.clock import HEARTBEAT
-from forecourt.store import tasks, ticks
+from forecourt.store import tasks, tick_history
 from forecourt.web import answers
 
 LONGEST_SILENCE = timedelta(minutes=5)
@@ -55,13 +55,13 @@ def scheduler(_: Request) -> Response:
 
 def _last_run(tx: psycopg.Connection[Any]) -> datetime | None:
     """When the schedule last showed that it runs; None when that was too long ago."""
-    last = ticks.last_success(tx, HEARTBEAT)
+    last = tick_history.last_success(tx, HEARTBEAT)
     if last is not None and last.ago <= LONGEST_SILENCE:
         return last.finished_at
-    pulse = tasks.pulse(tx, LONGEST_SILENCE)
-    silences = (pulse.clock_ago, pulse.worker_ago)
+    liveness = tasks.liveness(tx, LONGEST_SILENCE)
+    silences = (liveness.clock_ago, liveness.worker_ago)
     alive = all(silence is not None and silence <= LONGEST_SILENCE for silence in silences)
-    return pulse.clock if alive and not pulse.heartbeat else None
+    return liveness.clock if alive and not liveness.heartbeat else None
 
 
 ROUTES = (Route("/livez", live), Route("/readyz", ready), Route("/health/scheduler", scheduler))

@@ -62,12 +62,19 @@ SELECT (SELECT count(DISTINCT day) FROM (SELECT day FROM public.analytics_late_d
        (SELECT count(*) FROM (SELECT FROM public.car_listing_analytics_default LIMIT %(cap)s + 1) AS few) AS strays,
        (SELECT count(*)
         FROM (
-            SELECT FROM public.car_providers WHERE wallet_balance > 0 AND wallet_balance < 50 LIMIT %(cap)s + 1
+            SELECT
+            FROM public.car_providers
+            WHERE wallet_balance > 0
+              AND wallet_balance < public.wallet_limit(wallet_currency, low_wallet_limit)
+            LIMIT %(cap)s + 1
         ) AS few) AS low_wallets,
        (SELECT count(*) FROM (SELECT FROM public.car_listings WHERE deleted_at IS NOT NULL LIMIT %(cap)s + 1) AS few) AS trashed,
        (SELECT count(*)
         FROM (
-            SELECT FROM public.car_listings WHERE deleted_at < now() - interval '30 days' LIMIT %(cap)s + 1
+            SELECT
+            FROM public.car_listings
+            WHERE deleted_at < now() - public.business_setting('trash_days', '30')::integer * interval '24 hours'
+            LIMIT %(cap)s + 1
         ) AS few) AS trash_due,
        (SELECT count(*) FROM (SELECT FROM public.blob_deletions LIMIT %(cap)s + 1) AS few) AS files_to_delete
 """

@@ -14,13 +14,13 @@ from forecourt.schedule.clock import pause_of
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
 from forecourt.settings import settings
-from forecourt.store import pauses, runs, ticks
+from forecourt.store import pauses, tick_history, ticks
 from forecourt.store.pauses import Pause
-from forecourt.store.runs import Run
+from forecourt.store.tick_history import Tick
 from forecourt.store.ticks import Holder
 from forecourt.web import words
 
-OFTEN = 48
+OFTEN = 12
 """Due times a night beyond which a task is a pulse rather than a duty."""
 
 MOST_RUNS = 600
@@ -51,15 +51,15 @@ class Duty:
     holds it back or runs it."""
 
     task: Task
-    runs: Sequence[Run]
+    runs: Sequence[Tick]
     to_come: Sequence[datetime]
-    before: Sequence[Run]
+    before: Sequence[Tick]
     pause: Pause | None
     holder: Holder | None
     often: bool
 
     @property
-    def latest(self) -> Run | None:
+    def latest(self) -> Tick | None:
         """Its last run in the span."""
         return self.runs[-1] if self.runs else None
 
@@ -93,7 +93,7 @@ class Duty:
             case status:
                 return status
 
-    def is_slow(self, run: Run) -> bool:
+    def is_slow(self, run: Tick) -> bool:
         """Whether a run took far longer than this task's runs usually do, and long enough to matter."""
         return run.seconds is not None and self.usual is not None and run.seconds > max(5.0, SLOW * self.usual)
 
@@ -112,8 +112,8 @@ def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime)
     """The tasks that have due times in the span, in the order of their first one; pulses last."""
     tasks = [task for task in timetable if task.runs_in(settings().environment)]
     names = [task.name for task in tasks]
-    ran = runs.between(tx, names, over.first, over.last, most=MOST_RUNS)
-    before = runs.recent(tx, names, before=over.first)
+    ran = tick_history.between(tx, names, over.first, over.last, most=MOST_RUNS)
+    before = tick_history.recent(tx, names, before=over.first)
     halted = pauses.in_force(tx)
     open_ones = [(run.task, run.host) for found in ran.values() for run in found[-1:] if run.finished_at is None]
     holders = ticks.holders(tx, open_ones)

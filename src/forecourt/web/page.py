@@ -16,6 +16,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from forecourt.language import language, marked
 from forecourt.settings import settings
 from forecourt.web import database
 from forecourt.web.application import CannotLoad, application, is_marketplace
@@ -32,18 +33,18 @@ MOST_SAID = 1500
 MARKETPLACE = "/marketplace"
 
 PAGES = (
-    ("/", "Overview", "o"),
-    ("/night", "The night", "n"),
-    ("/schedule", "Schedule", "s"),
-    ("/queues", "Queues", "u"),
-    ("/calls", "Calls", "c"),
-    ("/failures", "Failures", "f"),
-    ("/workers", "Workers", "w"),
-    (MARKETPLACE, "Marketplace", "k"),
-    ("/performance", "Performance", "m"),
-    ("/doctor", "Health", "h"),
-    ("/audit", "Audit", "a"),
-    ("/settings", "Settings", "e"),
+    ("/", marked("Overview"), "o"),
+    ("/night", marked("The night"), "n"),
+    ("/schedule", marked("Schedule"), "s"),
+    ("/queues", marked("Queues"), "u"),
+    ("/calls", marked("Calls"), "c"),
+    ("/failures", marked("Failures"), "f"),
+    ("/workers", marked("Workers"), "w"),
+    (MARKETPLACE, marked("Marketplace"), "k"),
+    ("/performance", marked("Performance"), "m"),
+    ("/doctor", marked("Health"), "h"),
+    ("/audit", marked("Audit"), "a"),
+    ("/settings", marked("Settings"), "e"),
 )
 """Path, title, and the key that follows `g`."""
 
@@ -189,7 +190,7 @@ def _said(request: Request) -> dict[str, Any] | None:
 def _state(request: Request, look: Reading) -> str:
     """Names what is seen, and by whom. With each minute it is another one, since "4 min ago" becomes wrong by itself."""
     me = person_of(request)
-    return sha256(f"{look.state} {look.now:%Y%m%d%H%M} {me.role} {me.name}".encode()).hexdigest()[:16]
+    return sha256(f"{look.state} {look.now:%Y%m%d%H%M} {language()} {me.role} {me.name}".encode()).hexdigest()[:16]
 
 
 def _as_of(now: datetime, milliseconds: float) -> dict[str, str]:

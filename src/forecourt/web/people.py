@@ -5,6 +5,8 @@ from enum import IntEnum
 
 from starlette.requests import Request
 
+from forecourt.language import marked
+
 
 class Role(IntEnum):
     """viewer reads, operator also acts on what can be undone or done again, admin also destroys."""
@@ -15,7 +17,7 @@ class Role(IntEnum):
 
     @property
     def word(self) -> str:
-        return self.name.lower()
+        return {1: marked("viewer"), 2: marked("operator"), 3: marked("admin")}[self]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,25 @@
 from collections.abc import Sequence
 
 from forecourt.durations import duration
+from forecourt.language import gettext as _
 from forecourt.store.minutes import BOUNDS
 
-LABELS = ("10 ms", "50 ms", "100 ms", "500 ms", "1 s", "5 s", "15 s", "1 min", "5 min", "15 min", "1 h", "more")
-"""The upper bound of each count."""
+
+def labels() -> list[str]:
+    """The upper bound of each count, in short."""
+    return [*(_bound(seconds) for seconds in BOUNDS), _("more")]
+
+
+def _bound(seconds: float) -> str:
+    if seconds < 1:
+        return _("%(count)s ms", count=f"{seconds * 1000:.0f}")
+    if seconds < 60:
+        return _("%(count)s s", count=f"{seconds:.0f}")
+    return (
+        _("%(minutes)s min", minutes=int(seconds // 60))
+        if seconds < 3600
+        else _("%(hours)s h", hours=int(seconds // 3600))
+    )
 
 
 def quantile(counts: Sequence[int], share: float) -> str:
@@ -19,7 +34,7 @@ def quantile(counts: Sequence[int], share: float) -> str:
     for n, count in enumerate(counts):
         if count and seen + count >= wanted:
             if n == len(BOUNDS):
-                return f"over {duration(BOUNDS[-1])}"
+                return _("over %(time)s", time=duration(BOUNDS[-1]))
             low = BOUNDS[n - 1] if n else 0.0
             return duration(low + (BOUNDS[n] - low) * (wanted - seen) / count)
         seen += count

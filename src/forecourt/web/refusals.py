@@ -10,24 +10,27 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from forecourt.database.engine import unreachable
+from forecourt.language import gettext as _
+from forecourt.language import lookup, marked, speaking
 from forecourt.web import answers
 from forecourt.web.headers import ALWAYS
 from forecourt.web.page import Unchanged, here, is_poll, whole
 from forecourt.web.templating import environment, query
+from forecourt.web.tongue import wanted
 
 log = logging.getLogger("forecourt.web")
 
 TITLES = {
-    400: "That cannot be read",
-    401: "Sign in first",
-    403: "You may not do that",
-    404: "There is nothing here",
-    405: "Not that way",
-    409: "Not now",
-    413: "That is too long",
-    429: "Too many tries",
-    500: "Something is wrong with this page",
-    503: "The database does not answer",
+    400: marked("That cannot be read"),
+    401: marked("Sign in first"),
+    403: marked("You may not do that"),
+    404: marked("There is nothing here"),
+    405: marked("Not that way"),
+    409: marked("Not now"),
+    413: marked("That is too long"),
+    429: marked("Too many tries"),
+    500: marked("Something is wrong with this page"),
+    503: marked("The database does not answer"),
 }
 
 
@@ -38,13 +41,13 @@ def refuse(
     if "text/html" not in request.headers.get("accept", ""):
         return answers.error(status, words, headers)
     again = status == 503 and request.method == "GET"
-    title = TITLES.get(status, "No")
+    title = lookup(TITLES.get(status, marked("No")))
     content = environment().get_template("refusal.html").render(words=words, hint=hint, title=title, again=again)
     more = {"Refresh": "5", "Retry-After": "5"} if again else {}
     return whole(request, title, live=Markup(content), status=status, headers=(headers or {}) | more)
 
 
-def unchanged(_: Request, error: Exception) -> Response:
+def unchanged(_request: Request, error: Exception) -> Response:
     """304: what the browser has is still right."""
     assert isinstance(error, Unchanged)
     return error.response
@@ -53,16 +56,16 @@ def unchanged(_: Request, error: Exception) -> Response:
 def refused(request: Request, error: Exception) -> Response:
     """Whatever a route refuses."""
     assert isinstance(error, HTTPException)
-    hint = "Finished calls are kept for 7 days, due times for 400." if error.status_code == 404 else ""
+    hint = _("Finished calls are kept for 7 days, due times for 400.") if error.status_code == 404 else ""
     return refuse(request, error.status_code, error.detail, dict(error.headers or {}), hint=hint)
 
 
-def sign_in(request: Request, _: Exception) -> Response:
+def sign_in(request: Request, _error: Exception) -> Response:
     """Whoever has to sign in: a browser that wants a page gets the form."""
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "") and not is_poll(request)
     if wants_page:
         return RedirectResponse(f"/login{query(next=here(request) if here(request) != '/' else None)}", 303)
-    return refuse(request, 401, "Nobody is signed in, so nothing was done", hint="Sign in at /login.")
+    return refuse(request, 401, _("Nobody is signed in, so nothing was done"), hint=_("Sign in at /login."))
 
 
 def out_of_reach(request: Request, error: Exception) -> Response:
@@ -78,28 +81,28 @@ def out_of_reach(request: Request, error: Exception) -> Response:
     return refuse(
         request,
         503,
-        "Database unreachable",
-        hint="It is asked again every 5 seconds. Where it is and what it said is in the log.",
+        _("Database unreachable"),
+        hint=_("It is asked again every 5 seconds. Where it is and what it said is in the log."),
     )
 
 
-def read_only(request: Request, _: Exception) -> Response:
+def read_only(request: Request, _error: Exception) -> Response:
     """An action on a standby, or on a database that somebody made read-only."""
     return refuse(
         request,
         503,
-        "The database is read-only, so nothing was changed",
-        hint="It is a standby, or its storage is full.",
+        _("The database is read-only, so nothing was changed"),
+        hint=_("It is a standby, or its storage is full."),
     )
 
 
-def no_schema(request: Request, _: Exception) -> Response:
+def no_schema(request: Request, _error: Exception) -> Response:
     """A database without our tables, or with older ones."""
     return refuse(
         request,
         503,
-        "The database has not the schema that this code needs",
-        hint="Bring it up to date: forecourt db migrate",
+        _("The database has not the schema that this code needs"),
+        hint=_("Bring it up to date: forecourt db migrate"),
     )
 
 
@@ -108,11 +111,12 @@ def cannot_load(request: Request, error: Exception) -> Response:
     return refuse(
         request,
         500,
-        f"The application cannot be loaded: {error}",
-        hint="FORECOURT_APP names it. /health/scheduler answers all the same.",
+        _("The application cannot be loaded: %(error)s", error=error),
+        hint=_("FORECOURT_APP names it. /health/scheduler answers all the same."),
     )
 
 
 def failed(request: Request, error: Exception) -> Response:
     """Everything else. The server logs the traceback; it also answers beyond what else adds the headers."""
-    return refuse(request, 500, "Internal server error", dict(ALWAYS), hint="The log has the traceback.")
+    with speaking(wanted(request)):  # this handler stands outside of what sets the language
+        return refuse(request, 500, _("Internal server error"), dict(ALWAYS), hint=_("The log has the traceback."))

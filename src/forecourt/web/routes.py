@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from forecourt.language import gettext as _
+from forecourt.language import lookup
 from forecourt.web.access import identify
 from forecourt.web.people import Role
 
@@ -48,10 +50,18 @@ class Rule:
         if self.role is not None:
             me = request.scope["person"] = await run_in_threadpool(identify, request)
             if not me.may(self.role):
-                raise HTTPException(403, f"{me.name} is a {me.role.word}; this needs the role {self.role.word}")
+                raise HTTPException(
+                    403,
+                    _(
+                        "%(name)s is a %(role)s; this needs the role %(needed)s",
+                        name=me.name,
+                        role=lookup(me.role.word),
+                        needed=lookup(self.role.word),
+                    ),
+                )
         asked = [request.url.path, *request.path_params.values(), *request.query_params.values()]
         if any("\x00" in str(text) for text in asked):
-            raise HTTPException(400, "there is a NUL in the address, which no name can contain")
+            raise HTTPException(400, _("there is a NUL in the address, which no name can contain"))
 
 
 async def _form(request: Request) -> Form:
@@ -59,10 +69,10 @@ async def _form(request: Request) -> Form:
     async for part in request.stream():
         body += part
         if len(body) > LONGEST_FORM:
-            raise HTTPException(413, f"the form is longer than {LONGEST_FORM // 1024} KB")
+            raise HTTPException(413, _("the form is longer than %(count)s KB", count=LONGEST_FORM // 1024))
     form: Form = {}
     for name, value in parse_qsl(body.decode(errors="replace"), keep_blank_values=True, errors="replace"):
         form[name] = f"{form[name]},{value}" if name in form else value
     if any("\x00" in value for value in form.values()):
-        raise HTTPException(400, "there is a NUL in the form, which no name can contain")
+        raise HTTPException(400, _("there is a NUL in the form, which no name can contain"))
     return form

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.store.search import STATES, Search, State
 
@@ -68,7 +69,10 @@ def asked(parameters: Mapping[str, str], jobs: Sequence[str], queues: Sequence[s
             search = replace(search, queue=word)
         else:
             raise CannotRead(
-                f"{word!r} is neither the id of a call, nor an argument as name=value, nor a job or queue that is known"
+                _(
+                    "%(text)s is neither the id of a call, nor an argument as name=value, nor a job or queue that is known",
+                    text=repr(word),
+                )
             )
     if wanted:
         search = replace(search, args=_readings(wanted))
@@ -81,7 +85,7 @@ def _state(text: str) -> State:
         if text == state:
             return state
     if text:
-        raise CannotRead(f"{text!r} is not one of {', '.join(STATES)}")
+        raise CannotRead(_("%(text)s is not one of %(known)s", text=repr(text), known=", ".join(STATES)))
     return "ready"
 
 
@@ -89,14 +93,14 @@ def _id(text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= LARGEST_ID):
-        raise CannotRead(f"{text!r} is not an id, which is a number")
+        raise CannotRead(_("%(text)s is not an id, which is a number", text=repr(text)))
     return int(text)
 
 
 def _first(parameters: Mapping[str, str], now: datetime) -> datetime | None:
     if since := parameters.get("since"):
         if since not in SINCE:
-            raise CannotRead(f"{since!r} is not one of {', '.join(SINCE)}")
+            raise CannotRead(_("%(text)s is not one of %(known)s", text=repr(since), known=", ".join(SINCE)))
         return now - SINCE[since]
     return _instant(parameters.get("from", ""))
 
@@ -108,7 +112,7 @@ def _instant(text: str) -> datetime | None:
         read = datetime.fromisoformat(text)
         return (read if read.tzinfo else read.replace(tzinfo=settings().zone)).astimezone(tz=settings().zone)
     except (ValueError, OverflowError):
-        raise CannotRead(f"{text!r} is not an instant such as 2026-11-24T03:00") from None
+        raise CannotRead(_("%(text)s is not an instant such as 2026-11-24T03:00", text=repr(text))) from None
 
 
 def _put(wanted: dict[str, Any], path: str, value: str) -> None:
@@ -116,7 +120,7 @@ def _put(wanted: dict[str, Any], path: str, value: str) -> None:
     for step in way:
         inner = wanted.setdefault(step, {})
         if not isinstance(inner, dict):
-            raise CannotRead(f"{path!r} contradicts another argument")
+            raise CannotRead(_("%(text)s contradicts another argument", text=repr(path)))
         wanted = inner
     wanted[last] = _Value(value)
 

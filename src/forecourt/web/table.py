@@ -2,11 +2,12 @@
 
 from forecourt.web.actions import calls as call_actions
 from forecourt.web.actions import failures as failure_actions
-from forecourt.web.actions import login
+from forecourt.web.actions import login, unsubscribe
 from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
+from forecourt.web.actions import stored_tasks as stored_task_actions
 from forecourt.web.actions import workers as worker_actions
-from forecourt.web.actions.preferences import prefer
+from forecourt.web.actions.preferences import prefer, speak
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
 from forecourt.web.pages.calls import calls
@@ -19,6 +20,7 @@ from forecourt.web.pages.performance import performance
 from forecourt.web.pages.preferences import preferences
 from forecourt.web.pages.queues import queue, queues
 from forecourt.web.pages.schedule import schedule, task
+from forecourt.web.pages.sitemap import sitemap
 from forecourt.web.pages.workers import workers
 from forecourt.web.people import Role
 from forecourt.web.routes import Rule
@@ -30,6 +32,9 @@ RULES = (
     Rule("POST", "/schedule/trigger", schedule_actions.trigger, Role.OPERATOR),
     Rule("POST", "/schedule/pause", schedule_actions.pause, Role.OPERATOR),
     Rule("POST", "/schedule/resume", schedule_actions.resume, Role.OPERATOR),
+    Rule("POST", "/schedule/add", stored_task_actions.add, Role.ADMIN),
+    Rule("POST", "/schedule/edit", stored_task_actions.edit, Role.ADMIN),
+    Rule("POST", "/schedule/remove", stored_task_actions.remove, Role.ADMIN),
     Rule("GET", "/schedule/{name:path}", task, Role.VIEWER),
     Rule("GET", "/queues", queues, Role.VIEWER),
     Rule("POST", "/queues/pause", queue_actions.pause, Role.OPERATOR),
@@ -48,6 +53,8 @@ RULES = (
     Rule("GET", "/workers", workers, Role.VIEWER),
     Rule("POST", "/workers/restart", worker_actions.restart, Role.OPERATOR),
     Rule("GET", "/marketplace", marketplace, Role.VIEWER),
+    Rule("GET", "/sitemap.xml", sitemap, Role.VIEWER),
+    Rule("GET", "/sitemap-{shard}", sitemap, Role.VIEWER),
     Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),
@@ -55,6 +62,9 @@ RULES = (
     Rule("GET", "/login", login.form, None),
     Rule("POST", "/login", login.sign_in, None),
     Rule("POST", "/logout", login.sign_out, Role.VIEWER),
+    Rule("POST", "/language", speak, None),
+    Rule("GET", "/unsubscribe/{token}", unsubscribe.ask, None),
+    Rule("POST", "/unsubscribe/{token}", unsubscribe.answer, None),
     Rule("GET", "/settings", preferences, Role.VIEWER),
     Rule("POST", "/settings", prefer, Role.VIEWER),
 )

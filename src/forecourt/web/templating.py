@@ -2,7 +2,6 @@
 out: no name, argument or error from outside can be more than text on a page."""
 
 import shlex
-from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -12,11 +11,12 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from forecourt import language
 from forecourt.durations import duration, relative
-from forecourt.settings import settings
+from forecourt.schedule import sentence_translation
 from forecourt.version import __version__
-from forecourt.visible import visible
-from forecourt.web import drawing, masking, quantiles, words
+from forecourt.web import dates, drawing, masking, quantiles, words
+from forecourt.web.readable import readable
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -44,19 +44,32 @@ def _environment() -> Environment:
         "size": words.size,
         "did": words.did,
         "brief": brief,
-        "clock": clock,
-        "day": day,
+        "appointment": dates.appointment,
+        "clock": dates.clock,
+        "day": dates.day,
         "masked": masking.masked,
-        "minute": minute,
-        "zulu": zulu,
+        "minute": dates.minute,
+        "weekday": dates.weekday,
+        "zulu": dates.zulu,
         "path": path_part,
         "wrapped": wrapped,
     }
     made.globals |= {
+        "_": said,
         "asset": asset,
+        "called": words.called,
+        "comma": language.comma,
+        "described": words.described,
+        "direction": language.direction,
         "draw": drawing,
+        "language": language.language,
+        "languages": language.LANGUAGES,
+        "marked": language.marked,
+        "markup": markup,
         "relative": relative,
-        "some": words.some,
+        "sentence": sentence_translation.of,
+        "some": language.some,
+        "word": language.lookup,
         "quantile": quantiles.quantile,
         "query": query,
         "shell": shell,
@@ -67,7 +80,24 @@ def _environment() -> Environment:
 
 
 def _readable(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def said(message: str, **facts: object) -> Markup:
+    """A message of ours, which may hold markup, in the reader's language. What is filled in is escaped, and where the language runs
+    from right to left it keeps its own direction."""
+    return Markup(language.lookup(message)) % {name: _filled_in(fact) for name, fact in facts.items()}
+
+
+def _filled_in(fact: object) -> object:
+    if isinstance(fact, Markup):
+        return fact
+    return language.isolated(readable(str(fact)))
+
+
+def markup(form: str, *given: object) -> Markup:
+    """Markup of ours with what is given in it, escaped."""
+    return Markup(form) % tuple(readable(str(part)) for part in given)
 
 
 def brief(text: str, most: int = 160) -> str:
@@ -78,32 +108,7 @@ def brief(text: str, most: int = 160) -> str:
 
 def wrapped(name: str) -> Markup:
     """A name that may be broken after its underscores, as on a phone it has to be."""
-    return Markup(escape(visible(name)).replace("_", Markup("_<wbr>")))
-
-
-def clock(instant: datetime, now: datetime | None = None) -> str:
-    """The time of day in the business zone; with its date when that is not the day of `now`."""
-    local = instant.astimezone(settings().zone)
-    if now is None or local.date() == now.astimezone(settings().zone).date():
-        return f"{local:%H:%M:%S}"
-    return f"{local.day} {local:%b %H:%M}" if abs((now - instant).days) < 300 else f"{local:%Y-%m-%d %H:%M}"
-
-
-def minute(instant: datetime) -> str:
-    """ "03:14", in the business zone; with seconds where there are some."""
-    local = instant.astimezone(settings().zone)
-    return f"{local:%H:%M}" if local.second == 0 else f"{local:%H:%M:%S}"
-
-
-def day(instant: datetime) -> str:
-    """ "24 November 2026"."""
-    local = instant.astimezone(settings().zone)
-    return f"{local.day} {local:%B %Y}"
-
-
-def zulu(instant: datetime) -> str:
-    """As machines read it."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Markup(escape(readable(name)).replace("_", Markup("_<wbr>")))
 
 
 def path_part(name: str) -> str:

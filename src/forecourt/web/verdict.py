@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Literal
 
 from forecourt.durations import duration
+from forecourt.language import gettext as _
+from forecourt.language import listed, some
 from forecourt.settings import settings
 from forecourt.store.activity import Worker
 from forecourt.store.pauses import Pause
 from forecourt.store.standing import CAP, Standing
-from forecourt.store.tasks import Pulse
-from forecourt.web import words
+from forecourt.store.tasks import Liveness
 from forecourt.web.nights import Duty
 from forecourt.web.templating import path_part
 
@@ -45,7 +46,7 @@ class Facts:
     queues: Sequence[Standing]
     workers: Sequence[Worker]
     duties: Sequence[Duty]
-    pulse: Pulse
+    liveness: Liveness
     halted: Pause | None
     failed: int
 
@@ -67,48 +68,56 @@ class Verdict:
 def verdict(facts: Facts) -> Verdict:
     """Judge."""
     found = sorted(troubles(facts), key=lambda trouble: trouble.tone != "failed")
-    time = shift(facts.now)
+    night = is_night(facts.now)
     if not found:
-        return Verdict(f"The {time} is on time", None, [], under(facts))
+        opening = _("The night is on time") if night else _("The day is on time")
+        return Verdict(opening, None, [], under(facts))
     worst, *others = found
     if worst.tone == "failed":
-        opening = f"The {time} needs you:"
+        opening = _("The night needs you:") if night else _("The day needs you:")
     elif any(duty.standing(facts.now) in ("late", "missed", "skipped") for duty in facts.duties):
-        opening = f"The {time} is late:"
+        opening = _("The night is late:") if night else _("The day is late:")
     else:
-        opening = f"The {time} is on time, but"
+        opening = _("The night is on time, but") if night else _("The day is on time, but")
     return Verdict(opening, worst, others, under(facts))
 
 
-def shift(now: datetime) -> str:
+def is_night(now: datetime) -> bool:
     """Whether it is night, in the business zone: from eight in the evening until ten."""
     hour = now.astimezone(settings().zone).hour
-    return "night" if hour >= 20 or hour < 10 else "day"
+    return hour >= 20 or hour < 10
 
 
 def troubles(facts: Facts) -> Iterator[Trouble]:
     """Everything that is not as it should be; of equally bad ones the first matters most."""
     alive = [worker for worker in facts.workers if worker.silent <= DEAD]
     if not alive:
-        yield Trouble("failed", "no worker is running", "/workers")
-    silent = facts.pulse.clock_ago
+        yield Trouble("failed", _("no worker is running"), "/workers")
+    silent = facts.liveness.clock_ago
     if facts.duties and (silent is None or silent.total_seconds() > SILENT):
-        since = f" since {duration(silent.total_seconds())}" if silent is not None else ""
-        yield Trouble("failed", f"the clock is stopped{since}, so nothing comes due", "/schedule")
+        if silent is None:
+            words = _("the clock is stopped, so nothing comes due")
+        else:
+            since = duration(silent.total_seconds())
+            words = _("the clock is stopped since %(time)s, so nothing comes due", time=since)
+        yield Trouble("failed", words, "/schedule")
     yield from _of_duties(facts)
     for queue in facts.queues:
         if alive and queue.ready and not queue.workers and queue.paused_by is None:
-            waiting = words.some(queue.ready, "call", cap=CAP)
-            yield Trouble("failed", f"nobody serves {queue.queue}, where {waiting} wait", _of(queue))
+            waiting = some(queue.ready, "call", "calls", CAP)
+            told = _("nobody serves %(queue)s, where %(calls)s wait", queue=queue.queue, calls=waiting)
+            yield Trouble("failed", told, _of(queue))
     if facts.halted is not None:
-        yield Trouble("late", f"the schedule is paused by {facts.halted.who[:60]}", "/schedule")
+        yield Trouble("late", _("the schedule is paused by %(who)s", who=facts.halted.who[:60]), "/schedule")
     for queue in facts.queues:
         if queue.paused_by is not None and queue.ready:
-            yield Trouble(
-                "late", f"{queue.queue} is paused while {words.some(queue.ready, 'call', cap=CAP)} wait", _of(queue)
-            )
+            waiting = some(queue.ready, "call", "calls", CAP)
+            told = _("%(queue)s is paused while %(calls)s wait", queue=queue.queue, calls=waiting)
+            yield Trouble("late", told, _of(queue))
         elif queue.workers and queue.oldest > BEHIND:
-            yield Trouble("late", f"{queue.queue} is {duration(queue.oldest)} behind", _of(queue))
+            yield Trouble(
+                "late", _("%(queue)s is %(time)s behind", queue=queue.queue, time=duration(queue.oldest)), _of(queue)
+            )
 
 
 def _of_duties(facts: Facts) -> Iterator[Trouble]:
@@ -116,14 +125,16 @@ def _of_duties(facts: Facts) -> Iterator[Trouble]:
         name, to = duty.task.name, f"/schedule/{path_part(duty.task.name)}"
         match duty.standing(facts.now):
             case "failed":
-                yield Trouble("failed", f"{name} failed", to)
+                yield Trouble("failed", _("%(task)s failed", task=name), to)
             case "missed":
-                yield Trouble("late", f"{name} was missed", to)
+                yield Trouble("late", _("%(task)s was missed", task=name), to)
             case "late":
-                yield Trouble("late", f"{name} waits for a worker", to)
+                yield Trouble("late", _("%(task)s waits for a worker", task=name), to)
             case "slow" if duty.latest is not None and duty.latest.seconds is not None and duty.usual is not None:
                 took, usual = duration(duty.latest.seconds), duration(duty.usual)
-                yield Trouble("late", f"{name} took {took} instead of {usual}", to)
+                yield Trouble(
+                    "late", _("%(task)s took %(time)s instead of %(usual)s", task=name, time=took, usual=usual), to
+                )
 
 
 def under(facts: Facts) -> str:
@@ -133,12 +144,20 @@ def under(facts: Facts) -> str:
     done = sum(stand in ("done", "slow") for stand in stands)
     bad = sum(stand in ("failed", "missed") for stand in stands)
     alive = [worker for worker in facts.workers if worker.silent <= DEAD]
+    slots = sum(worker.slots for worker in alive)
     told = [
-        f"{done} of {words.some(len(duties), 'duty', 'duties')} done, {bad or 'none'} failed." if duties else "",
-        f"{words.some(facts.failed, 'call', cap=CAP)} failed for good since midnight."
+        _(
+            "%(done)s of %(duties)s done, %(bad)s failed.",
+            done=done,
+            duties=some(len(duties), "duty", "duties"),
+            bad=bad or _("none"),
+        )
+        if duties
+        else "",
+        _("%(calls)s failed for good since midnight.", calls=some(facts.failed, "call", "calls", CAP))
         if facts.failed
-        else "No call failed since midnight.",
-        f"{words.some(len(alive), 'worker')}, {words.some(sum(worker.slots for worker in alive), 'slot')}.",
+        else _("No call failed since midnight."),
+        f"{listed([some(len(alive), 'worker', 'workers'), some(slots, 'slot', 'slots')])}.",
     ]
     return " ".join(part for part in told if part)
 

@@ -5,7 +5,29 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-BYTES = ("B", "kB", "MB", "GB", "TB")
+from forecourt.language import gettext as _
+from forecourt.language import language, listed, lookup, marked
+from forecourt.schedule.task import Task
+
+KNOWN = (
+    *(marked("expired"), marked("notifications"), marked("days"), marked("bytes"), marked("listings"), marked("photos")),
+    *(marked("notified"), marked("uploads"), marked("unfinished"), marked("files"), marked("low"), marked("already told")),
+    *(marked("deleted"), marked("spared"), marked("views"), marked("beat at"), marked("told"), marked("missing")),
+    *(marked("suppressed"), marked("already settled"), marked("restored"), marked("rows"), marked("events")),
+    *(marked("addresses"), marked("failed"), marked("queued"), marked("sent"), marked("pending"), marked("sending")),
+    *(marked("filed"), marked("why"), marked("ids"), marked("until"), marked("minutes"), marked("name"), marked("role")),
+    *(marked("ending"), marked("reminded"), marked("emptied"), marked("digests"), marked("hours")),
+    *(marked("kind"), marked("task"), marked("group"), marked("job"), marked("queue"), marked("error"), marked("from")),
+)  # fmt: skip
+"""What the marketplace's duties count, the states of its mails, and what the audit names."""
+
+BYTES = (
+    marked("%(count)s B"),
+    marked("%(count)s kB"),
+    marked("%(count)s MB"),
+    marked("%(count)s GB"),
+    marked("%(count)s TB"),
+)
 
 
 def number(value: float) -> str:
@@ -13,15 +35,22 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
+def called(check: str) -> str:
+    """What a check is called, which for a queue's or a task's holds its name."""
+    kind, _, name = check.partition(" ")
+    if kind in (marked("queue"), marked("task")) and name:
+        return f"{lookup(kind)} {name}"
+    return lookup(check)
+
+
+def described(task: Task) -> str:
+    """What a task does, as its application says it; in the reader's language where the catalogue has it."""
+    return lookup(task.description) if task.description else ""
+
+
 def capped(count: int, cap: int) -> str:
     """A count that was stopped at `cap`: "100,000+" beyond it."""
     return f"{cap:,}+" if count > cap else f"{count:,}"
-
-
-def some(count: int, one: str, many: str | None = None, cap: int | None = None) -> str:
-    """ "1 call", "3 calls", "100,000+ calls"."""
-    word = one if count == 1 else many or f"{one}s"
-    return f"{count:,} {word}" if cap is None else f"{capped(count, cap)} {word}"
 
 
 def size(count: float) -> str:
@@ -29,7 +58,8 @@ def size(count: float) -> str:
     power = 0
     while count >= 1000 and power < len(BYTES) - 1:
         count, power = count / 1000, power + 1
-    return f"{count:,.0f} {BYTES[power]}" if power == 0 or count >= 100 else f"{count:,.1f} {BYTES[power]}"
+    figure = f"{count:,.0f}" if power == 0 or count >= 100 else f"{count:,.1f}"
+    return lookup(BYTES[power]) % {"count": figure}
 
 
 def did(output: Any) -> str:
@@ -41,7 +71,7 @@ def did(output: Any) -> str:
         return str(output) if isinstance(output, str | int | float) else json.dumps(output, ensure_ascii=False)
     figures = {name: value for name, value in output.items() if value not in (None, [], {}, "")}
     told = {name: value for name, value in figures.items() if value not in (0, False)} or figures
-    return ", ".join(_figure(name, value) for name, value in sorted(told.items(), key=lambda pair: pair[0] == "bytes"))
+    return listed(_figure(name, value) for name, value in sorted(told.items(), key=lambda pair: pair[0] == "bytes"))
 
 
 def expected(outputs: Sequence[Any]) -> str:
@@ -52,8 +82,9 @@ def expected(outputs: Sequence[Any]) -> str:
     for name in dicts[0] if dicts else ():
         values = [one[name] for one in dicts if _is_figure(one.get(name))]
         if len(values) == len(dicts) and name != "bytes" and (middle := round(median(values))):
-            told.append(f"{'' if len(set(values)) == 1 else 'about '}{middle:,} {name.replace('_', ' ')}")
-    return ", ".join(told[:2])
+            figure = _counted(name.replace("_", " "), middle)
+            told.append(figure if len(set(values)) == 1 else _("about %(figure)s", figure=figure))
+    return listed(told[:2])
 
 
 def _is_figure(value: Any) -> bool:
@@ -66,11 +97,18 @@ def _figure(name: str, value: Any) -> str:
         return size(value)
     match value:
         case bool():
-            return words if value else f"no {words}"
+            return lookup(words) if value else _("no %(what)s", what=lookup(words))
         case int() | float():
-            one = value == 1 and words.endswith("s") and not words.endswith("ss")
-            return f"{number(value)} {words[:-1] if one else words}"
+            return _counted(words, value)
         case str():
-            return f"{words} {value}"
+            return f"{lookup(words)} {value}"
         case _:
-            return f"{words} {json.dumps(value, ensure_ascii=False)}"
+            return f"{lookup(words)} {json.dumps(value, ensure_ascii=False)}"
+
+
+def _counted(words: str, value: float) -> str:
+    """ "1 listing", "3 listings"; in another language the name with its figure, since only English has its plural in the name."""
+    if language() != "en":
+        return f"{lookup(words)}: {number(value)}"
+    one = value == 1 and words.endswith("s") and not words.endswith("ss")
+    return f"{number(value)} {words[:-1] if one else words}"

@@ -64,14 +64,15 @@ class AsyncExecutor:
             return Interrupted(f"its arguments could not be read: {words(error)}", AFTER_INTERRUPTION)
         with attempting(job, all_of_it) as current:
             begun = time.perf_counter()
-            texts = [all_of_it.args]
+            texts, exact = [all_of_it.args], "exact" in all_of_it.options
             try:
                 if job.takes is None:
                     result = await run_async(job, current, texts, None)
-                    return FINISHED if result is None else Finished(result_text(result))
+                    return FINISHED if result is None else Finished(result_text(result, exact=exact))
                 async with self._open().begin(job) as opened:
                     assert opened is not None
-                    text = result_text(await run_within(opened, run_async(job, current, texts, opened.given)))
+                    written = await run_within(opened, run_async(job, current, texts, opened.given))
+                    text = result_text(written, exact=exact)
                     await self._end(opened, all_of_it, text, time.perf_counter() - begun)
                     return Finished(text, committed=True)
             except BaseException as error:  # noqa: BLE001 - any end of the function is an outcome

@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 from psycopg import Connection
 
-from forecourt.store import batches, calls, cancel, json_text, running, ticks, waiting
+from forecourt.store import awaited, batches, calls, cancel, json_text, running, ticks, waiting, workflows
 from forecourt.store.batches import Standing
 from forecourt.store.calls import Placement
 from forecourt.store.running import Ended, Failed
+from forecourt.store.workflows import StepEnd
 
 End: TypeAlias = Ended | Failed
 
@@ -21,7 +22,9 @@ End: TypeAlias = Ended | Failed
 def end(tx: Connection[Any], ends: Sequence[End]) -> set[int]:
     """End these calls. Returns the ids that were still ours; for the others nothing was changed."""
     ours = running.finish(tx, [over for over in ends if isinstance(over, Ended)])
-    ours |= running.fail(tx, [over for over in ends if isinstance(over, Failed)])
+    failed = running.fail(tx, [over for over in ends if isinstance(over, Failed)])
+    awaited.tell(tx, sorted(failed))
+    ours |= failed
     go_on(tx, [over for over in ends if over.options and over.id in ours])
     return ours
 
@@ -29,6 +32,7 @@ def end(tx: Connection[Any], ends: Sequence[End]) -> set[int]:
 def cancel_waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
     """End calls that wait, due or not, as cancelled. Returns the ids of those that did wait."""
     gone = cancel.waiting(tx, ids, who)
+    awaited.tell(tx, [call.id for call in gone])
     go_on(tx, [_unwanted(call.id, call.options, f"cancelled by {who}") for call in gone if call.options])
     return {call.id for call in gone}
 
@@ -39,6 +43,7 @@ def clear(tx: Connection[Any], queue: str) -> int:
     followed: list[End] = []
     while cleared := waiting.clear(tx, queue):
         count += len(cleared)
+        awaited.tell(tx, [call.id for call in cleared])
         followed += [_unwanted(call.id, call.options, "its queue was cleared") for call in cleared if call.options]
     go_on(tx, followed)  # at last, since what follows may enter the same queue
     return count
@@ -55,6 +60,7 @@ def go_on(tx: Connection[Any], ends: Sequence[End]) -> None:
         _tell_follower(tx, over)
         _go_on_with_chain(tx, over)
     _count_in_batches(tx, [over for over in ends if "batch" in over.options])
+    _go_on_with_workflows(tx, [over for over in ends if "workflow" in over.options])
 
 
 def _word(over: End) -> str:
@@ -113,6 +119,23 @@ def _count_in_batches(tx: Connection[Any], ends: Iterable[End]) -> None:
         if standing is not None:
             first_failed = next((member for member in members if isinstance(member, Failed)), None)
             _call_back(tx, standing, first_failed if standing.failed == words["failed"] else None)
+
+
+def _go_on_with_workflows(tx: Connection[Any], ends: Sequence[End]) -> None:
+    """The steps that waited for these, and what is to follow a first failure."""
+    if not ends:
+        return
+    failed = {over.options["workflow"]: over for over in ends if isinstance(over, Failed)}
+    for id, on_failure in workflows.end(tx, [_step_end(over) for over in ends]):
+        if on_failure is not None:
+            _enter(tx, on_failure, failure=_failure(failed[id]))
+
+
+def _step_end(over: End) -> StepEnd:
+    word = _word(over)
+    state = word if word in ("failed", "cancelled") else "succeeded"  # discarded: the step is left out, not failed
+    result = over.result if isinstance(over, Ended) and word == "finished" else None
+    return StepEnd(over.options["workflow"], over.options["step"], over.id, state, result)
 
 
 def _call_back(tx: Connection[Any], standing: Standing, first_failed: Failed | None) -> None:

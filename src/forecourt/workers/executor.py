@@ -26,7 +26,7 @@ from forecourt.jobs.outcome import (
     Released,
     Unknown,
 )
-from forecourt.jobs.results import circumstances, raised, result_text, sqlstate, words
+from forecourt.jobs.results import ResultUnusable, circumstances, raised, result_text, sqlstate, words
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
 from forecourt.logs import doing
 from forecourt.store import json_text, ready, running
@@ -102,14 +102,14 @@ class Executor:
     def _execute(self, job: Definition[..., Any], calls: Sequence[Whole]) -> Outcome:
         with attempting(job, calls[0]) as call:
             begun = time.perf_counter()
-            texts = [one.args for one in calls]
+            texts, exact = [one.args for one in calls], "exact" in calls[0].options
             try:
                 if job.takes is None:
                     result = run(job, call, texts, None)
-                    return FINISHED if result is None else Finished(result_text(result))
+                    return FINISHED if result is None else Finished(result_text(result, exact=exact))
                 with transaction(job) as opened:
                     assert opened is not None
-                    text = result_text(run_within(opened, lambda: run(job, call, texts, opened.given)))
+                    text = result_text(run_within(opened, lambda: run(job, call, texts, opened.given)), exact=exact)
                     self._end(opened, calls, text, time.perf_counter() - begun)
                     return Finished(text, committed=True)
             except BaseException as error:  # noqa: BLE001 - any end of the function is an outcome
@@ -175,7 +175,7 @@ def run_within(opened: Transaction, function: Callable[[], Any]) -> Any:
 def outcome_of(error: BaseException, job: Definition[..., Any]) -> Outcome:
     """What an attempt that raised ended as."""
     match error:
-        case WrongArguments() | TransactionEnded():
+        case WrongArguments() | TransactionEnded() | ResultUnusable():
             return raised(error, final=True)
         case ClaimIsLost():
             return ClaimLost()

@@ -153,7 +153,8 @@ class _Group:
         with attempting(self._job, all_of_it) as running:
             try:
                 with _savepoint(opened):
-                    text = result_text(run(self._job, running, [all_of_it.args], opened.given))
+                    result = run(self._job, running, [all_of_it.args], opened.given)
+                    text = result_text(result, exact="exact" in all_of_it.options)
                     opened.flush()
             except BaseException as error:
                 if opened.was_ended() or _is_of_all(error):

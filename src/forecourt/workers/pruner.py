@@ -1,7 +1,7 @@
 """The pruner: history has an end, so that it never slows the night down."""
 
 from forecourt.database.transactions import Transactions
-from forecourt.store import retention
+from forecourt.store import awaited, coarser_minutes, retention, workflows
 from forecourt.workers.agent import Agent
 
 KEEP_DONE = 7
@@ -11,7 +11,7 @@ KEEP_MINUTES = 30
 KEEP_TICKS = 400
 """Days that due times are kept: a little more than a year, so that last year's run of a yearly task can be seen."""
 KEEP_BATCHES = 30
-"""Days that finished batches are kept."""
+"""Days that finished batches and workflows are kept."""
 KEEP_AUDIT = 400
 """Days for which is known what operators did."""
 AHEAD = 3
@@ -37,8 +37,11 @@ class Pruner(Agent):
                 retention.keep_partitions(tx, ahead=AHEAD, days=KEEP_DONE)
                 + retention.prune_ticks(tx, KEEP_TICKS)
                 + retention.prune_minutes(tx, KEEP_MINUTES)
+                + coarser_minutes.fold(tx)
                 + retention.prune_batches(tx, KEEP_BATCHES)
                 + retention.prune_tasks(tx, KEEP_BATCHES)
                 + retention.prune_audit(tx, KEEP_AUDIT)
                 + retention.prune_uniques(tx)
+                + awaited.prune(tx)
+                + workflows.prune(tx, KEEP_BATCHES)
             )

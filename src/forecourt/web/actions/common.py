@@ -5,7 +5,10 @@ from datetime import datetime, timedelta
 from psycopg import Connection
 from starlette.exceptions import HTTPException
 
+from forecourt.language import gettext as _
+from forecourt.language import some
 from forecourt.store import tasks
+from forecourt.web.dates import clock
 from forecourt.web.routes import Form
 
 LONGEST_PAUSE = 366 * 24 * 60
@@ -15,7 +18,7 @@ LONGEST_PAUSE = 366 * 24 * 60
 def needed(form: Form, name: str) -> str:
     """A field that must be there. Raises HTTPException."""
     if not form.get(name):
-        raise HTTPException(400, f"The form says nothing of {name!r}")
+        raise HTTPException(400, _("The form says nothing of %(name)s", name=repr(name)))
     return form[name]
 
 
@@ -25,21 +28,34 @@ def until(tx: Connection[tuple[object, ...]], form: Form) -> datetime | None:
     if not minutes:
         return None
     if not (minutes.isascii() and minutes.isdigit() and 0 < int(minutes[:9]) <= LONGEST_PAUSE):
-        raise HTTPException(400, f"{minutes!r} is not a number of minutes, up to a year")
+        raise HTTPException(400, _("%(text)s is not a number of minutes, up to a year", text=repr(minutes)))
     return tasks.now(tx) + timedelta(minutes=int(minutes))
+
+
+def paused(what: str, end: datetime | None) -> str:
+    """That something is paused, and until when, by the clock on the wall."""
+    return (
+        _("%(what)s is paused until %(time)s.", what=what, time=clock(end))
+        if end
+        else _("%(what)s is paused.", what=what)
+    )
 
 
 def meant(form: Form, expected: str, count: int) -> None:
     """For what destroys more than a thousand rows: its name has been typed. Raises HTTPException."""
     if count > 1000 and form.get("typed", "").strip() != expected:
-        raise HTTPException(409, f"This would remove {count:,} calls. Type {expected!r} to go on; nothing was removed")
+        calls = some(count, "call", "calls")
+        words = _(
+            "This would remove %(calls)s. Type %(name)s to go on; nothing was removed", calls=calls, name=repr(expected)
+        )
+        raise HTTPException(409, words)
 
 
 def ids_of(text: str) -> list[int]:
     """The ids of calls that were ticked. Raises HTTPException."""
     words = [word for word in text.split(",") if word]
     if not words:
-        raise HTTPException(400, "No call is selected")
+        raise HTTPException(400, _("No call is selected"))
     if any(not (word.isascii() and word.isdigit() and 0 < int(word[:20]) < 2**63) for word in words):
-        raise HTTPException(400, "An id of a call is a number")
+        raise HTTPException(400, _("An id of a call is a number"))
     return sorted({int(word) for word in words})

@@ -6,6 +6,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
+from forecourt.language import some
 from forecourt.operations import bulk, failures
 from forecourt.operations.failures import PORTION, Action
 from forecourt.store import activity, failed
@@ -18,7 +20,6 @@ from forecourt.web.people import person_of
 from forecourt.web.routes import Form
 from forecourt.web.templating import shell
 from forecourt.web.verdict import DEAD
-from forecourt.web.words import some
 
 
 def retry(request: Request, form: Form) -> Response:
@@ -37,19 +38,25 @@ def _act(request: Request, form: Form, action: Action) -> Response:
     with acting() as tx:
         ids = failed.selected(tx, chosen)
         if not ids:
-            raise HTTPException(409, "No failed call fits any more; nothing was changed")
+            raise HTTPException(409, _("No failed call fits any more; nothing was changed"))
         if action == "forget":
             meant(form, chosen.error or "", len(ids))
         if len(ids) <= PORTION:
             count = failures.act(tx, action, ids, who=who)
-            words = f"{some(count, 'call')} {'ready again' if action == 'retry' else 'forgotten'}."
-            stayed = f" {len(ids) - count} stay: a call with the same unique key lives." if count < len(ids) else ""
-            return back(form, words + stayed, command=command)
+            did = some(count, "call", "calls")
+            words = (
+                _("%(calls)s ready again.", calls=did) if action == "retry" else _("%(calls)s forgotten.", calls=did)
+            )
+            if count < len(ids):
+                words += " " + _("%(count)s stay: a call with the same unique key lives.", count=len(ids) - count)
+            return back(form, words, command=command)
         call = bulk.start(tx, action, chosen, who=who, queue=_served(activity.of_workers(tx)), count=len(ids))
-    doing = "retried" if action == "retry" else "forgotten"
+    calls = some(len(ids), "call is", "calls are")
+    retried = _("%(calls)s being retried by this call.", calls=calls)
+    forgotten = _("%(calls)s being forgotten by this call.", calls=calls)
     return back(
         form | {"back": f"/calls/{call.id}"},
-        f"{some(len(ids), 'call')} are being {doing} by this call.",
+        retried if action == "retry" else forgotten,
         command=command,
         undo=(f"/calls/{call.id}/cancel", {}),
     )
@@ -60,14 +67,14 @@ def _filter(form: Form) -> Filter:
     try:
         instant = datetime.fromisoformat(since) if since else None
     except ValueError:
-        raise HTTPException(400, f"{since!r} is not an instant") from None
+        raise HTTPException(400, _("%(text)s is not an instant", text=repr(since))) from None
     if instant is not None and instant.tzinfo is None:
-        raise HTTPException(400, f"{since!r} has no offset from UTC")
+        raise HTTPException(400, _("%(text)s has no offset from UTC", text=repr(since)))
     chosen = Filter(
         job=form.get("job") or None, queue=form.get("queue") or None, error=form.get("error") or None, since=instant
     )
     if chosen == Filter():
-        raise HTTPException(400, "The form names neither a job, nor a queue, nor an error, nor a time")
+        raise HTTPException(400, _("The form names neither a job, nor a queue, nor an error, nor a time"))
     return chosen
 
 

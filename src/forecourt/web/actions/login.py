@@ -8,6 +8,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from forecourt.language import gettext as _
 from forecourt.operations import passwords
 from forecourt.store import audit, people
 from forecourt.web import access
@@ -41,13 +42,13 @@ def sign_in(request: Request, given: Form) -> Response:
     ]
     if over:
         seconds = max(1, ceil((max(over) - datetime.now(UTC)).total_seconds()))
-        words = f"Too many tries. Wait {ceil(seconds / 60)} min"
+        words = _("Too many tries. Wait %(minutes)s min", minutes=ceil(seconds / 60))
         return _form(request, given.get("next", "/"), words, 429, {"Retry-After": str(seconds)})
     right = passwords.fits(password, known[0] if known else _nobodys())
     if known is None or not right:
         with acting() as tx:
             people.fail(tx, keys, WINDOW)
-        return _form(request, given.get("next", "/"), "That name and password do not belong together", 403)
+        return _form(request, given.get("next", "/"), _("That name and password do not belong together"), 403)
     answer = RedirectResponse(local(given.get("next", "/")), 303)
     access.begin(request, answer, name)
     with acting() as tx:
@@ -56,7 +57,7 @@ def sign_in(request: Request, given: Form) -> Response:
     return answer
 
 
-def sign_out(request: Request, _: Form) -> Response:
+def sign_out(request: Request, _form: Form) -> Response:
     """POST /logout"""
     answer = RedirectResponse("/login", 303)
     access.end(request, answer)
@@ -73,4 +74,4 @@ def _form(
     request: Request, to: str, wrong: str = "", status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     content = environment().get_template("login.html").render(next=local(to), wrong=wrong)
-    return whole(request, "Sign in", live=Markup(content), status=status, headers=headers)
+    return whole(request, _("Sign in"), live=Markup(content), status=status, headers=headers)

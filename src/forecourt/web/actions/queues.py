@@ -4,15 +4,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
+from forecourt.language import some
 from forecourt.operations import calls, pausing
 from forecourt.store import waiting
-from forecourt.web.actions.common import meant, needed, until
+from forecourt.web.actions.common import meant, needed, paused, until
 from forecourt.web.database import acting
 from forecourt.web.page import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
-from forecourt.web.templating import clock, shell
-from forecourt.web.words import some
+from forecourt.web.templating import shell
 
 
 def pause(request: Request, form: Form) -> Response:
@@ -24,7 +25,7 @@ def pause(request: Request, form: Form) -> Response:
     minutes = ("--for", form["minutes"]) if end else ()
     return back(
         form,
-        f"Queue {queue} is paused{f' until {clock(end)}' if end else ''}. What runs goes on, what comes waits.",
+        paused(_("Queue %(name)s", name=queue), end) + " " + _("What runs goes on, what comes waits."),
         command=shell("forecourt", "queue", "pause", queue, *minutes, *(("--why", why) if why else ())),
         undo=("/queues/resume", {"queue": queue}),
     )
@@ -35,8 +36,8 @@ def resume(request: Request, form: Form) -> Response:
     queue = needed(form, "queue")
     with acting() as tx:
         if not pausing.resume(tx, "queue", queue, who=person_of(request).who):
-            return back(form, f"Queue {queue} was not paused any more.")
-    return back(form, f"Queue {queue} goes on.", command=shell("forecourt", "queue", "resume", queue))
+            return back(form, _("Queue %(name)s was not paused any more.", name=queue))
+    return back(form, _("Queue %(name)s goes on.", name=queue), command=shell("forecourt", "queue", "resume", queue))
 
 
 def clear(request: Request, form: Form) -> Response:
@@ -47,7 +48,9 @@ def clear(request: Request, form: Form) -> Response:
         meant(form, queue, count)
         removed = calls.clear(tx, queue, who=person_of(request).who)
     if removed == 0:
-        raise HTTPException(409, f"Nothing waits in {queue} any more")
+        raise HTTPException(409, _("Nothing waits in %(queue)s any more", queue=queue))
     return back(
-        form, f"{some(removed, 'call')} removed from {queue}.", command=shell("forecourt", "queue", "clear", queue)
+        form,
+        _("%(calls)s removed from %(queue)s.", calls=some(removed, "call", "calls"), queue=queue),
+        command=shell("forecourt", "queue", "clear", queue),
     )

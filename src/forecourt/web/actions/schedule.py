@@ -1,46 +1,52 @@
 """Run a task now; pause and resume a task, a group, or the whole schedule."""
 
+from typing import Any
+
+from psycopg import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.operations import pausing, triggering
 from forecourt.schedule.errors import UnknownTaskError
 from forecourt.schedule.task import Task
 from forecourt.store.pauses import Kind
-from forecourt.web.actions.common import needed, until
+from forecourt.web.actions.common import needed, paused, until
 from forecourt.web.application import application
 from forecourt.web.database import acting
 from forecourt.web.page import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
-from forecourt.web.templating import clock, shell
+from forecourt.web.templating import shell
 
 
 def trigger(request: Request, form: Form) -> Response:
     """POST /schedule/trigger"""
-    task = _task(needed(form, "task"))
     try:
         with acting() as tx:
+            task = _task(tx, needed(form, "task"))
             call = triggering.trigger(tx, task, who=person_of(request).who)
     except (triggering.Holding, triggering.NotEntered) as error:
         raise HTTPException(409, str(error)) from None
     return back(
-        form, f"{task.name} is entered as call {call}.", command=shell("forecourt", "schedule", "trigger", task.name)
+        form,
+        _("%(task)s is entered as call %(id)s.", task=task.name, id=call),
+        command=shell("forecourt", "schedule", "trigger", task.name),
     )
 
 
 def pause(request: Request, form: Form) -> Response:
     """POST /schedule/pause"""
-    kind, name, words = _target(form)
     why = form.get("why", "")
     with acting() as tx:
+        kind, name, words = _target(tx, form)
         end = until(tx, form)
         pausing.pause(tx, kind, name, until=end, why=why, who=person_of(request).who)
     more = [*(("--for", form["minutes"]) if end else ()), *(("--why", why) if why else ())]
     return back(
         form,
-        f"{words} is paused{f' until {clock(end)}' if end else ''}. What is due meanwhile is skipped.",
+        paused(words, end) + " " + _("What is due meanwhile is skipped."),
         command=shell("forecourt", "schedule", "pause", *_named(kind, name), *more),
         undo=("/schedule/resume", {} if kind == "schedule" else {kind: name}),
     )
@@ -48,26 +54,28 @@ def pause(request: Request, form: Form) -> Response:
 
 def resume(request: Request, form: Form) -> Response:
     """POST /schedule/resume"""
-    kind, name, words = _target(form)
     with acting() as tx:
+        kind, name, words = _target(tx, form)
         if not pausing.resume(tx, kind, name, who=person_of(request).who):
-            return back(form, f"{words} was not paused any more.")
-    return back(form, f"{words} goes on.", command=shell("forecourt", "schedule", "resume", *_named(kind, name)))
+            return back(form, _("%(what)s was not paused any more.", what=words))
+    return back(
+        form, _("%(what)s goes on.", what=words), command=shell("forecourt", "schedule", "resume", *_named(kind, name))
+    )
 
 
-def _target(form: Form) -> tuple[Kind, str, str]:
+def _target(tx: Connection[Any], form: Form) -> tuple[Kind, str, str]:
     if name := form.get("task"):
-        return "task", _task(name).name, f"Task {name}"
+        return "task", _task(tx, name).name, _("Task %(name)s", name=name)
     if group := form.get("group"):
         if group not in {known for task in application().timetable for known in task.groups}:
-            raise HTTPException(404, f"No group is named {group!r}")
-        return "group", group, f"Group {group}"
-    return "schedule", "", "The whole schedule"
+            raise HTTPException(404, _("No group is named %(name)s", name=repr(group)))
+        return "group", group, _("Group %(name)s", name=group)
+    return "schedule", "", _("The whole schedule")
 
 
-def _task(name: str) -> Task:
+def _task(tx: Connection[Any], name: str) -> Task:
     try:
-        return application().timetable[name]
+        return application().schedule(tx)[name]
     except UnknownTaskError as error:
         raise HTTPException(404, str(error)) from None
 

@@ -3,12 +3,13 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
+from forecourt.language import some
 from forecourt.operations import fleet
 from forecourt.web.database import acting
 from forecourt.web.page import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
-from forecourt.web.words import some
 
 
 def restart(request: Request, form: Form) -> Response:
@@ -16,8 +17,5 @@ def restart(request: Request, form: Form) -> Response:
     with acting() as tx:
         count = fleet.restart(tx, who=person_of(request).who)
     ending = some(count, "worker ends", "workers end")
-    return back(
-        form,
-        f"{ending} in order within seconds; whatever keeps them running starts them again.",
-        command="forecourt queue restart",
-    )
+    words = _("%(workers)s in order within seconds; whatever keeps them running starts them again.", workers=ending)
+    return back(form, words, command="forecourt queue restart")

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.store import trail
 from forecourt.web.page import page, reading
 from forecourt.web.searching import LARGEST_ID
@@ -17,4 +18,4 @@ def audit(request: Request) -> Response:
     with reading(request) as look:
         found = trail.entries(look.tx, before=before, limit=A_PAGE + 1)
     following = found[A_PAGE - 1].id if len(found) > A_PAGE else None
-    return page(request, look, "pages/audit.html", "Audit", entries=found[:A_PAGE], following=following)
+    return page(request, look, "pages/audit.html", _("Audit"), entries=found[:A_PAGE], following=following)

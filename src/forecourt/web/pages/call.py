@@ -8,43 +8,60 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forecourt.store import inspection, progress
+from forecourt.language import gettext as _
+from forecourt.language import marked
+from forecourt.store import inspection, progress, workflow_progress
 from forecourt.web.page import page, reading
 from forecourt.web.searching import LARGEST_ID
 
 TONES = {
-    "Raised": "failed",
-    "TimedOut": "failed",
-    "SlotDied": "failed",
-    "WorkerLost": "failed",
-    "Expired": "failed",
-    "Cancelled": "waiting",
-    "Discarded": "waiting",
-    "Retried": "done",
+    marked("Raised"): "failed",
+    marked("TimedOut"): "failed",
+    marked("SlotDied"): "failed",
+    marked("WorkerLost"): "failed",
+    marked("Expired"): "failed",
+    marked("Cancelled"): "waiting",
+    marked("Discarded"): "waiting",
+    marked("Retried"): "done",
 }
+
+STEP_TONES = {
+    marked("blocked"): "waiting",
+    marked("waiting"): "waiting",
+    marked("forgotten"): "late",
+}
+"""Of a workflow's steps; of the other states the words are a call's."""
+
+MOST_STEPS = 200
+"""Steps of a workflow that are shown."""
 
 
 def call(request: Request) -> Response:
     """GET /calls/{id}"""
     id = request.path_params["id"]
     if not 0 < id <= LARGEST_ID:
-        raise HTTPException(404, "No call has such an id")
+        raise HTTPException(404, _("No call has such an id"))
     with reading(request) as look:
         found = inspection.call(look.tx, id)
         if found is None:
-            raise HTTPException(404, f"No call has the id {id}")
+            raise HTTPException(404, _("No call has the id %(id)s", id=id))
         said = progress.of(look.tx, [id]).get(id)
         batch = inspection.batch(look.tx, found.batch_id) if found.batch_id is not None else None
+        workflow = workflow_progress.of_call(look.tx, id)
+        steps = [] if workflow is None else workflow_progress.steps(look.tx, workflow, most=MOST_STEPS)
         tick = inspection.tick(look.tx, found.tick) if found.tick is not None else None
     return page(
         request,
         look,
         "pages/call.html",
-        f"Call {id}",
+        _("Call %(id)s", id=id),
         call=found,
         said=said,
         batch=batch,
+        workflow=workflow,
+        steps=steps,
         tick=tick,
+        step_tones=STEP_TONES,
         attempts=[_attempt(entry) for entry in found.history],
         live=found.state in ("ready", "scheduled", "running"),
     )

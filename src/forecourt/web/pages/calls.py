@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from forecourt.language import gettext as _
 from forecourt.store import overview, search
 from forecourt.store.search import LOOK_THROUGH, Listed
 from forecourt.store.standing import CAP
@@ -26,7 +27,7 @@ def calls(request: Request) -> Response:
             wanted, wrong = asked({}, jobs, queues, look.now), str(error)
         if wanted.id is not None:
             if not search.exists(look.tx, wanted.id):
-                raise HTTPException(404, f"No call has the id {wanted.id}")
+                raise HTTPException(404, _("No call has the id %(id)s", id=wanted.id))
             return RedirectResponse(f"/calls/{wanted.id}", 303)
         found = [] if wrong else search.calls(look.tx, wanted.search, A_PAGE + 1)
         counts = search.counts(look.tx, CAP)
@@ -34,7 +35,7 @@ def calls(request: Request) -> Response:
         request,
         look,
         "pages/calls.html",
-        "Calls",
+        _("Calls"),
         head="pages/calls.head.html",
         below="pages/calls.list.html",
         asked=wanted,

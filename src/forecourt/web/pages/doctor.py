@@ -5,11 +5,13 @@ from starlette.responses import JSONResponse, Response
 
 from forecourt.doctor.check import House, Status
 from forecourt.doctor.examination import examine, worst
+from forecourt.language import gettext as _
+from forecourt.language import speaking
 from forecourt.version import __version__
 from forecourt.web import database
 from forecourt.web.application import application
+from forecourt.web.dates import zulu
 from forecourt.web.page import page, reading
-from forecourt.web.templating import zulu
 
 WORDS: dict[Status, str] = {"ok": "pass", "warn": "warn", "fail": "fail"}
 
@@ -19,13 +21,13 @@ def doctor(request: Request) -> Response:
     app = application()
     with reading(request) as look:
         results = examine(House(look.tx, app, look.now))
-    return page(request, look, "pages/doctor.html", "Health", results=results, worst=worst(results))
+    return page(request, look, "pages/doctor.html", _("Health"), results=results, worst=worst(results))
 
 
-def health(_: Request) -> Response:
+def health(_request: Request) -> Response:
     """GET /health: pass and warn are 200, fail is 503."""
     app = application()
-    with database.reading() as look:
+    with database.reading() as look, speaking("en"):
         results = examine(House(look.tx, app, look.now))
     status = worst(results)
     checks = {

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.store import failure_kinds
 from forecourt.store.failure_kinds import MOST
 from forecourt.web.page import page, reading
@@ -20,7 +21,7 @@ def failures(request: Request) -> Response:
         request,
         look,
         "pages/failures.html",
-        "Failures",
+        _("Failures"),
         kinds=kinds[:A_PAGE],
         more=len(kinds) > A_PAGE,
         queue=queue,

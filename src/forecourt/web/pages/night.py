@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.web.application import application
 from forecourt.web.night_drawing import night as drawn
@@ -16,17 +17,17 @@ from forecourt.web.page import page, reading
 
 def night(request: Request) -> Response:
     """GET /night"""
-    timetable, zone = application().timetable, settings().zone
+    app, zone = application(), settings().zone
     with reading(request) as look:
         today = look.now.astimezone(zone).date()
         day = _day(request.query_params.get("date", ""), today)
         over = span(day, look.now, zone)
-        found = duties(look.tx, timetable, over, look.now)
+        found = duties(look.tx, app.schedule(look.tx), over, look.now)
     return page(
         request,
         look,
         "pages/night.html",
-        "The night",
+        _("The night"),
         day=day,
         before=day - timedelta(days=1),
         after=day + timedelta(days=1) if day < today + timedelta(days=7) else None,
@@ -45,7 +46,7 @@ def _day(text: str, today: date) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise HTTPException(400, f"{text!r} is not a date such as 2026-11-24") from None
+        raise HTTPException(400, _("%(text)s is not a date such as 2026-11-24", text=repr(text))) from None
     if not today - timedelta(days=3660) < day < today + timedelta(days=366):
-        raise HTTPException(404, f"Nothing is known of {day}")
+        raise HTTPException(404, _("Nothing is known of %(day)s", day=day))
     return day

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.store import failure_kinds, throughput
 from forecourt.web.application import application
@@ -23,7 +24,7 @@ def overview(request: Request) -> Response:
         request,
         look,
         "pages/overview.html",
-        "Overview",
+        _("Overview"),
         verdict=verdict(facts),
         drawing=night(facts.duties, over, look.now),
         duties=facts.duties,

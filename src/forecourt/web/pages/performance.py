@@ -6,19 +6,26 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
+from forecourt.language import marked
 from forecourt.store import performance as store
 from forecourt.web.page import page, reading
-from forecourt.web.quantiles import LABELS
+from forecourt.web.quantiles import labels
 
-PERIODS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(hours=24)}
-WORDS = {"1h": "the last hour", "6h": "the last 6 hours", "24h": "the last day"}
+PERIODS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
+WORDS = {
+    "1h": marked("the last hour"),
+    "6h": marked("the last 6 hours"),
+    "24h": marked("the last day"),
+    "7d": marked("the last week"),
+}
 
 
 def performance(request: Request) -> Response:
     """GET /performance"""
     period = request.query_params.get("period") or "1h"
     if period not in PERIODS:
-        raise HTTPException(400, f"{period!r} is not one of {', '.join(PERIODS)}")
+        raise HTTPException(400, _("%(text)s is not one of %(known)s", text=repr(period), known=", ".join(PERIODS)))
     name = request.query_params.get("job")
     with reading(request) as look:
         jobs = store.by_job(look.tx, PERIODS[period])
@@ -26,10 +33,10 @@ def performance(request: Request) -> Response:
         request,
         look,
         "pages/performance.html",
-        "Performance",
+        _("Performance"),
         jobs=jobs,
         chosen=next((job for job in jobs if job.job == name), None),
         period=period,
         periods=WORDS,
-        labels=LABELS,
+        labels=labels(),
     )

@@ -1,9 +1,12 @@
-"""How the pages look and behave for whoever looks at them, and what this server was told."""
+"""How the pages look and behave for whoever looks at them, what the business decided, and what this server was told."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
+from forecourt.marketplace.business_changes import listed
 from forecourt.settings import settings
+from forecourt.web.application import CannotLoad, application, is_marketplace
 from forecourt.web.page import THEMES, page, reading
 
 
@@ -11,6 +14,7 @@ def preferences(request: Request) -> Response:
     """GET /settings"""
     with reading(request) as look:
         version = look.tx.info.server_version
+        business = listed(look.tx) if _has_a_business() else []
     now = settings()
     told = {
         "FORECOURT_APP": now.app,
@@ -18,16 +22,24 @@ def preferences(request: Request) -> Response:
         "FORECOURT_TIMEZONE": now.timezone,
         "FORECOURT_BASE_URL": now.base_url,
         "FORECOURT_VAR": str(now.var),
-        "PostgreSQL": f"{version // 10000}.{version % 10000}{'' if now.database_url else ', private'}",
+        "PostgreSQL": f"{version // 10000}.{version % 10000}" + ("" if now.database_url else _(", private")),
     }
     return page(
         request,
         look,
         "pages/preferences.html",
-        "Settings",
+        _("Settings"),
         below="pages/preferences.form.html",
         themes=THEMES,
         theme=request.cookies.get("theme", "system"),
         keys=request.cookies.get("keys", "on"),
         told=told,
+        business=business,
     )
+
+
+def _has_a_business() -> bool:
+    try:
+        return is_marketplace(application())
+    except CannotLoad:
+        return False

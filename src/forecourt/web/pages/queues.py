@@ -4,6 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.store import activity, failure_kinds, standing, throughput
 from forecourt.store.search import Search, calls
 from forecourt.web.application import application
@@ -26,7 +27,7 @@ def queues(request: Request) -> Response:
         request,
         look,
         "pages/queues.html",
-        "Queues",
+        _("Queues"),
         queues=sorted(found, key=lambda queue: app_order(known, queue.queue)),
         lines=lines,
         behind=BEHIND,
@@ -40,7 +41,7 @@ def queue(request: Request) -> Response:
     with reading(request) as look:
         found = next((one for one in standing.of_queues(look.tx, midnight(look.now), known) if one.queue == name), None)
         if found is None:
-            raise HTTPException(404, f"No queue is named {name!r}: no job, call or worker uses it")
+            raise HTTPException(404, _("No queue is named %(name)s: no job, call or worker uses it", name=repr(name)))
         hours = throughput.by_queue(look.tx, 180).get(name, [0] * 180)
         kinds = failure_kinds.kinds(look.tx, queue=name, limit=10, most=A_GLANCE)
         workers = [worker for worker in activity.of_workers(look.tx) if name in worker.queues]
@@ -49,7 +50,7 @@ def queue(request: Request) -> Response:
         request,
         look,
         "pages/queue.html",
-        f"Queue {name}",
+        _("Queue %(name)s", name=name),
         queue=found,
         line=hours,
         kinds=kinds,

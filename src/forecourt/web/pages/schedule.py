@@ -10,14 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
+from forecourt.schedule import explanation
 from forecourt.schedule.clock import pause_of
 from forecourt.schedule.errors import UnknownTaskError
+from forecourt.schedule.explanation import Explanation
 from forecourt.schedule.task import Task
 from forecourt.settings import settings
-from forecourt.store import pauses, runs, tasks, ticks
+from forecourt.store import pauses, stored_tasks, tasks, tick_history, ticks
 from forecourt.store.pauses import Pause
-from forecourt.store.runs import Run
+from forecourt.store.tick_history import Tick
 from forecourt.web.application import application
+from forecourt.web.database import Reading
 from forecourt.web.page import page, reading
 from forecourt.web.verdict import SILENT
 
@@ -30,22 +34,24 @@ HISTORY = 60
 
 def schedule(request: Request) -> Response:
     """GET /schedule"""
-    timetable = list(application().timetable)
+    app = application()
     with reading(request) as look:
-        last = runs.recent(look.tx, [task.name for task in timetable], most=30)
+        timetable = list(app.schedule(look.tx))
+        last = tick_history.recent(look.tx, [task.name for task in timetable], most=30)
         halted = pauses.in_force(look.tx)
-        pulse = tasks.pulse(look.tx, timedelta(minutes=5))
+        liveness = tasks.liveness(look.tx, timedelta(minutes=5))
     rows = [_row(task, last[task.name], halted, look.now) for task in timetable]
     groups = sorted({group for task in timetable for group in task.groups})
     return page(
         request,
         look,
         "pages/schedule.html",
-        "Schedule",
+        _("Schedule"),
         rows=sorted(rows, key=_what_matters_first),
         halted=halted.get(("schedule", "")),
         groups=[(group, halted.get(("group", group))) for group in groups],
-        pulse=pulse,
+        liveness=liveness,
+        jobs=sorted(name for name in app.jobs if not name.startswith("forecourt.")),
         silent=SILENT,
         zone=settings().timezone,
     )
@@ -54,14 +60,19 @@ def schedule(request: Request) -> Response:
 def task(request: Request) -> Response:
     """GET /schedule/{name}"""
     name = request.path_params["name"]
-    try:
-        found = application().timetable[name]
-    except UnknownTaskError as error:
-        raise HTTPException(404, str(error)) from None
+    app = application()
     with reading(request) as look:
-        ran = runs.recent(look.tx, [name], most=HISTORY)[name]
+        try:
+            found = app.schedule(look.tx)[name]
+        except UnknownTaskError as error:
+            raise HTTPException(404, str(error)) from None
+        ran = tick_history.recent(look.tx, [name], most=HISTORY)[name]
         halted = pauses.in_force(look.tx)
         holder = ticks.holders(look.tx, [(name, run.host) for run in ran[-1:]]).get(name)
+        stored = (
+            next((one for one in stored_tasks.every(look.tx) if one.name == name), None) if found.is_stored else None
+        )
+        explained = _explained(look, found, request.query_params.get("at"))
     here = found.runs_in(settings().environment)
     seconds = [run.seconds for run in ran if run.status == "succeeded" and run.seconds is not None]
     return page(
@@ -80,10 +91,25 @@ def task(request: Request) -> Response:
         pause=pause_of(found, halted),
         own_pause=halted.get(("task", name)),
         holder=holder,
+        explained=explained,
+        stored=stored,
     )
 
 
-def _row(task: Task, last: list[Run], halted: Mapping[tuple[str, str], Pause], now: datetime) -> dict[str, Any]:
+def _explained(look: Reading, found: Task, at: str | None) -> list[Explanation]:
+    """Its next due time, or the instant in the address. Conditions are the application's code: a page does not ask them."""
+    environment = settings().environment
+    if at is None:
+        return explanation.upcoming(look.tx, found, look.now, environment=environment, ask=False, count=1)
+    try:
+        instant = datetime.fromisoformat(at)
+        instant = instant.replace(tzinfo=instant.tzinfo or found.zone)
+        return explanation.at_instant(look.tx, found, instant, look.now, environment=environment, ask=False)
+    except (ValueError, OverflowError):
+        raise HTTPException(400, f"{at!r} is not an instant such as 2026-11-24T03:00Z") from None
+
+
+def _row(task: Task, last: list[Tick], halted: Mapping[tuple[str, str], Pause], now: datetime) -> dict[str, Any]:
     seconds = [run.seconds for run in last if run.status == "succeeded" and run.seconds is not None]
     return {
         "task": task,

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.language import gettext as _
 from forecourt.store import activity
 from forecourt.version import __version__
 from forecourt.web.page import page, reading
@@ -17,7 +18,7 @@ def workers(request: Request) -> Response:
         request,
         look,
         "pages/workers.html",
-        "Workers",
+        _("Workers"),
         workers=found,
         dead=DEAD,
         ours=__version__,

@@ -32,7 +32,7 @@ function missed() {
   failures += 1;
   if (failures < 2) return;
   const seconds = Math.round((Date.now() - since) / 1000);
-  find("stale").textContent = `▲ This is ${seconds} s old: the server or its database does not answer. It is asked again every 5 s.`;
+  find("stale").textContent = find("stale").dataset.words.replace("{}", seconds);
   find("stale").hidden = false;
 }
 
@@ -69,8 +69,9 @@ document.addEventListener("click", async (event) => {
       getSelection().selectAllChildren(code);
       return;
     }
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    const before = button.textContent;
+    button.textContent = document.body.dataset.copied;
+    setTimeout(() => { button.textContent = before; }, 1500);
     return;
   }
   for (const open of document.querySelectorAll("details.pop[open], details.menu[open]")) {
@@ -110,7 +111,7 @@ const KEYS = {
   "/": () => { const search = document.querySelector("input[type=search]"); if (search) search.focus(); else location.href = "/calls#search"; },
   j: () => move(1),
   k: () => move(-1),
-  p: () => { paused = !paused; const word = find("pausing"); if (word) word.textContent = paused ? "resumes (paused now)" : "pauses"; },
+  p: () => { paused = !paused; const word = find("pausing"); if (word) [word.textContent, word.dataset.other] = [word.dataset.other, word.textContent]; },
   t: () => {
     const order = ["system", "light", "dark"];
     const next = order[(order.indexOf(root.dataset.theme) + 1) % 3];

@@ -1,4 +1,5 @@
-"""A call's end is a function, so that it can travel with the commit of the call's effects in one message."""
+"""A call's end is a function, so that it can travel with the commit of the call's effects in one message, and somebody may wait for
+it."""
 
 from forecourt.database.schema import run
 
@@ -8,6 +9,26 @@ branch_labels = None
 depends_on = None
 
 UP = """
+-- Calls for whose end somebody waits, who is told of it. Only to be quicker: they look by themselves as well, so nothing is lost
+-- with the table in a crash.
+CREATE UNLOGGED TABLE forecourt.awaited (
+    id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    call_id bigint      NOT NULL,
+    until   timestamptz NOT NULL
+);
+CREATE INDEX awaited_by_call ON forecourt.awaited (call_id);
+
+CREATE FUNCTION forecourt.tell_of_ends(ids bigint[]) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM forecourt.awaited) THEN
+        PERFORM pg_notify('forecourt_ended', ended.call_id::text)
+        FROM (SELECT DISTINCT call_id FROM forecourt.awaited WHERE call_id = ANY (ids)) AS ended;
+    END IF;
+END
+$$;
+
 -- running → done for the calls that are still held under these tokens; returns their ids. The ids come in rising order, so that
 -- width_bucket, a binary search, finds a row's place in them. What there is to tell of a call beside its seconds is seldom, so it
 -- travels as one JSON object by id. By clock_timestamp(), since now() is when the transaction began: for a job with a session,
@@ -49,6 +70,7 @@ BEGIN
     SELECT coalesce(array_agg(id), '{}')
     INTO finished
     FROM kept;
+    PERFORM forecourt.tell_of_ends(finished);
     RETURN finished;
 END
 $$;
@@ -72,6 +94,8 @@ $$;
 DOWN = """
 DROP FUNCTION forecourt.finish_within;
 DROP FUNCTION forecourt.finish;
+DROP FUNCTION forecourt.tell_of_ends;
+DROP TABLE forecourt.awaited;
 """
 
 

@@ -1,0 +1,110 @@
+"""`forecourt notices prefer|webhook|mailboxes`: how a user is told, and which mailboxes take no mail."""
+
+from dataclasses import asdict
+
+import click
+
+from forecourt.cli.console import Commands, json_option, me, print_json, print_result, print_table, transaction
+
+USER = click.IntRange(1, 2**63 - 1)
+
+
+@click.command()
+@click.argument("user_id", metavar="USER", type=USER)
+@click.argument("kind", required=False)
+@click.argument("wanted", required=False, metavar="[now|digest|never]", type=click.Choice(["now", "digest", "never"]))
+@json_option
+def prefer(user_id: int, kind: str | None, wanted: str | None, as_json: bool) -> None:
+    """What USER wants by mail: shown, or entered for a KIND of notice, or for '*', which is every other kind."""
+    from forecourt.cli.errors import NotFound
+    from forecourt.marketplace.kinds import STORED
+    from forecourt.marketplace.notice_preferences import EVERY, wishes
+    from forecourt.marketplace.notice_preferences import prefer as enter
+    from forecourt.store import audit
+
+    if kind is not None and kind not in (*STORED, EVERY):
+        raise click.UsageError(f"{kind!r} is not one of {', '.join(STORED)}, '*'")
+    if kind is not None and wanted is None:
+        raise click.UsageError("Say what is wanted as well: now, digest or never")
+    with transaction() as tx:
+        if kind is not None and wanted is not None:
+            if not enter(tx, user_id, kind, wanted):
+                raise NotFound(f"there is no user {user_id}")
+            audit.record(tx, me(), "notices prefer", {"user": user_id, "kind": kind, "mail": wanted})
+        found = wishes(tx, user_id)
+    if as_json:
+        print_json(found)
+        return
+    print_table(["kind", "mail"], list(found.items()), empty=f"User {user_id} never said; every mail is sent at once.")
+
+
+@click.command()
+@click.argument("user_id", metavar="USER", type=USER)
+@click.argument("url", required=False)
+@click.option("--off", is_flag=True, help="Post no more.")
+@json_option
+def webhook(user_id: int, url: str | None, off: bool, as_json: bool) -> None:
+    """Where the notices of USER are posted: shown, or URL from now on. The secret of the signature is printed once."""
+    from forecourt.cli.errors import NotFound
+    from forecourt.marketplace import webhooks
+    from forecourt.store import audit
+
+    if off and url:
+        raise click.UsageError("Either a URL or --off")
+    with transaction() as tx:
+        if url:
+            secret = webhooks.set_webhook(tx, user_id, url)
+            if secret is None:
+                raise NotFound(f"there is no user {user_id}")
+            audit.record(tx, me(), "notices webhook", {"user": user_id, "url": url})
+            words = f"The notices of user {user_id} are posted to {url}. They are signed with {secret}"
+            print_result(as_json, words, {"user": user_id, "url": url, "secret": secret})
+            return
+        if off:
+            removed = webhooks.remove_webhook(tx, user_id)
+            audit.record(tx, me(), "notices webhook --off", {"user": user_id}, int(removed))
+            words = "No more is posted." if removed else "Nothing was posted before either."
+            print_result(as_json, words, {"user": user_id, "removed": removed})
+            return
+        found = webhooks.webhook(tx, user_id)
+    if found is None:
+        print_result(as_json, f"User {user_id} has no webhook.", {"user": user_id, "url": None})
+        return
+    state = f"off since {found.off_since:%Y-%m-%d}: {found.why}" if found.off_since else "on"
+    print_result(as_json, f"{found.url}, {state}", {"user": user_id} | asdict(found))
+
+
+@click.group(cls=Commands)
+def mailboxes() -> None:
+    """The mailboxes that their server refused for good, to which nobody writes again."""
+
+
+@mailboxes.command("list")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@json_option
+def list_(limit: int, as_json: bool) -> None:
+    """Which they are, since when, and what the server said."""
+    from forecourt.marketplace.mailboxes import refused
+
+    with transaction() as tx:
+        rows = refused(tx, limit=limit)
+    if as_json:
+        print_json([dict(zip(("address", "at", "why"), row, strict=True)) for row in rows])
+        return
+    print_table(["address", "since", "why"], rows, empty="No mailbox was refused for good.")
+
+
+@mailboxes.command()
+@click.argument("address")
+@json_option
+def forgive(address: str, as_json: bool) -> None:
+    """Write to ADDRESS again; its mails are sent anew with: forecourt notices resend."""
+    from forecourt.cli.errors import NotFound
+    from forecourt.marketplace import mailboxes
+    from forecourt.store import audit
+
+    with transaction() as tx:
+        if not mailboxes.forgive(tx, address):
+            raise NotFound(f"nothing is known against {address!r}; see: forecourt notices mailboxes list")
+        audit.record(tx, me(), "notices mailboxes forgive", {"address": address})
+    print_result(as_json, f"{address} gets mails again.", {"forgiven": address})

@@ -1,0 +1,81 @@
+"""Workflows: calls that wait for several others, and take their results as arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from forecourt.jobs.dispatch import interceptors, transaction_for
+from forecourt.jobs.plan import Plan, ResultOf
+from forecourt.store import workflows
+
+if TYPE_CHECKING:
+    from forecourt.jobs.dispatch import Transaction
+
+
+class Step:
+    """A call of a workflow. `result` stands for what it will return, and may be an argument of a later step."""
+
+    def __init__(self, workflow: Workflow, number: int, plan: Plan, after: frozenset[int]) -> None:
+        self.workflow = workflow
+        self.number = number
+        self.plan = plan
+        self.after = after
+
+    @property
+    def result(self) -> Any:
+        """What the call will return, as JSON gives it back: up to 16 kB, else the step fails."""
+        if self.plan.job.policy.batch is not None:
+            raise ValueError(f"{self.plan.job.name} runs many calls together, so none has a result of its own")
+        return ResultOf(self.workflow, self.number)
+
+
+class Workflow:
+    """Calls of which each begins when all that it comes after have succeeded or were discarded. Each is entered exactly once, in
+    the transaction that ends the last of them.
+
+    When one fails for good, what comes after it waits, and the rest goes on. Retrying the failed call goes on from there.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self._steps: list[Step] = []
+        self._on_failure: Plan | None = None
+
+    def add(self, plan: Plan, *, after: Iterable[Step] = ()) -> Step:
+        """Add a call, after these steps and those whose results it takes. Raises ValueError for a step of another workflow."""
+        before: list[tuple[object, int]] = [(step.workflow, step.number) for step in after]
+        before += [(result.workflow, result.step) for result in plan.results.values()]
+        if any(workflow is not self for workflow, _ in before):
+            raise ValueError(f"{plan.job.name}: it cannot come after a step of another workflow")
+        added = Step(self, len(self._steps) + 1, plan, frozenset(number for _, number in before))
+        self._steps.append(added)
+        return added
+
+    def catch(self, plan: Plan) -> Workflow:
+        """Dispatch this when a step fails for good for the first time. Its function may take `failure: dict`."""
+        self._on_failure = plan
+        return self
+
+    def dispatch(self, *, session: Transaction | None = None) -> int:
+        """Enter the workflow, and return its id; with `session`, in that transaction. Raises ValueError for an empty one."""
+        if not self._steps:
+            raise ValueError("a workflow needs at least one step: workflow.add(job.call(...))")
+        for interceptor in reversed(interceptors):
+            id = interceptor.begin_workflow(self.name, [step.plan for step in self._steps])
+            if id is not None:
+                return id
+        catch = None if self._on_failure is None else self._on_failure.stored()
+        stored = [self._stored(step) for step in self._steps]
+        with transaction_for(session) as tx:
+            return workflows.begin(tx, self.name, catch, stored)
+
+    def _stored(self, step: Step) -> dict[str, Any]:
+        followers = [other.number for other in self._steps if step.number in other.after]
+        needed = {result.step for other in self._steps for result in other.plan.results.values()}
+        return {
+            "step": step.number,
+            "plan": step.plan.stored_with_results() | {"exact": step.number in needed},
+            "followers": followers,
+            "awaits": len(step.after),
+        }

@@ -1,0 +1,51 @@
+"""The log of deliveries: each try to bring a notice to its reader, by which channel, and what came of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+LOG = """
+INSERT INTO public.notice_deliveries (notification_id, channel, outcome, detail)
+SELECT id, %(channel)s, %(outcome)s, left(%(detail)s, 1000)
+FROM public.notifications
+WHERE id = %(id)s
+"""
+LOGGED = """
+SELECT at, notification_id, user_id, kind, channel, outcome, detail
+FROM public.notice_deliveries AS log
+JOIN public.notifications ON notifications.id = notification_id
+WHERE %(id)s::uuid IS NULL
+   OR notification_id = %(id)s
+ORDER BY log.id DESC
+LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One try."""
+
+    at: datetime
+    notification_id: UUID
+    user_id: int
+    kind: str
+    channel: str
+    outcome: str
+    detail: str | None
+
+
+def log(
+    tx: Connection[Any], notification: UUID, channel: Literal["mail", "webhook"], outcome: str, detail: str | None
+) -> None:
+    """Note a try, in the caller's transaction."""
+    tx.execute(LOG, {"id": notification, "channel": channel, "outcome": outcome, "detail": detail})
+
+
+def logged(tx: Connection[Any], notification: UUID | None = None, *, limit: int = 100) -> list[Delivery]:
+    """The tries, newest first; of one notice, or of all."""
+    with tx.cursor(row_factory=class_row(Delivery)) as cursor:
+        return cursor.execute(LOGGED, {"id": notification, "limit": limit}).fetchall()

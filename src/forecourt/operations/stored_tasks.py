@@ -1,0 +1,70 @@
+"""Adds, edits and removes tasks while the application runs. Those of the code stay the code's."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from psycopg import Connection
+
+from forecourt.jobs.job import Job
+from forecourt.schedule import stored
+from forecourt.schedule.errors import TimetableError, UnknownTaskError
+from forecourt.schedule.task import Task
+from forecourt.schedule.timetable import Timetable
+from forecourt.store import audit
+from forecourt.store import stored_tasks as store
+from forecourt.store.stored_tasks import StoredTask
+
+Jobs = Mapping[str, Job[..., Any]]
+
+
+def add(tx: Connection[Any], timetable: Timetable, jobs: Jobs, task: StoredTask, *, who: str) -> Task:
+    """Store a task; every clock takes it up within a second, or at its next run from crontab.
+
+    Raises TimetableError when the timetable's own rules refuse it, or its name is taken.
+    """
+    checked = stored.enter(timetable.copy(), task, jobs)
+    if not store.add(tx, task, _text(task), who):
+        raise TimetableError(f"task {task.name!r} is stored already: edit it, or give this one another name")
+    audit.record(tx, who, "schedule add", {"task": task.name, "job": task.job, "cron": task.cron}, 1)
+    return checked
+
+
+def edit(
+    tx: Connection[Any], timetable: Timetable, jobs: Jobs, name: str, changes: Mapping[str, Any], *, who: str
+) -> Task:
+    """Change fields of a stored task. One that is due at other times from now on begins with this minute.
+
+    Raises TimetableError when the rules refuse it, UnknownTaskError when no stored task has this name.
+    """
+    task = replace(_found(tx, timetable, name), **changes)
+    checked = stored.enter(timetable.copy(), task, jobs)
+    store.edit(tx, task, _text(task), who)
+    audit.record(tx, who, "schedule edit", {"task": name, "changed": sorted(changes)}, 1)
+    return checked
+
+
+def remove(tx: Connection[Any], timetable: Timetable, name: str, *, who: str) -> StoredTask:
+    """Forget a stored task, and return what it was. What it has enqueued still runs; its history stays.
+
+    Raises UnknownTaskError when no stored task has this name.
+    """
+    task = _found(tx, timetable, name)
+    store.remove(tx, name)
+    audit.record(tx, who, "schedule remove", {"task": name, "job": task.job, "cron": task.cron}, 1)
+    return task
+
+
+def _found(tx: Connection[Any], timetable: Timetable, name: str) -> StoredTask:
+    found = next((one for one in store.every(tx) if one.name == name), None)
+    if found is None and name in timetable:
+        raise UnknownTaskError(f"task {name!r} is the code's ({timetable[name].place}): change it there and deploy")
+    if found is None:
+        names = [one.name for one in store.every(tx)]
+        raise UnknownTaskError(f"no stored task is named {name!r}; there is {', '.join(names) or 'none'}")
+    return found
+
+
+def _text(task: StoredTask) -> str:
+    return orjson.dumps(task.args).decode()

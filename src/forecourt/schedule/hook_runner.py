@@ -1,0 +1,154 @@
+"""Runs a task's hooks: `before` around its call, the others in a call of their own that follows however it ended.
+
+That call is dispatched in the transaction that ends the task's, so the hooks run after a kill or a timeout as surely as after a
+success, and exactly one such call follows.
+"""
+
+import inspect
+import logging
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from http.client import HTTPException
+from typing import Any
+
+from forecourt.jobs.context import RunningCall
+from forecourt.jobs.job import job
+from forecourt.jobs.middleware import Middleware, use
+from forecourt.schedule.rules import Hook, Hooks, Ping
+from forecourt.schedule.task import Task
+from forecourt.schedule.timetable import Timetable
+
+log = logging.getLogger("forecourt.hooks")
+
+PING_TIMEOUT = 10
+"""Seconds; the monitoring services that document a limit ask for 5 to 10."""
+
+_timetable: Timetable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A task's run, as its hooks see it: how it ended, what it returned, how many seconds it took.
+
+    `status`: running (before it), succeeded, failed, cancelled; overdue for one that goes on after its deadline; and of a due
+    time without a run missed, skipped or failed. `error` then says why. `due_times`: how many this tells of; `due_at` is the
+    latest.
+    """
+
+    task: str
+    due_at: datetime
+    status: str
+    error: str | None = None
+    result: Any = None
+    seconds: float = 0.0
+    due_times: int = 1
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.status == "succeeded"
+
+
+def serve(timetable: Timetable) -> None:
+    """Make this the timetable whose hooks this process runs."""
+    global _timetable
+    _timetable = timetable
+    use(BeforeHooks())
+
+
+def follow_up(task: Task, instant: datetime, queue: str) -> dict[str, Any]:
+    """The note in a call's options that lets its hooks follow, on the same queue; empty for a task without any."""
+    hooks = task.hooks
+    if not (hooks.after or hooks.on_success or hooks.on_failure):
+        return {}
+    args = {"task": task.name, "due_at": instant.isoformat(), "job": task.job.name}
+    return {"follow": {"job": after_task.name, "queue": queue, "args": args}}
+
+
+@job(name="forecourt.after_task", tries=1, timeout=300)
+def after_task(
+    task: str,
+    due_at: str,
+    job: str,
+    succeeded: bool | None,
+    seconds: float,
+    error: str | None = None,
+    result: Any = None,
+) -> dict[str, int]:
+    """Run what was to happen after a task: `after` first, then `on_success` or `on_failure`, or neither for a run that did not
+    succeed and did not fail. Every hook gets its turn; if one raised, this call fails in the end."""
+    hooks = _hooks_of(task)
+    by_end = {True: hooks.on_success, False: hooks.on_failure, None: ()}
+    status = {True: "succeeded", False: "failed", None: "cancelled"}[succeeded]
+    chosen = (*hooks.after, *by_end[succeeded])
+    run_hooks(chosen, Run(task, datetime.fromisoformat(due_at), status, error, result, seconds))
+    return {"hooks": len(chosen)}
+
+
+@job(name="forecourt.task_incident", tries=1, timeout=300)
+def task_incident(task: str, due_at: str, status: str, why: str, due_times: int) -> dict[str, int]:
+    """Run what was to happen instead of a run, or when one is overdue: `on_missed`, `on_skipped`, `on_failure`, `on_overdue`."""
+    chosen = of_incident(_hooks_of(task), status)
+    run_hooks(chosen, Run(task, datetime.fromisoformat(due_at), status, error=why, due_times=due_times))
+    return {"hooks": len(chosen)}
+
+
+def of_incident(hooks: Hooks, status: str) -> tuple[Hook, ...]:
+    """Those that a due time without a finished run calls."""
+    return {
+        "missed": hooks.on_missed,
+        "skipped": hooks.on_skipped,
+        "failed": hooks.on_failure,
+        "overdue": hooks.on_overdue,
+    }[status]
+
+
+def _hooks_of(task: str) -> Hooks:
+    if _timetable is None or task not in _timetable:
+        log.warning("the task is no longer in the timetable, its hooks are gone", extra={"task": task})
+        return Hooks()
+    return _timetable[task].hooks
+
+
+def run_hooks(hooks: Iterable[Hook], run: Run) -> None:
+    """Run all of them; afterwards raise the errors of those that raised. A ping that fails is only logged."""
+    errors: list[Exception] = []
+    for hook in hooks:
+        try:
+            _run(hook, run)
+        except Exception as error:
+            log.exception("hook failed", extra={"task": run.task})
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup(f"hooks of task {run.task}", errors)
+
+
+def _run(hook: Hook, run: Run) -> None:
+    if isinstance(hook, Ping):
+        if hook.when is None or hook.when():
+            _ping(hook.url, run.task)
+    elif inspect.signature(hook).parameters:
+        hook(run)
+    else:
+        hook()
+
+
+def _ping(url: str, task: str) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=PING_TIMEOUT) as answer:  # noqa: S310 - http and https only, checked at load
+            answer.read(1024)
+    except (OSError, HTTPException, ValueError) as error:  # refused, no HTTP, an address that cannot be encoded
+        log.warning("ping failed: %s", error, extra={"task": task, "url": url})
+
+
+class BeforeHooks(Middleware):
+    """Around every call: each attempt at a task's run is preceded by its `before` hooks. If one raises, the attempt fails."""
+
+    def before(self, call: RunningCall) -> None:
+        """Run the hooks, if this call is a task's."""
+        name = call.options.get("task")
+        if isinstance(name, str) and _timetable is not None and name in _timetable:
+            due_at = datetime.fromisoformat(call.options["due_at"])
+            run_hooks(_timetable[name].hooks.before, Run(name, due_at, "running"))

@@ -1,0 +1,107 @@
+"""Tasks that were added while the application ran, beside those of its code."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+ADD = """
+INSERT INTO forecourt.stored_tasks (name, job, args, cron, timezone, queue, priority, description, changed_by)
+VALUES (%(name)s, %(job)s, %(args)s::jsonb, %(cron)s, %(timezone)s, %(queue)s, %(priority)s, %(description)s, %(who)s)
+ON CONFLICT (name) DO NOTHING
+RETURNING name
+"""
+
+EDIT = """
+UPDATE forecourt.stored_tasks
+SET args = %(args)s::jsonb,
+    cron = %(cron)s,
+    timezone = %(timezone)s,
+    queue = %(queue)s,
+    priority = %(priority)s,
+    description = %(description)s,
+    changed_by = %(who)s,
+    changed_at = clock_timestamp()
+WHERE name = %(name)s
+"""
+
+# With how far it was evaluated: a task that comes back under its name begins anew, and makes up nothing.
+REMOVE = """
+WITH removed AS (
+    DELETE FROM forecourt.stored_tasks
+    WHERE name = %(name)s
+    RETURNING name
+), forgotten AS (
+    DELETE FROM forecourt.tasks
+    WHERE name = (SELECT name FROM removed)
+)
+SELECT name FROM removed
+"""
+
+ALL = """
+SELECT name, job, args, cron, timezone, queue, priority, description, changed_by, changed_at
+FROM forecourt.stored_tasks
+ORDER BY name
+"""
+
+# Additions and edits move the maximum, removals the count.
+STATE = "SELECT count(*), max(changed_at) FROM forecourt.stored_tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTask:
+    """A task as it is stored. What is None is the timetable's or the job's own."""
+
+    name: str
+    job: str
+    args: dict[str, Any]
+    cron: str
+    timezone: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    description: str = ""
+    changed_by: str = ""
+    changed_at: datetime | None = None
+
+
+def add(tx: Connection[Any], task: StoredTask, args: str, who: str) -> bool:
+    """Store a task. `args`: its arguments as JSON text. False when one of its name is stored already."""
+    return tx.execute(ADD, _parameters(task, args, who)).fetchone() is not None
+
+
+def edit(tx: Connection[Any], task: StoredTask, args: str, who: str) -> None:
+    """Replace everything of a stored task but its name and its job."""
+    tx.execute(EDIT, _parameters(task, args, who))
+
+
+def remove(tx: Connection[Any], name: str) -> bool:
+    """Forget a stored task. False when there is none of this name."""
+    return tx.execute(REMOVE, {"name": name}).fetchone() is not None
+
+
+def every(tx: Connection[Any]) -> list[StoredTask]:
+    """All of them, by name."""
+    with tx.cursor(row_factory=class_row(StoredTask)) as cursor:
+        return cursor.execute(ALL).fetchall()
+
+
+def state(tx: Connection[Any]) -> tuple[int, datetime | None]:
+    """Something that is another after each change."""
+    count, latest = tx.execute(STATE).fetchall()[0]
+    return int(count), latest
+
+
+def _parameters(task: StoredTask, args: str, who: str) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "job": task.job,
+        "args": args,
+        "cron": task.cron,
+        "timezone": task.timezone,
+        "queue": task.queue,
+        "priority": task.priority,
+        "description": task.description,
+        "who": who,
+    }

@@ -1,0 +1,129 @@
+"""Reads due times and what became of them: the latest of all, a task's last ones, each task from the end of its own index."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+LATEST_OF_ALL = """
+SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output, overdue_at
+FROM forecourt.ticks
+WHERE (%(task)s::text IS NULL OR task = %(task)s)
+ORDER BY due_at DESC, id DESC
+LIMIT %(limit)s
+"""
+
+# A walk from the end of the unique index for each task, however long its history.
+BY_TASK = """
+SELECT tick.*
+FROM unnest(%(tasks)s::text[]) AS named(task)
+CROSS JOIN LATERAL (
+    SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output, overdue_at
+    FROM forecourt.ticks
+    WHERE ticks.task = named.task
+      AND due_at >= %(first)s
+      AND due_at < %(last)s
+    ORDER BY due_at DESC
+    LIMIT %(most)s
+) AS tick
+ORDER BY tick.due_at
+"""
+
+# Walks the unique index from its end. A due time in the future is left from a clock that once ran ahead: it proves nothing.
+LAST_SUCCESS = """
+SELECT finished_at, now() - finished_at AS ago
+FROM forecourt.ticks
+WHERE task = %(task)s
+  AND status = 'succeeded'
+  AND due_at <= now()
+ORDER BY due_at DESC
+LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One due time of a task, and what became of it."""
+
+    id: int
+    task: str
+    due_at: datetime
+    host: str
+    status: str
+    why: str | None
+    call_id: int | None
+    claimed_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    output: Any
+    overdue_at: datetime | None = None
+    """When it was found not to have ended by its deadline."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; None if it did not, or does still."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())
+
+    @property
+    def late(self) -> float:
+        """Seconds from its due time to its start, or to when it was entered."""
+        return max(0.0, ((self.started_at or self.claimed_at) - self.due_at).total_seconds())
+
+    @property
+    def manual(self) -> bool:
+        """Whether an operator triggered it: the timetable's due times are whole seconds."""
+        return self.due_at.microsecond != 0
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """When a task last succeeded, and how long ago that was by the database's clock."""
+
+    finished_at: datetime
+    ago: timedelta
+
+
+def history(tx: Connection[Any], *, task: str | None = None, limit: int = 50) -> list[Tick]:
+    """The latest due times, of all tasks or of one, newest first."""
+    with tx.cursor(row_factory=class_row(Tick)) as cursor:
+        return cursor.execute(LATEST_OF_ALL, {"task": task, "limit": limit}).fetchall()
+
+
+def between(
+    tx: Connection[Any], tasks: Sequence[str], first: datetime, last: datetime, *, most: int
+) -> dict[str, list[Tick]]:
+    """The latest due times in [first, last), at most so many of a task, oldest first, by task."""
+    return _by_task(tx, tasks, first, last, most)
+
+
+def recent(
+    tx: Connection[Any], tasks: Sequence[str], *, before: datetime | None = None, most: int = 30
+) -> dict[str, list[Tick]]:
+    """The last due times of each task, oldest first; `before` leaves out what was due then or later."""
+    return _by_task(tx, tasks, "-infinity", before or "infinity", most)
+
+
+def latest(tx: Connection[Any], tasks: Sequence[str]) -> dict[str, Tick]:
+    """Each task's latest due time; those without any are missing."""
+    return {task: found[-1] for task, found in recent(tx, tasks, most=1).items() if found}
+
+
+def last_success(tx: Connection[Any], task: str) -> Success | None:
+    """The success of the task's latest due time that has one; None when it never succeeded."""
+    with tx.cursor(row_factory=class_row(Success)) as cursor:
+        return cursor.execute(LAST_SUCCESS, {"task": task}).fetchone()
+
+
+def _by_task(
+    tx: Connection[Any], tasks: Sequence[str], first: datetime | str, last: datetime | str, most: int
+) -> dict[str, list[Tick]]:
+    found: dict[str, list[Tick]] = {task: [] for task in tasks}
+    with tx.cursor(row_factory=class_row(Tick)) as cursor:
+        for tick in cursor.execute(BY_TASK, {"tasks": list(tasks), "first": first, "last": last, "most": most}):
+            found[tick.task].append(tick)
+    return found

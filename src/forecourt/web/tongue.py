@@ -1,0 +1,46 @@
+"""Which language somebody is answered in: the one that they chose, else the one that their browser asks for."""
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from forecourt.language import LANGUAGES, speaking
+
+COOKIE = "language"
+
+
+class ReadersLanguage:
+    """Answers each request in its reader's language. Programs, which do not ask for HTML, are answered in English."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, with the language set."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        with speaking(wanted(Request(scope))):
+            await self.app(scope, receive, send)
+
+
+def wanted(request: Request) -> str:
+    """The code of the language of whoever asks."""
+    reads = "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
+    if not reads:
+        return "en"
+    chosen = request.cookies.get(COOKIE, "")
+    return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+
+
+def preferred(accept: str) -> str:
+    """The first of our languages in an Accept-Language header, by its weights; English if there is none."""
+    weighed = []
+    for part in accept[:500].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        code = tag.partition("-")[0].lower()
+        try:
+            weighed.append((float(weight or 1), code))
+        except ValueError:
+            continue
+    known = [(weight, code) for weight, code in weighed if code in LANGUAGES and weight > 0]
+    return max(known, key=lambda pair: pair[0])[1] if known else "en"

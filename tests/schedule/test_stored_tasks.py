@@ -1,0 +1,158 @@
+"""Promises of tasks that change while the application runs: the same rules, the same clock, and the code's stay the code's."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner, Result
+from rounds import MINUTE, NOON, clock_of, enqueued
+
+import workshop
+from fleet import Looking
+from forecourt import Timetable
+from forecourt.cli.errors import explained
+from forecourt.cli.schedule import schedule
+from forecourt.database import engine
+from forecourt.jobs.job import registry
+from forecourt.operations import stored_tasks
+from forecourt.schedule.clock import Clock
+from forecourt.schedule.errors import TimetableError, UnknownTaskError
+from forecourt.settings import settings
+from forecourt.store.stored_tasks import StoredTask
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def timetable() -> Timetable:
+    """One task of the code."""
+    timetable = Timetable("Africa/Cairo")
+    timetable.add(workshop.nothing).hourly()
+    return timetable
+
+
+def clock_with_jobs(timetable: Timetable, host: str = "a") -> Clock:
+    return Clock(timetable, engine(), environment="test", host=host, jobs=registry)
+
+
+def test_running_clocks_take_up_what_is_added_edited_and_removed_and_make_up_nothing(
+    timetable: Timetable, looking: Looking
+) -> None:
+    tx = looking.connection
+    clock, other = clock_with_jobs(timetable), clock_with_jobs(timetable, "b")
+    clock.run_once(NOON + MINUTE)
+    added = StoredTask("count", "nothing", {"n": 3}, "*/10 * * * *", description="Counts")
+    task = stored_tasks.add(tx, timetable, registry, added, who="anna")
+    assert (task.sentence, task.zone.key, task.is_stored) == ("Every 10 minutes", "Africa/Cairo", True)
+    assert clock.run_once(NOON + 2 * MINUTE) == []
+    assert enqueued(clock.run_once(NOON + 10 * MINUTE)) == [("count", NOON + 10 * MINUTE)]
+    assert enqueued(other.run_once(NOON + 10 * MINUTE)) == []
+    assert looking.rows("SELECT job, args, options ->> 'task' FROM forecourt.ready") == [("nothing", {"n": 3}, "count")]
+    looking.connection.execute("DELETE FROM forecourt.ready")
+    stored_tasks.edit(tx, timetable, registry, "count", {"cron": "15 * * * *", "args": {"n": 4}}, who="omar")
+    assert clock.run_once(NOON + 11 * MINUTE) == []
+    assert enqueued(clock.run_once(NOON + 15 * MINUTE)) == [("count", NOON + 15 * MINUTE)]
+    looking.connection.execute("DELETE FROM forecourt.ready")
+    gone = stored_tasks.remove(tx, timetable, "count", who="anna")
+    assert (gone.args, gone.cron, gone.changed_by) == ({"n": 4}, "15 * * * *", "omar")
+    assert enqueued(clock.run_once(NOON + 75 * MINUTE)) == [("nothing", NOON + HOUR)]
+    stored_tasks.add(tx, timetable, registry, gone, who="anna")
+    assert clock.run_once(NOON + 3 * HOUR + 20 * MINUTE)[-1].task == "nothing", "it comes back with its next due time"
+    assert looking.rows("SELECT DISTINCT due_at FROM forecourt.ticks WHERE task = 'count' ORDER BY 1") == [
+        (NOON + 10 * MINUTE,),
+        (NOON + 15 * MINUTE,),
+    ]
+    assert looking.rows("SELECT who, action FROM forecourt.audit ORDER BY id") == [
+        ("anna", "schedule add"),
+        ("omar", "schedule edit"),
+        ("anna", "schedule remove"),
+        ("anna", "schedule add"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"cron": "0 25 * * *"}, "hour '25'"),
+        ({"timezone": "Africa/Kairo"}, "'Africa/Kairo' is not an IANA time zone, such as Africa/Cairo"),
+        ({"args": {"m": 1}}, "m"),
+        ({"args": {"n": "three"}}, "n"),
+        ({"job": "nothin"}, "there is no job 'nothin'"),
+        ({"queue": "a,b"}, "queue: 'a,b'"),
+        ({"name": " count"}, "cannot name a task"),
+        ({"name": "nothing"}, "added twice"),
+    ],
+)
+def test_what_the_code_could_not_say_is_refused_and_nothing_is_stored(
+    timetable: Timetable, looking: Looking, changed: dict[str, object], words: str
+) -> None:
+    given = {"name": "count", "job": "nothing", "args": {}, "cron": "@daily"} | changed
+    with pytest.raises(TimetableError, match=words):
+        stored_tasks.add(looking.connection, timetable, registry, StoredTask(**given), who="anna")  # type: ignore[arg-type]
+    assert looking.count("stored_tasks") == 0
+    assert len(timetable) == 1
+
+
+def test_the_code_s_tasks_stay_the_code_s(timetable: Timetable, looking: Looking) -> None:
+    tx = looking.connection
+    with pytest.raises(UnknownTaskError, match=r"task 'nothing' is the code's \(.*\): change it there and deploy"):
+        stored_tasks.remove(tx, timetable, "nothing", who="anna")
+    with pytest.raises(UnknownTaskError, match="no stored task is named 'count'; there is none"):
+        stored_tasks.edit(tx, timetable, registry, "count", {"cron": "@daily"}, who="anna")
+    stored_tasks.add(tx, timetable, registry, StoredTask("fail", "fail", {"call": "x"}, "@hourly"), who="anna")
+    timetable.add(workshop.fail, call="y").daily_at("04:00")
+    assert len(clock_with_jobs(timetable).tasks) == 2
+    clock = clock_with_jobs(timetable)
+    clock.run_once(NOON + MINUTE)
+    assert {str(task.name): str(task.cron) for task in clock.tasks} == {"nothing": "0 * * * *", "fail": "0 4 * * *"}
+    looking.connection.execute("UPDATE forecourt.stored_tasks SET name = 'other', job = 'gone', changed_at = now()")
+    clock.run_once(NOON + 2 * MINUTE)
+    assert len(clock.tasks) == 2, "a job of another application is left to it"
+    clock_of(timetable).run_once(NOON + 2 * MINUTE)
+
+
+@pytest.fixture
+def run(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("FORECOURT_APP", "nightwatch:app")
+    settings.cache_clear()
+
+    def invoke(*words: str) -> Result:
+        result = CliRunner().invoke(schedule, words)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            code, said = explained(result.exception)  # type: ignore[arg-type]
+            assert code is not None, result.exception
+            result.exit_code, result.stderr_bytes = code, said.encode()
+        return result
+
+    return invoke
+
+
+def test_an_operator_adds_edits_lists_and_removes_a_task(run: Callable[..., Result], looking: Looking) -> None:
+    args = json.dumps({"call": "by night"})
+    added = run("add", "leave_trace", "--name", "trace", "--cron", "30 9 * * 1", "--args", args, "--queue", "low")
+    assert added.exit_code == 0, added.output
+    assert added.stdout.startswith("trace added: Mondays at 09:30 (UTC), next Mon ")
+    edited = run("edit", "trace", "--cron", "@daily", "--timezone", "Asia/Damascus", "--describe", "For the night")
+    assert edited.stdout.startswith("trace changed: Daily at 00:00 (Asia/Damascus), next ")
+    [row] = [row for row in json.loads(run("list", "--json").stdout) if row["task"] == "trace"]
+    assert (row["cron"], row["description"], row["stored"]) == ("@daily", "For the night", True)
+    assert run("pause", "trace").exit_code == 0
+    assert "task trace is paused" in run("explain", "trace").stdout
+    triggered = json.loads(run("trigger", "trace", "--json").stdout)
+    assert looking.rows("SELECT queue, args FROM forecourt.ready WHERE id = %s", triggered["call"]) == [
+        ("low", {"call": "by night"})
+    ]
+    undo = run("remove", "trace").stdout
+    assert undo == (
+        "trace removed. Undo: forecourt schedule add leave_trace --cron @daily --name trace"
+        " --args '{\"call\": \"by night\"}' --timezone Asia/Damascus --queue low --describe 'For the night'\n"
+    )
+    assert [run(*words).exit_code for words in (("remove", "trace"), ("remove", "steady"), ("edit", "trace"))] == [
+        5,
+        5,
+        2,
+    ]
+    wrong = run("add", "leave_trace", "--cron", "@daily", "--args", "[1]")
+    assert (wrong.exit_code, "not a JSON object" in wrong.output) == (2, True)
+    assert "fields, not 5" in (run("add", "nothing", "--cron", "* * *").stderr_bytes or b"").decode()

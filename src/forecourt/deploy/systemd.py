@@ -2,11 +2,19 @@
 
 from forecourt.deploy.site import Site
 
+NOTIFYING = """\
+Type=notify
+NotifyAccess=main
+# Each turn of its loop, in which it looks after every slot, feeds the watchdog.
+WatchdogSec=30
+"""
+
 
 def systemd(site: Site, unit: str) -> str:
     """The text of /etc/systemd/system/NAME-UNIT.service: worker, clock or web."""
     command = {"worker": site.worker, "clock": "schedule work", "web": "web"}[unit]
     stop = site.ladder.stop if unit == "worker" else 30
+    kind = NOTIFYING if unit == "worker" else "Type=exec\n"
     settings = "".join(f'Environment="{_quoted(f"{name}={value}")}"\n' for name, value in site.settings.items())
     return f"""\
 # systemd: save as /etc/systemd/system/{site.name}-{unit}.service, then: systemctl enable --now {site.name}-{unit}
@@ -18,8 +26,7 @@ Wants=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-Type=exec
-User={site.user}
+{kind}User={site.user}
 WorkingDirectory={_plain(site.folder)}
 ExecStart="{_quoted(site.forecourt)}" {_plain(command)}
 # Further settings come from .env in that folder.

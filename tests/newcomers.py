@@ -51,7 +51,10 @@ class Newcomer:
                     ["bash", "-c", f"exec {line}"], cwd=self.folder, env=self.environment, stdout=said, stderr=said
                 )
             )
-        wait_until(lambda: sign in log.read_text(), what=f"{sign!r}: {log.read_text()}")
+        try:
+            wait_until(lambda: sign in log.read_text(), timeout=90)
+        except AssertionError:
+            raise AssertionError(f"{line}: no {sign!r} in\n{log.read_text()}") from None
         return log.read_text()
 
 

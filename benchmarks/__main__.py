@@ -35,8 +35,10 @@ BENCHMARKS = (
     "archive",
     "sitemap",
     "photos",
+    "events",
     "sweeping",
     "commands",
+    "pages",
 )
 """The modules, in the order of the table. Each has a function `measure`."""
 

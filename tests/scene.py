@@ -17,6 +17,7 @@ OUTPUTS = {
     "notify_low_wallet_balance": {"notified": 18},
     "sweep_storage": {"uploads": 3, "photos": 12, "unfinished": 1},
     "fail_lost_mails": {"failed": 0},
+    "count_recorded_views": {"views": 41, "listings": 17},
     "remind_of_ending_sponsorships": {"ending": 12, "reminded": 12},
     "notify_emptied_wallets": {"emptied": 2, "notified": 1, "already_told": 1},
     "send_digests": {"digests": 4},
@@ -24,6 +25,8 @@ OUTPUTS = {
     "announce_changes": {"urls": 0},
     "heartbeat": None,
 }
+
+EACH_MINUTE = ("heartbeat", "count_recorded_views")
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/shop/.venv/lib/python3.13/site-packages/forecourt/marketplace/pictures.py", line 151, in opened
@@ -61,7 +64,7 @@ def _declare(tx: psycopg.Connection) -> None:
 def _ticks(tx: psycopg.Connection, now: datetime) -> None:
     rows: list[tuple[object, ...]] = []
     for task in timetable:
-        first = now - (timedelta(hours=4) if task.name == "heartbeat" else timedelta(days=31))
+        first = now - (timedelta(hours=4) if task.name in EACH_MINUTE else timedelta(days=31))
         for n, due in enumerate(task.occurrences(first, now)):
             bad = task.name == "cleanup_soft_deleted" and n == 9
             output = OUTPUTS.get(task.name, {"done": 1})

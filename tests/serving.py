@@ -23,7 +23,9 @@ def served() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    config = uvicorn.Config(create_app(), log_config=None, log_level="critical", lifespan="off", ws="none")
+    config = uvicorn.Config(
+        create_app(), log_config=None, log_level="critical", lifespan="off", ws="none", proxy_headers=False
+    )
     server = uvicorn.Server(config)
     serving = threading.Thread(target=server.run, kwargs={"sockets": [listen("127.0.0.1", port)]})
     serving.start()

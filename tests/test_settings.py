@@ -65,6 +65,16 @@ def test_variables_are_read_as_what_they_mean() -> None:
         ("BASE_URL", "https://cars.example:port", "is not an address"),
         ("BASE_URL", "https://cars.example/?page=1", "is not an address"),
         ("BASE_URL", "https://cars example", "is not an address"),
+        ("QUEUE_LIMITS", "high", "expected queues with seconds such as high=30,low=3600, not 'high'"),
+        ("QUEUE_LIMITS", "high=0", "expected queues with seconds"),
+        ("QUEUE_LIMITS", "high=30,=5", "expected queues with seconds such as high=30,low=3600, not '=5'"),
+        ("ALERT_MAIL", "ops@cars.example;anna@cars.example, nobody", "'nobody' is not a mail address"),
+        ("ALERT_MAIL", "Ops <ops@cars.example>", "is not a mail address such as ops@cars.example"),
+        ("ALERT_SECRET", "short", "a secret has 16 characters or more"),
+        ("ALERT_SECRET", "whsec_?????????????", "what follows whsec_ must be base64"),
+        ("ALERT_WEBHOOK", "ftp://chat.example", "is not an address such as https://monitor.example/ping/1234"),
+        ("CLOCK_PING", "https://[::1", "is not an address"),
+        ("REPORT_MAIL", "anna@cars.example fr", "each with a language of en or ar or none"),
         ("WEB_PORT", "0", "expected a port from 1 to 65535, not '0'"),
         ("WEB_PORT", "eighty", "expected a port from 1 to 65535"),
         ("POOLED", "perhaps", "expected true or false, not 'perhaps'"),
@@ -77,6 +87,27 @@ def test_a_wrong_value_is_refused_with_its_variable(name: str, text: str, words:
         read({f"FORECOURT_{name}": text})
     assert str(refused.value).startswith(f"FORECOURT_{name}: ")
     assert words in str(refused.value)
+
+
+def test_lists_are_read_as_what_they_mean() -> None:
+    found = read(
+        {
+            "FORECOURT_QUEUE_LIMITS": "high=30, low=3600",
+            "FORECOURT_ALERT_MAIL": "ops@cars.example, anna@cars.example",
+            "FORECOURT_REPORT_MAIL": "anna@cars.example, omar@cars.example ar",
+            "FORECOURT_ALERT_WEBHOOK": "https://chat.example/hook?wait=true",
+            "FORECOURT_ALERT_SECRET": "sixteen characters",
+        }
+    )
+    assert [found.queue_limit(queue) for queue in ("high", "low", "other")] == [30, 3600, 60]
+    assert found.alert_mail == ("ops@cars.example", "anna@cars.example")
+    assert found.report_mail == (("anna@cars.example", "en"), ("omar@cars.example", "ar"))
+    assert found.alert_webhook == "https://chat.example/hook?wait=true"
+
+
+def test_a_webhook_without_a_secret_is_refused() -> None:
+    with pytest.raises(WrongSettings, match="FORECOURT_ALERT_WEBHOOK needs FORECOURT_ALERT_SECRET"):
+        read({"FORECOURT_ALERT_WEBHOOK": "https://chat.example/hook"})
 
 
 def test_all_that_is_wrong_is_named_at_once() -> None:

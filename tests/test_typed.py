@@ -55,7 +55,7 @@ class User:
             return
         words = " ".join(shlex.split(line)[:3])
         signs = next((signs for daemon, signs in DAEMONS.items() if words.startswith(daemon)), None)
-        if signs is not None and "web user" not in words:
+        if signs is not None and not words.startswith(("forecourt web user", "forecourt web token")):
             self._watch(line, signs)
             return
         done = subprocess.run(

@@ -38,6 +38,11 @@ def nothing(n: int = 0) -> None:
     """The smallest job."""
 
 
+@job(mask="account")
+def wire_money(account: str, owner: str) -> None:
+    """Whose account it is, is nobody's business."""
+
+
 @job
 def leave_trace(call: str) -> dict[str, str]:
     leave(call)

@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from forecourt.alerts import sending as sending  # whose job every worker knows, too
+from forecourt.alerts.morning import mail_each_morning
 from forecourt.jobs.application import load as load_by_name
 from forecourt.jobs.job import Job, registry
 from forecourt.operations import bulk as bulk  # whose jobs every worker knows
@@ -31,6 +33,7 @@ class Forecourt:
         self.timetable.check()
         self.queues = queues or WorkOptions().queues
         """The queues that a worker serves unless told otherwise, the most urgent first."""
+        mail_each_morning(self.timetable, self.queues[-1])
         hook_runner.serve(self.timetable)
 
     @property
@@ -66,6 +69,7 @@ class Forecourt:
                             "unique_for": job.policy.unique_for,
                             "retry_until": job.policy.retry_until,
                         }
+                        | ({"mask": job.policy.mask} if job.policy.mask else {})
                     ).decode(),
                 )
                 for _, job in sorted(self.jobs.items())

@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from forecourt import bucket_address
+from forecourt import bucket_address, setting_values
 from forecourt.bucket_address import BucketAddress
 
 PREFIX = "FORECOURT_"
@@ -20,6 +21,10 @@ VAR = f"{PREFIX}VAR"
 
 MARKERS = (".env", "pyproject.toml", "var/postgres")
 """What only a project's own folder has: its settings, its description, or the private database that was made there."""
+
+
+QUEUE_LIMIT = 60.0
+"""Seconds that the oldest call of a queue may wait, unless the settings say otherwise."""
 
 
 class WrongSettings(ValueError):
@@ -82,13 +87,54 @@ class Settings:
     mail_templates: Path | None = None
     """A folder with mail templates of one's own, which go before those of the same name that come with Forecourt."""
 
+    queue_limits: tuple[tuple[str, float], ...] = ()
+    """How many seconds the oldest call of a queue may wait: high=30,low=3600. Unsaid it is 60."""
+
+    alert_mail: tuple[str, ...] = ()
+    """Who is told by mail when something is wrong: ops@cars.example, anna@cars.example."""
+
+    alert_webhook: str | None = None
+    """An address that is sent the same as JSON, signed with `alert_secret`."""
+
+    alert_secret: str | None = None
+    """What the webhook's signature is made with: whsec_ and base64, or any text of 16 characters or more."""
+
+    alert_quiet_hours: tuple[time, time] | None = None
+    """From and until when, in the business zone, only failures are told: 22:00-07:00. What only wants a look waits for the end."""
+
+    clock_ping: str | None = None
+    """An address that the clock asks for each minute after a right round; whoever watches it misses us when all is gone."""
+
+    report_mail: tuple[tuple[str, str], ...] = ()
+    """Who gets the report of the night each morning, each with their language: anna@cars.example, omar@cars.example ar."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     log_format: Literal["auto", "text", "json"] = "auto"
     """auto: text on a terminal, one JSON object a line elsewhere."""
 
+    event_origins: tuple[str, ...] = ()
+    """Web sites whose pages may send events, beside the one at `base_url`: https://m.cars.example, with commas between."""
+
+    photo_hook: str = ""
+    """module:function that gets each photo as a Pillow image and returns it, changed: to blur number plates, say."""
+
+    watermark: Path | None = None
+    """A picture with transparency that is laid over published photos."""
+
     web_host: str = "127.0.0.1"
     web_port: int = 8000
+
+    web_trusted_proxy: tuple[str, ...] = ()
+    """Addresses and networks of proxies that sign people in: 10.0.0.5, 10.1.0.0/16. Only these are believed who asks."""
+
+    web_trusted_proxy_user: str = "X-Forwarded-User"
+    web_trusted_proxy_role: str = "X-Forwarded-Role"
+    """The headers in which such a proxy names who asks, and what they may: viewer, operator or admin."""
+
+    def queue_limit(self, queue: str) -> float:
+        """How many seconds the oldest call of a queue may wait."""
+        return dict(self.queue_limits).get(queue, QUEUE_LIMIT)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -159,6 +205,8 @@ def read(environment: Mapping[str, str]) -> Settings:
                 given[field.name] = READERS.get(field.name, str)(text)
             except ValueError as error:
                 wrong.append(f"{variable}: {error}")
+    if given.get("alert_webhook") and not given.get("alert_secret"):
+        wrong.append("FORECOURT_ALERT_WEBHOOK needs FORECOURT_ALERT_SECRET, by which its receiver knows that it was us")
     if wrong:
         raise WrongSettings("; ".join(wrong))
     return Settings(**given)
@@ -204,6 +252,14 @@ def _absolute_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    found = tuple(_absolute_url(part.strip()).lower() for part in text.split(","))
+    for origin in found:
+        if origin.count("/") > 2:
+            raise ValueError(f"{origin!r} must end with its host, as in https://m.cars.example")
+    return found
+
+
 def _languages(text: str) -> tuple[tuple[str, str], ...]:
     found = []
     for part in text.split(","):
@@ -234,6 +290,26 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _networks(text: str) -> tuple[str, ...]:
+    from ipaddress import ip_network
+
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for part in found:
+        try:
+            network = ip_network(part)
+        except ValueError:
+            raise ValueError(f"{part!r} is neither an address nor a network such as 10.1.0.0/16") from None
+        if network.prefixlen == 0:
+            raise ValueError(f"{part!r} is everybody, who could then say that they are anybody")
+    return tuple(found)
+
+
+def _header(text: str) -> str:
+    if not text.isascii() or not all(letter.isalnum() or letter == "-" for letter in text):
+        raise ValueError(f"{text!r} is not the name of a header, such as X-Forwarded-User")
+    return text
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def chosen(text: str) -> str:
         if text not in words:
@@ -249,6 +325,15 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "storage_url": bucket_address.read,
     "timezone": _zone,
     "base_url": _absolute_url,
+    "queue_limits": setting_values.limits,
+    "alert_mail": setting_values.addresses,
+    "alert_webhook": setting_values.url,
+    "alert_secret": setting_values.secret,
+    "alert_quiet_hours": setting_values.hours,
+    "clock_ping": setting_values.url,
+    "report_mail": setting_values.readers,
+    "event_origins": _origins,
+    "watermark": Path,
     "languages": _languages,
     "photos_url": _absolute_url,
     "indexnow_key": _indexnow_key,
@@ -256,5 +341,8 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "log_format": _one_of("auto", "text", "json"),
     "web_port": _port,
+    "web_trusted_proxy": _networks,
+    "web_trusted_proxy_user": _header,
+    "web_trusted_proxy_role": _header,
 }
 """How the settings that are more than text are read. Each raises ValueError."""

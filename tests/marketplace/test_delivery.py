@@ -11,7 +11,6 @@ from socket import create_server
 
 import pytest
 from showroom import notifications, provider, told, user
-from smtp_sink import Gate, SmtpSink
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -25,6 +24,7 @@ from forecourt.marketplace.delivery import AT_ONCE, deliver_mail, fail_lost_mail
 from forecourt.marketplace.mail import MailDelayed
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
+from smtp_sink import Gate, SmtpSink
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from smtp_sink import SmtpSink, certificate
 
-from forecourt.marketplace import smtp
+from forecourt import smtp
 from forecourt.marketplace.mail import Mail, MailDelayed, MailRefused, compose, hand_over
-from forecourt.marketplace.smtp import SmtpServer
 from forecourt.settings import settings
+from forecourt.smtp import SmtpServer
+from smtp_sink import SmtpSink, certificate
 
 MAIL = Mail(
     key="low_wallet_balance:7:2026-11-23",
@@ -45,6 +45,24 @@ def files() -> list[Path]:
 
 
 # The message
+
+
+def test_a_long_address_where_mails_end_stays_in_one_line_as_it_is() -> None:
+    """An encoded word would be valid, and no mail program would show its button."""
+    address = f"https://{'long-name.' * 12}example/unsubscribe/7.low_wallet_balance.signature"
+    written = bytes(compose(replace(MAIL, unsubscribe=address))).decode()
+    assert f"\r\nList-Unsubscribe: <{address}>\r\n" in written
+    assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in written
+    assert "List-Unsubscribe" not in bytes(compose(MAIL)).decode()
+
+
+def test_a_picture_lies_in_the_mail_beside_the_html_that_shows_it_and_the_bytes_stay_the_same() -> None:
+    mail = replace(MAIL, pictures={"views": b"\x89PNG..."})
+    assert bytes(compose(mail)) == bytes(compose(mail))
+    message = BytesParser(policy=default).parsebytes(bytes(compose(mail)))
+    assert message.defects == []
+    kinds = [part.get_content_type() for part in message.walk()]
+    assert kinds == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
 
 
 def test_a_message_carries_text_and_html_and_says_that_a_machine_wrote_it() -> None:

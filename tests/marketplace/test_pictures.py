@@ -35,7 +35,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def widest(data: bytes) -> Image.Image:
-    return Image.open(BytesIO(variants(data)[0].webp))
+    return Image.open(BytesIO(variants(data)[0].content))
 
 
 def pixel(image: Image.Image, x: int, y: int) -> Point:
@@ -128,8 +128,8 @@ def test_a_good_photo_becomes_clean_webp(name: str) -> None:
     assert [v.width for v in made] == sorted({min(width, limit) for limit in (1600, 800, 400)}, reverse=True)
     assert made[0].height == height
     for variant in made:
-        assert_only_pixels(variant.webp)
-        with Image.open(BytesIO(variant.webp)) as image:
+        assert_only_pixels(variant.content)
+        with Image.open(BytesIO(variant.content)) as image:
             image.load()
             assert (image.format, image.mode, image.size) == ("WEBP", "RGB", (variant.width, variant.height))
 
@@ -302,7 +302,7 @@ def test_no_metadata_survives(kind: str) -> None:
     for secret in secrets:
         assert secret in data
     for variant in variants(data):
-        assert_only_pixels(variant.webp)
+        assert_only_pixels(variant.content)
 
 
 def test_the_planted_thumbnail_is_one_that_readers_find() -> None:
@@ -483,7 +483,7 @@ def test_keys_name_recipe_and_content() -> None:
 def test_the_same_photo_gives_the_same_bytes_in_another_process() -> None:
     program = (
         "import sys, hashlib; from forecourt.marketplace.pictures import variants\n"
-        "for v in variants(sys.stdin.buffer.read()): print(v.key, hashlib.sha256(v.webp).hexdigest())"
+        "for v in variants(sys.stdin.buffer.read()): print(v.key, hashlib.sha256(v.content).hexdigest())"
     )
     data = (PHOTOS / "flower2.jpg").read_bytes()
     runs = {subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True).stdout}
@@ -616,7 +616,9 @@ def test_uploads_become_stored_photos_in_their_order(storage: Folder) -> None:
         assert photo.key == photo.variants[0].key
         for variant in photo.variants:
             assert len(storage.read(variant.key)) == variant.bytes
-    assert set(storage.keys("photos/")) == {v.key for photo in (flower, hopper) for v in photo.variants}
+    assert set(storage.keys("photos/")) == {
+        v.key for photo in (flower, hopper) for v in (*photo.variants, photo.preview)
+    }
 
 
 def test_one_bad_photo_is_named_by_its_position_and_nothing_is_stored(storage: Folder) -> None:

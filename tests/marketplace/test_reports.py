@@ -18,6 +18,7 @@ from forecourt.cli.analytics_reports import spark
 from forecourt.cli.errors import Degraded, NotFound
 from forecourt.marketplace import rankings
 from forecourt.marketplace.views import increment_views_count
+from forecourt.settings import settings
 
 
 def run(*words: object, error: type[Exception] | None = None) -> Result:
@@ -140,3 +141,24 @@ def test_counters_that_cannot_be_right_are_found_and_those_too_low_are_raised(se
         session.refresh(car)
     assert [car.views_count for car in cars] == [3, 2, 9, 1]
     assert [row.id for row in rankings.disagreeing(session)] == [cars[2].id]
+
+
+def test_hours_are_shown_by_days_of_the_business_zone(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECOURT_TIMEZONE", "Asia/Damascus")
+    settings.cache_clear()
+    noon = midday(session, 1)
+    session.execute(
+        text(
+            "INSERT INTO analytics_hours VALUES (:noon, 8, 1, 1, 0, 0, 10), (:noon + interval '1 hour', 4, 0, 0, 0, 0, 4)"
+        ),
+        {"noon": noon},
+    )
+    session.commit()
+    found = json.loads(run("analytics", "hours", "--days", 3, "--json").stdout)
+    assert {(row["hour"], row["views"], row["contacts"]) for row in found if row["events"]} == {
+        (f"{noon:%Y-%m-%dT12:00:00Z}", 8, 2),
+        (f"{noon:%Y-%m-%dT13:00:00Z}", 4, 0),
+    }
+    lines = run("analytics", "hours", "--days", 3).stdout.splitlines()
+    [line] = [line for line in lines if "12 views" in line]
+    assert f"{noon:%a %d %b}  {'·' * 15}█▅{'·' * 7} " in line

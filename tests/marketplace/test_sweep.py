@@ -85,8 +85,8 @@ def test_variants_that_a_crash_left_without_a_listing_go(session: Session) -> No
         own.rollback()  # as after a kill between storing and the commit
     make_old()
     session.refresh(kept)
-    assert sweep_storage()["photos"] == 1
-    assert stored("photos/") == [photo["key"] for photo in kept.photos]
+    assert sweep_storage()["photos"] == 2  # its one width, and its picture for links
+    assert stored("photos/") == [key for photo in kept.photos for key in (photo["key"], photo["preview"]["key"])]
 
 
 def photo_key(number: int) -> str:

@@ -10,7 +10,6 @@ import httpx
 import pytest
 from jinja2 import TemplateError
 from showroom import ago, calls, notifications, provider, told, user
-from smtp_sink import SmtpSink
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from test_commands import audited, run, said
@@ -26,6 +25,7 @@ from forecourt.marketplace.unsubscribing import link, unsubscribe, whose
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
 from serving import served
+from smtp_sink import SmtpSink
 
 
 @pytest.fixture

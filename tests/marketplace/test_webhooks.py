@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from test_commands import audited, run, said
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.marketplace.delivery import fail_lost_mails
 from forecourt.marketplace.posting import WebhookDelayed, WebhookRefused, checked, post, signature
 from forecourt.marketplace.webhooks import post_notice, set_webhook
 from forecourt.settings import settings
@@ -71,7 +72,7 @@ def test_a_notice_is_posted_signed_so_that_its_receiver_knows_who_sent_it_and_wh
     assert secret is not None
     notice = told(session, owner=sami, title="كيا")
     told(session, owner=nour)
-    assert calls(session, "post_notice") == [{"notification_id": str(notice.id)}]
+    assert calls(session, "post_notice") == [{"notification_id": notice.id.hex}]
     assert attempt(notice.id) == {"posted": 1}
     [(headers, body)] = receiver.taken
     posted = json.loads(body)
@@ -102,7 +103,7 @@ def test_what_is_not_taken_is_tried_again_and_an_address_that_is_gone_is_not(
     assert "off since" in run("notices", "webhook", sami.id).stdout
 
 
-def test_nobody_at_the_address_is_a_delay_in_words(session: Session) -> None:
+def test_nobody_at_the_address_is_a_delay_in_words(empty_var: object) -> None:
     with pytest.raises(WebhookDelayed, match=r"127\.0\.0\.1: .*refused"):
         post("http://127.0.0.1:1/", "7", 1, b"{}", "secret")
 
@@ -111,7 +112,7 @@ def test_nobody_at_the_address_is_a_delay_in_words(session: Session) -> None:
     "url",
     ["", "ftp://dealer.example", "https://", "https://user:secret@dealer.example", "https://a b", "http://[", "x"],
 )
-def test_an_address_that_is_none_is_refused_with_words(session: Session, url: str) -> None:
+def test_an_address_that_is_none_is_refused_with_words(empty_var: object, url: str) -> None:
     with pytest.raises(WebhookRefused):
         checked(url)
 
@@ -142,3 +143,13 @@ def test_a_webhook_is_entered_shown_and_removed_by_hand_and_its_secret_told_once
     run("notices", "webhook", 404, "https://dealer.example/n", code=5)
     run("notices", "webhook", sami.id, "ftp://dealer.example", code=2)
     assert [action for action, _ in audited(session)] == ["notices webhook", "notices webhook --off"]
+
+
+def test_a_webhook_that_is_tried_for_days_does_not_hide_that_the_mail_was_lost(session: Session) -> None:
+    sami = user(session, "Sami")
+    set_webhook(in_transaction_of(session), sami.id, "https://dealer.example/n")
+    told(session, owner=sami)
+    session.execute(text("DELETE FROM forecourt.ready WHERE job = 'deliver_mail'"))
+    session.execute(text("UPDATE notifications SET created_at = now() - interval '2 hours'"))
+    assert fail_lost_mails(session=session) == {"failed": 1}
+    assert len(calls(session, "post_notice")) == 1

@@ -599,3 +599,24 @@ def test_a_condition_that_never_answers_fails_its_due_time_and_says_so(
     [event] = clock.run_once(NOON + 2 * MINUTE)
     assert event.status == "failed", "it still hangs, and nobody asks it twice at once"
     never.set()
+
+
+# -- jitter ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_jitter_spreads_what_is_due_together_and_leaves_its_due_time_alone(
+    timetable: Timetable, looking: Looking
+) -> None:
+    for n in range(20):
+        timetable.add(workshop.nothing, name=f"task {n}").hourly().jitter(600)
+    clocks = begun(timetable), begun(timetable, host="b")
+    due = NOON + timedelta(hours=1)
+    assert {at for _, at in enqueued(clocks[0].run_once(due))} == {due}
+    assert clocks[1].run_once(due) == []
+    starts = [row[0] - due for row in looking.rows("SELECT run_at FROM forecourt.scheduled ORDER BY run_at")]
+    assert len(set(starts)) == 20
+    assert timedelta() <= starts[0] < timedelta(seconds=200) < starts[-1] < timedelta(seconds=600)
+    [first, *_] = timetable
+    assert first.delay_of(due, "") == first.delay_of(due, ""), "two clocks would draw the same"
+    held = [event for event in clocks[0].run_once(due + timedelta(hours=1)) if isinstance(event, NotRun)]
+    assert len(held) == 20, "a call that waits for its start holds its task, like any other"

@@ -98,6 +98,15 @@ def test_an_instant_is_due_or_says_why_not_and_the_past_says_what_became_of_it(l
     assert (past.at, past.verdict) == (NOON + 10 * MINUTE, "skipped: when(bool) was false")
     [unknown] = told(NOON - 10 * MINUTE)
     assert unknown.verdict.startswith("no clock has recorded it")
+    [still] = at_instant(tx, task, NOON + 20 * MINUTE, NOON + 24 * MINUTE, environment="test", ask=True)
+    assert still.verdict.startswith("no clock has met it yet")
+    asked = NOON + 14 * MINUTE + timedelta(milliseconds=7)
+    looking.connection.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, call_id) VALUES (%s, %s, 'enqueued', 12)",
+        (task.name, asked),
+    )
+    by_hand, _ = told(asked)
+    assert by_subject(by_hand)["by hand"] == (None, "enqueued, call 12")
     between, coming = told(NOON + 13 * MINUTE)
     assert (between.is_due, between.verdict, coming.at) == (False, "is not due", NOON + 20 * MINUTE)
     assert list(by_subject(between)) == ["zone", "frequency"]

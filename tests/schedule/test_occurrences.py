@@ -1,9 +1,10 @@
 """Promises of due times: gaps, overlaps, intervals, repetition within the minute, and how they are evaluated."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from timetables import new_task
 
+from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.task import Task
 
 SHIFTS = {
@@ -131,6 +133,37 @@ def test_an_interval_is_read_off_the_wall_clock_as_it_runs(zone: str, cron: str,
 )
 def test_only_what_runs_in_every_hour_goes_by_elapsed_time(zone: str, cron: str, after: str, due: list[str]) -> None:
     assert next_three(zone, cron, after) == due
+
+
+@pytest.mark.parametrize(
+    ("cron", "policy", "after", "due"),
+    [
+        ("30 * * * *", "wall", "2025-11-02T00:45", ["02 01:30-0500", "02 02:30-0600", "02 03:30-0600"]),
+        ("*/30 * * * *", "wall", "2025-03-09T01:00", ["09 01:30-0600", "09 03:00-0500", "09 03:30-0500"]),
+        ("30 0-23 * * *", "elapsed", "2025-11-02T00:45", ["02 01:30-0500", "02 01:30-0600", "02 02:30-0600"]),
+    ],
+)
+def test_a_task_may_say_what_a_shift_does_to_it(cron: str, policy: Any, after: str, due: list[str]) -> None:
+    task = new_task("America/Chicago").cron(cron)
+    assert task.fingerprint != task.shift_policy(policy).fingerprint, (
+        "it is due at other times, so it is another version"
+    )
+    start = datetime.fromisoformat(after).replace(tzinfo=task.zone)
+    found = islice(task.occurrences(start, start + timedelta(days=1)), 3)
+    assert [f"{at.astimezone(task.zone):%d %H:%M%z}" for at in found] == due
+
+
+@pytest.mark.parametrize(
+    ("say", "words"),
+    [
+        (lambda task: task.daily_at("02:30").shift_policy("elapsed"), "names times of day, so shift_policy"),
+        (lambda task: task.every_ten_seconds().shift_policy("wall"), "every 10 seconds is an interval: leave out"),
+        (lambda task: task.hourly().shift_policy("dst"), "expected 'wall' or 'elapsed'"),
+    ],
+)
+def test_a_shift_policy_that_does_not_fit_is_refused(say: Callable[[Task], Task], words: str) -> None:
+    with pytest.raises(TimetableError, match=words):
+        say(new_task()).wall_times()
 
 
 def test_seconds_are_aligned_with_the_minute() -> None:

@@ -115,6 +115,64 @@ def test_a_task_that_failed_or_is_paused_is_found(house: House) -> None:
     assert found(house, "task generate_sitemap").status == "fail"
     assert found(house, "task cleanup_soft_deleted").status == "warn"
     assert "paused by anna" in found(house, "task expire_sponsored_listings").found
+    house.tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, call_id, overdue_at)"
+        " VALUES ('sweep_storage', date_trunc('hour', now()), 'enqueued', 12, now())"
+    )
+    assert found(house, "task sweep_storage").found.startswith("not over by its deadline: call 12")
+
+
+def test_a_due_time_that_is_not_looked_at_or_not_begun_is_found(house: House) -> None:
+    make_well(house.tx)
+    task = house.app.timetable["cleanup_soft_deleted"]
+    house.tx.execute(
+        "INSERT INTO forecourt.tasks (name, fingerprint, evaluated_until) VALUES (%s, %s, now() - interval '2 days')",
+        (task.name, task.fingerprint),
+    )
+    house.tx.execute(
+        "INSERT INTO forecourt.ready (id, job, queue) VALUES (7, 'generate_sitemap', 'default');"
+        "INSERT INTO forecourt.ticks (task, due_at, status, call_id)"
+        " VALUES ('generate_sitemap', now() - interval '330 seconds', 'enqueued', 7)"
+    )
+    assert "no clock has looked" in found(house, "late cleanup_soft_deleted").found
+    assert found(house, "late generate_sitemap").found == "was due 5 min ago, and waits for a worker"
+    house.tx.execute("UPDATE forecourt.clocks SET beat_at = now() - interval '10 minutes'")
+    names = [result.name for result in examine(house)]
+    assert "late cleanup_soft_deleted" not in names, "while the clock is stopped, that alone is said"
+
+
+def test_a_kind_of_failure_is_new_until_it_was_seen_before(house: House) -> None:
+    add = (
+        "INSERT INTO forecourt.failed (job, queue, error, message, failed_at)"
+        " VALUES ('greet', 'q', 'OSError', 'no room', now() - %s::interval)"
+    )
+    house.tx.execute(add, ("1 minute",))
+    house.tx.execute(add, ("2 minutes",))
+    assert found(house, "failure OSError greet").found == "new, 2 calls: no room"
+    house.tx.execute(add, ("3 days",))
+    assert not any(result.name.startswith("failure ") for result in examine(house, [work.new_failures]))
+
+
+def test_a_queue_has_the_limit_that_the_settings_give_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_well(house.tx)
+    house.tx.execute(
+        "INSERT INTO forecourt.ready (job, queue, ready_at) VALUES ('j', 'low', now() - interval '20 minutes')"
+    )
+    monkeypatch.setenv("FORECOURT_QUEUE_LIMITS", "high=30, low=3600")
+    settings.cache_clear()
+    assert (found(house, "queue low").status, found(house, "queue low").limit) == ("ok", "1 h 0 min")
+
+
+def test_duties_that_did_not_do_their_work_are_found(house: House) -> None:
+    make_well(house.tx)
+    house.tx.execute(
+        "INSERT INTO analytics_days (date, events, aggregated_at) VALUES (now()::date - 4, 1, now());"
+        "CREATE TABLE car_listing_analytics_20200101 PARTITION OF car_listing_analytics"
+        " FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-01-02 00:00+00');"
+        "INSERT INTO mail_outages (server, until, why) VALUES ('SMTP server mail:25', now() + interval '9 s', 'refused')"
+    )
+    assert (found(house, "roll-up").status, found(house, "archive").status) == ("warn", "fail")
+    assert found(house, "mails").found == "SMTP server mail:25 does not answer"
 
 
 def test_an_old_schema_is_found(house: House) -> None:

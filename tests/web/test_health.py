@@ -17,7 +17,7 @@ from forecourt.store import tasks
 
 NOT_RUNNING = {"status": "error", "message": "Scheduler not running"}
 UNREACHABLE = {"status": "error", "message": "Database unreachable"}
-PROBES = ["/livez", "/readyz", "/health/scheduler"]
+PROBES = ["/livez", "/readyz", "/health/scheduler", "/health/queue"]
 
 
 @pytest.fixture
@@ -217,3 +217,27 @@ def test_an_application_without_a_heartbeat_is_healthy_while_clock_and_worker_li
     assert asked() == stopped
     tasks.beat(tx, "web-1", heartbeat=True)
     assert asked() == stopped, "where there is a heartbeat, it is what counts"
+
+
+def test_a_queue_that_is_far_behind_or_served_by_nobody_is_an_error(
+    client: httpx.Client, tx: psycopg.Connection
+) -> None:
+    def asked() -> tuple[int, dict[str, object]]:
+        answer = client.get("/health/queue")
+        return answer.status_code, answer.json()
+
+    assert asked() == (200, {"status": "ok", "oldest_seconds": 0})
+    tx.execute("INSERT INTO forecourt.ready (job, queue, ready_at) VALUES ('j', 'low', now() - interval '20 minutes')")
+    assert asked() == (503, {"status": "error", "message": "queue low: calls wait, and nobody serves it"})
+    tx.execute(
+        "INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, queues, version, marks)"
+        " VALUES ('web-1', '', 1, '', 1, '{low}', '0', '')"
+    )
+    assert asked() == (503, {"status": "error", "message": "queue low: oldest call waits for 20 min"})
+    tx.execute("UPDATE forecourt.ready SET ready_at = now() - interval '2 minutes'")
+    code, told = asked()
+    assert (code, told["status"]) == (200, "ok")
+    assert 119 < told["oldest_seconds"] < 200
+    tx.execute("UPDATE forecourt.ready SET ready_at = now() - interval '2 hours'")
+    tx.execute("INSERT INTO forecourt.pauses (kind, name, who) VALUES ('queue', 'low', 'anna')")
+    assert asked()[0] == 200, "what somebody paused is meant to wait"

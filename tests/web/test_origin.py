@@ -113,6 +113,12 @@ def test_hostile_text_is_only_text_on_every_page(pages: httpx.Client, tx: psycop
         *(f"/calls?state={state}" for state in ("ready", "running", "scheduled", "failed", "done")),
         *(f"/calls/{id}" for id in ids),
     ]  # fmt: skip
+    for path in ("/api/v1/calls", "/api/v1/failures", "/api/v1/failures/calls", "/api/v1/queues", "/api/v1/workers",
+                 "/api/v1/audit", "/api/v1/occurrences", "/api/v1/overview", *(f"/api/v1/calls/{id}" for id in ids)):  # fmt: skip
+        answer = pages.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"] == "application/json", "and so nothing but text"
+        assert answer.json(), path
     for path in paths:
         answer = pages.get(path)
         assert answer.status_code == 200, path
@@ -130,7 +136,8 @@ ADDRESSES = [
     "/calls?since=1y",
     "/calls?batch=99999999999999999999", "/calls?q=a%3Db%20a.b%3Dc", "/calls?q=%ff%fe", "/calls?q=batch:", "/calls/0",
     "/night?date=%00", "/night?date=2026-13-45", "/audit?before=-1", "/audit?before=99999999999999999999", "/static/x/%00",
-    "/queues/" + "q" * 5000, "/failures?queue=%F0%9F%9A%97", "/calls?q=" + "%7B" * 500 + "%3D1", "/login?next=//evil.example",
+    "/queues/" + "q" * 5000, "/calls/" + "9" * 5000, "/calls/" + "9" * 3000,
+    "/failures?queue=%F0%9F%9A%97", "/calls?q=" + "%7B" * 500 + "%3D1", "/login?next=//evil.example",
 ]  # fmt: skip
 
 FORMS: list[dict[str, str]] = [

@@ -8,9 +8,11 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
+from typing import TextIO
 
 import click
 
+from forecourt.cli.asking import Remote, require_near
 from forecourt.cli.console import Commands, say
 
 COMMANDS = {
@@ -33,16 +35,29 @@ COMMANDS = {
     ),
     "sitemap": ("forecourt.cli.sitemap:sitemap", "The marketplace's sitemap: generate, validate, diff, robots."),
     "privacy": ("forecourt.cli.privacy:privacy", "What is held on one person: export, erase."),
+    "photos": ("forecourt.cli.photos:photos", "Photos that are on two listings: twins, settle."),
+    "import": (
+        "forecourt.cli.imports:import_",
+        "Users, providers, listings, events: from CSV, Parquet or a MySQL dump.",
+    ),
     "db": ("forecourt.cli.db:db", "The database: migrate, status, stop."),
-    "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user."),
+    "web": ("forecourt.cli.web:web", "The pages and the health endpoints: serve, user, token."),
     "doctor": ("forecourt.cli.doctor:doctor", "Is the house well: database, workers, clock, queues, tasks, disk."),
+    "healthcheck": (
+        "forecourt.cli.healthcheck:healthcheck",
+        "The same for probes: one line a check, exit code 0 or 1.",
+    ),
     "top": ("forecourt.cli.top:top", "Queues, slots, next due times and last failures, live in the terminal."),
+    "alerts": ("forecourt.cli.alerts:alerts", "Troubles and who was told of them: list, test."),
     "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
     "migrate-from": (
         "forecourt.cli.migrating:migrate_from",
         "What waits in another system's queue is dispatched here: laravel, celery.",
     ),
-    "deploy": ("forecourt.cli.deploy:deploy", "Files for what runs it: supervisor, systemd, docker, kubernetes, …"),
+    "deploy": (
+        "forecourt.cli.deploy:deploy",
+        "Files for what runs and watches it: systemd, docker, alerts, grafana, …",
+    ),
     "completion": (
         "forecourt.cli.completion:completion",
         "Completion by the shell: prints its script, or installs it.",
@@ -81,8 +96,39 @@ def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show it.")
-def forecourt() -> None:
+@click.option("--url", help="Ask the server at this address instead of the database: https://ops.example")
+@click.option(
+    "--token-file",
+    type=click.File(),
+    help="Where the token for --url stands; made by `forecourt web token add`. - for standard input.",
+)
+@click.pass_context
+def forecourt(context: click.Context, url: str | None, token_file: TextIO | None) -> None:
     """The night shift of a car marketplace: schedule, queue and workers on PostgreSQL."""
+    if url is None:
+        if token_file is not None:
+            raise click.UsageError("--token-file is for --url, which is missing")
+        return
+    context.obj = Remote(_address(url), None if token_file is None else token_file.read().strip())
+    name = context.invoked_subcommand or ""
+    command = forecourt.get_command(context, name)
+    if command is not None:
+        require_near(context, name, command)
+
+
+def _address(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:
+        fits = False
+    if not fits:
+        raise click.UsageError(f"--url {url!r} is not an address such as https://ops.example")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        say("Warning: over http:// whoever is on the way can read the token", err=True, fg="yellow")
+    return url.rstrip("/")
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import click
 
-from forecourt.cli.analytics_reports import conversion, events, reconcile, report, trending
+from forecourt.cli.analytics_reports import conversion, events, hours, reconcile, report, trending
 from forecourt.cli.archives import list_, restore, verify
 from forecourt.cli.console import Commands, confirm, json_option, print_json, say, yes_option
 
@@ -54,7 +54,7 @@ def archive(ctx: click.Context, days: int | None, dry_run: bool, yes: bool, as_j
 for command in (list_, verify, restore):
     archive.add_command(command)
 
-for command in (report, events, conversion, trending, reconcile):
+for command in (report, hours, events, conversion, trending, reconcile):
     analytics.add_command(command)
 
 

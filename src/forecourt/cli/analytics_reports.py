@@ -1,4 +1,4 @@
-"""`forecourt analytics report|events|conversion|trending|reconcile`: what the marketplace's events say."""
+"""`forecourt analytics report|hours|events|conversion|trending|reconcile`: what the marketplace's events say."""
 
 import csv
 import sys
@@ -49,6 +49,28 @@ def report(kind: str, id: int, days: int, as_json: bool, as_csv: bool) -> None:
         _csv(["date", *CHARTED], [[day.date, *(getattr(day, name) for name in CHARTED)] for day in found.days])
     else:
         _draw(found)
+
+
+@click.command()
+@click.option("--days", type=click.IntRange(1, 366), default=2, show_default=True, help="So many, with today.")
+@json_option
+@csv_option
+def hours(days: int, as_json: bool, as_csv: bool) -> None:
+    """What all listings together got by the hour: a chart a day, or all figures as JSON or CSV."""
+    from itertools import groupby
+
+    from forecourt.database import session
+    from forecourt.marketplace import reports
+    from forecourt.settings import settings
+
+    with session() as tx:
+        found = reports.hours(tx, days=days, zone=settings().timezone)
+    if as_json or as_csv:
+        _show([row._asdict() for row in found], ["hour", "views", "contacts", "events"], as_json, as_csv, empty="")
+        return
+    for day, rows in groupby(found, key=lambda row: row.hour.astimezone(settings().zone).date()):
+        views, contacts = zip(*[(row.views, row.contacts) for row in rows], strict=True)
+        say(f"{day:%a %d %b}  {spark(views):<25} {sum(views):>9,} views {sum(contacts):>7,} contacts")
 
 
 @click.command()

@@ -7,20 +7,19 @@ from dataclasses import asdict
 
 import click
 
+from forecourt.cli.asking import ask
 from forecourt.cli.console import (
     CALL_ID,
     SECONDS,
     count_of_calls,
     duration,
     json_option,
-    me,
     perhaps,
     print_json,
     print_result,
     print_table,
     relative,
     say,
-    transaction,
 )
 
 
@@ -62,20 +61,18 @@ def dispatch(
 @json_option
 def size(queues: Sequence[str], as_json: bool) -> None:
     """How many calls are ready, running, scheduled and failed, by queue."""
-    from forecourt.store import overview
+    from forecourt.web.api import queues as api
 
-    with transaction() as tx:
-        rows = overview.sizes(tx, queues)
-    chosen = [row for row in rows if not queues or row.queue in queues]
+    rows = ask(api.sizes, queues=queues)
     if as_json:
-        print_json([asdict(row) for row in chosen])
+        print_json([asdict(row) for row in rows])
         return
     print_table(
         ["queue", "ready", "running", "scheduled", "failed", "oldest", ""],
         [
             [r.queue, r.ready, r.running, r.scheduled, r.failed, duration(r.oldest_ready_seconds) if r.ready else None,
              "paused" if r.paused else ""]
-            for r in chosen
+            for r in rows
         ],
         empty="No queue has ever been used. Enter a call: forecourt queue dispatch JOB ARGS",
     )  # fmt: skip
@@ -91,10 +88,9 @@ def size(queues: Sequence[str], as_json: bool) -> None:
 def monitor(queues: Sequence[str], limit: int, max_age: float | None, as_json: bool) -> None:
     """Exit 3 when more calls wait than --max, or longer than --max-age, in any of QUEUES (all if none is named)."""
     from forecourt.cli.errors import DEGRADED
-    from forecourt.store import overview
+    from forecourt.web.api import queues as api
 
-    with transaction() as tx:
-        rows = [row for row in overview.sizes(tx, queues) if not queues or row.queue in queues]
+    rows = ask(api.sizes, queues=queues)
     over = [
         row
         for row in rows
@@ -125,17 +121,13 @@ def monitor(queues: Sequence[str], limit: int, max_age: float | None, as_json: b
 @json_option
 def show(id: int, as_json: bool) -> None:
     """Everything about one call: its state, arguments and every attempt."""
-    from forecourt.cli.errors import NotFound
-    from forecourt.store import overview, progress
+    from forecourt.web.api import calls as api
 
-    with transaction() as tx:
-        found = overview.find(tx, id)
-        said = progress.of(tx, [id]).get(id)
-    if found is None:
-        raise NotFound(f"no call has the id {id}: finished calls are kept for 7 days")
+    found = ask(api.show, id=id)
     if as_json:
-        print_json(asdict(found) | {"progress": None if said is None else asdict(said)})
+        print_json(asdict(found))
         return
+    said = found.progress
     say(f"call {found.id}: {found.job} on {found.queue}, {found.state}", bold=True)
     say(f"  entered   {found.created_at:%Y-%m-%d %H:%M:%S %Z} ({relative(found.created_at)})")
     if found.at:
@@ -161,15 +153,10 @@ def show(id: int, as_json: bool) -> None:
 @json_option
 def cancel(ids: Sequence[int], as_json: bool) -> None:
     """End calls: those that wait at once, those that run by killing their slot within a second or two."""
-    from forecourt.cli.errors import NotFound
-    from forecourt.operations import calls
+    from forecourt.web.api import calls as api
 
-    try:
-        with transaction() as tx:
-            waiting, running = calls.cancel(tx, ids, who=me())
-    except calls.NotLive as error:
-        raise NotFound(str(error)) from None
-    words = f"{count_of_calls(len(waiting))} cancelled" + (
-        f", {len(running)} running will end in a moment." if running else "."
+    done = ask(api.cancel, ids=list(ids))
+    words = f"{count_of_calls(len(done.cancelled))} cancelled" + (
+        f", {len(done.ending)} running will end in a moment." if done.ending else "."
     )
-    print_result(as_json, words, {"cancelled": sorted(waiting), "ending": sorted(running)})
+    print_result(as_json, words, asdict(done))

@@ -63,7 +63,12 @@ class Commands(click.Group):
         """The command that was typed. Raises UsageError, with what was probably meant."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             ctx.fail(f"No such command {args[0]!r}.{perhaps(args[0], self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            from forecourt.cli.asking import require_near
+
+            require_near(ctx, name, command)
+        return name, command, rest
 
 
 def perhaps(typed: str, names: Sequence[str]) -> str:
@@ -79,16 +84,16 @@ def say(text: str, *, err: bool = False, **style: Any) -> None:
 
 def warn_of_unknown(tx: "Connection[Any]", queues: Sequence[str]) -> None:
     """Say so when nobody has ever used a queue of this name: it is probably misspelled, and may be meant for later."""
-    from forecourt.store import overview
+    from forecourt.web.api.queues import unknown
 
-    known = overview.queues(tx)
     for queue in queues:
-        if queue not in known:
-            say(
-                f"Warning: no job uses a queue named {queue!r}; there is {', '.join(known) or 'none yet'}",
-                err=True,
-                fg="yellow",
-            )
+        warn(unknown(tx, queue))
+
+
+def warn(words: str | None) -> None:
+    """Say what whoever asked should know, if there is something."""
+    if words is not None:
+        say(f"Warning: {words}", err=True, fg="yellow")
 
 
 def print_json(value: Any) -> None:

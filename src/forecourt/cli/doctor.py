@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from forecourt.cli.console import json_option, print_json, say, transaction
+from forecourt.cli.asking import ask
+from forecourt.cli.console import json_option, print_json, say
 
 GLYPHS = {"ok": ("✓", "green"), "warn": ("▲", "yellow"), "fail": ("✕", "red")}
 
@@ -21,15 +22,11 @@ GLYPHS = {"ok": ("✓", "green"), "warn": ("▲", "yellow"), "fail": ("✕", "re
 @json_option
 def doctor(fail_on: str, as_json: bool) -> None:
     """Check database, workers, clock, queues, tasks and disk, and say what to do about what is not well."""
-    from forecourt.app import load
     from forecourt.cli.errors import DEGRADED
-    from forecourt.doctor.check import House
-    from forecourt.doctor.examination import examine, worst
-    from forecourt.store import tasks
+    from forecourt.doctor.examination import worst
+    from forecourt.web.api import house as api
 
-    app = load()
-    with transaction() as tx:
-        results = examine(House(tx, app, tasks.now(tx)))
+    results = ask(api.doctor)
     if as_json:
         print_json([asdict(result) for result in results])
     else:

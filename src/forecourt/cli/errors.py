@@ -108,8 +108,15 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.marketplace.storage import StorageError, StorageUnavailable
     from forecourt.marketplace.trashed import NotInTrash
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
+    from forecourt.web.api import errors as api
 
     match error:
+        case api.NotFound():
+            return NOT_FOUND, str(error)
+        case api.Conflict():
+            return HELD, str(error)
+        case api.Unreadable():
+            return USAGE, str(error)
         case DatabaseUnreachable():
             return UNREACHABLE, f"cannot reach {error}"
         case PrivateServerError():

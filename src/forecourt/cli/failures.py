@@ -1,29 +1,27 @@
 """`forecourt queue failed|retry|forget|flush|prune`: the calls that failed for good."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from forecourt.cli.asking import ask
 from forecourt.cli.console import (
     HOURS,
     INSTANT,
     confirm,
     count_of_calls,
     json_option,
-    me,
     print_json,
     print_result,
     print_table,
-    transaction,
     yes_option,
 )
 
 if TYPE_CHECKING:
     from forecourt.operations.failures import Action
-    from forecourt.store.failed import Filter
 
 
 @click.command()
@@ -34,10 +32,9 @@ if TYPE_CHECKING:
 @json_option
 def failed(queue_name: str | None, job: str | None, error: str | None, limit: int, as_json: bool) -> None:
     """The calls that failed for good, newest first."""
-    from forecourt.store import failed as store
+    from forecourt.web.api import failures as api
 
-    with transaction() as tx:
-        rows = store.listed(tx, queue=queue_name, job=job, error=error, limit=limit)
+    rows = ask(api.listed, queue=queue_name, job=job, error=error, limit=limit)
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -64,9 +61,7 @@ def retry(
     as_json: bool,
 ) -> None:
     """Give failed calls all their tries again: by IDS, or `all`, or those that all the options choose."""
-    from forecourt.store.failed import Filter
-
-    chosen = _selected(ids, Filter(queue=queue_name, job=job, error=error, since=since))
+    chosen = _named(ids, queue=queue_name, job=job, error=error, since=since)
     count = sum(_in_portions("retry", chosen))
     stayed = len(chosen) - count
     words = f"{count_of_calls(count)} ready again." + (
@@ -80,9 +75,7 @@ def retry(
 @json_option
 def forget(ids: Sequence[str], as_json: bool) -> None:
     """Remove failed calls by their IDS."""
-    from forecourt.store.failed import Filter
-
-    count = sum(_in_portions("forget", _selected(ids, Filter())))
+    count = sum(_in_portions("forget", _named(ids)))
     print_result(as_json, f"{count_of_calls(count)} forgotten.", {"forgotten": count})
 
 
@@ -104,11 +97,8 @@ def flush(
     as_json: bool,
 ) -> None:
     """Remove all failed calls, or those that all the options choose."""
-    from forecourt.store import failed as store
-
-    with transaction() as tx:
-        older = None if hours is None else timedelta(hours=hours)
-        chosen = store.selected(tx, store.Filter(queue=queue_name, job=job, error=error, since=since, older_than=older))
+    older = None if hours is None else hours * 3600
+    chosen = _chosen(queue=queue_name, job=job, error=error, since=since, older_than=older)
     if chosen:
         confirm(f"This removes {count_of_calls(len(chosen))} for good. Continue?", yes=yes)
     count = sum(_in_portions("forget", chosen))
@@ -120,42 +110,58 @@ def flush(
 @json_option
 def prune(hours: float, as_json: bool) -> None:
     """Remove failed calls that are older than --hours, without asking: for crontab."""
-    from forecourt.store import failed as store
-
-    with transaction() as tx:
-        chosen = store.selected(tx, store.Filter(older_than=timedelta(hours=hours)))
-    count = sum(_in_portions("forget", chosen))
+    count = sum(_in_portions("forget", _chosen(older_than=hours * 3600)))
     print_result(as_json, f"{count_of_calls(count)} removed.", {"removed": count})
 
 
-def _selected(ids: Sequence[str], chosen: "Filter") -> list[int]:
+def _named(ids: Sequence[str], **chosen: Any) -> list[int]:
     """The failed calls that were named. Raises NotFound for an id that is not among them."""
     from forecourt.cli.errors import NotFound
-    from forecourt.store import failed as store
 
-    if not ids and chosen == store.Filter():
+    if not ids and not any(value is not None for value in chosen.values()):
         raise click.UsageError("Name the calls: their ids, `all`, --queue, --job, --error or --since")
     everything = "all" in ids
     if everything and len(ids) > 1:
         raise click.UsageError("Give ids or `all`, not both")
-    wanted = None
-    if ids and not everything:
-        wrong = [id for id in ids if not (id.isascii() and id.isdigit() and 0 < int(id[:20]) < 2**63)]
-        if wrong:
-            raise click.UsageError(f"{wrong[0]!r} is not the id of a call, which is a number")
-        wanted = [int(id) for id in ids]
-    with transaction() as tx:
-        found = store.selected(tx, replace(chosen, ids=wanted))
-    missing = sorted(set(wanted or ()) - set(found))
+    if not ids or everything:
+        return _chosen(**chosen)
+    wrong = [id for id in ids if not (id.isascii() and id.isdigit() and 0 < int(id[:20]) < 2**63)]
+    if wrong:
+        raise click.UsageError(f"{wrong[0]!r} is not the id of a call, which is a number")
+    wanted = sorted({int(id) for id in ids})
+    found = [id for portion in _portions(wanted) for id in _chosen(ids=portion, **chosen)]
+    missing = sorted(set(wanted) - set(found))
     if missing:
         raise NotFound(f"no failed call has the id {', '.join(map(str, missing))}; see: forecourt queue failed")
     return found
 
 
-def _in_portions(action: "Action", ids: Sequence[int]) -> "Iterator[int]":
-    from forecourt.operations import failures
+def _chosen(**chosen: Any) -> list[int]:
+    """All that fit, however many."""
+    from forecourt.web.api import failures as api
 
-    return failures.in_portions(transaction, action, ids, who=me())
+    found, after = [], 0
+    while True:
+        some = ask(api.choose, after=after, **chosen)
+        found += some.ids
+        if some.next is None:
+            return found
+        after = some.next
+
+
+def _in_portions(action: "Action", ids: Sequence[int]) -> Iterator[int]:
+    """Each portion in a transaction of its own. Yields how many each changed."""
+    from forecourt.web.api import failures as api
+
+    for portion in _portions(ids):
+        yield ask(api.retry if action == "retry" else api.forget, ids=portion).changed
+
+
+def _portions(ids: Sequence[int]) -> Iterator[list[int]]:
+    from forecourt.web.api.parameters import PORTION
+
+    for first in range(0, len(ids), PORTION):
+        yield list(ids[first : first + PORTION])
 
 
 def _shorten(text: str, most: int = 100) -> str:

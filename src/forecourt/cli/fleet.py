@@ -4,16 +4,15 @@ from datetime import datetime
 
 import click
 
+from forecourt.cli.asking import ask
 from forecourt.cli.console import (
     MINUTES,
     confirm,
     count_of_calls,
     json_option,
-    me,
     print_result,
     say,
-    transaction,
-    warn_of_unknown,
+    warn,
     yes_option,
 )
 
@@ -26,12 +25,10 @@ from forecourt.cli.console import (
 def pause(name: str, until: datetime | None, minutes: float | None, why: str) -> None:
     """Let nobody claim from queue NAME. What runs goes on; what comes waits."""
     from forecourt.cli.pausing import end_of
-    from forecourt.operations import pausing
+    from forecourt.web.api import queues as api
 
     end = end_of(until, minutes)
-    with transaction() as tx:
-        warn_of_unknown(tx, [name])
-        pausing.pause(tx, "queue", name, until=end, why=why, who=me())
+    warn(ask(api.pause, queue=name, until=end, why=why).warning)
     say(f"Queue {name} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
 
 
@@ -39,12 +36,9 @@ def pause(name: str, until: datetime | None, minutes: float | None, why: str) ->
 @click.argument("name")
 def resume(name: str) -> None:
     """Let workers claim from queue NAME again."""
-    from forecourt.cli.errors import NotFound
-    from forecourt.operations import pausing
+    from forecourt.web.api import queues as api
 
-    with transaction() as tx:
-        if not pausing.resume(tx, "queue", name, who=me()):
-            raise NotFound(f"queue {name!r} is not paused")
+    ask(api.resume, queue=name)
     say(f"Queue {name} goes on.")
 
 
@@ -54,23 +48,19 @@ def resume(name: str) -> None:
 @json_option
 def clear(name: str, yes: bool, as_json: bool) -> None:
     """Remove every waiting call of queue NAME, due or not. What runs goes on."""
-    from forecourt.operations import calls
-    from forecourt.store import waiting
+    from forecourt.web.api import queues as api
 
-    with transaction() as tx:
-        count = waiting.count(tx, name)
+    count = sum(size.ready + size.scheduled for size in ask(api.sizes, queues=[name]))
     if count:
         confirm(f"This removes {count_of_calls(count)} of queue {name} for good. Continue?", yes=yes)
-    with transaction() as tx:
-        count = calls.clear(tx, name, who=me())
+    count = ask(api.clear, queue=name).removed
     print_result(as_json, f"{count_of_calls(count)} removed from {name}.", {"removed": count})
 
 
 @click.command()
 def restart() -> None:
     """Ask every worker of the fleet to finish what it runs and exit 0; its supervisor starts it again, with new code."""
-    from forecourt.operations import fleet
+    from forecourt.web.api import fleet as api
 
-    with transaction() as tx:
-        count = fleet.restart(tx, who=me())
+    count = ask(api.restart).workers
     say(f"{count} {'worker ends' if count == 1 else 'workers end'} in order within a few seconds.")

@@ -1,14 +1,8 @@
 """What a pause is of, and until when it holds."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import click
-
-from forecourt.cli.console import transaction
-
-if TYPE_CHECKING:
-    from forecourt.store.pauses import Kind
 
 
 def end_of(until: datetime | None, minutes: float | None) -> datetime | None:
@@ -29,27 +23,7 @@ def end_of(until: datetime | None, minutes: float | None) -> datetime | None:
     return end
 
 
-def target(name: str | None, group: str | None) -> "tuple[Kind, str]":
-    """What is paused or resumed: a task, a group, or without either the whole schedule. Raises NotFound or UnknownTaskError."""
-    from forecourt.app import load
-    from forecourt.cli.errors import NotFound
-
+def require_one(name: str | None, group: str | None) -> None:
+    """Raise UsageError when both a task and a group are given."""
     if name is not None and group is not None:
         raise click.UsageError("Give a task or --group, not both")
-    app = load()
-    with transaction() as tx:
-        timetable = app.schedule(tx)
-    if group is not None:
-        groups = sorted({known for task in timetable for known in task.groups})
-        if group not in groups:
-            raise NotFound(f"no group is named {group!r}; there is {', '.join(groups) or 'none'}")
-        return "group", group
-    if name is not None:
-        timetable[name]
-        return "task", name
-    return "schedule", ""
-
-
-def words(kind: str, name: str) -> str:
-    """What is paused, at the beginning of a sentence."""
-    return "The whole schedule" if kind == "schedule" else f"{kind.capitalize()} {name}"

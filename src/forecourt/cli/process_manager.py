@@ -5,12 +5,12 @@ One thread and one selector: signals, the death of a child and its output all wa
 
 import selectors
 import signal
-import socket
 import time
 from collections.abc import Sequence
 
 from forecourt.cli.child import ChildProcess
 from forecourt.cli.merged_output import MergedOutput
+from forecourt.cli.stop_signals import StopSignals
 
 NAME = "up"
 
@@ -33,9 +33,6 @@ class ProcessManager:
         self._output = output
         self._shutdown_timeout = shutdown_timeout
         self._selector = selectors.DefaultSelector()
-        self._wakeup, self._wakeup_writer = socket.socketpair()
-        self._wakeup_writer.setblocking(False)
-        self._signals: list[signal.Signals] = []
         self._asked = 0
         self._stop_by: float | None = None
         self._in_order = True
@@ -46,8 +43,8 @@ class ProcessManager:
         The first signal is passed on as SIGTERM, the second too and leaves 3 s, the third kills. Returns 0 when every
         child ended in order, else 1.
         """
-        self._install_signal_handlers()
-        self._selector.register(self._wakeup, selectors.EVENT_READ)
+        self._signals = StopSignals(STOP_SIGNALS, waking=[signal.SIGCHLD])
+        self._selector.register(self._signals, selectors.EVENT_READ)
         try:
             while self._stop_by is None or any(child.is_alive for child in self._children):
                 self._run_once()
@@ -60,8 +57,8 @@ class ProcessManager:
         """One round: start what is due, wait until something happens, and act on it."""
         self._start_what_is_due()
         for key, _ in self._selector.select(self._longest_wait()):
-            if key.fileobj is self._wakeup:
-                self._wakeup.recv(4096)
+            if key.fileobj is self._signals:
+                self._signals.clear()
             else:
                 self._relay(key.data)
         self._handle_signals()
@@ -125,16 +122,9 @@ class ProcessManager:
 
     # -- the end ---------------------------------------------------------------------------------------------------------
 
-    def _install_signal_handlers(self) -> None:
-        signal.set_wakeup_fd(self._wakeup_writer.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves SIGHUP
-                signal.signal(number, lambda number, _: self._signals.append(signal.Signals(number)))
-
     def _handle_signals(self) -> None:
-        while self._signals:
-            name = self._signals.pop(0).name
+        while self._signals.heard:
+            name = self._signals.heard.pop(0).name
             self._asked += 1
             if self._asked == 1:
                 self._stop(

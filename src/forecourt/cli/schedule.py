@@ -2,19 +2,20 @@
 
 import sys
 import time
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
 
+from forecourt.cli.asking import ask
 from forecourt.cli.console import (
     MINUTES,
     Commands,
     confirm,
     duration,
     json_option,
-    me,
     print_json,
     print_result,
     print_table,
@@ -23,8 +24,9 @@ from forecourt.cli.console import (
 )
 from forecourt.cli.difference import diff
 from forecourt.cli.explaining import explain
-from forecourt.cli.listing import described, lines
-from forecourt.cli.pausing import end_of, target, words
+from forecourt.cli.importing import import_crontab
+from forecourt.cli.listing import lines
+from forecourt.cli.pausing import end_of, require_one
 from forecourt.cli.stored_tasks import add, edit, remove
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def schedule() -> None:
     """The timetable and its clock."""
 
 
-for command in (add, diff, edit, explain, remove):
+for command in (add, diff, edit, explain, import_crontab, remove):
     schedule.add_command(command)
 
 
@@ -49,27 +51,20 @@ for command in (add, diff, edit, explain, remove):
 @json_option
 def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
     """Every task: when it is due, in words and as cron, when next, and how it went last."""
-    from forecourt.app import load
     from forecourt.schedule.zones import zone_named
-    from forecourt.store import pauses, tasks, tick_history
+    from forecourt.web.api import schedule as api
 
-    app = load()
     zone = zone_named(timezone) if timezone else None
-    with transaction() as tx:
-        now = tasks.now(tx)
-        timetable = app.schedule(tx)
-        last = tick_history.latest(tx, [task.name for task in timetable])
-        halted = pauses.in_force(tx)
-    rows = [described(task, now, upcoming, last.get(task.name), halted) for task in timetable]
+    found = ask(api.timetable, upcoming=upcoming)
     if as_json:
-        print_json(rows)
+        print_json([asdict(task) for task in found.tasks])
         return
-    if not rows:
+    if not found.tasks:
         say("No tasks. Add one: timetable.add(job).daily_at('02:00')", err=True)
         return
     print_table(
         ["task", "when", "cron", "zone", "next due", "", "last result"],
-        [line for row in rows for line in lines(row, zone or ZoneInfo(row["timezone"]), now)],
+        [line for task in found.tasks for line in lines(task, zone or ZoneInfo(task.timezone), found.now)],
         empty="",
     )
 
@@ -82,6 +77,9 @@ def run() -> None:
     goes on until the minute ends.
     """
     from forecourt import logs
+    from forecourt.app import load
+    from forecourt.watch.beside import watch_once
+    from forecourt.watch.ping import Ping
 
     logs.configure()
     clock = _clock()
@@ -94,39 +92,41 @@ def run() -> None:
             time.sleep(_next_second())
             events += clock.run_once()
     _say(events)
+    ping = Ping()
+    ping.tell()
+    watch_once(load)
+    ping.await_end()
 
 
 @schedule.command()
 def work() -> None:
     """The clock as a daemon: looks as each second begins, until a signal says stop."""
     import logging
-    import select
     import signal
-    import socket
 
     from forecourt import logs
+    from forecourt.app import load
+    from forecourt.cli.stop_signals import StopSignals
+    from forecourt.watch.beside import watching
+    from forecourt.watch.ping import Ping
 
     logs.configure()
     log = logging.getLogger("forecourt.clock")
-    # A signal's byte ends the wait. An Event would not do: setting it in a handler waits for the very thread it interrupted.
-    wakeup, bell = socket.socketpair()
-    bell.setblocking(False)
-    signal.set_wakeup_fd(bell.fileno())
-    asked: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, lambda number, _: asked.append(number))
+    signals = StopSignals([signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
     clock = _clock()
     log.info("clock started", extra={"tasks": len(clock.tasks)})
-    errors = 0
-    while not asked:
-        try:
-            clock.run_once()
-            errors = 0
-        except Exception as error:
-            errors += 1
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
-        select.select([wakeup], [], [], min(_next_second() + errors, 10.0))
+    errors, ping = 0, Ping()
+    with watching(load):
+        while not signals.heard:
+            try:
+                clock.run_once()
+                errors = 0
+                ping.tell()
+            except Exception as error:
+                errors += 1
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
+            signals.wait(min(_next_second() + errors, 10.0))
     log.info("clock stopped")
 
 
@@ -170,19 +170,9 @@ def test(name: str, yes: bool) -> None:
 @json_option
 def trigger(name: str, as_json: bool) -> None:
     """Enter a run of task NAME now, on a worker, whatever its time, conditions and pauses; its history shows it."""
-    from forecourt.app import load
-    from forecourt.cli.errors import Failed, Held
-    from forecourt.operations import triggering
+    from forecourt.web.api import schedule as api
 
-    app = load()
-    try:
-        with transaction() as tx:
-            task = app.schedule(tx)[name]
-            call = triggering.trigger(tx, task, who=me())
-    except triggering.Holding as error:
-        raise Held(str(error)) from None
-    except triggering.NotEntered as error:
-        raise Failed(str(error)) from None
+    call = ask(api.trigger, task=name).call
     print_result(
         as_json, f"Call {call} of {name} entered. See: forecourt queue show {call}", {"task": name, "call": call}
     )
@@ -194,14 +184,9 @@ def trigger(name: str, as_json: bool) -> None:
 @json_option
 def history(name: str | None, limit: int, as_json: bool) -> None:
     """The latest due times, of all tasks or of NAME, and what became of them."""
-    from forecourt.store import tick_history
+    from forecourt.web.api import schedule as api
 
-    with transaction() as tx:
-        if name is not None:
-            from forecourt.app import load
-
-            load().schedule(tx)[name]
-        rows = tick_history.history(tx, task=name, limit=limit)
+    rows = ask(api.history, task=name, limit=limit)
     if as_json:
         print_json([{field: getattr(row, field) for field in row.__slots__} for row in rows])
         return
@@ -227,13 +212,12 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
 @click.option("--why", default="", help="What the others should know.")
 def pause(name: str | None, group: str | None, until: datetime | None, minutes: float | None, why: str) -> None:
     """Skip due times: of task NAME, of a group, or of all tasks. What runs goes on."""
-    from forecourt.operations import pausing
+    from forecourt.web.api import schedule as api
 
-    kind, what = target(name, group)
+    require_one(name, group)
     end = end_of(until, minutes)
-    with transaction() as tx:
-        pausing.pause(tx, kind, what, until=end, why=why, who=me())
-    say(f"{words(kind, what)} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
+    paused = ask(api.pause, task=name, group=group, until=end, why=why)
+    say(f"{api.words(paused.kind, paused.name)} is paused{f' until {end:%Y-%m-%d %H:%M %Z}' if end else ''}.")
 
 
 @schedule.command()
@@ -241,14 +225,11 @@ def pause(name: str | None, group: str | None, until: datetime | None, minutes: 
 @click.option("--group", help="A group of tasks instead of one.")
 def resume(name: str | None, group: str | None) -> None:
     """Go on with task NAME, a group, or the whole schedule. What was skipped meanwhile stays skipped."""
-    from forecourt.cli.errors import NotFound
-    from forecourt.operations import pausing
+    from forecourt.web.api import schedule as api
 
-    kind, what = target(name, group)
-    with transaction() as tx:
-        if not pausing.resume(tx, kind, what, who=me()):
-            raise NotFound(f"{words(kind, what)} is not paused")
-    say(f"{words(kind, what)} goes on.")
+    require_one(name, group)
+    resumed = ask(api.resume, task=name, group=group)
+    say(f"{api.words(resumed.kind, resumed.name)} goes on.")
 
 
 def _clock() -> "Clock":

@@ -77,7 +77,12 @@ def diff(where: str | None, limit: int, as_json: bool) -> None:
     try:
         old = entries(*_source(where))
     except OSError as missing:
-        raise Failed(f"{missing}: `forecourt sitemap generate` publishes one") from None
+        why = (
+            f"there is no {missing.filename}"
+            if isinstance(missing, FileNotFoundError) and missing.filename
+            else missing
+        )
+        raise Failed(f"{why}: `forecourt sitemap generate` publishes one") from None
     with TemporaryDirectory(prefix="forecourt-") as folder:
         draft(Path(folder))
         new = entries(str(Path(folder, "sitemap.xml")), _open, beside(Path(folder)))

@@ -74,13 +74,16 @@ def add(job: str, name: str | None, as_json: bool, **fields: Any) -> None:
 @describe_option
 @json_option
 def edit(name: str, as_json: bool, **fields: Any) -> None:
-    """Change a task that was added by `add`. What is not given stays; --args takes the place of all arguments."""
+    """Change a task that was added by `add`. What is not given stays; --args takes the place of all arguments, and an empty --queue
+    is the job's own again."""
     from forecourt.app import load
     from forecourt.operations import stored_tasks
     from forecourt.store import tasks
 
     app = load()
     changes = {field: value for field, value in fields.items() if value is not None}
+    if changes.get("queue") == "":
+        changes["queue"] = None
     if not changes:
         raise click.UsageError("Nothing to change: give --cron, --args, --timezone, --queue, --priority or --describe")
     with transaction() as tx:

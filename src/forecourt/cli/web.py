@@ -1,4 +1,4 @@
-"""`forecourt web`: the web server by itself, and who may sign in to it."""
+"""`forecourt web`: the web server by itself, and who may sign in to it or ask with a token."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ import click
 
 from forecourt.cli.console import Commands, say
 from forecourt.cli.people import user
+from forecourt.cli.tokens import token
 
 if TYPE_CHECKING:
     from socket import socket
@@ -31,6 +32,7 @@ def web(context: click.Context) -> None:
 
 
 web.add_command(user)
+web.add_command(token)
 
 
 def listening(host: str, port: int) -> "socket":
@@ -40,7 +42,7 @@ def listening(host: str, port: int) -> "socket":
     from forecourt.web.server import CannotListen, listen
 
     try:
-        return listen(host, port, guarded=not is_loopback(host) and _people_are_known())
+        return listen(host, port, guarded=not is_loopback(host) and _somebody_is_asked())
     except OpenToOthers as error:
         raise Refused(str(error)) from None
     except CannotListen as error:
@@ -54,14 +56,17 @@ def address(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _people_are_known() -> bool:
+def _somebody_is_asked() -> bool:
     import psycopg
 
     from forecourt.cli.console import transaction
-    from forecourt.store import people
+    from forecourt.settings import settings
+    from forecourt.store import people, tokens
 
+    if settings().web_trusted_proxy:
+        return True
     try:
         with transaction() as tx:
-            return people.known(tx)
+            return people.known(tx) or tokens.known(tx)
     except psycopg.errors.UndefinedTable:
         return False

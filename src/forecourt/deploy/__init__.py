@@ -1,4 +1,4 @@
-"""Files for whatever runs Forecourt: each printer makes one text of a Site, and writes nothing.
+"""Files for `forecourt deploy` to print, for whatever runs Forecourt or watches it. Nothing here writes one.
 
-A file has no secret in it: addresses with passwords stay in .env, or in what keeps secrets where it runs.
+No file has a secret in it: addresses with passwords stay in .env, or in what keeps secrets where it runs.
 """

@@ -103,4 +103,4 @@ def whose(house: House) -> list[Result]:
         "FORECOURT_ENVIRONMENT is %(name)s: name a server that is backed up, with FORECOURT_DATABASE_URL.",
         name=settings().environment,
     )
-    return [Result(marked("database server"), "warn" if serious else "ok", words, "", advice)]
+    return [Result(marked("database server"), "warn" if serious else "ok", words, "", advice, tell="never")]

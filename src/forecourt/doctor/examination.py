@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from forecourt.doctor import database, marketplace, place, work
+from forecourt.doctor import database, lateness, marketplace, place, telling, work
 from forecourt.doctor.check import ORDER, Check, House, Result, Status
 from forecourt.language import gettext as _
 
@@ -17,12 +17,18 @@ CHECKS: tuple[Check, ...] = (
     work.clock,
     work.queues,
     work.overdue,
+    lateness.late,
     work.failures,
+    work.new_failures,
     work.duties,
     place.disk,
+    telling.alerting,
     marketplace.storage,
     marketplace.sitemap,
     marketplace.events,
+    marketplace.rollup,
+    marketplace.archive,
+    marketplace.mails,
 )
 
 

@@ -1,15 +1,23 @@
-"""What the marketplace's duties leave behind, where it is the application: a fresh sitemap, partitions for the events to come."""
+"""What the marketplace's duties leave behind, where it is the application: a fresh sitemap, partitions for the events to come, days
+rolled up, old events archived, mails sent."""
 
 from pathlib import Path
 
-from forecourt.doctor.check import House, Result, grade
+from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.durations import duration
 from forecourt.language import gettext as _
-from forecourt.language import marked
+from forecourt.language import marked, some
 from forecourt.marketplace import places
+from forecourt.marketplace.business import business
 from forecourt.marketplace.storage import StorageError, StorageUnavailable
+from forecourt.settings import settings
 
 OLD, VERY_OLD = 36 * 3600.0, 72 * 3600.0
+BEHIND, FAR_BEHIND = 2, 7
+"""Days between the last one that is rolled up and today."""
+
+MONTH = 35
+"""Days beyond its age until the monthly archive must have come; twice as many, and it has failed."""
 
 LAST_SITEMAP = "SELECT max(published_at) FROM public.sitemap_runs"
 
@@ -21,6 +29,32 @@ SELECT EXISTS (
     WHERE i.inhparent = to_regclass('public.car_listing_analytics')
       AND c.relname = 'car_listing_analytics_' || to_char((now() AT TIME ZONE 'UTC')::date + 1, 'YYYYMMDD')
 )
+"""
+
+ROLLED_UP = """
+SELECT (now() AT TIME ZONE %(zone)s)::date - max(date)
+FROM public.analytics_days
+WHERE aggregated_at IS NOT NULL
+"""
+
+OLDEST_EVENTS = """
+SELECT (now() AT TIME ZONE 'UTC')::date - min(to_date(substring(c.relname FROM '_([0-9]{8})$'), 'YYYYMMDD'))
+FROM pg_inherits AS i
+JOIN pg_class AS c ON c.oid = i.inhrelid
+WHERE i.inhparent = to_regclass('public.car_listing_analytics')
+  AND c.relname ~ '^car_listing_analytics_[0-9]{8}$'
+"""
+
+UNSENT = """
+SELECT (SELECT count(*)
+        FROM (
+            SELECT
+            FROM public.notifications
+            WHERE mail_status IN ('pending', 'sending')
+              AND created_at < now() - interval '1 day'
+            LIMIT 10000
+        ) AS few) AS waiting,
+       (SELECT min(server) FROM public.mail_outages WHERE until > now()) AS away
 """
 
 
@@ -85,3 +119,43 @@ def events(house: House) -> list[Result]:
             "forecourt schedule trigger aggregate_daily_analytics",
         )
     ]
+
+
+def rollup(house: House) -> list[Result]:
+    """Whether the days are rolled up."""
+    if "aggregate_daily_analytics" not in house.app.timetable:
+        return []
+    days = house.tx.execute(ROLLED_UP, {"zone": settings().timezone}).fetchall()[0][0]
+    if days is None:
+        return [Result(marked("roll-up"), "ok", _("no day has been rolled up yet"))]
+    words = _("the last day was %(time)s ago", time=some(days, "day", "days"))
+    advice = _("This makes up for all days that are missing:") + " forecourt analytics aggregate"
+    limit = some(BEHIND, "day", "days")
+    return [Result(marked("roll-up"), grade(days, BEHIND, FAR_BEHIND), words, limit, advice, days, "days")]
+
+
+def archive(house: House) -> list[Result]:
+    """Whether events that are old enough have been archived."""
+    if "archive_old_analytics" not in house.app.timetable:
+        return []
+    keep = business(house.tx).archive_days
+    age = house.tx.execute(OLDEST_EVENTS).fetchall()[0][0] or 0
+    status = grade(age, keep + MONTH, keep + 2 * MONTH)
+    words = _("the oldest events are %(time)s old", time=some(max(age, 0), "day", "days"))
+    limit = some(keep + MONTH, "day", "days")
+    return [Result(marked("archive"), status, words, limit, "forecourt analytics archive", age, "days")]
+
+
+def mails(house: House) -> list[Result]:
+    """Whether notices reach their readers."""
+    if "fail_lost_mails" not in house.app.timetable:
+        return []
+    waiting, away = house.tx.execute(UNSENT).fetchall()[0]
+    words = _("none waits for long")
+    if away:
+        words = _("%(server)s does not answer", server=away)
+    elif waiting:
+        words = _("%(mails)s waiting for more than a day", mails=some(waiting, "mail", "mails"))
+    advice = _("Is FORECOURT_SMTP_URL right, and does that server answer?") + " forecourt notices list --status pending"
+    status: Status = "warn" if away or waiting else "ok"
+    return [Result(marked("mails"), status, words, some(1, "day", "days"), advice, waiting, "mails")]

@@ -3,16 +3,19 @@
 from datetime import timedelta
 
 from forecourt.doctor.check import House, Result, Status, grade
+from forecourt.doctor.lateness import own_tasks
 from forecourt.durations import duration
 from forecourt.language import comma, lookup, marked, some
 from forecourt.language import gettext as _
 from forecourt.schedule.clock import HEARTBEAT, pause_of
 from forecourt.settings import settings
-from forecourt.store import activity, pauses, standing, tasks, tick_history, vitals
+from forecourt.store import activity, failure_kinds, pauses, standing, tasks, tick_history, vitals
+from forecourt.store.standing import Standing
 
 DEAD = 30.0
 SILENT = 90.0
-BEHIND, FAR_BEHIND = 60.0, 15 * 60.0
+FAR_BEHIND = 15.0
+"""Times its limit that a queue's oldest call may have waited, until the queue has failed."""
 OVERDUE = 60.0
 MINUTES, FEW, SHARE = 15, 10, 5.0
 
@@ -66,49 +69,26 @@ def clock(house: House) -> list[Result]:
 
 def queues(house: House) -> list[Result]:
     """Whether each queue is served, and keeps up."""
-    found = []
-    for queue in standing.of_queues(house.tx, house.now, house.app.queues):
-        name = f"queue {queue.queue[:60]}"
-        if queue.paused_by is not None:
-            status: Status = "warn" if queue.ready else "ok"
-            found.append(
-                Result(
-                    name,
-                    status,
-                    _("paused by %(who)s", who=queue.paused_by[:60]),
-                    "",
-                    f"forecourt queue resume {queue.queue[:60]}",
-                )
-            )
-        elif queue.ready and not queue.workers:
-            advice = _("Start a worker for it:") + f" forecourt queue work --queue {queue.queue[:60]}"
-            found.append(
-                Result(
-                    name,
-                    "fail",
-                    _("calls wait, and nobody serves it"),
-                    some(1, "worker", "workers"),
-                    advice,
-                    queue.oldest,
-                    "seconds",
-                )
-            )
-        else:
-            waits = _("oldest call waits for %(time)s", time=duration(queue.oldest))
-            words = waits if queue.ready else _("nothing waits")
-            advice = _("More slots (--processes) or workers; or pause what is less urgent.")
-            found.append(
-                Result(
-                    name,
-                    grade(queue.oldest, BEHIND, FAR_BEHIND),
-                    words,
-                    duration(BEHIND),
-                    advice,
-                    queue.oldest,
-                    "seconds",
-                )
-            )
-    return found
+    return [of_queue(queue) for queue in standing.of_queues(house.tx, house.now, house.app.queues)]
+
+
+def of_queue(queue: Standing) -> Result:
+    """Whether this queue is served, and its oldest call has waited no longer than it may."""
+    short, limit = queue.queue[:60], settings().queue_limit(queue.queue)
+    name = f"queue {short}"
+    if queue.paused_by is not None:
+        status: Status = "warn" if queue.ready else "ok"
+        words = _("paused by %(who)s", who=queue.paused_by[:60])
+        return Result(name, status, words, "", f"forecourt queue resume {short}", tell="never")
+    if queue.ready and not queue.workers:
+        words, one = _("calls wait, and nobody serves it"), some(1, "worker", "workers")
+        advice = _("Start a worker for it:") + f" forecourt queue work --queue {short}"
+        return Result(name, "fail", words, one, advice, queue.oldest, "seconds")
+    waits = _("oldest call waits for %(time)s", time=duration(queue.oldest))
+    words = waits if queue.ready else _("nothing waits")
+    advice = _("More slots (--processes) or workers; or pause what is less urgent.")
+    status = grade(queue.oldest, limit, FAR_BEHIND * limit)
+    return Result(name, status, words, duration(limit), advice, queue.oldest, "seconds")
 
 
 def overdue(house: House) -> list[Result]:
@@ -162,18 +142,37 @@ def failures(house: House) -> list[Result]:
     ]
 
 
+def new_failures(house: House) -> list[Result]:
+    """Whether calls fail in a way that was not seen in the week before."""
+    return [
+        Result(
+            f"failure {kind.error[:60]} {kind.job[:60]}",
+            "warn",
+            _("new, %(calls)s: %(why)s", calls=some(kind.calls, "call", "calls"), why=kind.message[:200]),
+            _("none in the week before"),
+            f"forecourt queue failed --error {kind.error[:60]}",
+            kind.calls,
+            "calls",
+            tell="once",
+        )
+        for kind in failure_kinds.new(house.tx)
+    ]
+
+
 def duties(house: House) -> list[Result]:
     """Whether each task's last run went well."""
-    timetable = [task for task in house.app.schedule(house.tx) if task.runs_in(settings().environment)]
+    timetable = own_tasks(house.tx, house.app)
     last = tick_history.latest(house.tx, [task.name for task in timetable])
     halted = pauses.in_force(house.tx)
     found = []
     for task in timetable:
         run, pause = last.get(task.name), pause_of(task, halted)
         if pause is not None:
-            found.append(
-                Result(f"task {task.name}", "warn", str(pause)[:200], "", f"forecourt schedule resume {task.name}")
-            )
+            advice = f"forecourt schedule resume {task.name}"
+            found.append(Result(f"task {task.name}", "warn", str(pause)[:200], "", advice, tell="never"))
+        elif run is not None and run.overdue_at is not None and run.finished_at is None:
+            words = f"not over by its deadline: call {run.call_id}, due at {run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
+            found.append(Result(f"task {task.name}", "warn", words, "", f"forecourt schedule explain {task.name}"))
         elif run is not None and run.status in ("failed", "missed"):
             due = f"{run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
             told = _("%(state)s at %(time)s", state=lookup(run.status), time=due)

@@ -9,6 +9,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from forecourt.masking import HIDDEN, hide, is_secret
+
 LARGEST = 32 * 1024 * 1024
 """Bytes of JSON that one call may carry. Larger things belong into storage, with a key in the call."""
 
@@ -35,8 +37,9 @@ class WrongArguments(TypeError):
 class Arguments:
     """What a function takes, as a strict model: nothing is converted silently, nothing unknown is dropped."""
 
-    def __init__(self, name: str, function: Callable[..., Any], *, batched: bool) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], *, batched: bool, mask: Sequence[str] = ()) -> None:
         self._name = name
+        self._mask = mask
         self._batched = batched
         hints = typing.get_type_hints(function)
         fields: dict[str, Any] = {}
@@ -107,7 +110,10 @@ class Arguments:
     def refuse_unnamed(self, method: str, unnamed: Sequence[Any]) -> None:
         """Raise WrongArguments for arguments without a name, which a row could not keep, and say how to write them."""
         if unnamed:
-            named = ", ".join(f"{name}={repr(value)[:60]}" for name, value in zip(self._fields, unnamed, strict=False))
+            named = ", ".join(
+                f"{name}={HIDDEN if is_secret(name, self._mask) else repr(value)[:60]}"
+                for name, value in zip(self._fields, unnamed, strict=False)
+            )
             raise WrongArguments(f"{self._name}: name the arguments, such as {self._name}.{method}({named})")
 
     def load(self, text: str) -> dict[str, Any]:
@@ -138,7 +144,7 @@ class Arguments:
                     takes = ", ".join(self._fields) or "none"
                     problems.append(f"no such argument: {where!r} (it takes {takes})")
                 case _:
-                    shown = repr(problem["input"])
+                    shown = repr(HIDDEN if is_secret(where, self._mask) else hide(problem["input"], self._mask))
                     shown = shown if len(shown) <= 80 else shown[:77] + "..."
                     problems.append(f"argument {where!r}: {problem['msg']}, not {shown}")
         return f"{self._name}: " + "; ".join(problems)

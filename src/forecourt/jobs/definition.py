@@ -39,13 +39,14 @@ class Definition(Generic[P, R]):
         self.policy = policy
         self.prepare = prepare
         self.extras: Mapping[str, Any] = extras or {}
-        self.arguments = Arguments(self.name, function, batched=policy.batch is not None)
+        self.arguments = Arguments(self.name, function, batched=policy.batch is not None, mask=policy.mask)
         if policy.commit_together is not None and self.takes is None:
             raise ValueError(f"job {self.name}: commit_together= is for jobs that take a session or a connection")
         for option, names in (
             ("unique", policy.unique),
             ("limit", policy.limit and policy.limit.by),
             ("rate", policy.rate and policy.rate.by),
+            ("mask", policy.mask),
         ):
             unknown = set(names or ()) - set(self.arguments.described())
             if unknown:

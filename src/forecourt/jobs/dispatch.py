@@ -18,6 +18,7 @@ from forecourt.database.bridge import AsyncSource, bridged, is_async
 from forecourt.database.callers import DjangoConnection
 from forecourt.jobs import awaiting
 from forecourt.jobs.backoff import Seconds, seconds
+from forecourt.jobs.carrying import carried
 from forecourt.jobs.definition import Definition
 from forecourt.store import calls
 from forecourt.store.calls import Placement
@@ -141,13 +142,16 @@ class Dispatch:
                 f"{self.job.name}: a delay of {delay:g} s is not shorter than its retry_until of {policy.retry_until:g} s, so it "
                 "would expire before it began"
             )
+        queue = policy.queue if self.queue is None else replace(policy, queue=self.queue).queue
+        context = dict(carried(self.job.name, queue))
         return Placement(
             job=self.job.name,
-            queue=policy.queue if self.queue is None else replace(policy, queue=self.queue).queue,
+            queue=queue,
             priority=policy.priority if self.priority is None else replace(policy, priority=self.priority).priority,
             delay=self.delay,
             run_at=self.at,
-            options=self.options,
+            options=(self.options or {}) | {"trace": context} if context else self.options,
+            trace=context.get("traceparent"),
             unique=policy.unique,
             defaults=self.job.arguments.defaults,
             unique_for=policy.unique_for,

@@ -112,6 +112,7 @@ def job(
     unique_for: Seconds | None = None,
     limit: Limit | int | None = None,
     rate: Rate | None = None,
+    mask: Sequence[str] = (),
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     **extras: Any,
 ) -> Callable[[Callable[P, R]], Job[P, R]]: ...
@@ -136,6 +137,7 @@ def job(
     unique_for: Seconds | None = None,
     limit: Limit | int | None = None,
     rate: Rate | None = None,
+    mask: Sequence[str] = (),
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     **extras: Any,
 ) -> Job[P, R] | Callable[[Callable[P, R]], Job[P, R]]:
@@ -155,7 +157,8 @@ def job(
     names of the arguments that make a call unique: dispatching a duplicate enters nothing and returns the live call; with
     `unique_for`, for so many seconds after the dispatch instead of while the call lives. `limit`: a number, or `at_most(3,
     by="provider_id")`: how many calls run at once. `rate`: `per(60, 10)`: how many begin in a time. Both hold across the fleet;
-    a call that they stop waits, which costs it nothing. `prepare` changes the arguments in the dispatching
+    a call that they stop waits, which costs it nothing. `mask`: the names of arguments whose values pages, API, command line and
+    messages show as "•••". `prepare` changes the arguments in the dispatching
     process, before they are stored. Further options are those that middleware declares. Raises ValueError for an option out of
     range, TypeError for an unknown one.
     """
@@ -178,6 +181,7 @@ def job(
             unique_for=None if unique_for is None else seconds(unique_for, "unique_for"),
             limit=at_most(limit) if isinstance(limit, int) else limit,
             rate=rate,
+            mask=(mask,) if isinstance(mask, str) else tuple(mask),
         )
         if unknown := extras.keys() - declared():
             raise TypeError(

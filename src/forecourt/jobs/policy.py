@@ -19,7 +19,7 @@ class Policy:
     instead of `tries`. `max_errors`: exceptions after which it fails, whatever tries are left. `unique`: the arguments that
     make a call unique, () for all of them;
     `unique_for`: for so many seconds after its dispatch, None while it lives. `limit`: how many run at once; `rate`: how many begin
-    in a time; both across the fleet.
+    in a time; both across the fleet. `mask`: the arguments whose values are shown to nobody.
     tries, backoff and timeout that a job leaves open (None) take what the worker was started with.
     """
 
@@ -39,6 +39,7 @@ class Policy:
     unique_for: float | None = None
     limit: Limit | None = None
     rate: Rate | None = None
+    mask: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (

@@ -33,8 +33,8 @@ from forecourt.marketplace.kinds import STORED, Notice
 from forecourt.marketplace.mail import Mail, MailboxGone, MailDelayed, MailRefused, ServerAway, compose, hand_over
 from forecourt.marketplace.notice_preferences import wish
 from forecourt.marketplace.quiet import quiet_until
-from forecourt.marketplace.smtp import SmtpServer
 from forecourt.settings import settings
+from forecourt.smtp import SmtpServer
 from forecourt.store.mentions import mentioned
 
 OUTAGE_SECONDS = 30.0

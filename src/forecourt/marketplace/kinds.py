@@ -171,7 +171,7 @@ class RefusedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class PhotosRefused:
-    """To the owner: of a set of photos some could not be accepted, so none was. `upload` says which set it was."""
+    """To the owner: of a set of photos some could not be accepted, and `accepted` were. `upload` says which set it was."""
 
     kind: ClassVar = "photos_refused"
     still_true: ClassVar = "SELECT EXISTS (SELECT FROM car_listings WHERE id = :listing_id AND deleted_at IS NULL)"
@@ -184,6 +184,7 @@ class PhotosRefused:
     upload: str
     total: int
     refused: tuple[RefusedPhoto, ...]
+    accepted: int = 0
 
     @property
     def dedupe_key(self) -> str:

@@ -10,20 +10,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import parseaddr
 from hashlib import blake2b
 from pathlib import Path
 
 from forecourt.marketplace.folder import Folder
-from forecourt.marketplace.smtp import SmtpServer
 from forecourt.settings import settings
+from forecourt.smtp import SmtpServer
 
 NO_SUCH_MAILBOX = re.compile(r"55[013] (5\.1\.|(?!5\.\d))")
 """What a server says of a mailbox, not of the mail or of us: 550, 551 or 553, with an enhanced code of addressing (5.1.x, RFC 3463)
 or none. 5.2.x is a full mailbox, 5.7.x a policy, and both may change."""
+
+
+class AddressHeader(UnstructuredHeader, BaseHeader):
+    """A header that holds an address of the web, as it is: of one longer than a line encoded words would be made, which no mail
+    program reads there."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """In one line, which may have 998 characters."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+HEADERS = HeaderRegistry()
+HEADERS.map_to_type("list-unsubscribe", AddressHeader)
 
 
 class MailRefused(Exception):
@@ -69,7 +82,7 @@ def compose(mail: Mail) -> EmailMessage:
     if not domain:
         raise ValueError(f"FORECOURT_MAIL_FROM must look like Name <name@example.com>, not {settings().mail_from!r}")
     identity = blake2b(mail.key.encode(), digest_size=16).hexdigest()
-    message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))  # 7bit: any server may relay it
+    message = EmailMessage(policy=SMTP.clone(cte_type="7bit", header_factory=HEADERS))  # 7bit: any server may relay it
     message["From"] = settings().mail_from
     message["To"] = _address(mail.to)
     message["Subject"] = " ".join(mail.subject.split())

@@ -83,7 +83,8 @@ class CarListing(Base):
     slug: Mapped[str] = mapped_column(unique=True)
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
     photos: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
-    """[{"key": main, "variants": [{"key", "width", "height", "bytes"}, ...]}, ...]; a bare key is accepted too."""
+    """[{"key": main, "variants": [{"key", "width", "height", "bytes"}, ...], "preview": {as a variant}, "thumbhash", "dhash"},
+    ...]; a bare key is accepted too."""
     is_available: Mapped[bool] = mapped_column(server_default=text("true"))
     is_hidden: Mapped[bool] = mapped_column(server_default=text("false"))
     is_sponsored: Mapped[bool] = mapped_column(server_default=text("false"))

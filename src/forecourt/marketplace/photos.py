@@ -1,16 +1,17 @@
 """A listing's photos: uploaded as base64, spooled to storage when dispatched, published as upright, clean WebP in three widths."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import orjson
 from sqlalchemy import text
 
-from forecourt import Release, Session, job
+from forecourt import Release, Session, job, report
 from forecourt.database import session as transaction
 from forecourt.jobs.context import current
-from forecourt.marketplace import places
+from forecourt.marketplace import places, twins
 from forecourt.marketplace.business import business
 from forecourt.marketplace.kinds import PhotosRefused, RefusedPhoto
 from forecourt.marketplace.notices import tell
@@ -24,13 +25,21 @@ ELSEWHERE_SECONDS = 30
 """Until an upload that is not on this host is looked for again, by whichever worker claims the call then."""
 
 EXISTS = text("SELECT EXISTS (SELECT FROM car_listings WHERE id = :listing_id)")
-LOCK = text("SELECT photo_keys(photos) AS keys FROM car_listings WHERE id = :listing_id FOR NO KEY UPDATE")
+LOCK = text(
+    """
+    SELECT photos, photo_keys(photos) AS keys
+    FROM car_listings
+    WHERE id = :listing_id
+    FOR NO KEY UPDATE
+    """
+)
 PUBLISH = text(
     """
     UPDATE car_listings
     SET photos = CAST(:photos AS jsonb),
         updated_at = now()
     WHERE id = :listing_id
+    RETURNING photo_keys(photos)
     """
 )
 OWNER = text("SELECT owner_id, title, slug FROM car_listings WHERE id = :listing_id AND deleted_at IS NULL")
@@ -58,14 +67,15 @@ def spool_images(args: dict[str, Any]) -> dict[str, Any]:
 
 
 @job(queue="high", tries=2, timeout=120, fail_on=(BadUpload, NotStoredError), prepare=spool_images)
-def process_car_images(images: list[str], listing_id: int, *, session: Session) -> dict[str, int]:
-    """Resize and compress a listing's pictures, strip every metadata block, and make them its photos, in this order.
+def process_car_images(images: list[str], listing_id: int, add: bool = False, *, session: Session) -> dict[str, int]:
+    """Resize and compress a listing's pictures, strip every metadata block, and make them its photos, in this order; with `add`
+    behind those that it has.
 
     `images` are base64 texts, or keys of spooled uploads. One picture that cannot be accepted fails the call at once with the
-    reason and changes nothing; the owner gets a notice that names it. Photos that the listing had before, and the uploads,
-    refused ones as well, go to the reaper. A listing that is gone is a no-op. Its row is locked at the end only: while
-    pictures are decoded, views are counted and prices changed as ever. On a host that does not share the folder in which the
-    uploads lie it is put back for another.
+    reason and changes nothing, unless the policy is to take the good ones; the owner gets a notice that names it. Photos that the
+    listing had before, and the uploads, refused ones as well, go to the reaper. A listing that is gone is a no-op. Its row is
+    locked at the end only: while pictures are decoded, views are counted and prices changed as ever. On a host that does not share
+    the folder in which the uploads lie it is put back for another.
     """
     storage = places.files()
     if elsewhere := lies_elsewhere(storage, [image for image in images if image.startswith(INCOMING)]):
@@ -75,42 +85,66 @@ def process_car_images(images: list[str], listing_id: int, *, session: Session) 
         give_up(session, uploads)
         return {"photos": 0}
     hold(session, uploads)  # a call that is tried again may find them given up
+    spared: list[Refusal] = []
+    found = business(session)
     try:
         if refused:
             raise BadPhotos(refused, len(images))
-        found = business(session)
         photos = process(
             storage,
             uploads,
             lambda keys: hold(session, keys),
             widths=found.photo_widths,
             quality=found.photo_quality,
+            spared=spared if found.photo_sets == "good" else None,
+            told=lambda done: report(done, len(uploads), "photos"),
         )
     except BadPhotos as bad:
         _refuse(listing_id, uploads, bad)
         raise
-    sizes = [variant.bytes for photo in photos for variant in photo.variants]
-    after = {variant.key for photo in photos for variant in photo.variants}
-    before = session.execute(LOCK, {"listing_id": listing_id}).scalar_one_or_none()
-    if before is None:  # it went while the pictures were decoded
-        give_up(session, [*uploads, *after])
+    listing = session.execute(LOCK, {"listing_id": listing_id}).one_or_none()
+    if listing is None:  # it went while the pictures were decoded
+        give_up(session, [*uploads, *_files(photos)])
         return {"photos": 0}
-    session.execute(PUBLISH, {"listing_id": listing_id, "photos": _json(photos)})
-    give_up(session, [*uploads, *(key for key in before if key not in after)])
-    return {"photos": len(photos), "files": len(sizes), "bytes": sum(sizes)}
+    if add and len(listing.photos) + len(photos) > found.photos_most:
+        raise BadUpload("too_many", f"the listing has {len(listing.photos)} photos, and {found.photos_most} at most")
+    _publish(session, listing_id, [*(listing.photos if add else []), *map(asdict, photos)], before=listing.keys)
+    give_up(session, uploads)
+    sizes = [variant.bytes for photo in photos for variant in photo.variants]
+    counts = {"photos": len(photos), "files": len(sizes), "bytes": sum(sizes)}
+    if alike := twins.note(session, listing_id, [(photo.key, photo.dhash) for photo in photos], keep_others=add):
+        counts["twins"] = alike
+    if spared:
+        _tell(session, listing_id, uploads, spared, len(photos))
+        counts["refused"] = len(spared)
+    return counts
+
+
+def _publish(session: Session, listing_id: int, photos: list[Any], *, before: list[str]) -> None:
+    """Give the listing these photos, and give up the files of those that it had and has not any more."""
+    after = session.scalars(PUBLISH, {"listing_id": listing_id, "photos": orjson.dumps(photos).decode()}).one()
+    give_up(session, set(before) - set(after))
+
+
+def _files(photos: list[StoredPhoto]) -> list[str]:
+    return [file.key for photo in photos for file in (*photo.variants, photo.preview)]
 
 
 def _refuse(listing_id: int, uploads: list[str], bad: BadPhotos) -> None:
     """Give the uploads up and tell the owner. In a transaction of its own: the call's is rolled back when it fails."""
-    call = current.get()
-    which = str(call.id) if call else hashlib.sha256("".join(uploads).encode()).hexdigest()[:16]
     with transaction() as tx:
         give_up(tx, uploads)
-        listing = tx.execute(OWNER, {"listing_id": listing_id}).one_or_none()
-        if listing is not None:
-            refused = tuple(RefusedPhoto(each.position, each.code) for each in bad.refused)
-            notice = PhotosRefused(listing_id, listing.title, listing.slug, which, bad.total, refused)
-            tell(tx, [(listing.owner_id, notice)])
+        _tell(tx, listing_id, uploads, bad.refused)
+
+
+def _tell(tx: Session, listing_id: int, uploads: list[str], refusals: Sequence[Refusal], accepted: int = 0) -> None:
+    call = current.get()
+    which = str(call.id) if call else hashlib.sha256("".join(uploads).encode()).hexdigest()[:16]
+    listing = tx.execute(OWNER, {"listing_id": listing_id}).one_or_none()
+    if listing is not None:
+        refused = tuple(RefusedPhoto(each.position, each.code) for each in refusals)
+        notice = PhotosRefused(listing_id, listing.title, listing.slug, which, len(uploads), refused, accepted)
+        tell(tx, [(listing.owner_id, notice)])
 
 
 def _spooled(storage: Storage, images: list[str]) -> tuple[list[str], list[Refusal]]:
@@ -123,7 +157,3 @@ def _spooled(storage: Storage, images: list[str]) -> tuple[list[str], list[Refus
         except BadUpload as bad:
             refused.append(Refusal(position, bad.code, bad.words))
     return keys, refused
-
-
-def _json(photos: list[StoredPhoto]) -> str:
-    return orjson.dumps([asdict(photo) for photo in photos]).decode()

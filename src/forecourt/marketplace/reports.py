@@ -59,6 +59,22 @@ BEFORE = text(
     """
 )
 
+HOURS = text(
+    """
+    SELECT hour,
+           coalesce(total_views, 0) AS views,
+           coalesce(contact_phone_clicks + contact_whatsapp_clicks, 0) AS contacts,
+           coalesce(total_events, 0) AS events
+    FROM generate_series(
+        date_trunc('hour', ((now() AT TIME ZONE :zone)::date - CAST(:days AS integer) + 1)::timestamp AT TIME ZONE :zone, 'UTC'),
+        now(),
+        interval '1 hour'
+    ) AS hour
+    LEFT JOIN analytics_hours USING (hour)
+    ORDER BY hour
+    """
+)
+
 EVENTS = text(
     """
     SELECT id,
@@ -131,6 +147,11 @@ def report(session: Session, kind: str, id: int, *, days: int, zone: str) -> Rep
         before.views,
         before.contacts,
     )
+
+
+def hours(session: Session, *, days: int, zone: str) -> Sequence[Any]:
+    """What all listings together got in each hour of the last so many days, until the last roll-up."""
+    return session.execute(HOURS, {"days": days, "zone": zone}).all()
 
 
 def events(session: Session, listing: int, *, limit: int) -> Sequence[Any]:

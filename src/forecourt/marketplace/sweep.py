@@ -34,7 +34,7 @@ BATCH = 1_000
 FEW = 100
 """So many photo files without a listing are believed, whatever part of all they are."""
 
-OURS = re.compile(r"photos/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}-\d+\.webp")
+OURS = re.compile(r"photos/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}-(?:\d+\.webp|preview\.jpg)")
 AN_UPLOAD = f"({INCOMING}[a-z0-9_-][a-z0-9._-]*)"
 
 log = logging.getLogger(__name__)

@@ -15,12 +15,15 @@ from forecourt.marketplace.placements import (
 from forecourt.marketplace.sitemap import generate_sitemap
 from forecourt.marketplace.sweep import sweep_storage
 from forecourt.marketplace.trash import cleanup_soft_deleted
+from forecourt.marketplace.views import count_recorded_views
 from forecourt.marketplace.wallets import notify_emptied_wallets, notify_low_wallet_balance
 from forecourt.schedule.frequency import MONDAY
 
 timetable = Timetable()
 
 timetable.add(heartbeat).every_minute().describe("Shows that clock and workers are alive")
+
+timetable.add(count_recorded_views).every_minute().describe("Adds the views of recorded events to their listings")
 
 with timetable.group("placements") as placements:
     placements.add(expire_sponsored_listings).daily_at("00:01").describe("Ends paid sponsorship, and tells the owners")

@@ -6,6 +6,7 @@ Light on purpose (no image library): this runs where a photo is dispatched, in t
 import binascii
 import hashlib
 import secrets
+from tempfile import SpooledTemporaryFile
 
 from forecourt.marketplace.storage import Storage
 
@@ -15,6 +16,9 @@ INCOMING = "incoming/"
 MAX_UPLOAD_BYTES = 20_000_000
 """The largest photo accepted, decoded. A phone's 12 MP JPEG is 2 to 5 MB and its 50 MP JPEG 10 to 20 MB; photo services
 draw the line at 15 to 20 MB too."""
+
+IN_MEMORY = 1_000_000
+"""Bytes of an upload that is being received; what is larger waits in a temporary file."""
 
 # Four characters carry three bytes; a tenth more is room for line breaks (CRLF every 64) and a data: header.
 _MAX_TEXT = MAX_UPLOAD_BYTES * 4 // 3 * 11 // 10
@@ -50,10 +54,43 @@ def spool(storage: Storage, base64_text: str) -> str:
     Takes plain base64 and data: URLs, the standard or the URL-safe alphabet, any white space, padding whole or absent.
     Raises BadUpload (empty, too_large, not_base64), and then nothing is stored. What the bytes are is judged later.
     """
-    data = _decode(base64_text)
+    return keep(storage, _decode(base64_text))
+
+
+def keep(storage: Storage, data: bytes) -> str:
+    """Stores the bytes of one upload, and returns its key."""
     key = f"{INCOMING}{hashlib.sha256(data).hexdigest()}-{secrets.token_hex(4)}"
     storage.put(key, data)
     return key
+
+
+class Receipt:
+    """An upload that comes in pieces: beyond a megabyte they go to a temporary file, and one too many is refused when it comes."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - it lives from piece to piece
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        """One more piece. Raises BadUpload (too_large)."""
+        self._size += len(piece)
+        if self._size > MAX_UPLOAD_BYTES:
+            self.drop()
+            raise _too_large(self._size)
+        self._file.write(piece)
+
+    def keep(self, storage: Storage) -> str:
+        """Stores what came, and returns its key. Raises BadUpload (empty)."""
+        with self._file:
+            self._file.seek(0)
+            data = self._file.read()
+        if not data:
+            raise BadUpload("empty", "the upload has no bytes")
+        return keep(storage, data)
+
+    def drop(self) -> None:
+        """Forget what came."""
+        self._file.close()
 
 
 def _decode(text: str) -> bytes:

@@ -1,10 +1,13 @@
-"""Counts page views: thousands of calls become one UPDATE."""
+"""Counts page views: thousands of them become one UPDATE, whether they came as calls or as recorded events."""
+
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
 from forecourt import Session, job
 from forecourt.jobs.dispatch import Call, Transaction
 from forecourt.marketplace.visitors import is_person
+from forecourt.settings import settings
 
 COUNT = text(
     """
@@ -28,6 +31,44 @@ COUNT = text(
     """
 )
 
+# What is not committed yet stays for the next time.
+COUNT_RECORDED = text(
+    """
+    WITH taken AS (
+        DELETE FROM views_to_count
+        RETURNING car_listing_id, views
+    ),
+    seen AS (
+        SELECT car_listing_id AS id, sum(views) AS views
+        FROM taken
+        GROUP BY car_listing_id
+    ),
+    locked AS (
+        SELECT id, views
+        FROM car_listings
+        JOIN seen USING (id)
+        ORDER BY id
+        FOR NO KEY UPDATE OF car_listings
+    )
+    UPDATE car_listings
+    SET views_count = views_count + locked.views
+    FROM locked
+    WHERE car_listings.id = locked.id
+    RETURNING locked.views
+    """
+)
+FORGET_COUNTED = text("DELETE FROM views_counted WHERE counted_at <= now() - interval '1 day'")
+FORGET_REQUESTS = text("DELETE FROM event_requests WHERE asked_at <= now() - interval '1 day'")
+SALT = text(
+    """
+    INSERT INTO visitor_salts (begins_at, salt)
+    VALUES (:begins_at, uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+    ON CONFLICT (begins_at) DO NOTHING
+    """
+)
+FORGET_SALTS = text("DELETE FROM visitor_salts WHERE begins_at < :today")
+NOW = text("SELECT now()")
+
 
 @job(queue="medium", tries=3, backoff=[10, 30, 60], timeout=30, batch=500)
 def increment_views_count(listing_id: list[int], *, session: Session) -> dict[str, int]:
@@ -38,6 +79,28 @@ def increment_views_count(listing_id: list[int], *, session: Session) -> dict[st
     """
     counted = session.scalars(COUNT, {"listing_ids": listing_id}).all()
     return {"views": sum(counted), "listings": len(counted)}
+
+
+@job(queue="medium", tries=3, backoff=[10, 30, 60], timeout=300)
+def count_recorded_views(*, session: Session) -> dict[str, int]:
+    """Add the views that `record_event` found to be new to `views_count`, each once; those of a listing that is gone go.
+
+    Forgets also who saw what more than a day ago, and makes the salts of visitors' keys for today and tomorrow: with the end of a
+    business day nobody can find out any more whose its keys were.
+    """
+    zone = settings().zone
+    today = session.scalars(NOW).one().astimezone(zone).date()
+    begins = [
+        datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+        for day in (today, today + timedelta(days=1))
+    ]
+    for begins_at in begins:
+        session.execute(SALT, {"begins_at": begins_at})
+    session.execute(FORGET_SALTS, {"today": begins[0]})
+    session.execute(FORGET_COUNTED)
+    session.execute(FORGET_REQUESTS)
+    counted = session.scalars(COUNT_RECORDED).all()
+    return {"views": int(sum(counted)), "listings": len(counted)}
 
 
 def count_view(

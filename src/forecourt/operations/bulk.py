@@ -1,6 +1,6 @@
 """What would take too long while somebody waits for a page: a call that does it, with progress, on a worker."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -13,8 +13,11 @@ from forecourt.jobs.job import job
 from forecourt.jobs.progress import report
 from forecourt.operations import failures
 from forecourt.operations.failures import Action
-from forecourt.store import audit, failed
+from forecourt.store import activity, audit, failed
 from forecourt.store.failed import Filter
+
+SILENT = 30.0
+"""Seconds since a worker's last heartbeat, until it does not count."""
 
 
 @job(name="forecourt.act_on_failed", tries=3, backoff=10, timeout=3600)
@@ -47,6 +50,13 @@ def start(tx: Connection[Any], action: Action, chosen: Filter, *, who: str, queu
     )
     audit.record(tx, who, f"queue {action} all", {"filter": args, "call": call.id}, count)
     return call
+
+
+def least_urgent(tx: Connection[Any], known: Sequence[str]) -> str:
+    """The least urgent queue that a live worker serves, so that the call runs and keeps nothing waiting; without one, of those
+    known."""
+    alive = [worker for worker in activity.of_workers(tx) if worker.silent <= SILENT and worker.queues]
+    return alive[0].queues[-1] if alive else known[-1]
 
 
 @contextmanager

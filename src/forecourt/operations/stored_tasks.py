@@ -25,6 +25,8 @@ def add(tx: Connection[Any], timetable: Timetable, jobs: Jobs, task: StoredTask,
     Raises TimetableError when the timetable's own rules refuse it, or its name is taken.
     """
     checked = stored.enter(timetable.copy(), task, jobs)
+    # Two applications that share a database and know the job must agree about when it is due.
+    task = replace(task, timezone=checked.zone.key)
     if not store.add(tx, task, _text(task), who):
         raise TimetableError(f"task {task.name!r} is stored already: edit it, or give this one another name")
     audit.record(tx, who, "schedule add", {"task": task.name, "job": task.job, "cron": task.cron}, 1)

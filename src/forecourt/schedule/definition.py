@@ -34,6 +34,8 @@ def definition(task: Task) -> dict[str, Any]:
         "on_every_server": not task.one_server,
         "allow_overlapping": task.may_overlap,
         "late": _late(task.misfire),
+        "shift_policy": rules.shift_policy,
+        "jitter": None if rules.jitter is None else _words(rules.jitter),
         "deadline": None if task.run_within is None else _words(task.run_within),
         "queue": task.options.get("queue"),
         "priority": task.options.get("priority"),
@@ -63,7 +65,7 @@ def due_times(of: Definition, after: datetime, count: int) -> list[datetime]:
 
 
 def _occurrences(of: Definition, after: datetime) -> Iterator[datetime]:
-    times = wall_times(of["cron"], of["repeat_seconds"], tuple(_windows(of)))
+    times = wall_times(of["cron"], of["repeat_seconds"], tuple(_windows(of)), of.get("shift_policy"))
     return occurrences(times, ZoneInfo(of["zone"]), after)
 
 

@@ -54,11 +54,15 @@ class Due:
     @property
     def is_plain(self) -> bool:
         """Whether its call is a row that can be written without asking anybody."""
-        return self.job.policy.unique is None and self.job.prepare is None and not interceptors
+        is_delayed = self.task.rules.jitter is not None
+        return self.job.policy.unique is None and self.job.prepare is None and not is_delayed and not interceptors
 
     def dispatch(self, tx: Connection[Any]) -> Dispatch:
         """How its call enters."""
-        return self.job.using(session=tx, queue=self.queue, priority=self.task.options.get("priority"))
+        priority = self.task.options.get("priority")
+        # One that comes late anyway starts at once: its instant has passed.
+        start = self.at + self.task.delay_of(self.at, self.host) if self.task.rules.jitter else None
+        return self.job.using(session=tx, at=start, queue=self.queue, priority=priority)
 
     def notes(self) -> dict[str, Any]:
         """What its call's options say of it, but for its tick."""
@@ -101,7 +105,7 @@ def _entry(tx: Connection[Any], due: Due) -> Entry:
         queue=placement.queue,
         priority=placement.priority,
         args=orjson.Fragment(dispatch.text(due.task.args)),
-        options=due.notes(),
+        options=(placement.options or {}) | due.notes(),
         deadline_at=due.deadline,
     )
 

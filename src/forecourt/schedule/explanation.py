@@ -17,7 +17,7 @@ from forecourt.schedule.clock import holding, pause_of
 from forecourt.schedule.condition_checks import ConditionChecks
 from forecourt.schedule.enqueuing import Due
 from forecourt.schedule.misfires import late_until
-from forecourt.schedule.occurrences import occurrences, wall_times
+from forecourt.schedule.occurrences import SECOND, occurrences, wall_times
 from forecourt.schedule.shifts import shift_near
 from forecourt.schedule.task import Task
 from forecourt.store import pauses, tick_history, ticks, workers
@@ -59,7 +59,7 @@ def at_instant(
     """The due time in whose minute `at` lies; where it is none, why not, and the next one."""
     due_at = task.next_due(at - task.wall_times().lasts)
     explained = _of_due_time(tx, task, due_at, now, environment, ask)
-    return [explained] if due_at <= at else [_not_due(task, at, due_at), explained]
+    return [explained] if due_at <= at else [_not_due(tx, task, at, due_at), explained]
 
 
 def _of_due_time(
@@ -68,7 +68,7 @@ def _of_due_time(
     zone = Finding(marked("zone"), shift_near(task, due_at))
     if due_at <= now:
         recorded = tick_history.between(tx, [task.name], due_at, due_at + MOMENT, most=100)[task.name]
-        words = "; ".join(map(_recorded, recorded)) or _("no clock has recorded it, or its row has been removed since")
+        words = "; ".join(map(_recorded, recorded)) or _unrecorded(task, due_at, now)
         return Explanation(due_at, True, words, (zone, *_rules(task, due_at)))
     findings = (
         zone,
@@ -97,7 +97,7 @@ def _consequence(wrong: Finding) -> str:
             return _("will be skipped: %(about)s", about=lookup(about))
 
 
-def _not_due(task: Task, at: datetime, next_due: datetime) -> Explanation:
+def _not_due(tx: Connection[Any], task: Task, at: datetime, next_due: datetime) -> Explanation:
     recurrence = task.rules.recurrence
     words = _(
         "%(sentence)s; the next due time is %(time)s",
@@ -112,6 +112,9 @@ def _not_due(task: Task, at: datetime, next_due: datetime) -> Explanation:
             Finding(marked("window"), _("only %(what)s", what=listed(map(str, task.rules.windows))), False),
             *findings,
         ]
+    second = at.replace(microsecond=0)
+    for tick in tick_history.between(tx, [task.name], second, second + SECOND, most=10)[task.name]:
+        findings.append(Finding(marked("by hand"), _recorded(tick)))
     return Explanation(at, False, _("is not due"), (Finding(marked("zone"), shift_near(task, at)), *findings))
 
 
@@ -175,10 +178,20 @@ def _rules(task: Task, due_at: datetime) -> Iterator[Finding]:
             until = late_until(due_at, task.misfire, task.next_due)
             words = _("however late") if until is None else _("until %(time)s", time=_local(until, task))
             yield Finding(marked("late run"), _("%(when)s, should no clock run when it is due", when=words))
+    if task.rules.jitter is not None:
+        delay = task.delay_of(due_at, "" if task.one_server else own().host)
+        yield Finding(marked("jitter"), _("its call starts %(time)s later", time=duration(delay.total_seconds())))
     if task.run_within is not None:
         after = duration(task.run_within.total_seconds())
         told = _("%(time)s, %(after)s on", time=_local(due_at + task.run_within, task), after=after)
         yield Finding(marked("deadline"), told)
+
+
+def _unrecorded(task: Task, due_at: datetime, now: datetime) -> str:
+    until = late_until(due_at, task.misfire, task.next_due)
+    if until is None or now <= until:
+        return _("no clock has met it yet; one that runs before it is too late still does, unless the task is newer")
+    return _("no clock has recorded it, or its row has been removed since")
 
 
 def _recorded(tick: Tick) -> str:

@@ -8,6 +8,7 @@ from inspect import iscoroutinefunction
 from typing import Any, NoReturn, Self
 
 from forecourt.schedule.cron import parse_cron
+from forecourt.schedule.elsewhere import ELSEWHERE
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.rules import Rules
 
@@ -35,6 +36,8 @@ class Fluent:
         """Names of other schedulers are answered with ours: everyMinute is every_minute."""
         ours = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
         known = [word for word in dir(type(self)) if not word.startswith("_")]
+        if advice := ELSEWHERE.get(ours):
+            raise AttributeError(f"{type(self).__name__.lower()} has no word {name!r}: {advice}")
         near = [ours] if ours in known else get_close_matches(ours, known, n=2)
         hint = f"; there is {' or '.join(near)}" if near and not name.startswith("_") else ""
         raise AttributeError(f"{type(self).__name__.lower()} has no word {name!r}{hint}")

@@ -6,9 +6,11 @@ any is due every minute.
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar, get_args
 
+from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.fluent import Fluent
+from forecourt.schedule.occurrences import ShiftPolicy
 from forecourt.schedule.recurrence import EVERY_MINUTE, WEEKLY, Pattern, Recurrence
 from forecourt.schedule.time_window import minute_of_day
 from forecourt.schedule.zones import zone_named
@@ -55,6 +57,16 @@ class Frequency(Fluent):
     def timezone(self, name: str) -> Self:
         """Read the frequency and its windows in this IANA zone instead of the timetable's."""
         return self._change(lambda own: replace(own, zone=zone_named(name)))
+
+    def shift_policy(self, policy: ShiftPolicy) -> Self:
+        """What a shift of the zone's clock does to the due times.
+
+        "wall": each named time comes once, at the end of a gap and the first time in an overlap. "elapsed": an interval goes on, as
+        every half hour of real time. Unsaid: "elapsed" for what runs in every hour of a plain star, "wall" for the rest.
+        """
+        if policy not in get_args(ShiftPolicy):
+            raise self._named(TimetableError(f"shift_policy({policy!r}): expected 'wall' or 'elapsed'"))
+        return self._set(shift_policy=policy)
 
     def every_minute(self) -> Self:
         """Every minute."""

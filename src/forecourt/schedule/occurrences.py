@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from forecourt.schedule.cron import Cron, parse_cron
@@ -22,6 +23,10 @@ DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
+ShiftPolicy: TypeAlias = Literal["wall", "elapsed"]
+"""What a shift of a zone's clock does to due times. wall: each named time comes once, as the clock on the wall shows or skips it;
+elapsed: an interval goes on."""
+
 
 @dataclass(frozen=True, slots=True)
 class WallTimes:
@@ -30,6 +35,8 @@ class WallTimes:
     cron: Cron
     minutes: tuple[int, ...]
     repeat_seconds: int | None
+    by_elapsed_time: bool
+    """Whether it is an interval, which no shift of the zone's clock lengthens or shortens, and not times of day."""
 
     @property
     def lasts(self) -> timedelta:
@@ -48,13 +55,27 @@ class WallTimes:
 
 
 @lru_cache(maxsize=1024)
-def wall_times(expression: str, repeat_seconds: int | None = None, windows: tuple[TimeWindow, ...] = ()) -> WallTimes:
-    """Read an expression. Raises TimetableError if it is wrong, or if the windows leave none of its times."""
+def wall_times(
+    expression: str,
+    repeat_seconds: int | None = None,
+    windows: tuple[TimeWindow, ...] = (),
+    shift_policy: ShiftPolicy | None = None,
+) -> WallTimes:
+    """Read an expression. Raises TimetableError if it is wrong, if the windows leave none of its times, or if it cannot have the
+    shift policy: `elapsed` is for what runs in every hour, `wall` for what does not repeat within the minute. Without one, a plain
+    star as the hour means `elapsed`."""
     cron = parse_cron(expression)
     minutes = tuple(minute for minute in cron.minutes if all(window.admits(minute) for window in windows))
     if not minutes:
         raise TimetableError(f"{expression!r} is never due {' and '.join(map(str, windows))}: widen the window")
-    return WallTimes(cron, minutes, repeat_seconds)
+    if shift_policy == "elapsed" and len(cron.rule.hours) < 24:
+        raise TimetableError(
+            f"{expression!r} names times of day, so shift_policy('elapsed') does not go with it: leave it out"
+        )
+    if shift_policy == "wall" and repeat_seconds is not None:
+        raise TimetableError(f"every {repeat_seconds} seconds is an interval: leave out shift_policy('wall')")
+    by_elapsed_time = cron.by_elapsed_time if shift_policy is None else shift_policy == "elapsed"
+    return WallTimes(cron, minutes, repeat_seconds, by_elapsed_time)
 
 
 def occurrences(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
@@ -70,7 +91,7 @@ def aware(instant: datetime) -> datetime:
 
 
 def _instants(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    if not rule.cron.by_elapsed_time:
+    if not rule.by_elapsed_time:
         yield from _times_of_day(rule, zone, after)
     elif rule.repeat_seconds is None:
         yield from _intervals(rule, zone, after)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from forecourt.schedule.errors import TimetableError
+from forecourt.schedule.occurrences import ShiftPolicy
 from forecourt.schedule.recurrence import Recurrence
 from forecourt.schedule.time_window import TimeWindow
 
@@ -111,6 +112,8 @@ class Rules:
     overlapping: bool | None = None
     misfire: Misfire | None = None
     deadline: timedelta | None = None
+    jitter: timedelta | None = None
+    shift_policy: ShiftPolicy | None = None
     hooks: Hooks = Hooks()
     options: DispatchOptions = field(default_factory=DispatchOptions)
     description: str | None = None
@@ -130,6 +133,8 @@ class Rules:
             overlapping=_first(self.overlapping, outer.overlapping),
             misfire=self.misfire or outer.misfire,
             deadline=self.deadline or outer.deadline,
+            jitter=self.jitter or outer.jitter,
+            shift_policy=self.shift_policy or outer.shift_policy,
             hooks=outer.hooks + self.hooks,
             options={**outer.options, **self.options},
             description=_first(self.description, outer.description),

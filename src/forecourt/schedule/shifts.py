@@ -25,7 +25,7 @@ def shift_near(task: Task, at: datetime) -> str:
         words = _("%(zone)s; %(first)s to %(last)s does not exist on %(day)s", **facts)
     else:
         words = _("%(zone)s; %(first)s to %(last)s comes twice on %(day)s", **facts)
-    if task.wall_times().cron.by_elapsed_time:
+    if task.wall_times().by_elapsed_time:
         return _("%(shift)s; intervals go by elapsed time", shift=words)
     if forward and at == shift:
         return _("%(shift)s; due at the end of the gap", shift=words)

@@ -92,7 +92,8 @@ class Task(Entry):
         """Its due times on the wall clock. Raises TimetableError if there are none."""
         try:
             rules = self.rules
-            return wall_times(rules.recurrence.cron, rules.recurrence.repeat_seconds, rules.windows)
+            recurrence = rules.recurrence
+            return wall_times(recurrence.cron, recurrence.repeat_seconds, rules.windows, rules.shift_policy)
         except TimetableError as mistake:
             raise self._named(mistake) from None
 
@@ -109,9 +110,10 @@ class Task(Entry):
 
     @property
     def fingerprint(self) -> str:
-        """A short stable hash of when it is due: another one means that its frequency, zone or windows changed."""
+        """A short stable hash of when it is due: another one means that its frequency, zone, windows or shift policy changed."""
         windows = [str(window) for window in self.rules.windows]
-        told = json.dumps([str(self.cron), self.repeat_seconds, self.zone.key, windows])
+        policy = [self.rules.shift_policy] if self.rules.shift_policy else []
+        told = json.dumps([str(self.cron), self.repeat_seconds, self.zone.key, windows, *policy])
         return sha256(told.encode()).hexdigest()[:16]
 
     @property
@@ -123,6 +125,13 @@ class Task(Entry):
     def run_within(self) -> timedelta | None:
         """How long after its due time a run must have ended; None: whenever. `deadline` sets it."""
         return self.rules.deadline
+
+    def delay_of(self, due_at: datetime, host: str) -> timedelta:
+        """By how much `jitter` puts off the start of a due time's run: always the same for the same due time and host."""
+        if self.rules.jitter is None:
+            return timedelta()
+        drawn = sha256(f"{self.name}|{due_at.timestamp()}|{host}".encode()).digest()
+        return self.rules.jitter * (int.from_bytes(drawn[:8]) / 2**64)
 
     @property
     def one_server(self) -> bool:

@@ -47,6 +47,14 @@ class TaskOptions(Fluent):
         goes on, is noted as overdue, and `on_overdue` is called; the run itself goes on."""
         return self._set(deadline=self._span("deadline(within", within, "nothing starts sooner for certain"))
 
+    def jitter(self, most: timedelta | float) -> Self:
+        """Put off each run by up to so much (a timedelta, or seconds), so that many tasks or hosts that are due together do not
+        start together. The due time stays what it is: history, deadline and overlap count from it."""
+        span = timedelta(seconds=most) if isinstance(most, (int, float)) else most
+        if not isinstance(span, timedelta) or not timedelta() < span <= timedelta(days=1):
+            raise self._named(TimetableError(f"jitter({most!r}): expected a timedelta, or seconds, up to a day"))
+        return self._set(jitter=span)
+
     def using(self, *, queue: str | None = None, priority: int | None = None) -> Self:
         """Dispatch the task's calls to this queue, at this priority (lower first), instead of the job's own."""
         given = DispatchOptions()

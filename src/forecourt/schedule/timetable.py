@@ -1,11 +1,13 @@
 """The tasks of an application, and the groups they stand in."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
+from forecourt.schedule.elsewhere import ELSEWHERE
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
 from forecourt.schedule.fluent import Fluent
 from forecourt.schedule.rules import Rules
@@ -55,6 +57,13 @@ class Timetable:
     def check(self) -> None:
         """Raise TimetableError, listing every task that cannot be followed."""
         _check(self)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Names of other schedulers are answered with ours."""
+        ours = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        of_a_task = f"say it of a task, add(job).{ours}(...), or of a group" if ours in dir(Entry) else None
+        words = None if name.startswith("_") else ELSEWHERE.get(ours) or of_a_task
+        raise AttributeError(f"a timetable has no {name!r}" + (f": {words}" if words else ""))
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self._tasks.values())

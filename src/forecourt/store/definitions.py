@@ -22,6 +22,19 @@ WHERE (d.queue, d.priority, d.parameters, d.policy)
 """
 
 
+# Names of arguments that are not shown, by job.
+MASKS = """
+SELECT name, ARRAY(SELECT jsonb_array_elements_text(policy -> 'mask'))
+FROM forecourt.job_definitions
+WHERE policy ? 'mask'
+"""
+
+
+def masks(tx: Connection[Any]) -> dict[str, list[str]]:
+    """What each job declares as secret among its arguments, where it declares something."""
+    return dict(tx.execute(MASKS).fetchall())
+
+
 def declare(tx: Connection[Any], definitions: Sequence[tuple[str, str, int, str, str]]) -> int:
     """Record (name, queue, priority, parameters, policy), the last two as JSON text. Returns how many were new or changed."""
     names, queues, priorities, parameters, policies = (

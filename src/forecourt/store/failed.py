@@ -29,7 +29,9 @@ WHERE (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s))
   AND (%(error)s::text IS NULL OR left(error, 500) = left(%(error)s, 500))
   AND (%(since)s::timestamptz IS NULL OR failed_at >= %(since)s)
   AND (%(older_than)s::interval IS NULL OR failed_at <= now() - %(older_than)s)
+  AND id > %(after)s
 ORDER BY id
+LIMIT %(limit)s
 """
 
 # Attempts, errors and age start from zero, as if it was dispatched now; the history stays, with a line between, so that nobody
@@ -111,9 +113,11 @@ def listed(
         return cursor.execute(LIST, {"queue": queue, "job": job, "error": error, "limit": limit}).fetchall()
 
 
-def selected(tx: Connection[Any], chosen: Filter) -> list[int]:
-    """The ids of the failed calls that fit."""
-    parameters = {name: getattr(chosen, name) for name in Filter.__slots__}
+def selected(tx: Connection[Any], chosen: Filter, *, after: int = 0, limit: int | None = None) -> list[int]:
+    """The ids of the failed calls that fit, in order: all, or the first so many after an id."""
+    parameters: dict[str, Any] = {"after": after, "limit": limit} | {
+        name: getattr(chosen, name) for name in Filter.__slots__
+    }
     parameters["ids"] = None if chosen.ids is None else list(chosen.ids)
     return [row[0] for row in tx.execute(SELECTED, parameters)]
 

@@ -75,7 +75,7 @@ def keep_partitions(tx: Connection[Any], *, ahead: int, days: int) -> int:
         with tx.transaction():
             tx.execute("SET LOCAL lock_timeout = '2s'")
             for day in missing:
-                tx.execute(_partition(day))
+                tx.execute(partition_of(day))
             for name in old:
                 tx.execute(sql.SQL("DROP TABLE forecourt.{}").format(sql.Identifier(name)))
     except (LockNotAvailable, InsufficientPrivilege) as error:
@@ -87,7 +87,8 @@ def keep_partitions(tx: Connection[Any], *, ahead: int, days: int) -> int:
     return changed + len(missing) + len(old)
 
 
-def _partition(day: date) -> sql.Composed:
+def partition_of(day: date) -> sql.Composed:
+    """The statement that makes a day's partition of what is done."""
     return sql.SQL(CREATE).format(
         name=sql.Identifier(f"done_{day:%Y%m%d}"),
         first=sql.Literal(f"{day} 00:00:00+00"),

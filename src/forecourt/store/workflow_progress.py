@@ -1,5 +1,6 @@
 """How far workflows are."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -52,7 +53,8 @@ class Workflow(NamedTuple):
     ended_at: datetime | None
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """A step: `state` is blocked, waiting, running, succeeded, failed, cancelled, or, when its failed call was, forgotten; `after`
     are the steps before it."""
 

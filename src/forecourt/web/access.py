@@ -1,10 +1,10 @@
-"""Finds out who asks: by a session's cookie, or by asking from this machine while nobody is known who could sign in.
+"""Finds out who asks: by a token, by a trusted proxy's word, by a session's cookie, or by asking from this machine while nobody is
+known who could sign in.
 
 Through a proxy everybody seems to ask from this machine. What gives that away is the name in the Host header, and the headers by
 which proxies say for whom they ask: such a request has to sign in, and without anybody who could, it is refused.
 """
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -14,10 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forecourt.database import database_url
+from forecourt.database.engine import libpq_url
 from forecourt.language import gettext as _
+from forecourt.operations.tokens import digest
 from forecourt.store import people
-from forecourt.web import database
+from forecourt.web import bearer, database, proxy
 from forecourt.web.guard import OWN_NAMES, hostname, is_loopback
 from forecourt.web.people import ANYBODY_HERE, Person, Role
 
@@ -27,6 +28,9 @@ REMEMBERED = 5.0
 """Seconds for which an answer is remembered: so long may somebody go on who was removed."""
 
 MOST_REMEMBERED = 1000
+BEARER = b"bearer "
+"""Before the digest of a program's token, so that a session's is none."""
+
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 _remembered: dict[tuple[str, bytes], tuple[float, Person | None]] = {}
@@ -37,7 +41,12 @@ class SignIn(Exception):
 
 
 def identify(request: Request) -> Person:
-    """Who asks. Raises SignIn, or HTTPException where nobody could."""
+    """Who asks. Raises SignIn, or HTTPException where nobody could, or for a token that is good for nothing."""
+    shown = bearer.shown(request.headers)
+    if shown is not None:
+        return _of_token(shown) or bearer.refuse(request)
+    if person := proxy.told(request):
+        return person
     token = request.cookies.get(COOKIE, "")
     if token and (person := _of_session(digest(token))):
         return person
@@ -48,6 +57,15 @@ def identify(request: Request) -> Person:
             403, _("Nobody is known who could sign in. On the server: forecourt web user add NAME --role admin")
         )
     return ANYBODY_HERE
+
+
+def at_hand(request: Request) -> Person | None:
+    """Who asks, if that was found out a moment ago by the token that is shown now: without a thread, for many small requests."""
+    shown = bearer.shown(request.headers)
+    if shown is None:
+        return None
+    ends, person = _remembered.get((libpq_url(), BEARER + digest(shown)), (0.0, None))
+    return person if ends > time.monotonic() else None
 
 
 def begin(request: Request, answer: Response, name: str) -> None:
@@ -68,15 +86,15 @@ def end(request: Request, answer: Response) -> None:
     answer.delete_cookie(COOKIE)
 
 
-def digest(token: str) -> bytes:
-    """What is kept of a session's token."""
-    return hashlib.sha256(token.encode()).digest()
-
-
 def _from_here(request: Request) -> bool:
-    peer = request.client.host if request.client else ""
     named = hostname(f"//{request.headers.get('host', '')}") in OWN_NAMES
-    return is_loopback(peer) and named and not any(name in request.headers for name in FORWARDED)
+    near = is_loopback(proxy.peer(request)) and not proxy.is_trusted(request)
+    return near and named and not any(name in request.headers for name in FORWARDED)
+
+
+def _of_token(shown: str) -> Person | None:
+    key = digest(shown)
+    return _recall(BEARER + key, lambda: bearer.holder(key))
 
 
 def _of_session(key: bytes) -> Person | None:
@@ -98,7 +116,7 @@ def _anybody_known() -> bool:
 
 def _recall(key: bytes, look: Callable[[], Person | None]) -> Person | None:
     """What is remembered of a key of this database, or what is found now."""
-    full = (str(database_url()), key)
+    full = (libpq_url(), key)
     now = time.monotonic()
     if full in _remembered and _remembered[full][0] > now:
         return _remembered[full][1]

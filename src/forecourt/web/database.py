@@ -4,6 +4,7 @@ A page that nobody gets within three seconds is of no use to an operator, so eac
 for a connection, each statement.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ SELECT set_config('statement_timeout', '2500ms', true),
 TO_ACT = "SELECT set_config('statement_timeout', '15s', true)"
 
 _current: tuple[URL, Engine] | None = None
+_making = threading.Lock()
 
 
 class Reading:
@@ -77,8 +79,15 @@ def acting() -> Iterator[Connection[Any]]:
 
 def _engine(url: URL) -> Engine:
     global _current
-    if _current is not None and _current[0] == url:
+    with _making:  # two threads at once would each make one, and one of them would be closed by nobody
+        if _current is None or _current[0] != url:
+            if _current is not None:
+                _current[1].dispose()
+            _current = (url, _made(url))
         return _current[1]
+
+
+def _made(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_size=MOST,
@@ -94,7 +103,4 @@ def _engine(url: URL) -> Engine:
         },
     )
     event.listen(engine, "do_connect", connect_anew)
-    if _current is not None:
-        _current[1].dispose()
-    _current = (url, engine)
     return engine

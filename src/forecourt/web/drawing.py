@@ -35,11 +35,12 @@ def runs(last: Sequence[Tick], most: int = 30) -> Markup:
     longest = max([run.seconds or 0 for run in last] + [0.001])
     bars = []
     offset = width - len(last) * 5
+    named = {status: escape(lookup(status)) for status in {run.status for run in last}}
     for n, run in enumerate(last):
         colour = COLOURS.get(run.status, "running")
         tall = 0.35 + 0.65 * (run.seconds or 0) / longest if run.status == "succeeded" else 1.0
         took = f"{comma()}{duration(run.seconds)}" if run.seconds is not None else ""
-        title = escape(f"{run.due_at:%Y-%m-%d %H:%M} UTC: {lookup(run.status)}{took}")
+        title = f"{run.due_at.isoformat(' ', 'minutes')[:16]} UTC: {named[run.status]}{took}"
         bars.append(
             f'<rect class="f-{colour}" x="{offset + n * 5}" y="{height - height * tall:.1f}" width="4"'
             f' height="{height * tall:.1f}" rx="1"><title>{title}</title></rect>'

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forecourt.web import answers
+from forecourt.web import answers, bearer
 
 OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -59,7 +59,9 @@ class HostGuard:
         if hostname(f"//{host}") in self._hosts:
             await self._app(scope, receive, send)
             return
-        refusal = answers.error(403, f"{host!r} is not a name of this server: set FORECOURT_BASE_URL to its address")
+        refusal = answers.refusal(
+            scope["path"], 403, f"{host!r} is not a name of this server: set FORECOURT_BASE_URL to its address"
+        )
         await refusal(scope, receive, send)
 
 
@@ -67,6 +69,7 @@ class OriginGuard:
     """Refuses a request that would change something unless one of this server's own pages sent it.
 
     Browsers say where a form stands: by Sec-Fetch-Site where the address is https or this machine's, and by Origin everywhere.
+    A request that bears a token is a program's: it need not say so, and goes on without its cookies.
     `everywhere`: paths that change nothing, whatever is asked of them. `signed`: beginnings of paths whose rest is a signature of
     ours, which nobody else can make: mail programs ask for these, and say nothing of themselves.
     """
@@ -78,18 +81,25 @@ class OriginGuard:
         self._signed = signed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and bearer.shown(Headers(scope=scope)) is not None:
+            without = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+            await self._app({**scope, "headers": without}, receive, send)
+            return
         harmless = scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS")
         if harmless or scope["path"] in self._everywhere or scope["path"].startswith(self._signed):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         if why := foreign(headers, self._public):
-            refusal = answers.error(
-                403, f"{why}, so nothing was done. Open the page on this server and press the button there"
-            )
+            refusal = answers.refusal(scope["path"], 403, f"{why}, so nothing was done. {self._instead(scope['path'])}")
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    def _instead(self, path: str) -> str:
+        if path.startswith(answers.API):
+            return "A program sends a token, Authorization: Bearer; see: forecourt web token add NAME"
+        return "Open the page on this server and press the button there"
 
 
 def foreign(headers: Headers, public: str) -> str | None:
@@ -115,6 +125,9 @@ def _netloc(url: str) -> str:
 def hostname(url: str) -> str:
     """The host that a URL names, in lower case, without port and brackets; empty when it names none."""
     try:
-        return urlsplit(url).hostname or ""
+        parts = urlsplit(url)
     except ValueError:
         return ""
+    # Of "[::1].evil.example" some versions of the parser see only what the brackets hold.
+    after = parts.netloc.rpartition("]")[2]
+    return "" if "[" in parts.netloc and after.partition(":")[0] else parts.hostname or ""

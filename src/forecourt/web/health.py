@@ -1,4 +1,4 @@
-"""What probes and monitors ask: does the process live, can it serve, does the schedule run.
+"""What probes and monitors ask: does the process live, can it serve, does the schedule run, do the queues keep up.
 
 A question about the database gets a connection of its own, which gives up within seconds: a probe has to learn that the
 database is gone, also when a connection from before would still wait for it.
@@ -17,8 +17,9 @@ from starlette.routing import Route
 from forecourt.database import database_url, in_transaction_of
 from forecourt.database.engine import connect_anew
 from forecourt.database.revision import SchemaTooOld, require_current
+from forecourt.doctor.work import of_queue
 from forecourt.schedule.clock import HEARTBEAT
-from forecourt.store import tasks, tick_history
+from forecourt.store import standing, tasks, tick_history
 from forecourt.web import answers
 
 LONGEST_SILENCE = timedelta(minutes=5)
@@ -64,7 +65,27 @@ def _last_run(tx: psycopg.Connection[Any]) -> datetime | None:
     return liveness.clock if alive and not liveness.heartbeat else None
 
 
-ROUTES = (Route("/livez", live), Route("/readyz", ready), Route("/health/scheduler", scheduler))
+def queue(_: Request) -> Response:
+    """Every queue that is not paused is served, and its oldest call has not waited much too long, as the checks of
+    `forecourt doctor` have it. Which one is to blame is in the message; what else is known of it takes signing in."""
+    with _engine(database_url()).begin() as connection:
+        tx = in_transaction_of(connection)
+        try:
+            found = [of_queue(one) for one in standing.of_queues(tx, tasks.now(tx))]
+        except psycopg.errors.UndefinedTable:
+            return answers.error(503, "Queue not there: forecourt db migrate")
+    bad = [result for result in found if result.status == "fail"]
+    if bad:
+        return answers.error(503, "; ".join(f"{result.name}: {result.found}" for result in bad))
+    return answers.ok(oldest_seconds=round(max((result.value or 0.0 for result in found), default=0.0), 3))
+
+
+ROUTES = (
+    Route("/livez", live),
+    Route("/readyz", ready),
+    Route("/health/scheduler", scheduler),
+    Route("/health/queue", queue),
+)
 
 
 @lru_cache(maxsize=1)

@@ -38,8 +38,8 @@ def refuse(
     request: Request, status: int, words: str, headers: dict[str, str] | None = None, *, hint: str = ""
 ) -> Response:
     """The answer of this status: to a browser a page, to anything else JSON. What may be better in a moment is asked for again."""
-    if "text/html" not in request.headers.get("accept", ""):
-        return answers.error(status, words, headers)
+    if "text/html" not in request.headers.get("accept", "") or request.url.path.startswith(answers.API):
+        return answers.refusal(request.url.path, status, words, headers)
     again = status == 503 and request.method == "GET"
     title = lookup(TITLES.get(status, marked("No")))
     content = environment().get_template("refusal.html").render(words=words, hint=hint, title=title, again=again)
@@ -62,10 +62,17 @@ def refused(request: Request, error: Exception) -> Response:
 
 def sign_in(request: Request, _error: Exception) -> Response:
     """Whoever has to sign in: a browser that wants a page gets the form."""
-    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "") and not is_poll(request)
+    page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(answers.API)
+    wants_page = request.method == "GET" and page and not is_poll(request)
     if wants_page:
         return RedirectResponse(f"/login{query(next=here(request) if here(request) != '/' else None)}", 303)
-    return refuse(request, 401, _("Nobody is signed in, so nothing was done"), hint=_("Sign in at /login."))
+    return refuse(
+        request,
+        401,
+        _("Nobody is signed in, so nothing was done"),
+        {"WWW-Authenticate": 'Bearer realm="forecourt"'},
+        hint=_("Sign in at /login."),
+    )
 
 
 def out_of_reach(request: Request, error: Exception) -> Response:

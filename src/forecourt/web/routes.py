@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from forecourt.language import gettext as _
 from forecourt.language import lookup
-from forecourt.web.access import identify
-from forecourt.web.people import Role
+from forecourt.web.access import at_hand, identify
+from forecourt.web.people import ROLE_OF_SCOPE, Person, Role, Scope
 
 Form: TypeAlias = dict[str, str]
 
@@ -24,18 +24,26 @@ LONGEST_FORM = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A method and a path, what answers, and who may ask: None for everybody, signed in or not. The endpoint of a POST gets its
-    form as well; of several fields with one name it gets the values with a comma between."""
+    """A method and a path, what answers, and who may ask: None for everybody, signed in or not; and programs whose token has the
+    `scope`. The endpoint of a POST gets its form as well; of several fields with one name it gets the values with a comma
+    between. A `raw` endpoint is a coroutine that gets the request alone, and reads the body by itself."""
 
     method: str
     path: str
-    endpoint: Callable[..., Response]
+    endpoint: Callable[..., Any]
     role: Role | None
+    scope: Scope | None = None
+    raw: bool = False
 
     def route(self) -> Route:
         """As Starlette routes it."""
-        answer = self._read if self.method == "GET" else self._act
+        answer = self._pass if self.raw else self._read if self.method == "GET" else self._act
         return Route(self.path, answer, methods=[self.method], name=f"{self.method} {self.path}")
+
+    async def _pass(self, request: Request) -> Response:
+        await self._let_in(request)
+        answer: Response = await self.endpoint(request)
+        return answer
 
     async def _read(self, request: Request) -> Response:
         await self._let_in(request)
@@ -48,20 +56,30 @@ class Rule:
 
     async def _let_in(self, request: Request) -> None:
         if self.role is not None:
-            me = request.scope["person"] = await run_in_threadpool(identify, request)
-            if not me.may(self.role):
-                raise HTTPException(
-                    403,
-                    _(
-                        "%(name)s is a %(role)s; this needs the role %(needed)s",
-                        name=me.name,
-                        role=lookup(me.role.word),
-                        needed=lookup(self.role.word),
-                    ),
-                )
-        asked = [request.url.path, *request.path_params.values(), *request.query_params.values()]
+            me = at_hand(request)
+            if me is None:
+                me = await run_in_threadpool(identify, request)
+            request.scope["person"] = me
+            if not me.may(self.role, self.scope):
+                raise self._refusal(me, self.role)
+        asked = [request.scope["path"], *request.path_params.values(), *request.query_params.values()]
         if any("\x00" in str(text) for text in asked):
             raise HTTPException(400, _("there is a NUL in the address, which no name can contain"))
+
+    def _refusal(self, me: Person, needed: Role) -> HTTPException:
+        if me.by != "token":
+            words = _(
+                "%(name)s is a %(role)s; this needs the role %(needed)s",
+                name=me.name,
+                role=lookup(me.role.word) if me.role else "",
+                needed=lookup(needed.word),
+            )
+            return HTTPException(403, words)
+        scope = self.scope or next(scope for scope, role in ROLE_OF_SCOPE.items() if role is needed)
+        words = f"the token {me.name} has the scopes {', '.join(sorted(me.scopes))}; this needs {scope}"
+        return HTTPException(
+            403, words, {"WWW-Authenticate": f'Bearer realm="forecourt", error="insufficient_scope", scope="{scope}"'}
+        )
 
 
 async def _form(request: Request) -> Form:

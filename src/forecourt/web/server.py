@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import uvicorn
 
+from forecourt.watch.beside import watching
 from forecourt.web.app import create_app
 from forecourt.web.application import CannotLoad, application
 from forecourt.web.guard import require_loopback
@@ -48,6 +49,7 @@ def serve(listening: socket.socket) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who is a proxy is ours to say, by the address that really asks
         lifespan="off",
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
@@ -62,7 +64,8 @@ def serve(listening: socket.socket) -> None:
         signal.signal(number, stop)
     host, port = listening.getsockname()[:2]
     log.info("web started", extra={"host": host, "port": port})
-    server.run(sockets=[listening])
+    with watching(application):
+        server.run(sockets=[listening])
     log.info("web stopped")
 
 

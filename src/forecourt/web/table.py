@@ -1,5 +1,6 @@
 """All rules in one table."""
 
+from forecourt.web import photos
 from forecourt.web.actions import calls as call_actions
 from forecourt.web.actions import failures as failure_actions
 from forecourt.web.actions import login, unsubscribe
@@ -8,6 +9,10 @@ from forecourt.web.actions import schedule as schedule_actions
 from forecourt.web.actions import stored_tasks as stored_task_actions
 from forecourt.web.actions import workers as worker_actions
 from forecourt.web.actions.preferences import prefer, speak
+from forecourt.web.api import serving
+from forecourt.web.events import PATH as EVENTS
+from forecourt.web.events import Events
+from forecourt.web.metrics.answer import metrics
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
 from forecourt.web.pages.calls import calls
@@ -22,10 +27,15 @@ from forecourt.web.pages.queues import queue, queues
 from forecourt.web.pages.schedule import schedule, task
 from forecourt.web.pages.sitemap import sitemap
 from forecourt.web.pages.workers import workers
-from forecourt.web.people import Role
+from forecourt.web.people import Role, Scope
 from forecourt.web.routes import Rule
 
+PHOTOS = "/api/v1/listings/{id}/photos"
+_events = Events()
+
 RULES = (
+    Rule("POST", EVENTS, _events.record, None, raw=True),  # first, since it is asked most
+    Rule("OPTIONS", EVENTS, _events.preflight, None, raw=True),
     Rule("GET", "/", overview, Role.VIEWER),
     Rule("GET", "/night", night, Role.VIEWER),
     Rule("GET", "/schedule", schedule, Role.VIEWER),
@@ -58,6 +68,7 @@ RULES = (
     Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),
+    Rule("GET", "/metrics", metrics, Role.VIEWER),
     Rule("GET", "/audit", audit, Role.VIEWER),
     Rule("GET", "/login", login.form, None),
     Rule("POST", "/login", login.sign_in, None),
@@ -67,4 +78,8 @@ RULES = (
     Rule("POST", "/unsubscribe/{token}", unsubscribe.answer, None),
     Rule("GET", "/settings", preferences, Role.VIEWER),
     Rule("POST", "/settings", prefer, Role.VIEWER),
+    *serving.rules(),
+    Rule("POST", PHOTOS, photos.add, Role.OPERATOR, Scope.PHOTOS, raw=True),
+    Rule("PUT", PHOTOS, photos.replace, Role.OPERATOR, Scope.PHOTOS, raw=True),
+    Rule("GET", f"{PHOTOS}/{{call}}", photos.progress_of, Role.VIEWER, Scope.PHOTOS, raw=True),
 )

@@ -13,9 +13,10 @@ from markupsafe import Markup, escape
 
 from forecourt import language
 from forecourt.durations import duration, relative
+from forecourt.masking import hide_text
 from forecourt.schedule import sentence_translation
 from forecourt.version import __version__
-from forecourt.web import dates, drawing, masking, quantiles, words
+from forecourt.web import dates, drawing, quantiles, words
 from forecourt.web.readable import readable
 
 HERE = Path(__file__).parent
@@ -47,7 +48,7 @@ def _environment() -> Environment:
         "appointment": dates.appointment,
         "clock": dates.clock,
         "day": dates.day,
-        "masked": masking.masked,
+        "masked": hide_text,
         "minute": dates.minute,
         "weekday": dates.weekday,
         "zulu": dates.zulu,

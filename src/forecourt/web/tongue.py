@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forecourt.language import LANGUAGES, speaking
+from forecourt.web import answers
 
 COOKIE = "language"
 
@@ -26,7 +27,7 @@ class ReadersLanguage:
 def wanted(request: Request) -> str:
     """The code of the language of whoever asks."""
     reads = "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
-    if not reads:
+    if not reads or request.url.path.startswith(answers.API):
         return "en"
     chosen = request.cookies.get(COOKIE, "")
     return chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", ""))

@@ -114,7 +114,7 @@ def troubles(facts: Facts) -> Iterator[Trouble]:
             waiting = some(queue.ready, "call", "calls", CAP)
             told = _("%(queue)s is paused while %(calls)s wait", queue=queue.queue, calls=waiting)
             yield Trouble("late", told, _of(queue))
-        elif queue.workers and queue.oldest > BEHIND:
+        elif queue.workers and queue.oldest > settings().queue_limit(queue.queue):
             yield Trouble(
                 "late", _("%(queue)s is %(time)s behind", queue=queue.queue, time=duration(queue.oldest)), _of(queue)
             )

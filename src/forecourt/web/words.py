@@ -17,6 +17,7 @@ KNOWN = (
     *(marked("addresses"), marked("failed"), marked("queued"), marked("sent"), marked("pending"), marked("sending")),
     *(marked("filed"), marked("why"), marked("ids"), marked("until"), marked("minutes"), marked("name"), marked("role")),
     *(marked("ending"), marked("reminded"), marked("emptied"), marked("digests"), marked("hours")),
+    *(marked("urls"), marked("rewritten"), marked("rows written")),
     *(marked("kind"), marked("task"), marked("group"), marked("job"), marked("queue"), marked("error"), marked("from")),
 )  # fmt: skip
 """What the marketplace's duties count, the states of its mails, and what the audit names."""
@@ -38,7 +39,7 @@ def number(value: float) -> str:
 def called(check: str) -> str:
     """What a check is called, which for a queue's or a task's holds its name."""
     kind, _, name = check.partition(" ")
-    if kind in (marked("queue"), marked("task")) and name:
+    if kind in (marked("queue"), marked("task"), marked("late"), marked("failure")) and name:
         return f"{lookup(kind)} {name}"
     return lookup(check)
 

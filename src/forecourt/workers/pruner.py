@@ -1,7 +1,7 @@
 """The pruner: history has an end, so that it never slows the night down."""
 
 from forecourt.database.transactions import Transactions
-from forecourt.store import awaited, coarser_minutes, retention, workflows
+from forecourt.store import awaited, coarser_minutes, retention, totals, workflows
 from forecourt.workers.agent import Agent
 
 KEEP_DONE = 7
@@ -19,7 +19,7 @@ AHEAD = 3
 
 
 class Pruner(Agent):
-    """Keeps partitions ahead and removes what is too old. Of all workers one does so at a time.
+    """Keeps partitions ahead, sums up what is counted, and removes what is too old. Of all workers one does so at a time.
 
     Failed calls are never pruned here: they leave by `queue retry`, `forget`, `flush` or `prune`.
     """
@@ -36,6 +36,7 @@ class Pruner(Agent):
             return (
                 retention.keep_partitions(tx, ahead=AHEAD, days=KEEP_DONE)
                 + retention.prune_ticks(tx, KEEP_TICKS)
+                + totals.fold(tx)
                 + retention.prune_minutes(tx, KEEP_MINUTES)
                 + coarser_minutes.fold(tx)
                 + retention.prune_batches(tx, KEEP_BATCHES)

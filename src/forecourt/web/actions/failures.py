@@ -10,7 +10,7 @@ from forecourt.language import gettext as _
 from forecourt.language import some
 from forecourt.operations import bulk, failures
 from forecourt.operations.failures import PORTION, Action
-from forecourt.store import activity, failed
+from forecourt.store import failed
 from forecourt.store.failed import Filter
 from forecourt.web.actions.common import meant
 from forecourt.web.application import application
@@ -19,7 +19,6 @@ from forecourt.web.page import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
 from forecourt.web.templating import shell
-from forecourt.web.verdict import DEAD
 
 
 def retry(request: Request, form: Form) -> Response:
@@ -50,7 +49,9 @@ def _act(request: Request, form: Form, action: Action) -> Response:
             if count < len(ids):
                 words += " " + _("%(count)s stay: a call with the same unique key lives.", count=len(ids) - count)
             return back(form, words, command=command)
-        call = bulk.start(tx, action, chosen, who=who, queue=_served(activity.of_workers(tx)), count=len(ids))
+        call = bulk.start(
+            tx, action, chosen, who=who, queue=bulk.least_urgent(tx, application().queues), count=len(ids)
+        )
     calls = some(len(ids), "call is", "calls are")
     retried = _("%(calls)s being retried by this call.", calls=calls)
     forgotten = _("%(calls)s being forgotten by this call.", calls=calls)
@@ -76,12 +77,6 @@ def _filter(form: Form) -> Filter:
     if chosen == Filter():
         raise HTTPException(400, _("The form names neither a job, nor a queue, nor an error, nor a time"))
     return chosen
-
-
-def _served(workers: list[activity.Worker]) -> str:
-    """The least urgent queue that a live worker serves, so that the call runs and keeps nothing waiting."""
-    alive = [worker for worker in workers if worker.silent <= DEAD and worker.queues]
-    return alive[0].queues[-1] if alive else application().queues[-1]
 
 
 def _command(action: Action, chosen: Filter) -> str:

@@ -14,6 +14,7 @@ from forecourt.store import audit, people
 from forecourt.web import access
 from forecourt.web.database import acting
 from forecourt.web.page import local, whole
+from forecourt.web.proxy import client
 from forecourt.web.routes import Form
 from forecourt.web.templating import environment
 
@@ -30,7 +31,7 @@ def form(request: Request) -> Response:
 def sign_in(request: Request, given: Form) -> Response:
     """POST /login"""
     name, password = given.get("name", "").strip().lower()[:64], given.get("password", "")[:1000]
-    where = request.client.host if request.client else ""
+    where = client(request)
     keys = [f"{name} from {where}", f"anybody from {where}"]
     with acting() as tx:
         seen = people.tries(tx, keys)

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from forecourt.marketplace.notice_preferences import Wish, wish
 from forecourt.marketplace.unsubscribing import unsubscribe, whose
-from forecourt.web.database import acting
+from forecourt.web.database import acting, reading
 from forecourt.web.routes import Form
 from forecourt.web.templating import environment
 
@@ -17,8 +17,8 @@ READER = "SELECT locale FROM public.users WHERE id = %(id)s"
 
 def ask(request: Request) -> Response:
     """GET /unsubscribe/TOKEN. It changes nothing: mail programs and scanners open links by themselves."""
-    with acting() as tx:
-        return _page(tx, request.path_params["token"], done=False)
+    with reading() as look:
+        return _page(look.tx, request.path_params["token"], done=False)
 
 
 def answer(request: Request, form: Form) -> Response:

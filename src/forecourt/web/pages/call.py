@@ -1,6 +1,7 @@
 """One call: where it is, every attempt, its arguments, and what it belongs to."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,8 @@ from starlette.responses import Response
 
 from forecourt.language import gettext as _
 from forecourt.language import marked
-from forecourt.store import inspection, progress, workflow_progress
+from forecourt.masking import hide_text
+from forecourt.store import definitions, inspection, progress, workflow_progress
 from forecourt.web.page import page, reading
 from forecourt.web.searching import LARGEST_ID
 
@@ -50,6 +52,12 @@ def call(request: Request) -> Response:
         workflow = workflow_progress.of_call(look.tx, id)
         steps = [] if workflow is None else workflow_progress.steps(look.tx, workflow, most=MOST_STEPS)
         tick = inspection.tick(look.tx, found.tick) if found.tick is not None else None
+        mask = definitions.masks(look.tx).get(found.job, ())
+        found = replace(
+            found,
+            args=found.args and hide_text(found.args, mask),
+            result=found.result and hide_text(found.result, mask),
+        )
     return page(
         request,
         look,

@@ -1,6 +1,7 @@
 """Calls by state: looked for by id, job, queue, error, argument and time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -8,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from forecourt.language import gettext as _
-from forecourt.store import overview, search
+from forecourt.masking import hide_text
+from forecourt.store import definitions, overview, search
 from forecourt.store.search import LOOK_THROUGH, Listed
 from forecourt.store.standing import CAP
 from forecourt.web.page import page, reading
@@ -31,6 +33,7 @@ def calls(request: Request) -> Response:
             return RedirectResponse(f"/calls/{wanted.id}", 303)
         found = [] if wrong else search.calls(look.tx, wanted.search, A_PAGE + 1)
         counts = search.counts(look.tx, CAP)
+        masks = definitions.masks(look.tx)
     return page(
         request,
         look,
@@ -40,7 +43,9 @@ def calls(request: Request) -> Response:
         below="pages/calls.list.html",
         asked=wanted,
         wrong=wrong,
-        found=found[:A_PAGE],
+        found=[
+            replace(call, args=call.args and hide_text(call.args, masks.get(call.job, ()))) for call in found[:A_PAGE]
+        ],
         following=_following(wanted, found),
         counts=counts,
         jobs=jobs,

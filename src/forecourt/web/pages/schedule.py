@@ -28,6 +28,9 @@ from forecourt.web.verdict import SILENT
 COMING = 5
 """Due times that a task's page names."""
 
+A_PAGE = 100
+"""Tasks that are listed at once: what failed, and what comes next."""
+
 HISTORY = 60
 """Runs that it lists."""
 
@@ -37,17 +40,20 @@ def schedule(request: Request) -> Response:
     app = application()
     with reading(request) as look:
         timetable = list(app.schedule(look.tx))
-        last = tick_history.recent(look.tx, [task.name for task in timetable], most=30)
+        latest = tick_history.latest(look.tx, [task.name for task in timetable])
+        ordered = sorted(timetable, key=lambda task: _what_matters_first(task, latest.get(task.name), look.now))
+        shown = ordered if request.query_params.get("all") else ordered[:A_PAGE]
+        last = tick_history.recent(look.tx, [task.name for task in shown], most=30)
         halted = pauses.in_force(look.tx)
         liveness = tasks.liveness(look.tx, timedelta(minutes=5))
-    rows = [_row(task, last[task.name], halted, look.now) for task in timetable]
     groups = sorted({group for task in timetable for group in task.groups})
     return page(
         request,
         look,
         "pages/schedule.html",
         _("Schedule"),
-        rows=sorted(rows, key=_what_matters_first),
+        rows=[_row(task, last[task.name], halted, look.now) for task in shown],
+        total=len(timetable),
         halted=halted.get(("schedule", "")),
         groups=[(group, halted.get(("group", group))) for group in groups],
         liveness=liveness,
@@ -121,8 +127,8 @@ def _row(task: Task, last: list[Tick], halted: Mapping[tuple[str, str], Pause], 
     }
 
 
-def _what_matters_first(row: Mapping[str, Any]) -> tuple[bool, bool, float]:
-    last, due = row["last"], row["next"]
+def _what_matters_first(task: Task, last: Tick | None, now: datetime) -> tuple[bool, bool, float]:
+    due = task.next_due(now) if task.runs_in(settings().environment) else None
     well = last is None or last.status not in ("failed", "missed")
     return well, due is None, 0.0 if due is None else due.timestamp()
 

@@ -4,6 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from forecourt.language import gettext as _
 from forecourt.marketplace import places
 from forecourt.marketplace.bucket import Bucket
 from forecourt.marketplace.storage import NotStoredError
@@ -19,8 +20,8 @@ def sitemap(request: Request) -> Response:
         try:
             return Response(place.read(name), media_type=kind)
         except NotStoredError:
-            raise HTTPException(404, "No sitemap of this name was published") from None
+            raise HTTPException(404, _("No sitemap of this name was published")) from None
     path = place / name
     if not name.endswith((".xml", ".xml.gz")) or not path.is_file():
-        raise HTTPException(404, "No sitemap of this name was published")
+        raise HTTPException(404, _("No sitemap of this name was published"))
     return FileResponse(path, media_type=kind)

@@ -3,7 +3,7 @@
 from forecourt.database.schema import run_marketplace, undo_marketplace
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 MARKETPLACE = True

@@ -1,0 +1,30 @@
+"""`python -m benchmarks.event_server ours|bare PORT`: somewhere to send events to: our server, or a Starlette page that answers."""
+
+import sys
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from forecourt.web.app import create_app
+from forecourt.web.server import listen
+
+
+async def page(request: Request) -> JSONResponse:
+    """Read the body, and answer as ours does."""
+    await request.body()
+    return JSONResponse({"status": "ok", "recorded": 1, "bots": 0, "unknown": 0, "limited": 0})
+
+
+def main() -> None:
+    """Serve until a signal says stop."""
+    which, port = sys.argv[1:]
+    app = create_app() if which == "ours" else Starlette(routes=[Route("/api/v1/events", page, methods=["POST"])])
+    config = uvicorn.Config(app, log_level="error", access_log=False, server_header=False, lifespan="off", ws="none")
+    uvicorn.Server(config).run(sockets=[listen("127.0.0.1", int(port))])
+
+
+if __name__ == "__main__":
+    main()

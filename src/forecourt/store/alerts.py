@@ -1,0 +1,282 @@
+"""Troubles from their first sight to their end, and what was told of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from psycopg import Connection
+from psycopg.rows import class_row
+
+KEEP = 90
+"""Days that what is over is kept."""
+
+GIVE_UP = 24
+"""Hours after which a message that could not be sent is left to its failed call."""
+
+FIRST = """
+INSERT INTO forecourt.watches (application, looked_at)
+VALUES (%(application)s, '-infinity')
+ON CONFLICT (application) DO NOTHING
+"""
+
+# Of all who watch an application one gets the turn, and holds the row until its transaction ends.
+TURN = """
+UPDATE forecourt.watches
+SET looked_at = now()
+WHERE application = (
+    SELECT application
+    FROM forecourt.watches
+    WHERE application = %(application)s
+      AND looked_at < now() - make_interval(secs => %(every)s)
+    FOR UPDATE SKIP LOCKED
+)
+"""
+
+OPEN = """
+SELECT id, began_at, told_at, well_since, lasts, subject, status, told_status, found, advice
+FROM forecourt.alerts
+WHERE application = %(application)s
+  AND ended_at IS NULL
+ORDER BY id
+"""
+
+BEGIN = """
+INSERT INTO forecourt.alerts (application, began_at, lasts, subject, status, found, advice)
+VALUES (%(application)s, %(at)s, %(lasts)s, %(subject)s, %(status)s, %(found)s, %(advice)s)
+RETURNING id, began_at, told_at, well_since, lasts, subject, status, told_status, found, advice
+"""
+
+GO_ON = """
+UPDATE forecourt.alerts
+SET status = %(status)s,
+    found = %(found)s,
+    advice = %(advice)s,
+    well_since = NULL
+WHERE id = %(id)s
+RETURNING id, began_at, told_at, well_since, lasts, subject, status, told_status, found, advice
+"""
+
+TOLD = """
+UPDATE forecourt.alerts
+SET told_status = status,
+    told_at = coalesce(told_at, %(at)s)
+WHERE id = ANY (%(ids)s)
+"""
+
+WELL = "UPDATE forecourt.alerts SET well_since = %(at)s WHERE id = ANY (%(ids)s)"
+
+END = "UPDATE forecourt.alerts SET ended_at = %(at)s WHERE id = ANY (%(ids)s)"
+
+FORGET = """
+DELETE FROM forecourt.alerts
+WHERE id = ANY (%(ids)s)
+   OR ended_at < now() - make_interval(days => %(keep)s)
+"""
+
+ENTER = """
+INSERT INTO forecourt.alert_messages (channel, content)
+VALUES (%(channel)s, %(content)s::jsonb)
+RETURNING id
+"""
+
+TAKE = """
+SELECT id, created_at, channel, content
+FROM forecourt.alert_messages
+WHERE id = %(id)s
+  AND sent_at IS NULL
+FOR UPDATE SKIP LOCKED
+"""
+
+IS_UNSENT = "SELECT EXISTS (SELECT FROM forecourt.alert_messages WHERE id = %(id)s AND sent_at IS NULL)"
+
+SENT = "UPDATE forecourt.alert_messages SET sent_at = clock_timestamp() WHERE id = %(id)s"
+
+# Each time after twice as long, up to an hour: whoever refused it is not asked each minute of a night.
+TRY = """
+UPDATE forecourt.alert_messages
+SET tried_at = now()
+WHERE id IN (
+    SELECT id
+    FROM forecourt.alert_messages
+    WHERE sent_at IS NULL
+      AND created_at <= now() - make_interval(secs => %(patience)s)
+      AND created_at > now() - make_interval(hours => %(give_up)s)
+      AND (tried_at IS NULL OR tried_at < now() - least(interval '1 hour', greatest(interval '1 minute', tried_at - created_at)))
+    ORDER BY id
+    LIMIT 20
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+"""
+
+LATEST = """
+SELECT id, began_at, told_at, ended_at, subject, status, found, advice
+FROM forecourt.alerts
+ORDER BY ended_at IS NOT NULL, coalesce(ended_at, began_at) DESC, id DESC
+LIMIT %(limit)s
+"""
+
+WATCH = """
+SELECT coalesce(
+           (SELECT extract(epoch FROM now() - looked_at)::float8 FROM forecourt.watches WHERE application = %(application)s),
+           'infinity'
+       ) AS looked_ago,
+       (SELECT count(*)
+        FROM forecourt.alert_messages
+        WHERE sent_at IS NULL
+          AND created_at < now() - interval '5 minutes') AS unsent
+"""
+
+PRUNE = "DELETE FROM forecourt.alert_messages WHERE created_at < now() - make_interval(days => %(keep)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A trouble that is not over. `told_status`: what somebody has been told of it; `well_since`: nothing is wrong any more, but
+    that may be a pause. One that does not last has no end to tell."""
+
+    id: int
+    began_at: datetime
+    told_at: datetime | None
+    well_since: datetime | None
+    lasts: bool
+    subject: str
+    status: str
+    told_status: str | None
+    found: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be told by one channel."""
+
+    id: int
+    created_at: datetime
+    channel: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A trouble, over or not, and when somebody was told of it."""
+
+    id: int
+    began_at: datetime
+    told_at: datetime | None
+    ended_at: datetime | None
+    subject: str
+    status: str
+    found: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How many seconds ago somebody looked, infinity for never; how many messages could not be sent for five minutes."""
+
+    looked_ago: float
+    unsent: int
+
+
+def turn(tx: Connection[Any], application: str, every: float) -> bool:
+    """Whether it is this process's turn to look: nobody has for so many seconds, and nobody does now."""
+    tx.execute(FIRST, {"application": application})
+    return tx.execute(TURN, {"application": application, "every": every}).rowcount == 1
+
+
+def open_ones(tx: Connection[Any], application: str) -> list[Alert]:
+    """Every trouble that is not over."""
+    with tx.cursor(row_factory=class_row(Alert)) as cursor:
+        return cursor.execute(OPEN, {"application": application}).fetchall()
+
+
+def begin(
+    tx: Connection[Any],
+    application: str,
+    at: datetime,
+    *,
+    subject: str,
+    status: str,
+    found: str,
+    advice: str,
+    lasts: bool,
+) -> Alert:
+    """Note a trouble that was not there before."""
+    facts = {"application": application, "at": at} | {
+        "subject": subject,
+        "status": status,
+        "found": found,
+        "advice": advice,
+        "lasts": lasts,
+    }
+    with tx.cursor(row_factory=class_row(Alert)) as cursor:
+        return cursor.execute(BEGIN, facts).fetchall()[0]
+
+
+def go_on(tx: Connection[Any], id: int, *, status: str, found: str, advice: str) -> Alert:
+    """Note how a trouble stands now."""
+    facts = {"id": id, "status": status, "found": found, "advice": advice}
+    with tx.cursor(row_factory=class_row(Alert)) as cursor:
+        return cursor.execute(GO_ON, facts).fetchall()[0]
+
+
+def told(tx: Connection[Any], ids: Sequence[int], at: datetime) -> None:
+    """Note that somebody is told of these as they are now."""
+    tx.execute(TOLD, {"ids": list(ids), "at": at})
+
+
+def well(tx: Connection[Any], ids: Sequence[int], at: datetime) -> None:
+    """Note that nothing is wrong with these any more."""
+    tx.execute(WELL, {"ids": list(ids), "at": at})
+
+
+def end(tx: Connection[Any], ids: Sequence[int], at: datetime) -> None:
+    """Note that these are over."""
+    tx.execute(END, {"ids": list(ids), "at": at})
+
+
+def forget(tx: Connection[Any], ids: Sequence[int]) -> None:
+    """Remove these, of which nobody was told, and what was over long ago."""
+    tx.execute(FORGET, {"ids": list(ids), "keep": KEEP})
+    tx.execute(PRUNE, {"keep": KEEP})
+
+
+def enter(tx: Connection[Any], channel: str, content: dict[str, Any]) -> int:
+    """Have a message told. Returns its id."""
+    return int(tx.execute(ENTER, {"channel": channel, "content": orjson.dumps(content).decode()}).fetchall()[0][0])
+
+
+def take(tx: Connection[Any], id: int) -> Message | None:
+    """Hold a message that has not been sent until the transaction ends; None when it has, or somebody else holds it."""
+    with tx.cursor(row_factory=class_row(Message)) as cursor:
+        return cursor.execute(TAKE, {"id": id}).fetchone()
+
+
+def is_unsent(tx: Connection[Any], id: int) -> bool:
+    """Whether a message has still to be sent, by whomever."""
+    return bool(tx.execute(IS_UNSENT, {"id": id}).fetchall()[0][0])
+
+
+def sent(tx: Connection[Any], id: int) -> None:
+    """Note, while it is held, that a message has been sent."""
+    tx.execute(SENT, {"id": id})
+
+
+def left_over(tx: Connection[Any], patience: float) -> list[int]:
+    """Messages that no worker has sent within so many seconds, for whoever tries now; each comes back after a while."""
+    return sorted(row[0] for row in tx.execute(TRY, {"patience": patience, "give_up": GIVE_UP}))
+
+
+def latest(tx: Connection[Any], limit: int) -> list[Episode]:
+    """The latest troubles, those first that are not over."""
+    with tx.cursor(row_factory=class_row(Episode)) as cursor:
+        return cursor.execute(LATEST, {"limit": limit}).fetchall()
+
+
+def watch(tx: Connection[Any], application: str) -> Watch:
+    """Whether somebody watches, and can tell."""
+    with tx.cursor(row_factory=class_row(Watch)) as cursor:
+        return cursor.execute(WATCH, {"application": application}).fetchall()[0]

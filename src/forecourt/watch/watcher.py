@@ -1,0 +1,96 @@
+"""The watcher: an agent of every clock and web server, of whom one at a time looks."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+from psycopg.errors import QueryCanceled
+
+from forecourt.alerts import content, sending
+from forecourt.app import Forecourt
+from forecourt.database.engine import connect
+from forecourt.doctor.check import House, Result
+from forecourt.doctor.examination import examine
+from forecourt.doctor.work import DEAD
+from forecourt.marketplace.quiet import quiet_until
+from forecourt.settings import settings
+from forecourt.store import alerts, tasks
+from forecourt.watch.episodes import follow
+from forecourt.workers.agent import Agent
+
+log = logging.getLogger("forecourt.watch")
+
+PATIENCE = 60.0
+"""Seconds that workers get to send a message. While none lives, they get none."""
+
+# For the transaction only: through PgBouncer the connection is not ours alone.
+LIMITS = "SELECT set_config('statement_timeout', '10s', true), set_config('jit', 'off', true)"
+
+
+class Watcher(Agent):
+    """Looks, and tells. `application` is asked in each round, so that one that cannot be loaded now is loaded later."""
+
+    every = 30.0
+    longest_backoff = 60.0
+
+    def __init__(self, application: Callable[[], Forecourt]) -> None:
+        self._application = application
+
+    def run_once(self) -> int:
+        """One look, if it is nobody else's turn, and a try at what no worker has sent. Returns how many messages that made or
+        sent. Raises what the database does."""
+        with closing(connect(application_name="forecourt watch")) as connection:
+            return self._look(connection) + self._send_what_is_left(connection)
+
+    def _look(self, connection: Connection[Any]) -> int:
+        app = self._application()
+        with _limited(connection) as tx:
+            if not alerts.turn(tx, settings().app, self.every - 5):
+                return 0
+            now = tasks.now(tx)
+            news = follow(tx, settings().app, _results(tx, app, now), now, quiet=_is_quiet(now))
+            if not news.began and not news.ended:
+                return 0
+            told = sending.tell(tx, content.content(news.began, news.ended, news.left, now), app.queues[0])
+        for alert in news.began:
+            log.warning("%s: %s", alert.subject, alert.found)
+        for alert in news.ended:
+            log.info("%s is well again", alert.subject)
+        return len(told)
+
+    def _send_what_is_left(self, connection: Connection[Any]) -> int:
+        with _limited(connection) as tx:
+            silent = tasks.liveness(tx, timedelta(seconds=DEAD)).worker_ago
+            alive = silent is not None and silent.total_seconds() <= DEAD
+            left = alerts.left_over(tx, PATIENCE if alive else 0.0)
+        sent = 0
+        for id in left:
+            try:
+                with connection.transaction():
+                    sent += sending.send(connection, id)
+            except Exception as error:  # noqa: BLE001 - whatever its channel raises; it is tried again, and so are the others
+                log.warning("alert %s was not sent, and is tried again: %s", id, error)
+        return sent
+
+
+def _results(tx: Connection[Any], app: Forecourt, now: datetime) -> list[Result] | None:
+    """What the checks found; None where the database took too long for one of them."""
+    try:
+        with tx.transaction():
+            return examine(House(tx, app, now))
+    except QueryCanceled:
+        return None
+
+
+@contextmanager
+def _limited(connection: Connection[Any]) -> Iterator[Connection[Any]]:
+    with connection.transaction():
+        connection.execute(LIMITS)
+        yield connection
+
+
+def _is_quiet(now: datetime) -> bool:
+    return quiet_until(now, settings().zone, settings().alert_quiet_hours) is not None

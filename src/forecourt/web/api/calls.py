@@ -1,0 +1,190 @@
+"""Calls: searched, shown, cancelled."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from psycopg import Connection
+
+from forecourt.masking import hide
+from forecourt.store import definitions, inspection, overview, progress, search, tasks
+from forecourt.store.overview import Found
+from forecourt.store.progress import Progress
+from forecourt.web.api import cursor as cursors
+from forecourt.web.api.errors import NotFound, Unreadable
+from forecourt.web.api.parameters import A_PAGE, Cursor, Error, Id, Ids, Name, Words
+
+State: TypeAlias = Literal["ready", "running", "scheduled", "failed", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A call in a list. `at`: since when it is in this state, or when it is due. `until`: its deadline while it runs, its start
+    once it is done. `args` is None when they are long, as `args_bytes` says; secrets in it are hidden. `error` and `message` are
+    cut."""
+
+    id: int
+    state: str
+    job: str
+    queue: str
+    attempts: int
+    created_at: datetime
+    at: datetime
+    until: datetime | None
+    error: str | None
+    message: str | None
+    args: dict[str, Any] | None
+    args_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """A page of calls. `next` is the cursor of the page after it, None when this is the last."""
+
+    items: list[Listed]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A call. `at`: since when it is in this state, or when it is due. `history`: every attempt that did not end well. `tick`: the
+    due time that it is, `batch`: what it belongs to, `chain`: the jobs that follow it. Secrets in arguments and results are
+    hidden."""
+
+    id: int
+    state: str
+    job: str
+    queue: str
+    priority: int | None
+    args: Any
+    options: Any
+    attempts: int
+    history: list[dict[str, Any]]
+    created_at: datetime
+    at: datetime | None
+    error: str | None
+    result: Any
+    worker: int | None
+    progress: Progress | None
+    chain: list[str] | None
+    batch: dict[str, Any] | None
+    tick: dict[str, Any] | None
+    cancelled_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The calls that waited have ended; those that ran end in a moment."""
+
+    cancelled: list[int]
+    ending: list[int]
+
+
+def find(
+    tx: Connection[Any],
+    *,
+    state: State = "ready",
+    q: Words = "",
+    job: Name | None = None,
+    queue: Name | None = None,
+    error: Error | None = None,
+    batch: Id | None = None,
+    first: datetime | None = None,
+    last: datetime | None = None,
+    limit: A_PAGE = 50,
+    cursor: Cursor | None = None,
+) -> Calls:
+    """The calls of one state, those that matter first. `q` takes what the search field of the page takes: `listing_id=42` for an
+    argument, `job:`, `queue:`, `error:` or `batch:` before a name. `first` and `last` bound when they came into the state.
+    Arguments, jobs and batches are looked for among the latest 100,000 calls of the state."""
+    from forecourt.web.searching import CannotRead, asked
+
+    try:
+        wanted = asked({"state": state, "q": q}, search.jobs(tx), overview.queues(tx), tasks.now(tx))
+    except CannotRead as wrong:
+        raise Unreadable(f"q: {wrong}") from None
+    if wanted.id is not None:
+        raise Unreadable(f"q: a call by its id is /api/v1/calls/{wanted.id}")
+    after, at = cursors.read(cursor)
+    given: dict[str, Any] = {
+        "job": job,
+        "queue": queue,
+        "error": error,
+        "batch": batch,
+        "first": first,
+        "last": last,
+        "id": after,
+        "at": at,
+    }
+    chosen = replace(wanted.search, **{name: value for name, value in given.items() if value is not None})
+    found = search.calls(tx, chosen, limit + 1)
+    masks = definitions.masks(tx)
+    page = [_listed(call, masks.get(call.job, ())) for call in found[:limit]]
+    if len(found) <= limit:
+        return Calls(page, None)
+    return Calls(page, cursors.write(page[-1].id, page[-1].at if state in ("failed", "scheduled") else None))
+
+
+def show(tx: Connection[Any], *, id: Id) -> Shown:
+    """One call: where it is, its arguments, every attempt, and what it belongs to."""
+    found, more = overview.find(tx, id), inspection.call(tx, id)
+    if found is None or more is None:
+        raise NotFound(f"no call has the id {id}: finished calls are kept for 7 days")
+    return _shown(tx, found, more)
+
+
+def cancel(tx: Connection[Any], *, who: str, ids: Ids) -> Cancelled:
+    """End calls: those that wait at once, those that run by killing their slot within a second or two. All of them, or none."""
+    from forecourt.operations import calls
+
+    try:
+        waiting, running = calls.cancel(tx, ids, who=who)
+    except calls.NotLive as error:
+        raise NotFound(str(error)) from None
+    return Cancelled(sorted(waiting), sorted(running))
+
+
+def _shown(tx: Connection[Any], found: Found, more: inspection.Inspected) -> Shown:
+    masks = definitions.masks(tx)
+    mask = masks.get(found.job, ())
+    told = asdict(found) | {"args": hide(found.args, mask), "result": hide(found.result, mask)}
+    return Shown(
+        **(told | {"options": _options(found.options, masks)}),
+        progress=progress.of(tx, [found.id]).get(found.id),
+        chain=more.chain,
+        batch=None if more.batch_id is None else inspection.batch(tx, more.batch_id),
+        tick=None if more.tick is None else inspection.tick(tx, more.tick),
+        cancelled_by=more.cancelled_by,
+    )
+
+
+def _options(options: Any, masks: Mapping[str, Collection[str]]) -> Any:
+    """What a call carries besides its arguments: those of the jobs that follow it are as secret as theirs."""
+    match options:
+        case {"job": str(job), "args": args, **more}:
+            return {"job": job, "args": hide(args, masks.get(job, ())), **_options(more, masks)}
+        case dict():
+            return {name: _options(inner, masks) for name, inner in options.items()}
+        case list():
+            return [_options(inner, masks) for inner in options]
+        case _:
+            return options
+
+
+def _listed(call: search.Listed, mask: Collection[str]) -> Listed:
+    return Listed(
+        call.id, call.state, call.job, call.queue, call.attempts, call.created_at, call.at, call.until, call.error, call.message,
+        _object(call.args, mask), call.args_size,
+    )  # fmt: skip
+
+
+def _object(text: str | None, mask: Collection[str]) -> dict[str, Any] | None:
+    """Arguments of which the beginning was read, if that is all of them."""
+    import orjson
+
+    try:
+        found = orjson.loads(text or "")
+    except orjson.JSONDecodeError:
+        return None
+    return hide(found, mask) if isinstance(found, dict) else None

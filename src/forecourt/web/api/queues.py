@@ -1,0 +1,83 @@
+"""Queues: how long they are; halting, resuming and clearing them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from forecourt.store import overview, tasks
+from forecourt.store.overview import QueueSize
+from forecourt.web.api.errors import NotFound, Unreadable
+from forecourt.web.api.parameters import Name, Names, Words
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """What was halted, and until when; None means until somebody resumes it. `warning`: what whoever asked should know."""
+
+    kind: str
+    name: str
+    until: datetime | None
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What goes on."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many calls were removed for good."""
+
+    removed: int
+
+
+def sizes(tx: Connection[Any], *, queues: Names = ()) -> list[QueueSize]:
+    """How many calls are ready, running, scheduled and failed, by queue: of all queues, or of those that are named."""
+    return [size for size in overview.sizes(tx, queues) if not queues or size.queue in queues]
+
+
+def pause(tx: Connection[Any], *, who: str, queue: Name, until: datetime | None = None, why: Words = "") -> Paused:
+    """Let nobody claim from a queue. What runs goes on; what comes waits."""
+    from forecourt.operations import pausing
+
+    require_future(tx, until)
+    warning = unknown(tx, queue)
+    pausing.pause(tx, "queue", queue, until=until, why=why, who=who)
+    return Paused("queue", queue, until, warning)
+
+
+def resume(tx: Connection[Any], *, who: str, queue: Name) -> Resumed:
+    """Let workers claim from a queue again."""
+    from forecourt.operations import pausing
+
+    if not pausing.resume(tx, "queue", queue, who=who):
+        raise NotFound(f"queue {queue!r} is not paused")
+    return Resumed("queue", queue)
+
+
+def clear(tx: Connection[Any], *, who: str, queue: Name) -> Removed:
+    """Remove every waiting call of a queue, due or not. What runs goes on."""
+    from forecourt.operations import calls
+
+    return Removed(calls.clear(tx, queue, who=who))
+
+
+def unknown(tx: Connection[Any], queue: str) -> str | None:
+    """Words when nobody has ever used a queue of this name: it is probably misspelled, and may be meant for later."""
+    known: Sequence[str] = overview.queues(tx)
+    if queue in known:
+        return None
+    return f"no job uses a queue named {queue!r}; there is {', '.join(known) or 'none yet'}"
+
+
+def require_future(tx: Connection[Any], until: datetime | None) -> None:
+    """Raise Unreadable for the end of a pause that is over already, by the database's clock."""
+    if until is not None and until <= tasks.now(tx):
+        raise Unreadable(f"until: {until.isoformat()} is in the past")

@@ -1,0 +1,108 @@
+"""`POST /api/v1/events`: what visitors do, sent by a site's server, or by its pages (`fetch`, `navigator.sendBeacon`)."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from forecourt.marketplace.events import Event
+from forecourt.marketplace.events import Request as Recorded
+from forecourt.settings import settings
+from forecourt.web import answers, bearer, event_bodies, origins
+from forecourt.web.access import at_hand, identify
+from forecourt.web.event_bodies import Body, GivenEvent
+from forecourt.web.event_intake import EventIntake
+from forecourt.web.guard import foreign
+from forecourt.web.people import Role, Scope
+from forecourt.web.visitor_rate import VisitorRate
+
+PATH = "/api/v1/events"
+REALM = 'Bearer realm="forecourt"'
+BEARER = {"WWW-Authenticate": REALM}
+PURPOSES = ("sec-purpose", "purpose", "x-moz")
+
+
+class Events:
+    """The address at which events come in: one of a server, since it counts what each visitor sends."""
+
+    def __init__(self) -> None:
+        self._intake = EventIntake()
+        self._rate = VisitorRate()
+
+    async def record(self, request: Request) -> Response:
+        """Record the events that a request holds, and say what became of them, once they are committed."""
+        allowed = origins.allowing(request.headers)
+        try:
+            shown = bearer.shown(request.headers)
+            sender = None if shown is None else await _sender(request, shown)
+            body = event_bodies.read(await _whole(request), request.headers.get("content-type", ""))
+            if sender is None:
+                sender = await _sender(request, body.token)
+            return await self._recorded(request, body, sender, allowed)
+        except HTTPException as refusal:  # a page's script reads why only when it is let
+            raise HTTPException(refusal.status_code, refusal.detail, {**(refusal.headers or {}), **allowed}) from None
+
+    async def preflight(self, request: Request) -> Response:
+        """Say to a browser what a page of that site may send."""
+        return Response(headers=origins.preflight(request.headers))
+
+    async def _recorded(self, request: Request, body: Body, sender: str, allowed: dict[str, str]) -> Response:
+        given = event_bodies.events_of(body)
+        events = [_event(each, request, position) for position, each in enumerate(given)]
+        kept = [event for event in events if not self._rate.over(event)]
+        if not kept:
+            raise HTTPException(429, "this visitor sends too many events", {"Retry-After": "60"})
+        key = event_bodies.checked_key(request.headers.get("idempotency-key") or body.key)
+        counts = await self._intake.record(Recorded(kept, key and f"{sender} {key}"))
+        answer = answers.ok(**counts, limited=len(events) - len(kept))
+        answer.headers.update(allowed)
+        return answer
+
+
+def _event(given: GivenEvent, request: Request, position: int) -> Event:
+    """As it is recorded. A server names the visitor; a page's visitor is who sends the request, and names nobody."""
+    named: dict[str, Any] = {name: getattr(given, name) for name in ("ip", "user_agent", "purpose")}
+    if "origin" in request.headers and (wrong := named.keys() & given.model_fields_set):
+        raise HTTPException(422, f"events[{position}].{min(wrong)}: a page does not name its visitor; leave it out")
+    for name, own in _of(request).items():
+        if name not in given.model_fields_set:
+            named[name] = own
+    return Event(given.listing_id, given.type, at=given.at, **named)
+
+
+def _of(request: Request) -> dict[str, str | None]:
+    return {
+        "ip": request.client.host if request.client else None,
+        "user_agent": request.headers.get("user-agent", ""),
+        "purpose": next((request.headers[name] for name in PURPOSES if name in request.headers), None),
+    }
+
+
+async def _sender(request: Request, token: str | None) -> str:
+    """Who sends, by their token. A cookie counts for nothing: it comes along with whatever a page sends, and says who looks at it.
+    Without a token only a page of this server's own may, where nobody is asked who they are. Raises SignIn and HTTPException."""
+    if token is None and (why := foreign(request.headers, urlsplit(settings().base_url).netloc)):
+        raise HTTPException(401, f"{why}, and there is no token: forecourt web token add NAME --scope events", BEARER)
+    headers = [(name, value) for name, value in request.scope["headers"] if name not in (b"cookie", b"authorization")]
+    if token is not None:
+        headers.append((b"authorization", f"Bearer {token}".encode("latin-1", "replace")))
+    bare = Request({**request.scope, "headers": headers})
+    person = at_hand(bare)
+    if person is None:
+        person = await run_in_threadpool(identify, bare)
+    if not person.may(Role.OPERATOR, Scope.EVENTS):
+        words = f"{person.name} may not send events: its token needs the scope events"
+        raise HTTPException(403, words, {"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="events"'})
+    return person.name or ""
+
+
+async def _whole(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > event_bodies.LONGEST_BODY:
+            raise HTTPException(413, f"more than {event_bodies.LONGEST_BODY // 1024} KB; send fewer events a request")
+    return bytes(body)

@@ -1,0 +1,110 @@
+"""What is told arrives: as a mail in words, as a signed POST, as a file where there is no mail server."""
+
+import hashlib
+import hmac
+import json
+import time
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from forecourt.alerts import content, mail, sending, webhook
+from forecourt.alerts.webhook import NotDelivered
+from forecourt.settings import settings
+from forecourt.store import alerts
+from forecourt.store.alerts import Alert
+from listener import Listener
+from smtp_sink import SmtpSink
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""The one that conftest.py sets."""
+
+NOW = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
+BEGAN = Alert(
+    1,
+    NOW - timedelta(minutes=2),
+    None,
+    None,
+    True,
+    "workers",
+    "fail",
+    None,
+    "0 alive",
+    "Start one: forecourt queue work",
+)
+LATE = Alert(
+    2, NOW - timedelta(minutes=1), None, None, True, "queue low", "warn", None, "oldest call waits for 2 min", ""
+)
+OVER = Alert(3, NOW - timedelta(hours=3), NOW, NOW, True, "disk", "fail", "fail", "3 % free", "Make room.")
+TOLD = content.content([LATE, BEGAN], [OVER], 1, NOW)
+
+
+def test_a_mail_says_what_is_wrong_since_when_and_what_to_do(sink: SmtpSink, tx: psycopg.Connection) -> None:
+    [id] = sending.tell(tx, TOLD, "default")
+    assert tx.execute("SELECT job, queue, priority, args FROM forecourt.ready").fetchall() == [
+        ("forecourt.send_alert", "default", -100, {"message": id})
+    ]
+    with tx.transaction():
+        assert sending.send(tx, id) is True
+    with tx.transaction():
+        assert sending.send(tx, id) is False, "once"
+    [arrived] = sink.messages
+    assert sink.recipients == ["ops@cars.example", "anna@cars.example"]
+    assert arrived["Subject"] == "[Forecourt] ✕ workers: 0 alive (and 1 more)"
+    lines = arrived.get_content().splitlines()
+    assert lines[:3] == ["✕ workers: 0 alive", "  since 02:28 UTC", "  Start one: forecourt queue work"]
+    assert "▲ queue low: oldest call waits for 2 min" in lines
+    assert "✓ disk is well again, after 3 h 0 min" in lines
+    assert "Of what was told, 1 goes on." in lines
+    assert lines[-1] == "http://localhost:8000/doctor"
+    assert content.subject(content.content([], [OVER], 0, NOW)) == "[Forecourt] ✓ disk is well again"
+
+
+def test_a_webhook_is_signed_as_standard_webhooks_has_it(listener: Listener, tx: psycopg.Connection) -> None:
+    [id] = sending.tell(tx, TOLD, "default")
+    with tx.transaction():
+        assert sending.send(tx, id)
+    [heard] = listener.heard
+    assert (heard.method, heard.path) == ("POST", "/hook?room=night")
+    told = json.loads(heard.body)
+    assert (told["type"], told["open"]) == ("forecourt.alert", 1)
+    assert [(one["check"], one["status"], one["seconds"]) for one in told["began"]] == [
+        ("workers", "fail", 120), ("queue low", "warn", 60),
+    ]  # fmt: skip
+    assert heard.headers["webhook-id"] == f"msg_{id}"
+    assert abs(int(heard.headers["webhook-timestamp"]) - time.time()) < 60
+    signed = f"msg_{id}.{heard.headers['webhook-timestamp']}.".encode() + heard.body
+    mac = hmac.new(b64decode(SECRET.removeprefix("whsec_")), signed, hashlib.sha256).digest()
+    assert heard.headers["webhook-signature"] == f"v1,{b64encode(mac).decode()}"
+    # The example of the standard's own description.
+    example = webhook.signature(SECRET, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
+    assert example == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_what_is_not_accepted_stays_unsent_and_its_secret_path_is_not_told(
+    listener: Listener, tx: psycopg.Connection
+) -> None:
+    [id] = sending.tell(tx, TOLD, "default")
+    listener.answers.extend([500, (302, f"{listener.url}/elsewhere"), 404])
+    for answer in ("500", "302", "404"):
+        with pytest.raises(NotDelivered, match=rf"answered {answer} ") as refused, tx.transaction():
+            sending.send(tx, id)
+        assert "night" not in str(refused.value)
+    assert [heard.path for heard in listener.heard] == ["/hook?room=night"] * 3
+    assert alerts.is_unsent(tx, id)
+
+
+def test_without_a_mail_server_a_mail_is_a_file(
+    database: str, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sending.channels() == []
+    mail.hand_over(mail.compose(["ops@cars.example"], "No\nroom", "text", key="7", at=NOW))
+    [file] = Path(settings().outbox).iterdir()
+    assert message_from_bytes(file.read_bytes(), policy=default)["Subject"] == "No room"
+    with pytest.raises(ValueError, match="FORECOURT_ALERT_MAIL is not set on this host"), tx.transaction():
+        sending.send(tx, alerts.enter(tx, "mail", TOLD))

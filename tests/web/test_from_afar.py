@@ -1,0 +1,140 @@
+"""`forecourt --url`: what lists and acts works from afar and says the same; what cannot says so."""
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import httpx
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from forecourt.cli import forecourt
+from forecourt.cli.asking import FROM_AFAR
+from forecourt.cli.errors import explained
+from forecourt.operations import tokens
+from forecourt.web import access
+
+Run = Callable[..., tuple[int, str]]
+
+
+def run(*words: str) -> tuple[int, str]:
+    """The exit code of the console script, and all that it says."""
+    done = CliRunner().invoke(forecourt, words)
+    if done.exception is None or isinstance(done.exception, SystemExit):
+        return done.exit_code, done.output
+    assert isinstance(done.exception, Exception)
+    code, said = explained(done.exception)
+    assert code is not None, done.exception
+    return code, f"{done.output}Error: {said}"
+
+
+@pytest.fixture
+def afar(pages: httpx.Client, tx: psycopg.Connection, tmp_path: Path) -> Iterator[Run]:
+    """Types a command for the server, with a token that may do everything."""
+    access._remembered.clear()
+    file = tmp_path / "token"
+    file.write_text(tokens.add(tx, "robot", ["admin"], who="the test")[0] + "\n")
+    yield lambda *words: run("--url", str(pages.base_url), "--token-file", str(file), *words)
+    access._remembered.clear()
+
+
+def same(near: tuple[int, str], far: tuple[int, str]) -> bool:
+    """Whether they say the same, but for what the time of day and the size of the database make of it."""
+    shapes = [(code, re.sub(r"[\d.]+|near|far|[kM]B", "#", said)) for code, said in (near, far)]
+    return shapes[0] == shapes[1]
+
+
+def test_what_is_listed_from_afar_is_what_is_listed_near(afar: Run, scene: dict[str, int]) -> None:
+    ids = [str(id) for id in scene.values()]
+    for words in (
+        "queue size", "queue size high low --json", "queue monitor --max-age 60", *(f"queue show {id}" for id in ids),
+        *(f"queue show {id} --json" for id in ids), "queue show 999999999", "queue failed", "queue failed --limit 3 --json",
+        "schedule list", "schedule list --json --next 3", "schedule history", "schedule history generate_sitemap --json",
+        "schedule history nothing", "report", "report --json", "report --date 2001-01-01", "doctor", "doctor --json",
+    ):  # fmt: skip
+        near, far = run(*words.split()), afar(*words.split())
+        assert same(near, far), f"{words}\n{near[1]}\n{far[1]}"
+
+
+SEQUENCES = [
+    "queue pause {where} --why tyres; queue pause {where} --for 5; queue resume {where}; queue resume {where}",
+    "queue pause q --until 2001-01-01T00:00",
+    "queue clear {where} --yes; queue clear {where} --yes --json",
+    "queue retry --job {where} --json; queue retry --job {where}; queue retry 999999999; queue retry; queue retry all 1",
+    "queue flush --yes --job {where}; queue prune --hours 1; queue forget 999999999",
+    "queue cancel 999999999; queue restart",
+    "schedule pause --for 9; schedule resume; schedule resume",
+    "schedule pause generate_sitemap; schedule resume generate_sitemap",
+    "schedule pause nothing; schedule pause --group nothing; schedule pause x --group y; schedule trigger nothing",
+]
+"""Commands, near and then from afar; each line leaves things as they were."""
+
+
+def test_what_is_done_from_afar_is_what_is_done_near(afar: Run, tx: psycopg.Connection) -> None:
+    for where in ("near", "far"):
+        for _ in range(3):
+            tx.execute(
+                "INSERT INTO forecourt.failed (job, queue, error, message) VALUES (%s, %s, 'Oops', '')", (where, where)
+            )
+            tx.execute("INSERT INTO forecourt.ready (job, queue) VALUES ('j', %s)", (where,))
+    for sequence in SEQUENCES:
+        near = [run(*words.split()) for words in sequence.format(where="near").split(";")]
+        far = [afar(*words.split()) for words in sequence.format(where="far").split(";")]
+        for one, other in zip(near, far, strict=True):
+            assert same(one, other), f"{sequence}\n{one}\n{other}"
+    assert "no job uses a queue named 'hgih'" in afar("queue", "pause", "hgih")[1]
+    assert "Call" in afar("schedule", "trigger", "generate_sitemap")[1]
+    assert run("schedule", "trigger", "generate_sitemap")[0] == 75 == afar("schedule", "trigger", "generate_sitemap")[0]
+    said = [row[0] for row in tx.execute("SELECT who FROM forecourt.audit WHERE action = 'queue restart' ORDER BY id")]
+    assert [who.endswith("(command line)") for who in said] == [True, False]
+    assert said[1] == "robot (token)"
+
+
+def test_many_calls_are_acted_on_in_portions(afar: Run, tx: psycopg.Connection) -> None:
+    tx.execute(
+        "INSERT INTO forecourt.failed (job, queue, error, message) SELECT 'j', 'q', 'Oops', '' FROM generate_series(1, 10100)"
+    )
+    ids = [str(row[0]) for row in tx.execute("SELECT id FROM forecourt.failed ORDER BY id LIMIT 1100")]
+    assert afar("queue", "forget", *ids) == (0, "1100 calls forgotten.\n")
+    assert afar("queue", "retry", "all") == (0, "9000 calls ready again.\n")
+
+
+def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def test_each_command_works_from_afar_or_says_that_it_does_not() -> None:
+    found = {" ".join(path) for path in leaves(forecourt)}
+    assert set(FROM_AFAR) <= found
+    for path in [*sorted(found - set(FROM_AFAR)), "web"]:
+        code, said = run("--url", "http://127.0.0.1:1", *path.split())
+        assert (code, "works only where the database is" in said) == (4, True), (path, said)
+
+
+def test_a_server_that_does_not_answer_or_does_not_know_the_token_is_named(
+    afar: Run, pages: httpx.Client, tx: psycopg.Connection, tmp_path: Path
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        code, said = run("--url", nobody, "queue", "size")
+        assert (code, f"cannot reach {nobody}" in said) == (69, True)
+    wrong = tmp_path / "wrong"
+    wrong.write_text("forecourt_none")
+    code, said = run("--url", str(pages.base_url), "--token-file", str(wrong), "queue", "size")
+    assert (code, "This token is unknown" in said, "--token-file FILE" in said) == (4, True, True)
+    wrong.write_text(tokens.add(tx, "reader", ["read"], who="the test")[0])
+    code, said = run("--url", str(pages.base_url), "--token-file", str(wrong), "queue", "restart")
+    assert (code, "this needs operate" in said) == (4, True), said
+    assert run("--url", "ops.example", "queue", "size")[0] == 2
+    assert run("--token-file", str(wrong), "queue", "size")[0] == 2
+    assert "with 404" in run("--url", str(pages.base_url.join("/static")), "queue", "size")[1]

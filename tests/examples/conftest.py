@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from newcomers import Newcomer, free_port
 from psycopg import sql
 from sqlalchemy import make_url
 
 from fleet import Looking
+from newcomers import Newcomer, free_port
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 

@@ -1,8 +1,7 @@
 """An application without the marketplace: its own tables and jobs, and nothing of cars."""
 
-from newcomers import Newcomer
-
 from fleet import wait_until
+from newcomers import Newcomer
 
 SOWN = """
 INSERT INTO patients (id, name)

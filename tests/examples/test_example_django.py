@@ -1,8 +1,7 @@
 """Django: what the README says works, the admin stays as it is, and a rollback forgets what was dispatched in it."""
 
-from newcomers import Newcomer
-
 from fleet import wait_until
+from newcomers import Newcomer
 
 BUY = """
 from django.test import Client

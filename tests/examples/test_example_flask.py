@@ -2,9 +2,8 @@
 
 import json
 
-from newcomers import Newcomer
-
 from fleet import wait_until
+from newcomers import Newcomer
 
 
 def test_a_ticket_and_its_call_are_one_commit(newcomer: Newcomer) -> None:

@@ -204,7 +204,7 @@ def echo(value: int) -> int:
 
 
 @job
-def add_up(a: int, b: int) -> int:
+def sum_of_two(a: int, b: int) -> int:
     return a + b
 
 

@@ -87,7 +87,7 @@ def test_a_photo_that_is_on_another_listing_is_a_finding_until_somebody_looked(s
             return process_car_images([b64encode(each).decode() for each in pictures], car_id, add, session=own)
 
     plain = jpeg(Image.new("RGB", (640, 480), "white"))
-    assert "twins" not in publish(mine.id, FLOWER, plain)
+    assert "twins" not in publish(mine.id, FLOWER, plain, FLOWER)
     assert "twins" not in publish(other.id, (PHOTOS / "flower2.jpg").read_bytes(), plain)
     assert publish(third.id, jpeg(flower((400, 300)), 60))["twins"] == 1
     [found] = twins(session)

@@ -50,11 +50,20 @@ def test_a_server_sends_one_or_many_and_names_the_visitors(
 ) -> None:
     view = marketplace["view"] | {"ip": "203.0.113.7", "user_agent": PHONE}
     assert site.post(PATH, json=view).json() == {"status": "ok", "recorded": 1, "bots": 0, "unknown": 0, "limited": 0}
+    as_curl_says = {"content-type": "application/x-www-form-urlencoded"}
+    assert (
+        site.post(PATH, content=json.dumps(view | {"type": "favorite"}), headers=as_curl_says).json()["recorded"] == 1
+    )
     many = [view | {"type": "share"}, view | {"user_agent": "WhatsApp/2.24 A"}, view | {"listing_id": 999}]
     assert site.post(PATH, json=many).json() | {"status": ""} == {
         "status": "", "recorded": 2, "bots": 1, "unknown": 1, "limited": 0,
     }  # fmt: skip
-    assert kept(tx) == [("view", "203.0.113.0"), ("share", "203.0.113.0"), ("bot", "203.0.113.0")]
+    assert kept(tx) == [
+        ("view", "203.0.113.0"),
+        ("favorite", "203.0.113.0"),
+        ("share", "203.0.113.0"),
+        ("bot", "203.0.113.0"),
+    ]
     unknown = site.post(PATH, json=marketplace["view"] | {"ip": None, "user_agent": None})
     assert unknown.json()["bots"] == 0
     own = site.post(PATH, json=marketplace["view"], headers={"user-agent": "python-requests/2.32"})

@@ -22,13 +22,13 @@ ENOUGH = 20
 log = logging.getLogger(__name__)
 
 FORGET = text("DELETE FROM photo_hashes WHERE car_listing_id = :listing_id")
+# A set may hold a photo twice; a key has one hash for ever.
 NOTE = text(
     """
     INSERT INTO photo_hashes (car_listing_id, key, dhash)
     SELECT :listing_id, key, dhash
     FROM unnest(CAST(:keys AS text[]), CAST(:hashes AS bigint[])) AS photo(key, dhash)
-    ON CONFLICT (car_listing_id, key) DO UPDATE
-    SET dhash = excluded.dhash
+    ON CONFLICT (car_listing_id, key) DO NOTHING
     """
 )
 FIND = text(

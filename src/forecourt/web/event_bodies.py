@@ -66,7 +66,8 @@ _EVENTS = TypeAdapter(list[GivenEvent])
 
 def read(body: bytes, kind: str) -> Body:
     """The body of a request of this Content-Type."""
-    if kind.startswith("application/x-www-form-urlencoded"):
+    # A form is what curl says of whatever it sends.
+    if kind.startswith("application/x-www-form-urlencoded") and body.lstrip()[:1] not in (b"{", b"["):
         given: Any = dict(parse_qsl(body.decode(errors="replace"), errors="replace"))
     else:
         try:

@@ -1,6 +1,6 @@
 # Everything a fresh machine needs: make demo, make test. Each target makes its own .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test days faults lint bench clean
+.PHONY: help demo up test days faults lint bench docs reference clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -44,6 +44,12 @@ bench: .venv/ready  ## Benchmarks beside their peers, as ratios: fifty minutes (
 	@$(BIN)/python -m benchmarks.peers
 	@$(BIN)/python -m benchmarks --write $(if $(MINUTES),--minutes $(MINUTES)) $(ONLY)
 
+docs: .venv/ready  ## The documentation with live reload, at http://127.0.0.1:8008
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8008
+
+reference: .venv/ready  ## Write docs/reference anew from the code
+	@$(BIN)/python docs/generating/reference.py
+
 clean:  ## Remove the virtual environment and everything local
 	@if [ -x $(BIN)/forecourt ]; then $(BIN)/forecourt db stop || true; fi
-	@rm -rf .venv .bench var
+	@rm -rf .venv .bench .site var

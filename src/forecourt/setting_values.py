@@ -1,13 +1,130 @@
-"""How the settings are read that are lists: queues with limits, addresses, people with a language. Each function raises
-ValueError, in words for whoever wrote the setting."""
+"""How settings are read that are more than text. Each function raises ValueError, in words for whoever wrote the setting."""
 
 import math
+import re
+from collections.abc import Callable, Mapping
 from datetime import time
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from forecourt import bucket_address
 
 SHORTEST_SECRET = 16
 
 LANGUAGES = ("en", "ar")
 """In which mails are written."""
+
+
+def truth(text: str) -> bool:
+    """true, yes, on or 1; false, no, off or 0"""
+    if text.lower() in ("true", "yes", "on", "1"):
+        return True
+    if text.lower() in ("false", "no", "off", "0"):
+        return False
+    raise ValueError(f"expected true or false, not {text!r}")
+
+
+def zone(text: str) -> str:
+    """Asia/Damascus"""
+    try:
+        return ZoneInfo(text).key
+    except (KeyError, ValueError, OSError):  # unknown, outside of the database, a folder of it
+        raise ValueError(f"{text!r} is not an IANA time zone, such as Asia/Damascus or Europe/Berlin") from None
+
+
+def absolute_url(text: str) -> str:
+    """https://cars.example/shop, without what stands behind a ? or #"""
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(f"{text!r} must start with http:// or https://")
+    from urllib.parse import urlsplit  # here: most processes set no such address, and every command reads the settings
+
+    try:
+        parts = urlsplit(text)
+        complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or the brackets of an IPv6 address are not closed
+        complete = False
+    if not complete or parts.query or parts.fragment or any(letter.isspace() for letter in text):
+        raise ValueError(
+            f"{text!r} is not an address such as https://cars.example, with no ?, # or space behind the host"
+        )
+    return text.rstrip("/")
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """https://m.cars.example, https://cars.example"""
+    found = tuple(absolute_url(part.strip()).lower() for part in text.split(","))
+    for origin in found:
+        if origin.count("/") > 2:
+            raise ValueError(f"{origin!r} must end with its host, as in https://m.cars.example")
+    return found
+
+
+def languages(text: str) -> tuple[tuple[str, str], ...]:
+    """en,ar=/ar"""
+    found = []
+    for part in text.split(","):
+        code, _, prefix = part.strip().partition("=")
+        if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]{2,4})?", code) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix):
+            raise ValueError(f"expected languages and what their addresses go on with, such as en,ar=/ar, not {text!r}")
+        found.append((code, prefix))
+    if len(dict(found)) < len(found) or len({prefix for _, prefix in found}) < len(found):
+        raise ValueError(f"two languages of {text!r} have one code, or one address")
+    return tuple(found)
+
+
+def indexnow_key(text: str) -> str:
+    """The key that search engines look for."""
+    if not re.fullmatch(r"[a-z0-9-]{8,128}", text):
+        raise ValueError("expected 8 to 128 of a-z, 0-9 and -")
+    return text
+
+
+def folder(text: str) -> Path:
+    """A folder that is there."""
+    if not Path(text).is_dir():
+        raise ValueError(f"{text!r} is not a folder")
+    return Path(text).absolute()
+
+
+def port(text: str) -> int:
+    """1 to 65535"""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError(f"expected a port from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """10.0.0.5, 10.1.0.0/16"""
+    from ipaddress import ip_network
+
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    for part in found:
+        try:
+            network = ip_network(part)
+        except ValueError:
+            raise ValueError(f"{part!r} is neither an address nor a network such as 10.1.0.0/16") from None
+        if network.prefixlen == 0:
+            raise ValueError(f"{part!r} is everybody, who could then say that they are anybody")
+    return tuple(found)
+
+
+def header(text: str) -> str:
+    """X-Forwarded-User"""
+    if not text.isascii() or not all(letter.isalnum() or letter == "-" for letter in text):
+        raise ValueError(f"{text!r} is not the name of a header, such as X-Forwarded-User")
+    return text
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """A reader of one of these words."""
+
+    def chosen(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
+        return text
+
+    return chosen
 
 
 def limits(text: str) -> tuple[tuple[str, float], ...]:
@@ -88,3 +205,32 @@ def url(text: str) -> str:
     if not complete or not text.isascii() or any(letter.isspace() for letter in text):
         raise ValueError(f"{text!r} is not an address such as https://monitor.example/ping/1234")
     return text
+
+
+READERS: Mapping[str, Callable[[str], Any]] = {
+    "pooled": truth,
+    "var": Path,
+    "storage_url": bucket_address.read,
+    "timezone": zone,
+    "base_url": absolute_url,
+    "queue_limits": limits,
+    "alert_mail": addresses,
+    "alert_webhook": url,
+    "alert_secret": secret,
+    "alert_quiet_hours": hours,
+    "clock_ping": url,
+    "report_mail": readers,
+    "event_origins": origins,
+    "watermark": Path,
+    "languages": languages,
+    "photos_url": absolute_url,
+    "indexnow_key": indexnow_key,
+    "mail_templates": folder,
+    "log_level": one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+    "log_format": one_of("auto", "text", "json"),
+    "web_port": port,
+    "web_trusted_proxy": networks,
+    "web_trusted_proxy_user": header,
+    "web_trusted_proxy_role": header,
+}
+"""How the settings that are more than text are read. Each raises ValueError."""

@@ -4,8 +4,7 @@ They are read by hand because every command reads them: the libraries for that t
 """
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import time
 from functools import lru_cache
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from forecourt import bucket_address, setting_values
 from forecourt.bucket_address import BucketAddress
+from forecourt.setting_values import READERS
 
 PREFIX = "FORECOURT_"
 VAR = f"{PREFIX}VAR"
@@ -218,131 +217,3 @@ def _from_file(path: Path) -> dict[str, str]:
     from dotenv import dotenv_values
 
     return {name: value for name, value in dotenv_values(path, encoding="utf-8").items() if value is not None}
-
-
-def _truth(text: str) -> bool:
-    if text.lower() in ("true", "yes", "on", "1"):
-        return True
-    if text.lower() in ("false", "no", "off", "0"):
-        return False
-    raise ValueError(f"expected true or false, not {text!r}")
-
-
-def _zone(text: str) -> str:
-    try:
-        return ZoneInfo(text).key
-    except (KeyError, ValueError, OSError):  # unknown, outside of the database, a folder of it
-        raise ValueError(f"{text!r} is not an IANA time zone, such as Asia/Damascus or Europe/Berlin") from None
-
-
-def _absolute_url(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ValueError(f"{text!r} must start with http:// or https://")
-    from urllib.parse import urlsplit  # here: most processes set no such address, and every command reads the settings
-
-    try:
-        parts = urlsplit(text)
-        complete = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is no number, or the brackets of an IPv6 address are not closed
-        complete = False
-    if not complete or parts.query or parts.fragment or any(letter.isspace() for letter in text):
-        raise ValueError(
-            f"{text!r} is not an address such as https://cars.example, with no ?, # or space behind the host"
-        )
-    return text.rstrip("/")
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    found = tuple(_absolute_url(part.strip()).lower() for part in text.split(","))
-    for origin in found:
-        if origin.count("/") > 2:
-            raise ValueError(f"{origin!r} must end with its host, as in https://m.cars.example")
-    return found
-
-
-def _languages(text: str) -> tuple[tuple[str, str], ...]:
-    found = []
-    for part in text.split(","):
-        code, _, prefix = part.strip().partition("=")
-        if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]{2,4})?", code) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix):
-            raise ValueError(f"expected languages and what their addresses go on with, such as en,ar=/ar, not {text!r}")
-        found.append((code, prefix))
-    if len(dict(found)) < len(found) or len({prefix for _, prefix in found}) < len(found):
-        raise ValueError(f"two languages of {text!r} have one code, or one address")
-    return tuple(found)
-
-
-def _indexnow_key(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9-]{8,128}", text):
-        raise ValueError("expected 8 to 128 of a-z, 0-9 and -")
-    return text
-
-
-def _folder(text: str) -> Path:
-    if not Path(text).is_dir():
-        raise ValueError(f"{text!r} is not a folder")
-    return Path(text).absolute()
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise ValueError(f"expected a port from 1 to 65535, not {text!r}")
-    return int(text)
-
-
-def _networks(text: str) -> tuple[str, ...]:
-    from ipaddress import ip_network
-
-    found = [part.strip() for part in text.split(",") if part.strip()]
-    for part in found:
-        try:
-            network = ip_network(part)
-        except ValueError:
-            raise ValueError(f"{part!r} is neither an address nor a network such as 10.1.0.0/16") from None
-        if network.prefixlen == 0:
-            raise ValueError(f"{part!r} is everybody, who could then say that they are anybody")
-    return tuple(found)
-
-
-def _header(text: str) -> str:
-    if not text.isascii() or not all(letter.isalnum() or letter == "-" for letter in text):
-        raise ValueError(f"{text!r} is not the name of a header, such as X-Forwarded-User")
-    return text
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def chosen(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
-        return text
-
-    return chosen
-
-
-READERS: Mapping[str, Callable[[str], Any]] = {
-    "pooled": _truth,
-    "var": Path,
-    "storage_url": bucket_address.read,
-    "timezone": _zone,
-    "base_url": _absolute_url,
-    "queue_limits": setting_values.limits,
-    "alert_mail": setting_values.addresses,
-    "alert_webhook": setting_values.url,
-    "alert_secret": setting_values.secret,
-    "alert_quiet_hours": setting_values.hours,
-    "clock_ping": setting_values.url,
-    "report_mail": setting_values.readers,
-    "event_origins": _origins,
-    "watermark": Path,
-    "languages": _languages,
-    "photos_url": _absolute_url,
-    "indexnow_key": _indexnow_key,
-    "mail_templates": _folder,
-    "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-    "log_format": _one_of("auto", "text", "json"),
-    "web_port": _port,
-    "web_trusted_proxy": _networks,
-    "web_trusted_proxy_user": _header,
-    "web_trusted_proxy_role": _header,
-}
-"""How the settings that are more than text are read. Each raises ValueError."""

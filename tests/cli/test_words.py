@@ -33,7 +33,7 @@ def run(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
     [
         (["quue"], "No such command 'quue'. Did you mean queue?"),
         (["queue", "shwo"], "Did you mean show"),
-        (["schedule", "xyz"], "There is history, list"),
+        (["schedule", "xyz"], "There is add, diff"),
     ],
 )
 def test_a_misspelled_command_is_guessed(typed: list[str], words: str) -> None:

@@ -92,7 +92,10 @@ def test_commit_makes_the_call_visible_and_rollback_forgets_it(looking: Looking,
 
 
 def test_something_else_than_a_session_is_refused_by_its_type(looking: Looking) -> None:
-    with pytest.raises(TypeError, match="expected a SQLAlchemy Session or Connection or a psycopg connection, not str"):
+    with pytest.raises(
+        TypeError,
+        match="expected a SQLAlchemy Session or Connection, a Django connection or a psycopg connection, not str",
+    ):
         workshop.nothing.using(session="postgresql://").dispatch(n=1)  # type: ignore[arg-type]
 
 

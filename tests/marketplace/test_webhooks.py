@@ -13,9 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from test_commands import audited, run, said
 
+from forecourt.alerts.webhook import signature
 from forecourt.database import engine, in_transaction_of
 from forecourt.marketplace.delivery import fail_lost_mails
-from forecourt.marketplace.posting import WebhookDelayed, WebhookRefused, checked, post, signature
+from forecourt.marketplace.posting import WebhookDelayed, WebhookRefused, checked, post
 from forecourt.marketplace.webhooks import post_notice, set_webhook
 from forecourt.settings import settings
 
@@ -80,8 +81,8 @@ def test_a_notice_is_posted_signed_so_that_its_receiver_knows_who_sent_it_and_wh
     assert headers["webhook-id"] == str(notice.id)
     at = int(headers["webhook-timestamp"])
     assert abs(at - time.time()) < 60
-    assert headers["webhook-signature"] == signature(str(notice.id), at, body, secret)
-    assert headers["webhook-signature"] != signature(str(notice.id), at + 1, body, secret)
+    assert headers["webhook-signature"] == signature(secret, str(notice.id), str(at), body)
+    assert headers["webhook-signature"] != signature(secret, str(notice.id), str(at + 1), body)
     assert log(session) == ["posted"]
 
 

@@ -71,7 +71,8 @@ def test_wrong_arguments_are_an_error_and_record_nothing() -> None:
         with pytest.raises(ValueError, match="queue"):
             salute.using(queue="a,b").dispatch(who="Ada")
         with pytest.raises(
-            TypeError, match="expected a SQLAlchemy Session or Connection or a psycopg connection, not str"
+            TypeError,
+            match="expected a SQLAlchemy Session or Connection, a Django connection or a psycopg connection, not str",
         ):
             salute.using(session="postgresql://").dispatch(who="Ada")  # type: ignore[arg-type]
     fake.assert_nothing_dispatched()

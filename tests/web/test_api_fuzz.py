@@ -35,7 +35,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(
         operation = found.ok()
 
         @settings(
-            max_examples=6, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
+            max_examples=4, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @given(case=operation.as_strategy(generation_mode=mode))

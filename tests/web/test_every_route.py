@@ -4,7 +4,6 @@ import re
 
 import httpx
 import psycopg
-import pytest
 
 from forecourt.web import health
 from forecourt.web.headers import ALWAYS
@@ -22,6 +21,9 @@ def a_path(rule: str) -> str:
 
 PATHS = {a_path(rule.path): {one.method for one in RULES if one.path == rule.path} for rule in RULES}
 """Every path of the table, and its methods."""
+
+OPEN = {a_path(rule.path) for rule in RULES if rule.role is None}
+"""For everybody: to sign in, to hand events in from a page, what bears a signature of ours. They have tests of their own."""
 
 
 def safe(answer: httpx.Response) -> bool:
@@ -61,14 +63,12 @@ def test_no_route_takes_a_method_that_is_not_its_own(pages: httpx.Client, tx: ps
     assert tx.execute("SELECT count(*) FROM forecourt.audit").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("host", EVIL, ids=lambda host: host or "none")
-def test_no_route_answers_to_a_name_that_is_not_ours(pages: httpx.Client, tx: psycopg.Connection, host: str) -> None:
+def test_no_route_answers_to_a_name_that_is_not_ours(pages: httpx.Client, tx: psycopg.Connection) -> None:
     for path, methods in PATHS.items():
         for method in sorted(methods - ({"GET"} if path in PROBES else set())):
-            for headers in (OURS, {"origin": f"http://{host}"}):
-                answer = pages.request(method, path, headers=headers | {"host": host})
-                assert answer.status_code == (403 if host else answer.status_code), (method, path)
-                assert answer.status_code in (400, 403), (method, path)
+            for host in EVIL:
+                answer = pages.request(method, path, headers=OURS | {"host": host, "origin": f"http://{host}"})
+                assert answer.status_code == 403 or (host == "" and answer.status_code == 400), (method, path, host)
     assert tx.execute("SELECT count(*) FROM forecourt.audit").fetchone() == (0,)
 
 
@@ -83,9 +83,7 @@ WHERE = (
 
 def test_nothing_is_changed_from_anywhere_else(pages: httpx.Client, tx: psycopg.Connection) -> None:
     for path, methods in PATHS.items():
-        if (
-            "POST" in methods and path != "/login" and not path.startswith("/unsubscribe/")
-        ):  # a signature of ours is the proof
+        if "POST" in methods and path not in OPEN:
             for headers in WHERE:
                 answer = pages.post(
                     path, content=b'{"queue": "high"}', headers=headers | {"content-type": "application/json"}

@@ -40,11 +40,15 @@ def test_only_our_own_pages_change_anything(headers: dict[str, str], ours: bool)
 
 def test_each_route_that_changes_something_is_guarded(pages: httpx.Client, tx: psycopg.Connection) -> None:
     for rule in RULES:
-        if rule.method == "GET" or rule.path.startswith(PATH):  # whose address is signed
+        # Raw ones look at their token and origin themselves; the address where mails end is signed.
+        if rule.method == "GET" or rule.raw or rule.path.startswith(PATH):
             continue
         path = rule.path.replace("{id:int}", "1")
         for headers in ({}, {"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}):
             answer = pages.post(path, data={"queue": "high"}, headers=headers)
+            # What programs ask for wants a token, which no browser sends by itself, or has a list of its own.
+            if rule.path.startswith("/api/") and answer.status_code in (401, 403):
+                continue
             assert answer.status_code == 403, (path, headers)
             assert "nothing was done" in answer.text
     assert tx.execute("SELECT count(*) FROM forecourt.audit").fetchone() == (0,)

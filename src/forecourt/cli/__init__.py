@@ -50,7 +50,18 @@ COMMANDS = {
     "top": ("forecourt.cli.top:top", "Queues, slots, next due times and last failures, live in the terminal."),
     "alerts": ("forecourt.cli.alerts:alerts", "Troubles and who was told of them: list, test."),
     "report": ("forecourt.cli.report:report", "The night: what each duty did, what was late, slow or failed."),
-    "deploy": ("forecourt.cli.deploy:deploy", "Files for what runs beside it: alerts, grafana."),
+    "migrate-from": (
+        "forecourt.cli.migrating:migrate_from",
+        "What waits in another system's queue is dispatched here: laravel, celery.",
+    ),
+    "deploy": (
+        "forecourt.cli.deploy:deploy",
+        "Files for what runs and watches it: systemd, docker, alerts, grafana, …",
+    ),
+    "completion": (
+        "forecourt.cli.completion:completion",
+        "Completion by the shell: prints its script, or installs it.",
+    ),
     "demo": ("forecourt.cli.demo:demo", "A whole night of a car marketplace, in two minutes."),
 }
 
@@ -74,8 +85,17 @@ class LazyGroup(Commands):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
+def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from forecourt.version import __version__, commit
+
+        built_from = commit()
+        click.echo(f"forecourt {__version__}" + (f" ({built_from})" if built_from else ""))
+        context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="forecourt")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show it.")
 @click.option("--url", help="Ask the server at this address instead of the database: https://ops.example")
 @click.option(
     "--token-file",

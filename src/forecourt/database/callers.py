@@ -1,6 +1,7 @@
 """The way from any caller's session to the psycopg connection beneath it."""
 
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import psycopg
 
@@ -8,11 +9,27 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+EXPECTED = "a SQLAlchemy Session or Connection, a Django connection or a psycopg connection"
+
+
+class DjangoConnection(Protocol):
+    """`django.db.connection`, or one of `django.db.connections`: what of it is asked, as Django itself has no types."""
+
+    connection: object
+    in_atomic_block: bool
+    needs_rollback: bool
+
+    def ensure_connection(self) -> None:
+        """Connect if need be."""
+
+
 def in_transaction_of(source: object) -> psycopg.Connection[Any]:
-    """The psycopg connection beneath a caller's SQLAlchemy session or connection, or psycopg connection, so that we write in the
-    caller's transaction. Raises TypeError for anything else."""
+    """The psycopg connection beneath a caller's SQLAlchemy session or connection, Django connection, or psycopg connection, so that
+    we write in the caller's transaction. Raises TypeError for anything else."""
     if isinstance(source, psycopg.Connection):
         return source
+    if is_django(source):
+        return _beneath_django(source)
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session
 
@@ -24,9 +41,7 @@ def in_transaction_of(source: object) -> psycopg.Connection[Any]:
         return _driver_of(source)
     kind = type(source).__name__
     instead = "; from a coroutine, await adispatch(...) instead of dispatch(...)" if kind.startswith("Async") else ""
-    raise TypeError(
-        f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}{instead}"
-    )
+    raise TypeError(f"session: expected {EXPECTED}, not {kind}{instead}")
 
 
 def _driver_of(connection: "Connection") -> psycopg.Connection[Any]:
@@ -37,3 +52,27 @@ def _driver_of(connection: "Connection") -> psycopg.Connection[Any]:
             "create_engine('postgresql+psycopg://...'); an async session's run_sync() does not help here"
         )
     return driver
+
+
+def is_django(source: object) -> TypeGuard[DjangoConnection]:
+    """Whether it is `django.db.connection`, or one of `django.db.connections`."""
+    if "django.db" not in sys.modules:
+        return False
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.utils.connection import ConnectionProxy
+
+    return isinstance(source, BaseDatabaseWrapper | ConnectionProxy)
+
+
+def _beneath_django(source: DjangoConnection) -> psycopg.Connection[Any]:
+    if (
+        source.in_atomic_block and source.needs_rollback
+    ):  # PostgreSQL would take what Django then rolls back, without a word
+        raise RuntimeError("session: an error has spoilt Django's transaction, so nothing can be dispatched in it")
+    source.ensure_connection()
+    if not isinstance(source.connection, psycopg.Connection):
+        raise TypeError(
+            f"session: the Django connection stands on {type(source.connection).__module__}, expected psycopg 3 on PostgreSQL: "
+            "ENGINE 'django.db.backends.postgresql', and pip install 'psycopg[binary]'"
+        )
+    return source.connection

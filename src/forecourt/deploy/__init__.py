@@ -1,1 +1,4 @@
-"""What others run beside Forecourt, for `forecourt deploy` to print: files for whatever watches it."""
+"""Files for `forecourt deploy` to print, for whatever runs Forecourt or watches it. Nothing here writes one.
+
+No file has a secret in it: addresses with passwords stay in .env, or in what keeps secrets where it runs.
+"""

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
+from forecourt.database.callers import DjangoConnection
 from forecourt.jobs import awaiting
 from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.carrying import carried
@@ -25,8 +26,7 @@ from forecourt.store.calls import Placement
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-Transaction: TypeAlias = Session | Connection | psycopg.Connection[Any]
+Transaction: TypeAlias = Session | Connection | DjangoConnection | psycopg.Connection[Any]
 
 
 class Call(NamedTuple):

@@ -4,15 +4,13 @@ Signed as Standard Webhooks has it (standardwebhooks.com): HMAC-SHA256 over id, 
 and can refuse what is old or came before.
 """
 
-import hmac
 import http.client
 import socket
 import ssl
-from base64 import b64encode
-from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from forecourt.alerts.webhook import signature
 from forecourt.settings import settings
 from forecourt.version import __version__
 
@@ -58,7 +56,7 @@ def post(url: str, id: str, at: int, body: bytes, secret: str) -> None:
         "User-Agent": f"Forecourt/{__version__}",
         "webhook-id": id,
         "webhook-timestamp": str(at),
-        "webhook-signature": signature(id, at, body, secret),
+        "webhook-signature": signature(secret, id, str(at), body),
     }
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
@@ -74,12 +72,6 @@ def post(url: str, id: str, at: int, body: bytes, secret: str) -> None:
         raise WebhookGone(f"{parts.hostname} answered 410: gone")
     if not 200 <= status < 300:
         raise WebhookDelayed(f"{parts.hostname} answered {status}")
-
-
-def signature(id: str, at: int, body: bytes, secret: str) -> str:
-    """What a receiver computes as well, and compares."""
-    signed = f"{id}.{at}.".encode() + body
-    return f"v1,{b64encode(hmac.digest(secret.encode(), signed, sha256)).decode()}"
 
 
 def _connected(host: str, port: int | None, *, secure: bool) -> http.client.HTTPConnection:

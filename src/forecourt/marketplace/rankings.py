@@ -74,7 +74,7 @@ TRENDING = text(
 
 # A view is an event, and counts once for each visitor and half an hour, so a counter lies between those who looked on each day and
 # all views. Who looked: the visitors, less one for each event of another kind, as whoever only called did not look. Counts that
-# still wait in the queue, or failed and may be tried again, belong to the counter.
+# still wait, in the queue or among the recorded events', or failed and may be tried again, belong to the counter.
 DISAGREEING = text(
     """
     WITH stats AS (
@@ -85,18 +85,23 @@ DISAGREEING = text(
         GROUP BY car_listing_id
     ),
     waiting AS (
-        SELECT (args ->> 'listing_id')::bigint AS car_listing_id, count(*) AS views
+        SELECT car_listing_id, sum(views) AS views
         FROM (
-            SELECT job, args FROM forecourt.ready
+            SELECT (args ->> 'listing_id')::bigint AS car_listing_id, 1 AS views
+            FROM (
+                SELECT job, args FROM forecourt.ready
+                UNION ALL
+                SELECT job, args FROM forecourt.scheduled
+                UNION ALL
+                SELECT job, args FROM forecourt.running
+                UNION ALL
+                SELECT job, args FROM forecourt.failed
+            ) AS calls
+            WHERE job = 'increment_views_count'
             UNION ALL
-            SELECT job, args FROM forecourt.scheduled
-            UNION ALL
-            SELECT job, args FROM forecourt.running
-            UNION ALL
-            SELECT job, args FROM forecourt.failed
-        ) AS calls
-        WHERE job = 'increment_views_count'
-        GROUP BY 1
+            SELECT car_listing_id, views FROM views_to_count
+        ) AS to_count
+        GROUP BY car_listing_id
     )
     SELECT listing.id,
            listing.title AS name,

@@ -8,6 +8,8 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from forecourt.database.bridge import is_async
+from forecourt.database.callers import EXPECTED, is_django
 from forecourt.jobs.dispatch import Dispatch, Interceptor, interceptors
 from forecourt.store.calls import Placement
 
@@ -27,9 +29,11 @@ def intercepted(interceptor: Interceptor) -> Iterator[None]:
 def checked(dispatch: Dispatch) -> Placement:
     """Where and when calls would have entered. Raises TypeError or ValueError where a real dispatch would, without touching the
     session."""
-    if not isinstance(dispatch.session, Session | Connection | psycopg.Connection | None):
-        kind = type(dispatch.session).__name__
-        raise TypeError(f"session: expected a SQLAlchemy Session or Connection or a psycopg connection, not {kind}")
+    source = dispatch.session
+    if not (
+        isinstance(source, Session | Connection | psycopg.Connection | None) or is_async(source) or is_django(source)
+    ):
+        raise TypeError(f"session: expected {EXPECTED}, not {type(source).__name__}")
     return dispatch.placement()
 
 

@@ -64,8 +64,9 @@ def _grid(over: Span, bottom: int) -> Iterator[str]:
 
 def _row(duty: Duty, y: int, over: Span, now: datetime) -> Iterator[str]:
     name = readable(duty.task.name.replace("_", " "))
-    shown = name if len(name) <= 28 else f"{name[:27]}…"
-    yield f'<text class="name" x="{_side(LEFT - 12):.1f}" y="{y + 4}" text-anchor="end">{escape(shown)}</text>'
+    shown = name if len(name) <= 26 else f"{name[:25]}…"
+    anchor = "start" if direction() == "rtl" else "end"  # a name runs from left to right in any language
+    yield f'<text class="name" x="{_side(LEFT - 12):.1f}" y="{y + 4}" direction="ltr" text-anchor="{anchor}">{escape(shown)}</text>'
     if duty.often:
         for run in _apart(duty.runs, over):
             size = 1.6 if run.status == "succeeded" else 3

@@ -29,6 +29,7 @@ from forecourt.workers.messages import Birth, Death
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.pruner import Pruner
 from forecourt.workers.rescuer import Rescuer, give_back
+from forecourt.workers.service_manager import ServiceManager
 from forecourt.workers.slot_pool import SlotPool
 from forecourt.workers.stager import Stager
 
@@ -56,6 +57,7 @@ class Supervisor:
     def __init__(self, options: WorkOptions, forks: ForkClient) -> None:
         self._options = options
         self._forks = forks
+        self._service_manager = ServiceManager()
         self._wakeup, self._waker = socket.socketpair()
         self._waker.setblocking(False)
         self._database = Transactions()
@@ -97,6 +99,7 @@ class Supervisor:
                 loop.start()
             facts = {"worker": self._worker, "queues": ",".join(self._options.queues), "slots": self._options.processes}
             log.info("worker started", extra=facts)
+            self._service_manager.ready(f"{self._options.processes} slots on {facts['queues']}")
             while not (self._stopping and self._has_ended()):
                 self._turn()
         except Exception:
@@ -106,6 +109,7 @@ class Supervisor:
 
     def _turn(self) -> None:
         """One round: hear what happened, then act on it."""
+        self._service_manager.has_turned()
         self._pool.wait(self._wakeup, LONGEST_WAIT)
         if self._heartbeat.given_up == self._worker:
             self._begin_anew()
@@ -177,6 +181,7 @@ class Supervisor:
         stop_by = time.monotonic() + (self._options.shutdown_timeout if timeout is None else timeout)
         self._stop_by = min(self._stop_by, stop_by) if self._stopping else stop_by
         self._stopping = True
+        self._service_manager.stopping(why)
         log.info("stopping: %s", why, extra={"worker": self._worker, "running": self._pool.busy()})
 
     def _consider_stopping(self) -> None:

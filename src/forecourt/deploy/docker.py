@@ -1,0 +1,43 @@
+"""For Docker: one image for every kind of process."""
+
+import json
+
+from forecourt.deploy.site import Site
+
+INSTALL = {
+    "requirements.lock": "COPY requirements.lock .\nRUN pip install --no-cache-dir -r requirements.lock",
+    "requirements.txt": "COPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt",
+    "pyproject.toml": "COPY pyproject.toml .\nRUN pip install --no-cache-dir .",
+    None: "# Name what the project needs in a requirements.txt, Forecourt among it, and print this file again.",
+}
+
+
+def docker(site: Site) -> str:
+    """The text of ./Dockerfile."""
+    settings = "".join(
+        f"ENV {name}={_quoted(value)}\n"
+        for name, value in site.settings.items()
+        if name not in ("FORECOURT_VAR", "FORECOURT_HOST", "FORECOURT_WEB_HOST")
+    )
+    return f"""\
+# syntax=docker/dockerfile:1
+# docker build -t {site.name} . && docker run --init --env-file .env {site.name} schedule work
+# Keep .env, var and .venv out of the image: name them in .dockerignore.
+FROM python:{site.python}-slim
+
+ENV PYTHONUNBUFFERED=1
+RUN useradd --create-home --uid 10001 forecourt
+WORKDIR /srv/{site.name}
+{INSTALL[site.requirements]}
+COPY . .
+RUN mkdir -p /var/lib/forecourt && chown forecourt /var/lib/forecourt
+ENV FORECOURT_VAR=/var/lib/forecourt
+{settings}USER forecourt
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["forecourt"]
+CMD {json.dumps(site.worker.split(" "))}
+"""
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'

@@ -1,0 +1,107 @@
+"""What the files are filled with: the project, its processes, its settings, and how long each of them waits for the next."""
+
+import getpass
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from forecourt.app import Forecourt
+from forecourt.jobs.policy import Defaults
+from forecourt.settings import PREFIX, Settings, project_folder, settings
+
+SECRET = frozenset(
+    {"database_url", "storage_url", "smtp_url", "indexnow_key", "alert_webhook", "alert_secret", "clock_ping"}
+)
+"""Settings that hold a password, or are as good as one: whoever knows the address may use it."""
+
+LONGEST_USUAL = 3600.0
+"""Seconds that a stop waits at most for jobs that may take as long as they like; the reference's own figure."""
+
+ROOM = 15.0
+"""Seconds between two rungs of the ladder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """How long each waits for the one within it, in seconds, strictly rising: else the outer kills what the inner would have ended
+    in order. `job`: the longest timeout of any job. `shutdown`: what a worker grants running calls after it was told to stop.
+    `stop`: what the process manager grants the worker before it kills."""
+
+    job: float
+    shutdown: float
+    stop: float
+
+    @classmethod
+    def of(cls, app: Forecourt) -> "Ladder":
+        """Above the application's longest job. One without a timeout counts as an hour; the engine's own, which may take as long,
+        count for nothing, as what they have done stays done when they are given back."""
+        usual = Defaults().timeout
+        jobs = [job.policy for name, job in app.jobs.items() if not name.startswith("forecourt.")]
+        timeouts = [usual if policy.timeout is None else policy.timeout for policy in jobs]
+        longest = max((timeout or LONGEST_USUAL for timeout in timeouts), default=usual)
+        return cls(longest, longest + ROOM, longest + 2 * ROOM)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A project as it stands here."""
+
+    name: str
+    """What its processes are called: letters, digits and dashes."""
+    folder: Path
+    forecourt: Path
+    """The installed command."""
+    user: str
+    python: str
+    """The version, as 3.13."""
+    processes: int
+    queues: tuple[str, ...]
+    ladder: Ladder
+    web_port: int
+    var: Path
+    settings: Mapping[str, str]
+    """FORECOURT_* that this process was given, without secrets."""
+    requirements: str | None
+    """The file that names what the project needs, if there is one: requirements.lock, requirements.txt or pyproject.toml."""
+
+    @property
+    def worker(self) -> str:
+        """The arguments of a worker."""
+        queues = ",".join(self.queues)
+        return f"queue work --queue {queues} --processes {self.processes} --shutdown-timeout {self.ladder.shutdown:.0f}"
+
+
+def here(app: Forecourt) -> Site:
+    """The project of the current folder, with this process's settings."""
+    folder = (project_folder() or Path.cwd()).resolve()
+    known = ("requirements.lock", "requirements.txt", "pyproject.toml")
+    return Site(
+        name="".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in folder.name.lower()).strip(
+            "-"
+        )
+        or "forecourt",
+        folder=folder,
+        forecourt=_command(),
+        user=getpass.getuser(),
+        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        processes=4,
+        queues=app.queues,
+        ladder=Ladder.of(app),
+        web_port=settings().web_port,
+        var=settings().var.resolve(),
+        settings=_given(os.environ),
+        requirements=next((name for name in known if (folder / name).is_file()), None),
+    )
+
+
+def _given(environment: Mapping[str, str]) -> dict[str, str]:
+    named = {f"{PREFIX}{field.name.upper()}" for field in fields(Settings) if field.name not in SECRET}
+    return {name: environment[name] for name in sorted(named) if environment.get(name)}
+
+
+def _command() -> Path:
+    beside = Path(sys.executable).with_name("forecourt")
+    return beside if beside.exists() else Path(shutil.which("forecourt") or "forecourt")

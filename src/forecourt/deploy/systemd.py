@@ -1,0 +1,59 @@
+"""For systemd: a unit for each kind of process."""
+
+from forecourt.deploy.site import Site
+
+NOTIFYING = """\
+Type=notify
+NotifyAccess=main
+# Each turn of its loop, in which it looks after every slot, feeds the watchdog.
+WatchdogSec=30
+"""
+
+
+def systemd(site: Site, unit: str) -> str:
+    """The text of /etc/systemd/system/NAME-UNIT.service: worker, clock or web."""
+    command = {"worker": site.worker, "clock": "schedule work", "web": "web"}[unit]
+    stop = site.ladder.stop if unit == "worker" else 30
+    kind = NOTIFYING if unit == "worker" else "Type=exec\n"
+    settings = "".join(f'Environment="{_quoted(f"{name}={value}")}"\n' for name, value in site.settings.items())
+    return f"""\
+# systemd: save as /etc/systemd/system/{site.name}-{unit}.service, then: systemctl enable --now {site.name}-{unit}
+[Unit]
+Description=Forecourt's {unit} of {site.name}
+After=network-online.target postgresql.service
+Wants=network-online.target
+# It goes on trying for as long as the database is away.
+StartLimitIntervalSec=0
+
+[Service]
+{kind}User={site.user}
+WorkingDirectory={_plain(site.folder)}
+ExecStart="{_quoted(site.forecourt)}" {_plain(command)}
+# Further settings come from .env in that folder.
+{settings}Restart=always
+RestartSec=2
+# A worker that ended because of its memory limit ended in order.
+SuccessExitStatus=12
+# TERM goes to the process that systemd started, which lets its slots finish; KILL goes to all that is left.
+KillMode=mixed
+KillSignal=SIGTERM
+# The longest job may take {site.ladder.job:.0f} s, a worker waits {site.ladder.shutdown:.0f} s for it: this must be longer.
+TimeoutStopSec={stop:.0f}
+# A slot that the kernel kills for its memory is replaced by its worker.
+OOMPolicy=continue
+NoNewPrivileges=yes
+PrivateTmp=yes
+ProtectSystem=strict
+ReadWritePaths="{_quoted(site.var)}"
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _plain(value: object) -> str:
+    return str(value).replace("%", "%%")
+
+
+def _quoted(value: object) -> str:
+    return _plain(value).replace("\\", "\\\\").replace('"', '\\"')

@@ -21,7 +21,7 @@ from forecourt.store import failure_kinds, outcomes
 from forecourt.store.failure_kinds import Kind
 from forecourt.web import words
 from forecourt.web.dates import day, short_weekday
-from forecourt.web.nights import Duty, Span, duties
+from forecourt.web.nights import Duty, Span, beside_history, duties
 from forecourt.web.readable import readable
 from forecourt.web.templating import environment
 
@@ -113,7 +113,7 @@ def compose(tx: Connection[Any], at: datetime, reader: str) -> tuple[str, str, s
 def _gathered(tx: Connection[Any], at: datetime) -> Morning:
     app = load()
     over = Span(at.astimezone(settings().zone).date(), at - DAY, at + DAY)
-    found = duties(tx, app.schedule(tx), over, at)
+    found = beside_history(tx, duties(tx, app.schedule(tx), over, at), over)
     since = outcomes.known_since(tx)
     ran = [line for duty in found for line in _ran(duty, at, since.get(duty.task.name))]
     return Morning(

@@ -204,7 +204,7 @@ def echo(value: int) -> int:
 
 
 @job
-def sum_of_two(a: int, b: int) -> int:
+def add_both(a: int, b: int) -> int:
     return a + b
 
 

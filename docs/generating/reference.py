@@ -3,7 +3,8 @@ installation brings. `make reference` runs it."""
 
 import ast
 import inspect
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from importlib.metadata import metadata, requires
 from pathlib import Path
@@ -103,21 +104,21 @@ def _escaped(text: str) -> str:
 def licences() -> str:
     """Everything that `pip install forecourt` brings, whoever asked for it."""
     rows = []
-    for name in sorted(_brought("forecourt", set()) - {"forecourt"}):
+    ours = tomllib.loads((FOLDER.parent.parent / "pyproject.toml").read_text())["project"]["dependencies"]
+    for name in sorted(_brought(ours, frozenset({"", "binary"}), set())):
         told = metadata(name)
         said = told.get("License-Expression") or _classified(told.get_all("Classifier") or []) or told.get("License")
         rows.append(f"| {name} | {(said or 'see the package').splitlines()[0]} |")
     return f"{WRITTEN}{LICENCES}| package | licence |\n| --- | --- |\n" + "\n".join(rows) + "\n"
 
 
-def _brought(name: str, known: set[str]) -> set[str]:
-    for text in requires(name) or []:
-        wanted = Requirement(text)
-        extras = {"", "binary"} if name == "psycopg" else {""}
-        needed = wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras)
-        if needed and (found := canonicalize_name(wanted.name)) not in known:
-            known.add(found)
-            _brought(found, known)
+def _brought(wanted: Iterable[str], extras: frozenset[str], known: set[str]) -> set[str]:
+    """These, and what they bring. psycopg alone is asked for with an extra, `binary`."""
+    for requirement in map(Requirement, wanted):
+        marker, name = requirement.marker, canonicalize_name(requirement.name)
+        if name not in known and (marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)):
+            known.add(name)
+            _brought(requires(name) or (), extras if name == "psycopg" else frozenset({""}), known)
     return known
 
 

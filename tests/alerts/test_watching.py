@@ -8,6 +8,7 @@ import pytest
 
 from fleet import running, wait_until, work_until_empty
 from forecourt.app import load
+from forecourt.doctor import place
 from forecourt.settings import settings
 from forecourt.store import alerts, tasks
 from forecourt.watch.watcher import Watcher
@@ -22,13 +23,15 @@ MARKETPLACE = "forecourt.marketplace.app:app"
 def watcher(database: str, monkeypatch: pytest.MonkeyPatch) -> Watcher:
     monkeypatch.setenv("FORECOURT_APP", EMPTY)
     settings.cache_clear()
+    monkeypatch.setattr(place, "ROOM", 0.0)  # whatever the disk of the machine that runs the tests
+    monkeypatch.setattr(place, "LITTLE_ROOM", 0.0)
     return Watcher(load)
 
 
 def let_pass(tx: psycopg.Connection, minutes: int) -> None:
     """So much time, for whoever watches."""
     for statement in (
-        "UPDATE forecourt.watches SET looked_at = '-infinity'",
+        "UPDATE forecourt.watches SET looked_at = looked_at - %(time)s::interval",
         "UPDATE forecourt.alerts SET began_at = began_at - %(time)s::interval, well_since = well_since - %(time)s::interval",
         "UPDATE forecourt.alert_messages"
         " SET tried_at = tried_at - %(time)s::interval, created_at = created_at - %(time)s::interval",
@@ -52,6 +55,23 @@ def test_that_nobody_works_is_told_by_whoever_watches_and_not_again_by_the_worke
     result = tx.execute("SELECT result FROM forecourt.done WHERE job = 'forecourt.send_alert'").fetchone()
     assert result == ({"sent_already": 1},)
     assert len(of_workers(sink)) == 1
+
+
+def test_each_machine_looks_at_its_own_disk(
+    watcher: Watcher, sink: SmtpSink, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for host, room in (("full-1", 100.1), ("roomy-1", 0.0), ("full-1", 100.1), ("roomy-1", 0.0)):
+        monkeypatch.setenv("FORECOURT_HOST", host)
+        monkeypatch.setattr(place, "ROOM", room)
+        settings.cache_clear()
+        watcher.run_once()
+        if host == "roomy-1":
+            let_pass(tx, 1)
+    [told] = [message.get_content() for message in sink.messages if "▲ disk: " in message.get_content()]
+    assert " by full-1 (local)." in told
+    assert tx.execute("SELECT application FROM forecourt.alerts WHERE subject = 'disk'").fetchall() == [
+        ("workshop:app on full-1",)
+    ]
 
 
 def test_a_worker_tells_where_there_is_one(

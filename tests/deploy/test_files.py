@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from configparser import RawConfigParser
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from click.testing import CliRunner
 from forecourt.app import load
 from forecourt.cli import forecourt
 from forecourt.cli.deploying import PRINTERS
-from forecourt.deploy.site import here
-from forecourt.settings import settings
+from forecourt.deploy.site import SECRET, here
+from forecourt.settings import Settings, settings
 
 PRINTED = [[name] for name in PRINTERS] + [["systemd", unit] for unit in ("worker", "clock", "web")]
 
@@ -58,6 +59,13 @@ def test_no_file_has_a_password_in_it(
     text = printed(*arguments)
     assert "s3cret" not in text
     assert "workshop:app" in text or arguments[0] in ("procfile", "nginx", "compose")
+
+
+def test_what_sounds_like_a_secret_is_printed_nowhere() -> None:
+    """A new setting has to be put on one of the two lists."""
+    sounding = re.compile("url|secret|key|password|token|webhook|ping")
+    names = {field.name for field in fields(Settings) if sounding.search(field.name)}
+    assert names - SECRET == {"base_url", "photos_url"}, "addresses that everybody may know"
 
 
 def test_the_ladder_rises(printed: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from forecourt.web import access
 
 Run = Callable[..., tuple[int, str]]
 
-MOMENT = re.compile(r"(in )?(\d[\d.,]*( (ms|s|min|h|d|B|kB|MB|GB)\b)? ?)+|near|far")
+MOMENT = re.compile(r"(in )?(-?\d[\d.,]*(e-?\d+)?( (ms|s|min|h|d|B|kB|MB|GB)\b)? ?)+|near|far")
 
 
 def run(*words: str) -> tuple[int, str]:

@@ -26,9 +26,9 @@ def diamond(name: str = "diamond") -> Workflow:
     """One, then two beside each other, then their sum."""
     flow = Workflow(name)
     first = flow.add(workshop.echo.call(value=3))
-    left = flow.add(workshop.sum_of_two.call(a=first.result, b=1))
-    right = flow.add(workshop.sum_of_two.call(a=first.result, b=2))
-    flow.add(workshop.sum_of_two.call(a=left.result, b=right.result))
+    left = flow.add(workshop.add_both.call(a=first.result, b=1))
+    right = flow.add(workshop.add_both.call(a=first.result, b=2))
+    flow.add(workshop.add_both.call(a=left.result, b=right.result))
     return flow
 
 
@@ -39,7 +39,7 @@ def test_a_step_gets_the_results_of_those_before_it(looking: Looking) -> None:
     assert looking.rows("SELECT result FROM forecourt.steps ORDER BY step") == [(3,), (4,), (5,), (9,)]
     shown = Process("queue", "workflow", "show", str(id))
     assert shown.wait() == 0
-    assert "sum_of_two  2, 3" in shown.said()
+    assert "add_both  2, 3" in shown.said()
 
 
 def test_what_comes_after_a_failure_waits_and_the_rest_goes_on_and_catch_is_called_once(looking: Looking) -> None:
@@ -109,7 +109,7 @@ def test_what_cannot_be_is_refused_where_it_is_written(looking: Looking) -> None
     with pytest.raises(WrongArguments, match="no such argument: valeu"):
         workshop.echo.call(valeu=step.result)
     with pytest.raises(WrongArguments, match="argument 'b' is missing"):
-        workshop.sum_of_two.call(a=step.result)
+        workshop.add_both.call(a=step.result)
     with pytest.raises(ValueError, match="can only be a step itself"):
         chain(workshop.echo.call(value=step.result)).dispatch()
     with pytest.raises(ValueError, match="at least one step"):
@@ -122,7 +122,7 @@ def test_what_cannot_be_is_refused_where_it_is_written(looking: Looking) -> None
 def test_a_fake_queue_records_a_workflow_and_inline_refuses_it(database: str) -> None:
     with fake_queue() as queue:
         diamond().dispatch()
-        queue.assert_workflow(workshop.echo, workshop.sum_of_two, workshop.sum_of_two, workshop.sum_of_two)
+        queue.assert_workflow(workshop.echo, workshop.add_both, workshop.add_both, workshop.add_both)
         queue.assert_nothing_dispatched()
         with pytest.raises(AssertionError, match="no workflow of"):
             queue.assert_workflow(workshop.echo)

@@ -12,8 +12,10 @@ from forecourt.app import Forecourt
 from forecourt.jobs.policy import Defaults
 from forecourt.settings import PREFIX, Settings, project_folder, settings
 
-SECRET = frozenset({"database_url", "smtp_url"})
-"""Settings that may hold a password."""
+SECRET = frozenset(
+    {"database_url", "storage_url", "smtp_url", "indexnow_key", "alert_webhook", "alert_secret", "clock_ping"}
+)
+"""Settings that hold a password, or are as good as one: whoever knows the address may use it."""
 
 LONGEST_USUAL = 3600.0
 """Seconds that a stop waits at most for jobs that may take as long as they like; the reference's own figure."""

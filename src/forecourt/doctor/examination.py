@@ -32,6 +32,13 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+OF_THIS_MACHINE: tuple[Check, ...] = (place.disk,)
+"""Those that another machine may answer otherwise."""
+
+OF_ALL: tuple[Check, ...] = tuple(check for check in CHECKS if check not in OF_THIS_MACHINE)
+"""Those that every machine answers alike."""
+
+
 def examine(house: House, checks: Sequence[Check] = CHECKS) -> list[Result]:
     """The results of all checks, the worst first. Raises OperationalError when the database does not answer."""
     found: list[Result] = []

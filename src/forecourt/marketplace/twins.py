@@ -21,6 +21,8 @@ ENOUGH = 20
 
 log = logging.getLogger(__name__)
 
+# Two that publish one picture at the same time would not see each other's. Taken after the listing's row, by all in this order.
+ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtextextended('forecourt.photo_twins', 0))")
 FORGET = text("DELETE FROM photo_hashes WHERE car_listing_id = :listing_id")
 # A set may hold a photo twice; a key has one hash for ever.
 NOTE = text(
@@ -93,6 +95,7 @@ class Twin:
 def note(session: Session, listing_id: int, hashes: Sequence[tuple[str, str]], *, keep_others: bool) -> int:
     """Note the hashes of a listing's new photos, by their keys, and what they are twins of; returns how many findings are new.
     Without `keep_others` the listing has no other photos any more."""
+    session.execute(ONE_BY_ONE)
     if not keep_others:
         session.execute(FORGET, {"listing_id": listing_id})
     keys = [key for key, _ in hashes]

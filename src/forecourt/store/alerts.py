@@ -69,10 +69,16 @@ WELL = "UPDATE forecourt.alerts SET well_since = %(at)s WHERE id = ANY (%(ids)s)
 
 END = "UPDATE forecourt.alerts SET ended_at = %(at)s WHERE id = ANY (%(ids)s)"
 
+# Of what nobody watches any more nobody will say that it is over: a machine that is gone, an application.
 FORGET = """
-DELETE FROM forecourt.alerts
+DELETE FROM forecourt.alerts AS a
 WHERE id = ANY (%(ids)s)
    OR ended_at < now() - make_interval(days => %(keep)s)
+   OR (ended_at IS NULL AND (
+          SELECT looked_at < now() - interval '1 day'
+          FROM forecourt.watches AS w
+          WHERE w.application = a.application
+      ))
 """
 
 ENTER = """

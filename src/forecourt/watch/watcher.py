@@ -1,7 +1,7 @@
 """The watcher: an agent of every clock and web server, of whom one at a time looks."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,10 +12,11 @@ from psycopg.errors import QueryCanceled
 from forecourt.alerts import content, sending
 from forecourt.app import Forecourt
 from forecourt.database.engine import connect
-from forecourt.doctor.check import House, Result
-from forecourt.doctor.examination import examine
+from forecourt.doctor.check import Check, House, Result
+from forecourt.doctor.examination import OF_ALL, OF_THIS_MACHINE, examine
 from forecourt.doctor.work import DEAD
 from forecourt.marketplace.quiet import quiet_until
+from forecourt.process import hostname
 from forecourt.settings import settings
 from forecourt.store import alerts, tasks
 from forecourt.watch.episodes import follow
@@ -43,15 +44,18 @@ class Watcher(Agent):
         """One look, if it is nobody else's turn, and a try at what no worker has sent. Returns how many messages that made or
         sent. Raises what the database does."""
         with closing(connect(application_name="forecourt watch")) as connection:
-            return self._look(connection) + self._send_what_is_left(connection)
+            app = self._application()
+            # What only this machine can see, each machine watches by itself.
+            told = self._look(connection, app, settings().app, OF_ALL)
+            told += self._look(connection, app, f"{settings().app} on {hostname()}", OF_THIS_MACHINE)
+            return told + self._send_what_is_left(connection)
 
-    def _look(self, connection: Connection[Any]) -> int:
-        app = self._application()
+    def _look(self, connection: Connection[Any], app: Forecourt, of: str, checks: Sequence[Check]) -> int:
         with _limited(connection) as tx:
-            if not alerts.turn(tx, settings().app, self.every - 5):
+            if not alerts.turn(tx, of, self.every - 5):
                 return 0
             now = tasks.now(tx)
-            news = follow(tx, settings().app, _results(tx, app, now), now, quiet=_is_quiet(now))
+            news = follow(tx, of, _results(House(tx, app, now), checks), now, quiet=_is_quiet(now))
             if not news.began and not news.ended:
                 return 0
             told = sending.tell(tx, content.content(news.began, news.ended, news.left, now), app.queues[0])
@@ -76,11 +80,11 @@ class Watcher(Agent):
         return sent
 
 
-def _results(tx: Connection[Any], app: Forecourt, now: datetime) -> list[Result] | None:
+def _results(house: House, checks: Sequence[Check]) -> list[Result] | None:
     """What the checks found; None where the database took too long for one of them."""
     try:
-        with tx.transaction():
-            return examine(House(tx, app, now))
+        with house.tx.transaction():
+            return examine(house, checks)
     except QueryCanceled:
         return None
 

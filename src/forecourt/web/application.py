@@ -19,6 +19,14 @@ def application() -> Forecourt:
         raise CannotLoad(f"{type(error).__name__}: {error}") from error
 
 
+def may_have_marketplace() -> bool:
+    """Whether what the marketplace serves is there to ask for: not where the application is loaded, and has none of its jobs."""
+    try:
+        return application().has_marketplace
+    except CannotLoad:
+        return True
+
+
 def is_marketplace(app: Forecourt) -> bool:
     """Whether it is the marketplace that comes with Forecourt, or built on it."""
     return "generate_sitemap" in app.timetable and "expire_sponsored_listings" in app.timetable

@@ -19,7 +19,6 @@ from forecourt.web.guard import foreign
 from forecourt.web.people import Role, Scope
 from forecourt.web.visitor_rate import VisitorRate
 
-PATH = "/api/v1/events"
 REALM = 'Bearer realm="forecourt"'
 BEARER = {"WWW-Authenticate": REALM}
 PURPOSES = ("sec-purpose", "purpose", "x-moz")
@@ -60,6 +59,10 @@ class Events:
         answer = answers.ok(**counts, limited=len(events) - len(kept))
         answer.headers.update(allowed)
         return answer
+
+
+_events = Events()
+record, preflight = _events.record, _events.preflight
 
 
 def _event(given: GivenEvent, request: Request, position: int) -> Event:

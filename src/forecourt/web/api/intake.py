@@ -7,16 +7,7 @@ import re
 from typing import Any
 
 from forecourt.web.api.operation import ROOT
-from forecourt.web.event_bodies import GivenEvent
-from forecourt.web.routes import Rule
-
-EVENT: dict[str, Any] = GivenEvent.model_json_schema()
-
-EVENTS: dict[str, Any] = {
-    "application/json": {
-        "schema": {"anyOf": [EVENT, {"type": "array", "items": EVENT, "minItems": 1, "maxItems": 1000}]}
-    }
-}
+from forecourt.web.routes import Later, Rule
 
 PHOTOS: dict[str, Any] = {
     "application/json": {
@@ -30,19 +21,32 @@ PHOTOS: dict[str, Any] = {
     "image/*": {},
 }
 
-BODIES = {"/events": EVENTS, "/listings/{id}/photos": PHOTOS}
-"""By path, for whatever sends a body there."""
+
+def _bodies(path: str) -> dict[str, Any] | None:
+    """What may be sent to a path."""
+    match path:
+        case "/events":
+            from forecourt.web.event_bodies import GivenEvent
+
+            event = GivenEvent.model_json_schema()
+            many = {"type": "array", "items": event, "minItems": 1, "maxItems": 1000}
+            return {"application/json": {"schema": {"anyOf": [event, many]}}}
+        case "/listings/{id}/photos":
+            return PHOTOS
+        case _:
+            return None
 
 
 def entry(rule: Rule) -> tuple[str, dict[str, Any]]:
     """A route's path in the document, and what stands there of it."""
     path = rule.path.removeprefix(ROOT)
-    name = getattr(rule.endpoint, "__name__", "").strip("_")
+    endpoint = rule.endpoint.found() if isinstance(rule.endpoint, Later) else rule.endpoint
+    name = getattr(endpoint, "__name__", "").strip("_")
     scopes = [scope for scope in (rule.scope, "operate" if rule.method != "GET" else "read") if scope]
     written: dict[str, Any] = {
         "operationId": f"intake_{name}",
         "tags": ["intake"],
-        "summary": " ".join((rule.endpoint.__doc__ or "").split()),
+        "summary": " ".join((endpoint.__doc__ or "").split()),
         "description": f"Needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}.",
         "responses": {
             "2XX": {"description": "Taken.", "content": {"application/json": {"schema": {"type": "object"}}}}
@@ -52,6 +56,6 @@ def entry(rule: Rule) -> tuple[str, dict[str, Any]]:
             for named in re.findall(r"\{(\w+)\}", path)
         ],
     }
-    if rule.method != "GET" and path in BODIES:
-        written["requestBody"] = {"required": True, "content": BODIES[path]}
+    if rule.method != "GET" and (bodies := _bodies(path)):
+        written["requestBody"] = {"required": True, "content": bodies}
     return path, written

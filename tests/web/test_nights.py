@@ -23,8 +23,10 @@ def duty_job() -> None:
     """What the duties below are said to do."""
 
 
-def ran(tx: psycopg.Connection, task: str, days_ago: int, seconds: float, status: str = "succeeded") -> None:
-    due = NOW.replace(hour=2) - timedelta(days=days_ago)
+def ran(
+    tx: psycopg.Connection, task: str, days_ago: int, seconds: float, status: str = "succeeded", minute: int = 0
+) -> None:
+    due = NOW.replace(hour=2, minute=minute) - timedelta(days=days_ago)
     tx.execute(RAN, {"task": task, "due": due, "seconds": seconds, "status": status})
 
 
@@ -57,15 +59,18 @@ def test_a_duty_is_judged_without_its_history_and_told_beside_it(tx: psycopg.Con
                 ran(tx, name, ago, 4)
         ran(tx, "slow", 0, 60)
         ran(tx, "well", 0, 4)
+        for minute in range(10):
+            ran(tx, "pulse", 0, 1, "failed" if minute == 3 else "succeeded", minute)
     found = duties(tx, timetable, TODAY, NOW)
     stands = [(duty.task.name, duty.standing(NOW), duty.often) for duty in found]
     assert stands == [
-        ("slow", "slow", False), ("well", "done", False), ("to come", "to come", False), ("pulse", "to come", True)
+        ("slow", "slow", False), ("well", "done", False), ("to come", "to come", False), ("pulse", "done", True)
     ]  # fmt: skip
-    assert not any(duty.before for duty in found)
-    assert [duty.task.name for duty in at_a_glance(found, NOW, 2)] == ["slow", "pulse"], (
-        "what is not well, what is next"
-    )
+    assert [(len(duty.runs), len(duty.before)) for duty in found] == [(1, 0), (1, 0), (0, 0), (1, 0)]
+    glance = [duty.task.name for duty in at_a_glance(found, NOW, 2)]
+    assert glance == ["slow", "to come"], "what is not well, then what is next; pulses behind"
     told = {duty.task.name: duty for duty in beside_history(tx, found, TODAY)}
     assert told["to come"].expected == "12 swept"
+    assert [run.status for run in told["pulse"].runs].count("failed") == 1
+    assert len(told["pulse"].runs) == 10
     assert [run.due_at.day for run in told["slow"].before] == [27, 28, 29, 30], "oldest first, without today's"

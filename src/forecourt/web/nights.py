@@ -48,7 +48,7 @@ class Span:
 class Duty:
     """A task in a span of time: its runs then, oldest first; the due times that are still to come; the seconds that its last runs
     before that took, in the middle, None while fewer than three are known; who holds it back or runs it. `before` are those last
-    runs, once `beside_history` has fetched them."""
+    runs, once `beside_history` has fetched them; of a pulse, `runs` has only the latest until then."""
 
     task: Task
     runs: Sequence[Tick]
@@ -104,18 +104,21 @@ def span(day: date, now: datetime, zone: ZoneInfo) -> Span:
 
 
 def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime) -> list[Duty]:
-    """The tasks that have due times in the span, in the order of their first one; pulses last. Their history is not fetched:
-    `beside_history` does that for those that are shown."""
+    """The tasks that have due times in the span, in the order of their first one; pulses last, as on the timetable. With what it
+    takes to judge them: `beside_history` fetches the rest, for those that are shown."""
     tasks = [task for task in timetable if task.runs_in(settings().environment)]
     names = [task.name for task in tasks]
-    ran = tick_history.between(tx, names, over.first, over.last, most=MOST_RUNS)
+    pulses = {task.name for task in tasks if _is_often(task)}
+    ran = tick_history.between(
+        tx, [name for name in names if name not in pulses], over.first, over.last, most=MOST_RUNS
+    ) | tick_history.between(tx, list(pulses), over.first, over.last, most=1)
     usual = tick_history.usual_seconds(tx, names, before=over.first)
     halted = pauses.in_force(tx)
     open_ones = [(run.task, run.host) for found in ran.values() for run in found[-1:] if run.finished_at is None]
     holders = ticks.holders(tx, open_ones)
     found = []
     for task in tasks:
-        often = _is_often(task)
+        often = task.name in pulses
         coming = task.occurrences(max(now, over.first), over.last - timedelta(microseconds=1))
         upcoming = list(islice(coming, 1 if often else OFTEN + 1))
         if not ran[task.name] and not upcoming:
@@ -125,26 +128,31 @@ def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime)
             pause_of(task, halted), holders.get(task.name), often,
         )  # fmt: skip
         found.append(duty)
-    return sorted(found, key=lambda duty: (duty.often, _first(duty)))
+    return sorted(found, key=lambda duty: (duty.often, over.first if duty.often else _first(duty)))
 
 
 def at_a_glance(found: Sequence[Duty], now: datetime, most: int) -> list[Duty]:
-    """So many duties as can be looked at: those that are not well, then those that ran last or come next, in the night's order."""
+    """So many duties as can be looked at: those that are not well, then those that ran last or come next, pulses after the others.
+    In the night's order."""
     if len(found) <= most:
         return list(found)
 
-    def matters(duty: Duty) -> tuple[bool, float]:
+    def matters(duty: Duty) -> tuple[bool, bool, float]:
         times = [*(run.due_at for run in duty.runs[-1:]), *duty.to_come[:1]]
-        return duty.standing(now) in ("done", "to come"), min(abs((at - now).total_seconds()) for at in times)
+        well = duty.standing(now) in ("done", "to come")
+        return well, duty.often, min(abs((at - now).total_seconds()) for at in times)
 
     chosen = {id(duty) for duty in sorted(found, key=matters)[:most]}
     return [duty for duty in found if id(duty) in chosen]
 
 
 def beside_history(tx: Connection[Any], found: Sequence[Duty], over: Span) -> list[Duty]:
-    """The same duties with their last runs before the span. It costs thirty rows a duty, so it is for those that are shown."""
+    """The same duties with their last runs before the span, and with all runs of a pulse. It costs thirty rows a duty, and
+    hundreds a pulse, so it is for those that are shown."""
     before = tick_history.recent(tx, [duty.task.name for duty in found], before=over.first)
-    return [replace(duty, before=before[duty.task.name]) for duty in found]
+    pulses = [duty.task.name for duty in found if duty.often]
+    ran = tick_history.between(tx, pulses, over.first, over.last, most=MOST_RUNS)
+    return [replace(duty, before=before[duty.task.name], runs=ran.get(duty.task.name, duty.runs)) for duty in found]
 
 
 def _is_often(task: Task) -> bool:

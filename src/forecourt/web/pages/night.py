@@ -14,8 +14,8 @@ from forecourt.web.night_drawing import summary
 from forecourt.web.nights import at_a_glance, beside_history, duties, span
 from forecourt.web.page import page, reading
 
-A_PAGE = 100
-"""Duties that are shown at once: what is not well, and what ran last or comes next."""
+A_PAGE = 60
+"""Duties that are shown at once, each beside thirty runs: what is not well, and what ran last or comes next."""
 
 
 def night(request: Request) -> Response:

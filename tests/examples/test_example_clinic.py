@@ -89,3 +89,5 @@ def the_commands_are_the_engine_s(newcomer: Newcomer) -> None:
         assert re.search(IN_WORDS, newcomer.refused(command, 2, FORECOURT_APP="forecourt.marketplace.app:app"))
     said = newcomer.refused("db migrate", 69, FORECOURT_DATABASE_URL="", FORECOURT_PG_BIN=str(newcomer.folder))
     assert "FORECOURT_PG_BIN" in said
+    with_its_packages = newcomer.refused("placements list", 1, PYTHONPATH="")
+    assert "`forecourt db migrate` makes the marketplace's tables" in with_its_packages

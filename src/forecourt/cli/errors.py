@@ -76,9 +76,11 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.engine import unreachable
 
     match error:
-        case psycopg.errors.UndefinedTable() if '"public.' in str(error):
+        case psycopg.errors.UndefinedTable() if (
+            words := error.diag.message_primary or ""
+        ) and '"forecourt.' not in words:
             return FAILED, (
-                "the database has no tables of the marketplace yet: run `forecourt db migrate`, "
+                f"{words}. `forecourt db migrate` makes the marketplace's tables, "
                 "where FORECOURT_APP names an application that has its duties"
             )
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName():

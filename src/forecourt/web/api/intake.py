@@ -7,16 +7,26 @@ import re
 from typing import Any
 
 from forecourt.web.api.operation import ROOT
-from forecourt.web.event_bodies import GivenEvent
+from forecourt.web.event_bodies import MOST_EVENTS, GivenEvent
 from forecourt.web.routes import Rule
 
 EVENT: dict[str, Any] = GivenEvent.model_json_schema()
 
-EVENTS: dict[str, Any] = {
-    "application/json": {
-        "schema": {"anyOf": [EVENT, {"type": "array", "items": EVENT, "minItems": 1, "maxItems": 1000}]}
-    }
+MANY: dict[str, Any] = {"type": "array", "items": EVENT, "minItems": 1, "maxItems": MOST_EVENTS}
+
+BEACON: dict[str, Any] = {
+    "type": "object",
+    "description": "As `navigator.sendBeacon` sends it, which sends no headers of one's own.",
+    "additionalProperties": False,
+    "required": ["events"],
+    "properties": {
+        "events": MANY,
+        "token": {"type": "string"},
+        "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 200},
+    },
 }
+
+EVENTS: dict[str, Any] = {"application/json": {"schema": {"anyOf": [EVENT, MANY, BEACON]}}}
 
 PHOTOS: dict[str, Any] = {
     "application/json": {
@@ -33,25 +43,75 @@ PHOTOS: dict[str, Any] = {
 BODIES = {"/events": EVENTS, "/listings/{id}/photos": PHOTOS}
 """By path, for whatever sends a body there."""
 
+COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+
+
+def _told(required: dict[str, Any], **others: Any) -> dict[str, Any]:
+    """What an answer holds, beside its status."""
+    properties = {"status": {"const": "ok"}, **required}
+    return {"type": "object", "required": [*properties], "properties": properties | others}
+
+
+ENTERED = _told(
+    {"call": {"type": "integer"}, "photos": {"type": "integer", "minimum": 1}, "progress": {"type": "string"}}
+)
+
+ANSWERS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
+    ("GET", "/openapi.json"): ("200", "This document.", {"type": "object"}),
+    ("POST", "/events"): (
+        "200",
+        "They are committed. What became of them, and how many were left out because their visitor sends too many.",
+        _told({"recorded": COUNT, "bots": COUNT, "unknown": COUNT, "limited": COUNT}),
+    ),
+    ("POST", "/listings/{id}/photos"): ("202", "The photos are kept, and wait to be made.", ENTERED),
+    ("PUT", "/listings/{id}/photos"): ("202", "The photos are kept, and wait to be made.", ENTERED),
+    ("GET", "/listings/{id}/photos/{call}"): (
+        "200",
+        "How far the call is.",
+        _told(
+            {
+                "call": {"type": "integer"},
+                "state": {"enum": ["waiting", "running", "done", "failed", "cancelled", "discarded"]},
+                "attempts": COUNT,
+            },
+            done={"type": "number"},
+            total={"type": ["number", "null"]},
+            words={"type": ["string", "null"]},
+            result={},
+            message={"type": "string"},
+        ),
+    ),
+}
+"""The status, what it means, and what the answer holds."""
+
+KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A request that is sent again with the same key within a day is recorded once, and answered as it was first.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
+}
+
 
 def entry(rule: Rule) -> tuple[str, dict[str, Any]]:
     """A route's path in the document, and what stands there of it."""
     path = rule.path.removeprefix(ROOT)
     name = getattr(rule.endpoint, "__name__", "").strip("_")
+    status, means, holds = ANSWERS[rule.method, path]
     scopes = [scope for scope in (rule.scope, "operate" if rule.method != "GET" else "read") if scope]
     written: dict[str, Any] = {
         "operationId": f"intake_{name}",
         "tags": ["intake"],
         "summary": " ".join((rule.endpoint.__doc__ or "").split()),
         "description": f"Needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}.",
-        "responses": {
-            "2XX": {"description": "Taken.", "content": {"application/json": {"schema": {"type": "object"}}}}
-        },
+        "responses": {status: {"description": means, "content": {"application/json": {"schema": holds}}}},
         "parameters": [
             {"name": named, "in": "path", "required": True, "schema": {"type": "string"}}
             for named in re.findall(r"\{(\w+)\}", path)
         ],
     }
+    if path == "/events":
+        written["parameters"].append(KEY)
     if rule.method != "GET" and path in BODIES:
         written["requestBody"] = {"required": True, "content": BODIES[path]}
     return path, written

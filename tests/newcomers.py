@@ -43,6 +43,16 @@ class Newcomer:
         assert done.returncode == code, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def refused(self, command: str, code: int, **settings: str) -> str:
+        """Type a command of ours that ends with this code, and return its words."""
+        done = subprocess.run(
+            ["forecourt", *command.split()],
+            cwd=self.folder, env=self.environment | settings, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stderr
+
     def _serve(self, line: str, sign: str) -> str:
         log = self.folder / f"server-{len(self.servers)}.log"
         with log.open("wb") as said:

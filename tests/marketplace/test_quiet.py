@@ -14,7 +14,7 @@ from forecourt import Release
 from forecourt.database import in_transaction_of
 from forecourt.marketplace.business_changes import change
 from forecourt.marketplace.delivery import deliver_mail
-from forecourt.marketplace.quiet import quiet_until
+from forecourt.quiet import quiet_until
 
 NIGHT = (time(22), time(8))
 DAMASCUS, CAIRO = ZoneInfo("Asia/Damascus"), ZoneInfo("Africa/Cairo")

@@ -33,7 +33,7 @@ def run(status: str = "succeeded", seconds: float = 4, days: int = 0) -> Tick:
 
 
 def duty(*runs: Tick, **more: Any) -> Duty:
-    facts = {"to_come": [], "before": [run(days=n) for n in range(1, 5)], "pause": None, "holder": None, "often": False}
+    facts = {"to_come": [], "usual": 4.0, "pause": None, "holder": None, "often": False}
     return Duty(TASK, runs, **facts | more)
 
 
@@ -95,5 +95,5 @@ def test_what_is_worse_comes_first_and_the_rest_is_told_below() -> None:
 
 def test_a_duty_is_slow_only_beside_its_own_history() -> None:
     assert duty(run(seconds=60)).standing(NIGHT) == "slow"
-    assert duty(run(seconds=60), before=[run(seconds=55, days=n) for n in range(1, 9)]).standing(NIGHT) == "done"
-    assert duty(run(seconds=60), before=[]).standing(NIGHT) == "done"
+    assert duty(run(seconds=60), usual=55.0).standing(NIGHT) == "done"
+    assert duty(run(seconds=60), usual=None).standing(NIGHT) == "done"

@@ -1,10 +1,12 @@
 """The timetable, its tasks, the queues, the workers and the night, as pages."""
 
+import html
 import re
 from datetime import timedelta
 
 import httpx
 import psycopg
+import pytest
 
 from forecourt.marketplace.timetable import timetable
 
@@ -98,6 +100,24 @@ def test_an_earlier_night_is_told_as_it_was(pages: httpx.Client, tx: psycopg.Con
     page = pages.get("/night", params={"date": str(failed.date())}).text
     assert "No space left on device" in page
     assert f'href="/night?date={failed.date() - timedelta(days=1)}"' in page
+
+
+def test_of_a_night_of_many_duties_what_is_not_well_is_shown_first_and_all_on_request(
+    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forecourt.web.pages.night.A_PAGE", 2)
+    failed = tx.execute("SELECT due_at FROM forecourt.ticks WHERE status = 'failed'").fetchone()[0]
+    page = pages.get("/night", params={"date": str(failed.date())}).text
+    assert "No space left on device" in page
+    assert "2 shown" in page
+    assert len(set(re.findall(r'href="/schedule/(\w+)"', page))) == 2
+    [everything] = re.findall(r'href="(/night[^"]*)">Show all of them', page)
+    whole = pages.get(html.unescape(everything)).text
+    assert "No space left on device" in whole
+    assert {"cleanup_soft_deleted", "generate_sitemap", "expire_sponsored_listings"} <= set(
+        re.findall(r'href="/schedule/(\w+)"', whole)
+    )
+    assert "Show all of them" not in whole
 
 
 def test_a_date_that_is_none_is_named(pages: httpx.Client) -> None:

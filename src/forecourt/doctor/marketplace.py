@@ -1,5 +1,5 @@
 """What the marketplace's duties leave behind, where it is the application: a fresh sitemap, partitions for the events to come, days
-rolled up, old events archived, mails sent."""
+rolled up, old events archived, mails sent. Nothing of it is imported where it is not."""
 
 from pathlib import Path
 
@@ -7,9 +7,6 @@ from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.durations import duration
 from forecourt.language import gettext as _
 from forecourt.language import marked, some
-from forecourt.marketplace import places
-from forecourt.marketplace.business import business
-from forecourt.marketplace.storage import StorageError, StorageUnavailable
 from forecourt.settings import settings
 
 OLD, VERY_OLD = 36 * 3600.0, 72 * 3600.0
@@ -75,6 +72,8 @@ def sitemap(house: House) -> list[Result]:
     """How old the published sitemap is."""
     if "generate_sitemap" not in house.app.timetable:
         return []
+    from forecourt.marketplace import places
+
     place = places.public()
     if isinstance(place, Path) and not (place / "sitemap.xml").exists():
         words = _("there is none at %(path)s", path=place / "sitemap.xml")
@@ -97,8 +96,13 @@ def sitemap(house: House) -> list[Result]:
     ]
 
 
-def storage(_house: House) -> list[Result]:
+def storage(house: House) -> list[Result]:
     """Whether the bucket answers, where files lie in one."""
+    if not house.app.has_marketplace:
+        return []
+    from forecourt.marketplace import places
+    from forecourt.marketplace.storage import StorageError, StorageUnavailable
+
     bucket = places.bucket("storage")
     if bucket is None:
         return []
@@ -151,6 +155,8 @@ def archive(house: House) -> list[Result]:
     """Whether events that are old enough have been archived."""
     if "archive_old_analytics" not in house.app.timetable:
         return []
+    from forecourt.marketplace.business import business
+
     keep = business(house.tx).archive_days
     age = house.tx.execute(OLDEST_EVENTS).fetchall()[0][0] or 0
     status = grade(age, keep + MONTH, keep + 2 * MONTH)

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import Any
 
+from forecourt import extras
+
 
 class NoSuchApplication(RuntimeError):
     """FORECOURT_APP does not name an application that can be imported."""
@@ -16,6 +18,10 @@ def load(path: str) -> Any:
     try:
         return getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
+        if words := extras.explained(error):
+            raise NoSuchApplication(
+                f"FORECOURT_APP={path}: {words}, or let FORECOURT_APP name an application of your own"
+            ) from None
         if error.name is None or not (module == error.name or module.startswith(f"{error.name}.")):
             raise
         raise NoSuchApplication(f"FORECOURT_APP={path}: there is no module {error.name!r}") from None

@@ -32,7 +32,7 @@ from forecourt.marketplace.business import business
 from forecourt.marketplace.kinds import STORED, Notice
 from forecourt.marketplace.mail import Mail, MailboxGone, MailDelayed, MailRefused, ServerAway, compose, hand_over
 from forecourt.marketplace.notice_preferences import wish
-from forecourt.marketplace.quiet import quiet_until
+from forecourt.quiet import quiet_until
 from forecourt.settings import settings
 from forecourt.smtp import SmtpServer
 from forecourt.store.mentions import mentioned

@@ -15,8 +15,8 @@ from forecourt.database.engine import connect
 from forecourt.doctor.check import Check, House, Result
 from forecourt.doctor.examination import OF_ALL, OF_THIS_MACHINE, examine
 from forecourt.doctor.work import DEAD
-from forecourt.marketplace.quiet import quiet_until
 from forecourt.process import hostname
+from forecourt.quiet import quiet_until
 from forecourt.settings import settings
 from forecourt.store import alerts, tasks
 from forecourt.watch.episodes import follow

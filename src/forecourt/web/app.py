@@ -9,16 +9,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from forecourt.database.private import PrivateServerError
-from forecourt.marketplace import unsubscribing
 from forecourt.settings import settings
-from forecourt.web import events, files, health, refusals
+from forecourt.web import files, health, refusals
 from forecourt.web.access import SignIn
 from forecourt.web.application import CannotLoad
 from forecourt.web.guard import OWN_NAMES, HostGuard, OriginGuard, hostname
 from forecourt.web.headers import SafeHeaders
 from forecourt.web.limits import PathLimit
 from forecourt.web.page import Unchanged
-from forecourt.web.table import RULES
+from forecourt.web.table import EVENTS, RULES, UNSUBSCRIBE
 from forecourt.web.tongue import ReadersLanguage
 
 
@@ -36,8 +35,8 @@ def create_app() -> Starlette:
             Middleware(
                 OriginGuard,
                 public=urlsplit(settings().base_url).netloc,
-                everywhere=probes | {events.PATH},
-                signed=(unsubscribing.PATH,),
+                everywhere=probes | {EVENTS},
+                signed=(UNSUBSCRIBE,),
             ),
         ],
         exception_handlers={

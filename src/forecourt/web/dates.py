@@ -2,8 +2,34 @@
 
 from datetime import UTC, date, datetime
 
-from forecourt.language import language
+from forecourt.language import language, lookup, marked
 from forecourt.settings import settings
+
+WEEKDAYS = (
+    marked("Mon"),
+    marked("Tue"),
+    marked("Wed"),
+    marked("Thu"),
+    marked("Fri"),
+    marked("Sat"),
+    marked("Sun"),
+)
+
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+"""Marked where the sentences of the schedule name them."""
 
 
 def clock(instant: datetime, now: datetime | None = None) -> str:
@@ -45,10 +71,13 @@ def zulu(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def short_weekday(of: date) -> str:
+    """ "Tue"."""
+    return _named(of, "%a")
+
+
 def _named(of: date, form: str) -> str:
-    """The name of a month or weekday."""
+    """The name of a month or weekday. What is not English abbreviates no month."""
     if language() == "en":
         return of.strftime(form)
-    from babel.dates import format_date
-
-    return format_date(of, {"%a": "EEE", "%b": "MMM", "%B": "MMMM"}[form], locale=language())
+    return lookup(WEEKDAYS[of.weekday()] if form == "%a" else MONTHS[of.month - 1])

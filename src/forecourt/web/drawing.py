@@ -32,18 +32,20 @@ def line(values: Sequence[float], late: bool = False, width: int = 110, height: 
 def runs(last: Sequence[Tick], most: int = 30) -> Markup:
     """The last runs as bars as high as they took long, the failed ones full; for those who cannot see it, as a sentence."""
     width, height = most * 5, 20
-    longest = max([run.seconds or 0 for run in last] + [0.001])
+    seconds = [run.seconds for run in last]
+    longest = max([*(took or 0 for took in seconds), 0.001])
     bars = []
     offset = width - len(last) * 5
     named = {status: escape(lookup(status)) for status in {run.status for run in last}}
-    for n, run in enumerate(last):
+    between = comma()
+    for n, (run, lasted) in enumerate(zip(last, seconds, strict=True)):
         colour = COLOURS.get(run.status, "running")
-        tall = 0.35 + 0.65 * (run.seconds or 0) / longest if run.status == "succeeded" else 1.0
-        took = f"{comma()}{duration(run.seconds)}" if run.seconds is not None else ""
+        tall = height * (0.35 + 0.65 * (lasted or 0) / longest if run.status == "succeeded" else 1.0)
+        took = f"{between}{duration(lasted)}" if lasted is not None else ""
         title = f"{run.due_at.isoformat(' ', 'minutes')[:16]} UTC: {named[run.status]}{took}"
         bars.append(
-            f'<rect class="f-{colour}" x="{offset + n * 5}" y="{height - height * tall:.1f}" width="4"'
-            f' height="{height * tall:.1f}" rx="1"><title>{title}</title></rect>'
+            f'<rect class="f-{colour}" x="{offset + n * 5}" y="{height - tall:.1f}" width="4"'
+            f' height="{tall:.1f}" rx="1"><title>{title}</title></rect>'
         )
     words = listed(
         f"{sum(run.status == status for run in last)} {lookup(status)}"

@@ -20,7 +20,6 @@ from forecourt.web.guard import foreign
 from forecourt.web.people import Role, Scope
 from forecourt.web.visitor_rate import VisitorRate
 
-PATH = "/api/v1/events"
 REALM = 'Bearer realm="forecourt"'
 BEARER = {"WWW-Authenticate": REALM}
 PURPOSES = ("sec-purpose", "purpose", "x-moz")
@@ -62,6 +61,10 @@ class Events:
         counts = await self._intake.record(Recorded(kept, key and f"{sender} {key}"))
         told = orjson.dumps({"status": "ok", **counts, "limited": len(events) - len(kept)})
         return Response(told, headers={"Cache-Control": "no-store", **allowed}, media_type="application/json")
+
+
+_events = Events()
+record, preflight = _events.record, _events.preflight
 
 
 def _event(given: GivenEvent, own: dict[str, Any], from_page: bool, position: int) -> Event:

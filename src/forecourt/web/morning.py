@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from babel.dates import format_date
 from psycopg import Connection
 
 from forecourt.app import load
@@ -21,7 +20,8 @@ from forecourt.settings import settings
 from forecourt.store import failure_kinds, outcomes
 from forecourt.store.failure_kinds import Kind
 from forecourt.web import words
-from forecourt.web.nights import Duty, Span, duties
+from forecourt.web.dates import day, short_weekday
+from forecourt.web.nights import Duty, Span, beside_history, duties
 from forecourt.web.readable import readable
 from forecourt.web.templating import environment
 
@@ -102,9 +102,7 @@ def compose(tx: Connection[Any], at: datetime, reader: str) -> tuple[str, str, s
             "link": f"{settings().base_url}/night",
             "made": _("Written at %(time)s by %(host)s.", time=_time(at, at), host=hostname()),
             "times": _("Times are those of %(zone)s.", zone=settings().timezone),
-            "title": _(
-                "The night of %(day)s", day=format_date(at.astimezone(settings().zone), "long", locale=language())
-            ),
+            "title": _("The night of %(day)s", day=day(at)),
             "sum": _sum(morning),
             "called": words.called,
         }
@@ -115,7 +113,7 @@ def compose(tx: Connection[Any], at: datetime, reader: str) -> tuple[str, str, s
 def _gathered(tx: Connection[Any], at: datetime) -> Morning:
     app = load()
     over = Span(at.astimezone(settings().zone).date(), at - DAY, at + DAY)
-    found = duties(tx, app.schedule(tx), over, at)
+    found = beside_history(tx, duties(tx, app.schedule(tx), over, at), over)
     since = outcomes.known_since(tx)
     ran = [line for duty in found for line in _ran(duty, at, since.get(duty.task.name))]
     return Morning(
@@ -167,7 +165,7 @@ def _time(at: datetime, today: datetime) -> str:
     local = at.astimezone(settings().zone)
     if local.date() == today.astimezone(settings().zone).date():
         return f"{local:%H:%M}"
-    return f"{format_date(local, 'EEE', locale=language())} {local:%H:%M}"
+    return f"{short_weekday(local)} {local:%H:%M}"
 
 
 def _sum(morning: Morning) -> str:

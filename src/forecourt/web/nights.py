@@ -1,10 +1,9 @@
 """What a night's duties are, which of them are done, and what is to be expected of the others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import islice
-from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,16 +46,18 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """A task in a span of time: its runs then, oldest first; the due times that are still to come; its last runs before that; who
-    holds it back or runs it."""
+    """A task in a span of time: its runs then, oldest first; the due times that are still to come; the seconds that its last runs
+    before that took, in the middle, None while fewer than three are known; who holds it back or runs it. `before` are those last
+    runs, once `beside_history` has fetched them; of a pulse, `runs` has only the latest until then."""
 
     task: Task
     runs: Sequence[Tick]
     to_come: Sequence[datetime]
-    before: Sequence[Tick]
+    usual: float | None
     pause: Pause | None
     holder: Holder | None
     often: bool
+    before: Sequence[Tick] = ()
 
     @property
     def latest(self) -> Tick | None:
@@ -64,14 +65,8 @@ class Duty:
         return self.runs[-1] if self.runs else None
 
     @property
-    def usual(self) -> float | None:
-        """Seconds that it takes, the middle of its last runs; None while fewer than three are known."""
-        known = [run.seconds for run in self.before if run.status == "succeeded" and run.seconds is not None]
-        return median(known) if len(known) >= 3 else None
-
-    @property
     def expected(self) -> str:
-        """What its next run will probably do, in words; empty when that cannot be known."""
+        """What its next run will probably do, in words; empty when that cannot be known, or no history was fetched."""
         return words.expected(
             [run.output for run in self.before if run.status == "succeeded" and run.output is not None]
         )
@@ -109,32 +104,60 @@ def span(day: date, now: datetime, zone: ZoneInfo) -> Span:
 
 
 def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime) -> list[Duty]:
-    """The tasks that have due times in the span, in the order of their first one; pulses last."""
+    """The tasks that have due times in the span, in the order of their first one; pulses last, as on the timetable. With what it
+    takes to judge them: `beside_history` fetches the rest, for those that are shown."""
     tasks = [task for task in timetable if task.runs_in(settings().environment)]
     names = [task.name for task in tasks]
-    ran = tick_history.between(tx, names, over.first, over.last, most=MOST_RUNS)
-    before = tick_history.recent(tx, names, before=over.first)
+    pulses = {task.name for task in tasks if _is_often(task)}
+    ran = tick_history.between(
+        tx, [name for name in names if name not in pulses], over.first, over.last, most=MOST_RUNS
+    ) | tick_history.between(tx, list(pulses), over.first, over.last, most=1)
+    usual = tick_history.usual_seconds(tx, names, before=over.first)
     halted = pauses.in_force(tx)
     open_ones = [(run.task, run.host) for found in ran.values() for run in found[-1:] if run.finished_at is None]
     holders = ticks.holders(tx, open_ones)
     found = []
     for task in tasks:
-        upcoming = list(
-            islice(task.occurrences(max(now, over.first), over.last - timedelta(microseconds=1)), OFTEN + 1)
-        )
+        often = task.name in pulses
+        coming = task.occurrences(max(now, over.first), over.last - timedelta(microseconds=1))
+        upcoming = list(islice(coming, 1 if often else OFTEN + 1))
         if not ran[task.name] and not upcoming:
             continue
-        often = task.repeat_seconds is not None or not _few_a_day(task, over)
         duty = Duty(
-            task, ran[task.name], upcoming[:1] if often else upcoming, before[task.name],
+            task, ran[task.name], upcoming, usual.get(task.name),
             pause_of(task, halted), holders.get(task.name), often,
         )  # fmt: skip
         found.append(duty)
-    return sorted(found, key=lambda duty: (duty.often, _first(duty)))
+    return sorted(found, key=lambda duty: (duty.often, over.first if duty.often else _first(duty)))
 
 
-def _few_a_day(task: Task, over: Span) -> bool:
-    return len(list(islice(task.occurrences(over.first, over.first + timedelta(days=1)), OFTEN + 1))) <= OFTEN
+def at_a_glance(found: Sequence[Duty], now: datetime, most: int) -> list[Duty]:
+    """So many duties as can be looked at: those that are not well, then those that ran last or come next, pulses after the others.
+    In the night's order."""
+    if len(found) <= most:
+        return list(found)
+
+    def matters(duty: Duty) -> tuple[bool, bool, float]:
+        times = [*(run.due_at for run in duty.runs[-1:]), *duty.to_come[:1]]
+        well = duty.standing(now) in ("done", "to come")
+        return well, duty.often, min(abs((at - now).total_seconds()) for at in times)
+
+    chosen = {id(duty) for duty in sorted(found, key=matters)[:most]}
+    return [duty for duty in found if id(duty) in chosen]
+
+
+def beside_history(tx: Connection[Any], found: Sequence[Duty], over: Span) -> list[Duty]:
+    """The same duties with their last runs before the span, and with all runs of a pulse. It costs thirty rows a duty, and
+    hundreds a pulse, so it is for those that are shown."""
+    before = tick_history.recent(tx, [duty.task.name for duty in found], before=over.first)
+    pulses = [duty.task.name for duty in found if duty.often]
+    ran = tick_history.between(tx, pulses, over.first, over.last, most=MOST_RUNS)
+    return [replace(duty, before=before[duty.task.name], runs=ran.get(duty.task.name, duty.runs)) for duty in found]
+
+
+def _is_often(task: Task) -> bool:
+    """By the times of day that it names: walking through them for each of some hundred tasks takes longer than the page may."""
+    return task.repeat_seconds is not None or len(task.wall_times().minutes) > OFTEN
 
 
 def _first(duty: Duty) -> datetime:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -11,15 +12,40 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from forecourt import extras
 from forecourt.language import gettext as _
 from forecourt.language import lookup
 from forecourt.web.access import at_hand, identify
+from forecourt.web.application import CannotLoad, known_marketplace, may_have_marketplace
 from forecourt.web.people import ROLE_OF_SCOPE, Person, Role, Scope
 
 Form: TypeAlias = dict[str, str]
 
 LONGEST_FORM = 256 * 1024
 """Bytes of a form; what an operator writes or ticks is far shorter."""
+
+_imported: dict[str, Callable[..., Any]] = {}
+"""What was found before, by its path: one that has been imported needs no thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An endpoint of the marketplace's, as `module:attribute`: imported when it is asked, so never in another application."""
+
+    path: str
+
+    def found(self) -> Callable[..., Any]:
+        """Import it. Raises CannotLoad where the packages are missing that it needs."""
+        module, _, attribute = self.path.partition(":")
+        try:
+            endpoint: Callable[..., Any] = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise CannotLoad(extras.explained(error) or str(error)) from error
+        _imported[self.path] = endpoint
+        return endpoint
+
+    def __call__(self, *given: Any) -> Any:
+        return self.found()(*given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +61,10 @@ class Rule:
     scope: Scope | None = None
     raw: bool = False
 
+    @property
+    def of_marketplace(self) -> bool:
+        return isinstance(self.endpoint, Later)
+
     def route(self) -> Route:
         """As Starlette routes it."""
         answer = self._pass if self.raw else self._read if self.method == "GET" else self._act
@@ -42,7 +72,11 @@ class Rule:
 
     async def _pass(self, request: Request) -> Response:
         await self._let_in(request)
-        answer: Response = await self.endpoint(request)
+        endpoint = self.endpoint
+        if isinstance(endpoint, Later):
+            known = _imported.get(endpoint.path)
+            endpoint = await run_in_threadpool(endpoint.found) if known is None else known
+        answer: Response = await endpoint(request)
         return answer
 
     async def _read(self, request: Request) -> Response:
@@ -62,6 +96,8 @@ class Rule:
             request.scope["person"] = me
             if not me.may(self.role, self.scope):
                 raise self._refusal(me, self.role)
+        if self.of_marketplace and not await _may_have_marketplace():
+            raise HTTPException(404, _("The application of this server is not the marketplace"))
         asked = [request.scope["path"], *request.path_params.values()]
         if request.scope["query_string"]:  # most have none, and to make a mapping of nothing takes time as well
             asked += request.query_params.values()
@@ -82,6 +118,11 @@ class Rule:
         return HTTPException(
             403, words, {"WWW-Authenticate": f'Bearer realm="forecourt", error="insufficient_scope", scope="{scope}"'}
         )
+
+
+async def _may_have_marketplace() -> bool:
+    known = known_marketplace()
+    return await run_in_threadpool(may_have_marketplace) if known is None else known
 
 
 async def _form(request: Request) -> Form:

@@ -1,17 +1,14 @@
 """All rules in one table."""
 
-from forecourt.web import photos
 from forecourt.web.actions import calls as call_actions
 from forecourt.web.actions import failures as failure_actions
-from forecourt.web.actions import login, unsubscribe
+from forecourt.web.actions import login
 from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
 from forecourt.web.actions import stored_tasks as stored_task_actions
 from forecourt.web.actions import workers as worker_actions
 from forecourt.web.actions.preferences import prefer, speak
 from forecourt.web.api import serving
-from forecourt.web.events import PATH as EVENTS
-from forecourt.web.events import Events
 from forecourt.web.metrics.answer import metrics
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
@@ -25,17 +22,17 @@ from forecourt.web.pages.performance import performance
 from forecourt.web.pages.preferences import preferences
 from forecourt.web.pages.queues import queue, queues
 from forecourt.web.pages.schedule import schedule, task
-from forecourt.web.pages.sitemap import sitemap
 from forecourt.web.pages.workers import workers
 from forecourt.web.people import Role, Scope
-from forecourt.web.routes import Rule
+from forecourt.web.routes import Later, Rule
 
+EVENTS = "/api/v1/events"
+UNSUBSCRIBE = "/unsubscribe/"
 PHOTOS = "/api/v1/listings/{id}/photos"
-_events = Events()
 
 RULES = (
-    Rule("POST", EVENTS, _events.record, None, raw=True),  # first, since it is asked most
-    Rule("OPTIONS", EVENTS, _events.preflight, None, raw=True),
+    Rule("POST", EVENTS, Later("forecourt.web.events:record"), None, raw=True),  # first, since it is asked most
+    Rule("OPTIONS", EVENTS, Later("forecourt.web.events:preflight"), None, raw=True),
     Rule("GET", "/", overview, Role.VIEWER),
     Rule("GET", "/night", night, Role.VIEWER),
     Rule("GET", "/schedule", schedule, Role.VIEWER),
@@ -63,8 +60,8 @@ RULES = (
     Rule("GET", "/workers", workers, Role.VIEWER),
     Rule("POST", "/workers/restart", worker_actions.restart, Role.OPERATOR),
     Rule("GET", "/marketplace", marketplace, Role.VIEWER),
-    Rule("GET", "/sitemap.xml", sitemap, Role.VIEWER),
-    Rule("GET", "/sitemap-{shard}", sitemap, Role.VIEWER),
+    Rule("GET", "/sitemap.xml", Later("forecourt.web.pages.sitemap:sitemap"), Role.VIEWER),
+    Rule("GET", "/sitemap-{shard}", Later("forecourt.web.pages.sitemap:sitemap"), Role.VIEWER),
     Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),
@@ -74,12 +71,12 @@ RULES = (
     Rule("POST", "/login", login.sign_in, None),
     Rule("POST", "/logout", login.sign_out, Role.VIEWER),
     Rule("POST", "/language", speak, None),
-    Rule("GET", "/unsubscribe/{token}", unsubscribe.ask, None),
-    Rule("POST", "/unsubscribe/{token}", unsubscribe.answer, None),
+    Rule("GET", f"{UNSUBSCRIBE}{{token}}", Later("forecourt.web.actions.unsubscribe:ask"), None),
+    Rule("POST", f"{UNSUBSCRIBE}{{token}}", Later("forecourt.web.actions.unsubscribe:answer"), None),
     Rule("GET", "/settings", preferences, Role.VIEWER),
     Rule("POST", "/settings", prefer, Role.VIEWER),
     *serving.rules(),
-    Rule("POST", PHOTOS, photos.add, Role.OPERATOR, Scope.PHOTOS, raw=True),
-    Rule("PUT", PHOTOS, photos.replace, Role.OPERATOR, Scope.PHOTOS, raw=True),
-    Rule("GET", f"{PHOTOS}/{{call}}", photos.progress_of, Role.VIEWER, Scope.PHOTOS, raw=True),
+    Rule("POST", PHOTOS, Later("forecourt.web.photos:add"), Role.OPERATOR, Scope.PHOTOS, raw=True),
+    Rule("PUT", PHOTOS, Later("forecourt.web.photos:replace"), Role.OPERATOR, Scope.PHOTOS, raw=True),
+    Rule("GET", f"{PHOTOS}/{{call}}", Later("forecourt.web.photos:progress_of"), Role.VIEWER, Scope.PHOTOS, raw=True),
 )

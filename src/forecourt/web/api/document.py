@@ -38,9 +38,9 @@ REFUSED = {
 }
 
 
-@lru_cache(maxsize=1)
-def document() -> dict[str, Any]:
-    """OpenAPI 3.1."""
+@lru_cache(maxsize=2)
+def document(*, marketplace: bool = True) -> dict[str, Any]:
+    """OpenAPI 3.1, with the marketplace's ways in or without. Raises CannotLoad where the packages are missing that they need."""
     results = [(operation.id, "serialization", shape(operation.does).result) for operation in OPERATIONS]
     found, together = TypeAdapter.json_schemas(results, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     schemas = {**together.get("$defs", {}), "Problem": PROBLEM}
@@ -48,7 +48,7 @@ def document() -> dict[str, Any]:
     for operation in OPERATIONS:
         entry = _entry(operation, found[operation.id, "serialization"])
         paths.setdefault(operation.path, {})[operation.method.lower()] = entry
-    for rule in _others():
+    for rule in _others(marketplace):
         path, told = intake.entry(rule)
         told["responses"] |= {"4XX": REFUSED, "503": REFUSED}
         paths.setdefault(path, {})[rule.method.lower()] = told
@@ -70,7 +70,7 @@ def document() -> dict[str, Any]:
     }
 
 
-def _others() -> list[Rule]:
+def _others(marketplace: bool) -> list[Rule]:
     """The routes under the API that are no operations of its table. What a browser asks before it sends is left out."""
     from forecourt.web.table import RULES  # which has the route of this document
 
@@ -79,6 +79,7 @@ def _others() -> list[Rule]:
         rule
         for rule in RULES
         if rule.path.startswith(f"{ROOT}/") and rule.method != "OPTIONS" and (rule.method, rule.path) not in known
+        if marketplace or not rule.of_marketplace
     ]
 
 

@@ -7,26 +7,7 @@ import re
 from typing import Any
 
 from forecourt.web.api.operation import ROOT
-from forecourt.web.event_bodies import MOST_EVENTS, GivenEvent
-from forecourt.web.routes import Rule
-
-EVENT: dict[str, Any] = GivenEvent.model_json_schema()
-
-MANY: dict[str, Any] = {"type": "array", "items": EVENT, "minItems": 1, "maxItems": MOST_EVENTS}
-
-BEACON: dict[str, Any] = {
-    "type": "object",
-    "description": "As `navigator.sendBeacon` sends it, which sends no headers of one's own.",
-    "additionalProperties": False,
-    "required": ["events"],
-    "properties": {
-        "events": MANY,
-        "token": {"type": "string"},
-        "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 200},
-    },
-}
-
-EVENTS: dict[str, Any] = {"application/json": {"schema": {"anyOf": [EVENT, MANY, BEACON]}}}
+from forecourt.web.routes import Later, Rule
 
 PHOTOS: dict[str, Any] = {
     "application/json": {
@@ -40,8 +21,37 @@ PHOTOS: dict[str, Any] = {
     "image/*": {},
 }
 
-BODIES = {"/events": EVENTS, "/listings/{id}/photos": PHOTOS}
-"""By path, for whatever sends a body there."""
+
+def _events() -> dict[str, Any]:
+    """One event, a list of them, or what a beacon sends, which has no headers of one's own."""
+    from forecourt.web.event_bodies import MOST_EVENTS, GivenEvent
+
+    event = GivenEvent.model_json_schema()
+    many = {"type": "array", "items": event, "minItems": 1, "maxItems": MOST_EVENTS}
+    beacon = {
+        "type": "object",
+        "description": "As `navigator.sendBeacon` sends it.",
+        "additionalProperties": False,
+        "required": ["events"],
+        "properties": {
+            "events": many,
+            "token": {"type": "string"},
+            "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 200},
+        },
+    }
+    return {"anyOf": [event, many, beacon]}
+
+
+def _bodies(path: str) -> dict[str, Any] | None:
+    """What may be sent to a path."""
+    match path:
+        case "/events":
+            return {"application/json": {"schema": _events()}}
+        case "/listings/{id}/photos":
+            return PHOTOS
+        case _:
+            return None
+
 
 COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 
@@ -96,13 +106,14 @@ KEY: dict[str, Any] = {
 def entry(rule: Rule) -> tuple[str, dict[str, Any]]:
     """A route's path in the document, and what stands there of it."""
     path = rule.path.removeprefix(ROOT)
-    name = getattr(rule.endpoint, "__name__", "").strip("_")
+    endpoint = rule.endpoint.found() if isinstance(rule.endpoint, Later) else rule.endpoint
+    name = getattr(endpoint, "__name__", "").strip("_")
     status, means, holds = ANSWERS[rule.method, path]
     scopes = [scope for scope in (rule.scope, "operate" if rule.method != "GET" else "read") if scope]
     written: dict[str, Any] = {
         "operationId": f"intake_{name}",
         "tags": ["intake"],
-        "summary": " ".join((rule.endpoint.__doc__ or "").split()),
+        "summary": " ".join((endpoint.__doc__ or "").split()),
         "description": f"Needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}.",
         "responses": {status: {"description": means, "content": {"application/json": {"schema": holds}}}},
         "parameters": [
@@ -112,6 +123,6 @@ def entry(rule: Rule) -> tuple[str, dict[str, Any]]:
     }
     if path == "/events":
         written["parameters"].append(KEY)
-    if rule.method != "GET" and path in BODIES:
-        written["requestBody"] = {"required": True, "content": BODIES[path]}
+    if rule.method != "GET" and (bodies := _bodies(path)):
+        written["requestBody"] = {"required": True, "content": bodies}
     return path, written

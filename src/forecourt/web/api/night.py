@@ -84,7 +84,7 @@ def night(tx: Connection[Any], *, app: "Forecourt", date: day_type | None = None
     from forecourt.settings import settings
     from forecourt.store import failure_kinds, tasks
     from forecourt.web.facts import midnight
-    from forecourt.web.nights import duties, span
+    from forecourt.web.nights import beside_history, duties, span
 
     zone, now = settings().zone, tasks.now(tx)
     today = midnight(now).date()
@@ -93,7 +93,8 @@ def night(tx: Connection[Any], *, app: "Forecourt", date: day_type | None = None
         raise Unreadable(f"date: nothing is known of {chosen}")
     first = datetime.combine(chosen, time(), zone)
     last = datetime.combine(chosen + timedelta(days=1), time(), zone)
-    found = duties(tx, app.schedule(tx), span(chosen, last, zone), now)
+    over = span(chosen, last, zone)
+    found = beside_history(tx, duties(tx, app.schedule(tx), over, now), over)
     kinds = failure_kinds.kinds(tx, since=first, until=last, limit=50)
     standing = overview(tx, app=app) if chosen == today else None
     return Night(

@@ -8,12 +8,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from forecourt.extras import lacking
 from forecourt.web import answers, database
 from forecourt.web.api.document import document
 from forecourt.web.api.errors import Refusal
 from forecourt.web.api.operation import ROOT, Operation, shape, values
 from forecourt.web.api.table import OPERATIONS
-from forecourt.web.application import application
+from forecourt.web.application import application, may_have_marketplace
 from forecourt.web.people import Role, person_of
 from forecourt.web.routes import Rule
 
@@ -38,7 +39,8 @@ def rules() -> tuple[Rule, ...]:
 
 def _document(_: Request) -> Response:
     """This document."""
-    return JSONResponse(document(), headers={"Cache-Control": "no-store"})
+    there = may_have_marketplace() and lacking() is None
+    return JSONResponse(document(marketplace=there), headers={"Cache-Control": "no-store"})
 
 
 def _answering(operation: Operation) -> Any:

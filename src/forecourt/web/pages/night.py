@@ -11,8 +11,11 @@ from forecourt.settings import settings
 from forecourt.web.application import application
 from forecourt.web.night_drawing import night as drawn
 from forecourt.web.night_drawing import summary
-from forecourt.web.nights import duties, span
+from forecourt.web.nights import at_a_glance, beside_history, duties, span
 from forecourt.web.page import page, reading
+
+A_PAGE = 60
+"""Duties that are shown at once, each beside thirty runs: what is not well, and what ran last or comes next."""
 
 
 def night(request: Request) -> Response:
@@ -23,6 +26,8 @@ def night(request: Request) -> Response:
         day = _day(request.query_params.get("date", ""), today)
         over = span(day, look.now, zone)
         found = duties(look.tx, app.schedule(look.tx), over, look.now)
+        chosen = found if request.query_params.get("all") else at_a_glance(found, look.now, A_PAGE)
+        shown = beside_history(look.tx, chosen, over)
     return page(
         request,
         look,
@@ -34,8 +39,9 @@ def night(request: Request) -> Response:
         today=today,
         span=over,
         zone=settings().timezone,
-        duties=found,
-        drawing=drawn(found, over, look.now),
+        duties=shown,
+        all_duties=len(found),
+        drawing=drawn(shown, over, look.now),
         summary=summary([duty for duty in found if not duty.often], look.now),
     )
 

@@ -1,8 +1,5 @@
 """The first page: does the night go well, and if not, what is wrong."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,7 +9,7 @@ from forecourt.store import failure_kinds, throughput
 from forecourt.web.application import application
 from forecourt.web.facts import gather, midnight
 from forecourt.web.night_drawing import night
-from forecourt.web.nights import Duty
+from forecourt.web.nights import at_a_glance, beside_history
 from forecourt.web.page import page, reading
 from forecourt.web.verdict import BEHIND, DEAD, verdict
 
@@ -25,7 +22,7 @@ def overview(request: Request) -> Response:
     app = application()
     with reading(request) as look:
         facts, over = gather(look.tx, app, look.now)
-        duties = _at_a_glance(facts.duties, look.now)
+        duties = beside_history(look.tx, at_a_glance(facts.duties, look.now, A_GLANCE), over)
         kinds = failure_kinds.kinds(look.tx, since=midnight(look.now), limit=8)
         lines = throughput.by_queue(look.tx)
     return page(
@@ -49,19 +46,6 @@ def overview(request: Request) -> Response:
         dead=DEAD,
         kinds=kinds,
     )
-
-
-def _at_a_glance(duties: Sequence[Duty], now: datetime) -> list[Duty]:
-    """So many duties as can be looked at: those that are not well, then those that ran last or come next, in the night's order."""
-    if len(duties) <= A_GLANCE:
-        return list(duties)
-
-    def matters(duty: Duty) -> tuple[bool, float]:
-        times = [*(run.due_at for run in duty.runs[-1:]), *duty.to_come[:1]]
-        return duty.standing(now) in ("done", "to come"), min(abs((at - now).total_seconds()) for at in times)
-
-    chosen = {id(duty) for duty in sorted(duties, key=matters)[:A_GLANCE]}
-    return [duty for duty in duties if id(duty) in chosen]
 
 
 def app_order(known: tuple[str, ...], queue: str) -> tuple[int, str]:

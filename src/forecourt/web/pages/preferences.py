@@ -1,10 +1,13 @@
 """How the pages look and behave for whoever looks at them, what the business decided, and what this server was told."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from forecourt.language import gettext as _
-from forecourt.marketplace.business_changes import listed
 from forecourt.settings import settings
 from forecourt.web.application import CannotLoad, application, is_marketplace
 from forecourt.web.page import THEMES, page, reading
@@ -14,7 +17,7 @@ def preferences(request: Request) -> Response:
     """GET /settings"""
     with reading(request) as look:
         version = look.tx.info.server_version
-        business = listed(look.tx) if _has_a_business() else []
+        business = _business(look.tx)
     now = settings()
     told = {
         "FORECOURT_APP": now.app,
@@ -38,8 +41,12 @@ def preferences(request: Request) -> Response:
     )
 
 
-def _has_a_business() -> bool:
+def _business(tx: Connection[Any]) -> Sequence[Any]:
     try:
-        return is_marketplace(application())
+        if not is_marketplace(application()):
+            return []
     except CannotLoad:
-        return False
+        return []
+    from forecourt.marketplace.business_changes import listed
+
+    return listed(tx)

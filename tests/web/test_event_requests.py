@@ -184,3 +184,21 @@ def test_no_address_is_ever_in_our_log(
     site.post(PATH, json=[marketplace["view"] | secret | {"at": "2001-01-01T00:00:00Z"}])
     site.post(PATH, json=[marketplace["view"] | secret | {"type": "none"}])
     assert "203.0.113.77" not in caplog.text
+
+
+def test_shortly_before_a_token_is_looked_up_again_one_request_does_it_and_the_others_go_on(
+    site: httpx.Client, marketplace: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = marketplace["token"]
+    assert site.post(PATH, json=marketplace["view"]).status_code == 200
+    remembered = access.at_hand_of(token)
+    assert remembered is not None
+    monkeypatch.setattr(access, "AHEAD", access.REMEMBERED + 1)
+    assert access.at_hand_of(token) is None, "this one looks it up"
+    assert [access.at_hand_of(token) for _ in range(3)] == [remembered] * 3
+    access._renewed.clear()
+    ends = {key: ends for key, (ends, _) in access._remembered.items()}
+    assert site.post(PATH, json=marketplace["view"]).status_code == 200
+    later = {key: ends for key, (ends, _) in access._remembered.items()}
+    assert any(later[key] > ends[key] for key in ends), "the answer is remembered anew, not the old one for longer"
+    assert access._renewed == set()

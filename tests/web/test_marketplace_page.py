@@ -4,6 +4,9 @@ import httpx
 import psycopg
 import pytest
 
+from forecourt.app import load
+from forecourt.doctor.check import House, Result
+from forecourt.doctor.marketplace import twins
 from forecourt.marketplace import business_changes
 from forecourt.settings import settings
 
@@ -65,3 +68,36 @@ def test_the_settings_of_the_business_are_shown_with_who_changed_them(
     page = pages.get("/settings").text
     for shown in ("trash_<wbr>days", "<strong>14</strong>", "by ada (command line)", "wallet_<wbr>limit.KWD"):
         assert shown in page
+
+
+def test_photos_on_two_listings_are_shown_and_told_once_a_day_until_somebody_looked(
+    pages: httpx.Client, tx: psycopg.Connection
+) -> None:
+    assert "Photos on two listings" not in pages.get("/marketplace").text
+    tx.execute("INSERT INTO users (id, name) VALUES (1, 'Anna'), (2, 'Ben')")
+    tx.execute("INSERT INTO car_listings (id, owner_id, title, slug) VALUES (7, 1, 'Kia <b>', 'k'), (8, 2, 'Kia', 'l')")
+    enter = (
+        "INSERT INTO photo_twins (car_listing_id, key, other_listing_id, other_key, bits, found_at)"
+        " VALUES (7, %s, 8, 'x', 2, now() - %s::interval) RETURNING id"
+    )
+    [(old,)] = tx.execute(enter, ["a", "30 hours"]).fetchall()
+    app = load("forecourt.marketplace.app:app")
+
+    def found() -> Result:
+        now = tx.execute("SELECT now()").fetchone()[0]
+        return twins(House(tx, app, now))[0]
+
+    assert (found().name, found().status) == ("twins", "ok"), "it was told yesterday"
+    [(new,)] = tx.execute(enter, ["b", "1 second"]).fetchall()
+    told = found()
+    assert (told.status, told.tell, told.found) == ("warn", "once", "1 photo is on another listing as well")
+    assert told.name.startswith("twins 20"), "each day is told by itself"
+    page = pages.get("/marketplace").text
+    assert "Kia &lt;b&gt;" in page
+    assert "another one" in page
+    assert f"forecourt photos settle {new} {old}" in page
+    in_arabic = pages.get("/marketplace", headers={"accept": "text/html", "accept-language": "ar"}).text
+    assert "صور في إعلانين" in in_arabic
+    tx.execute("UPDATE photo_twins SET settled_at = now(), settled_by = 'ada'")
+    assert found().status == "ok"
+    assert "Photos on two listings" not in pages.get("/marketplace").text

@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     marketplace.rollup,
     marketplace.archive,
     marketplace.mails,
+    marketplace.twins,
 )
 
 

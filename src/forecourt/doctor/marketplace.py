@@ -54,6 +54,19 @@ SELECT (SELECT count(*)
        (SELECT min(server) FROM public.mail_outages WHERE until > now()) AS away
 """
 
+# The latest by number, so that what was settled in years is not read through.
+NEW_TWINS = """
+SELECT count(*), (max(found_at) AT TIME ZONE %(zone)s)::date
+FROM (
+    SELECT found_at, settled_at
+    FROM public.photo_twins
+    ORDER BY id DESC
+    LIMIT 1000
+) AS latest
+WHERE settled_at IS NULL
+  AND found_at > now() - interval '1 day'
+"""
+
 
 def sitemap(house: House) -> list[Result]:
     """How old the published sitemap is."""
@@ -165,3 +178,16 @@ def mails(house: House) -> list[Result]:
     advice = _("Is FORECOURT_SMTP_URL right, and does that server answer?") + " forecourt notices list --status pending"
     status: Status = "warn" if away or waiting else "ok"
     return [Result(marked("mails"), status, words, some(1, "day", "days"), advice, waiting, "mails")]
+
+
+def twins(house: House) -> list[Result]:
+    """Whether photos were found on two listings within a day that nobody has looked at. Told once on each day that brought some."""
+    if "sweep_storage" not in house.app.timetable:
+        return []
+    count, day = house.tx.execute(NEW_TWINS, {"zone": settings().timezone}).fetchall()[0]
+    if not count:
+        return [Result(marked("twins"), "ok", _("none was found within a day"))]
+    words = _("%(photos)s on another listing as well", photos=some(count, "photo is", "photos are"))
+    advice = _("Look at them, and settle each:") + " forecourt photos twins, forecourt photos settle ID"
+    # The name of another day is another trouble, so a day that brings new ones is told although older ones are still open.
+    return [Result(f"twins {day}", "warn", words, "", advice, count, "photos", tell="once")]

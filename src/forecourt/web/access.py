@@ -33,7 +33,13 @@ BEARER = b"bearer "
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
+AHEAD = 1.0
+"""Seconds before its end in which one asker finds an answer out anew, while all others go by the old one: a busy program's requests
+would otherwise all ask the database at the same moment."""
+
 _remembered: dict[tuple[str, bytes], tuple[float, Person | None]] = {}
+_renewed: set[tuple[str, bytes]] = set()
+"""What somebody finds out anew just now."""
 
 
 class SignIn(Exception):
@@ -62,10 +68,18 @@ def identify(request: Request) -> Person:
 def at_hand(request: Request) -> Person | None:
     """Who asks, if that was found out a moment ago by the token that is shown now: without a thread, for many small requests."""
     shown = bearer.shown(request.headers)
-    if shown is None:
+    return None if shown is None else at_hand_of(shown)
+
+
+def at_hand_of(token: str) -> Person | None:
+    """Whose token it is, if that was found out a moment ago. None as well for the one who is to find it out anew."""
+    key = (libpq_url(), BEARER + digest(token))
+    ends, person = _remembered.get(key, (0.0, None))
+    left = ends - time.monotonic()
+    if left < AHEAD and left > 0 and key not in _renewed:
+        _renewed.add(key)
         return None
-    ends, person = _remembered.get((libpq_url(), BEARER + digest(shown)), (0.0, None))
-    return person if ends > time.monotonic() else None
+    return person if left > 0 else None
 
 
 def begin(request: Request, answer: Response, name: str) -> None:
@@ -118,9 +132,12 @@ def _recall(key: bytes, look: Callable[[], Person | None]) -> Person | None:
     """What is remembered of a key of this database, or what is found now."""
     full = (libpq_url(), key)
     now = time.monotonic()
-    if full in _remembered and _remembered[full][0] > now:
+    if full in _remembered and _remembered[full][0] > now and full not in _renewed:
         return _remembered[full][1]
-    found = look()
+    try:
+        found = look()
+    finally:
+        _renewed.discard(full)
     if len(_remembered) >= MOST_REMEMBERED:
         _remembered.clear()
     _remembered[full] = (now + REMEMBERED, found)

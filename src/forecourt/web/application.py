@@ -3,6 +3,7 @@
 from forecourt.app import Forecourt, load
 from forecourt.jobs.application import NoSuchApplication
 from forecourt.schedule.errors import TimetableError
+from forecourt.settings import settings
 
 
 class CannotLoad(Exception):
@@ -19,12 +20,23 @@ def application() -> Forecourt:
         raise CannotLoad(f"{type(error).__name__}: {error}") from error
 
 
+_has_marketplace: dict[str, bool] = {}
+"""By the application's name, once it was loaded: what each of a thousand events a second would ask."""
+
+
 def may_have_marketplace() -> bool:
     """Whether what the marketplace serves is there to ask for: not where the application is loaded, and has none of its jobs."""
     try:
-        return application().has_marketplace
+        found = application().has_marketplace
     except CannotLoad:
         return True
+    _has_marketplace[settings().app] = found
+    return found
+
+
+def known_marketplace() -> bool | None:
+    """The same, where that was found out before: without an import, so without a thread. Else None."""
+    return _has_marketplace.get(settings().app)
 
 
 def is_marketplace(app: Forecourt) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,8 +12,8 @@ from starlette.responses import Response
 from forecourt.marketplace.events import Event
 from forecourt.marketplace.events import Request as Recorded
 from forecourt.settings import settings
-from forecourt.web import answers, bearer, event_bodies, origins
-from forecourt.web.access import at_hand, identify
+from forecourt.web import bearer, event_bodies, origins
+from forecourt.web.access import at_hand_of, identify
 from forecourt.web.event_bodies import Body, GivenEvent
 from forecourt.web.event_intake import EventIntake
 from forecourt.web.guard import foreign
@@ -50,30 +51,35 @@ class Events:
 
     async def _recorded(self, request: Request, body: Body, sender: str, allowed: dict[str, str]) -> Response:
         given = event_bodies.events_of(body)
-        events = [_event(each, request, position) for position, each in enumerate(given)]
+        own = _of(request)
+        from_page = "origin" in request.headers
+        events = [_event(each, own, from_page, position) for position, each in enumerate(given)]
         kept = [event for event in events if not self._rate.over(event)]
         if not kept:
             raise HTTPException(429, "this visitor sends too many events", {"Retry-After": "60"})
         key = event_bodies.checked_key(request.headers.get("idempotency-key") or body.key)
         counts = await self._intake.record(Recorded(kept, key and f"{sender} {key}"))
-        answer = answers.ok(**counts, limited=len(events) - len(kept))
-        answer.headers.update(allowed)
-        return answer
+        told = orjson.dumps({"status": "ok", **counts, "limited": len(events) - len(kept)})
+        return Response(told, headers={"Cache-Control": "no-store", **allowed}, media_type="application/json")
 
 
 _events = Events()
 record, preflight = _events.record, _events.preflight
 
 
-def _event(given: GivenEvent, request: Request, position: int) -> Event:
+def _event(given: GivenEvent, own: dict[str, Any], from_page: bool, position: int) -> Event:
     """As it is recorded. A server names the visitor; a page's visitor is who sends the request, and names nobody."""
-    named: dict[str, Any] = {name: getattr(given, name) for name in ("ip", "user_agent", "purpose")}
-    if "origin" in request.headers and (wrong := named.keys() & given.model_fields_set):
+    said = given.model_fields_set
+    if from_page and (wrong := said & own.keys()):
         raise HTTPException(422, f"events[{position}].{min(wrong)}: a page does not name its visitor; leave it out")
-    for name, own in _of(request).items():
-        if name not in given.model_fields_set:
-            named[name] = own
-    return Event(given.listing_id, given.type, at=given.at, **named)
+    return Event(
+        given.listing_id,
+        given.type,
+        given.ip if "ip" in said else own["ip"],
+        given.user_agent if "user_agent" in said else own["user_agent"],
+        given.purpose if "purpose" in said else own["purpose"],
+        given.at,
+    )
 
 
 def _of(request: Request) -> dict[str, str | None]:
@@ -89,17 +95,21 @@ async def _sender(request: Request, token: str | None) -> str:
     Without a token only a page of this server's own may, where nobody is asked who they are. Raises SignIn and HTTPException."""
     if token is None and (why := foreign(request.headers, urlsplit(settings().base_url).netloc)):
         raise HTTPException(401, f"{why}, and there is no token: forecourt web token add NAME --scope events", BEARER)
-    headers = [(name, value) for name, value in request.scope["headers"] if name not in (b"cookie", b"authorization")]
-    if token is not None:
-        headers.append((b"authorization", f"Bearer {token}".encode("latin-1", "replace")))
-    bare = Request({**request.scope, "headers": headers})
-    person = at_hand(bare)
+    person = None if token is None else at_hand_of(token)
     if person is None:
-        person = await run_in_threadpool(identify, bare)
+        person = await run_in_threadpool(identify, _bare(request, token))
     if not person.may(Role.OPERATOR, Scope.EVENTS):
         words = f"{person.name} may not send events: its token needs the scope events"
         raise HTTPException(403, words, {"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="events"'})
     return person.name or ""
+
+
+def _bare(request: Request, token: str | None) -> Request:
+    """The request with this token and no cookies."""
+    headers = [(name, value) for name, value in request.scope["headers"] if name not in (b"cookie", b"authorization")]
+    if token is not None:
+        headers.append((b"authorization", f"Bearer {token}".encode("latin-1", "replace")))
+    return Request({**request.scope, "headers": headers})
 
 
 async def _whole(request: Request) -> bytes:

@@ -5,6 +5,7 @@ here. The name in the Host header gives it away.
 """
 
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -122,6 +123,7 @@ def _netloc(url: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=64)
 def hostname(url: str) -> str:
     """The host that a URL names, in lower case, without port and brackets; empty when it names none."""
     try:

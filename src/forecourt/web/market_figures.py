@@ -49,6 +49,22 @@ ORDER BY id DESC
 LIMIT 5
 """
 
+TWINS = """
+SELECT twin.id, twin.car_listing_id, listing.title, twin.other_listing_id, other.title AS other_title,
+       listing.owner_id = other.owner_id AS same_owner, twin.found_at
+FROM (
+    SELECT *
+    FROM public.photo_twins
+    ORDER BY id DESC
+    LIMIT 10000
+) AS twin
+JOIN public.car_listings AS listing ON listing.id = twin.car_listing_id
+JOIN public.car_listings AS other ON other.id = twin.other_listing_id
+WHERE twin.settled_at IS NULL
+ORDER BY twin.id DESC
+LIMIT 5
+"""
+
 NOTICES = """
 SELECT mail_status AS state, count(*) AS notices
 FROM (SELECT mail_status FROM public.notifications LIMIT %(cap)s) AS few
@@ -81,13 +97,15 @@ SELECT (SELECT count(DISTINCT day) FROM (SELECT day FROM public.analytics_late_d
 
 
 def figures(tx: Connection[Any], zone: str) -> dict[str, Any]:
-    """Placements that end soon by day, the last roll-ups, archives and sitemaps, notices by state, single counts up to CAP + 1."""
+    """Placements that end soon by day, the last roll-ups, archives and sitemaps, photos on two listings, notices
+    by state, single counts up to CAP + 1."""
     with tx.cursor(row_factory=dict_row) as cursor:
         return {
             "ending": cursor.execute(ENDING, {"zone": zone}).fetchall(),
             "days": cursor.execute(DAYS).fetchall(),
             "archives": cursor.execute(ARCHIVES).fetchall(),
             "sitemaps": cursor.execute(SITEMAPS).fetchall(),
+            "twins": cursor.execute(TWINS).fetchall(),
             "notices": cursor.execute(NOTICES, {"cap": CAP}).fetchall(),
             "counts": cursor.execute(FIGURES, {"cap": CAP}).fetchall()[0],
         }

@@ -16,13 +16,16 @@ from forecourt import extras
 from forecourt.language import gettext as _
 from forecourt.language import lookup
 from forecourt.web.access import at_hand, identify
-from forecourt.web.application import CannotLoad, may_have_marketplace
+from forecourt.web.application import CannotLoad, known_marketplace, may_have_marketplace
 from forecourt.web.people import ROLE_OF_SCOPE, Person, Role, Scope
 
 Form: TypeAlias = dict[str, str]
 
 LONGEST_FORM = 256 * 1024
 """Bytes of a form; what an operator writes or ticks is far shorter."""
+
+_imported: dict[str, Callable[..., Any]] = {}
+"""What was found before, by its path: one that has been imported needs no thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Later:
             endpoint: Callable[..., Any] = getattr(import_module(module), attribute)
         except ModuleNotFoundError as error:
             raise CannotLoad(extras.explained(error) or str(error)) from error
+        _imported[self.path] = endpoint
         return endpoint
 
     def __call__(self, *given: Any) -> Any:
@@ -68,7 +72,10 @@ class Rule:
 
     async def _pass(self, request: Request) -> Response:
         await self._let_in(request)
-        endpoint = await run_in_threadpool(self.endpoint.found) if isinstance(self.endpoint, Later) else self.endpoint
+        endpoint = self.endpoint
+        if isinstance(endpoint, Later):
+            known = _imported.get(endpoint.path)
+            endpoint = await run_in_threadpool(endpoint.found) if known is None else known
         answer: Response = await endpoint(request)
         return answer
 
@@ -89,9 +96,11 @@ class Rule:
             request.scope["person"] = me
             if not me.may(self.role, self.scope):
                 raise self._refusal(me, self.role)
-        if self.of_marketplace and not await run_in_threadpool(may_have_marketplace):
+        if self.of_marketplace and not await _may_have_marketplace():
             raise HTTPException(404, _("The application of this server is not the marketplace"))
-        asked = [request.scope["path"], *request.path_params.values(), *request.query_params.values()]
+        asked = [request.scope["path"], *request.path_params.values()]
+        if request.scope["query_string"]:  # most have none, and to make a mapping of nothing takes time as well
+            asked += request.query_params.values()
         if any("\x00" in str(text) for text in asked):
             raise HTTPException(400, _("there is a NUL in the address, which no name can contain"))
 
@@ -109,6 +118,11 @@ class Rule:
         return HTTPException(
             403, words, {"WWW-Authenticate": f'Bearer realm="forecourt", error="insufficient_scope", scope="{scope}"'}
         )
+
+
+async def _may_have_marketplace() -> bool:
+    known = known_marketplace()
+    return await run_in_threadpool(may_have_marketplace) if known is None else known
 
 
 async def _form(request: Request) -> Form:

@@ -20,7 +20,7 @@ class ReadersLanguage:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        with speaking(wanted(Request(scope))):
+        with speaking("en" if scope["path"].startswith(answers.API) else wanted(Request(scope))):
             await self.app(scope, receive, send)
 
 

@@ -37,9 +37,9 @@ def number(value: float) -> str:
 
 
 def called(check: str) -> str:
-    """What a check is called, which for a queue's or a task's holds its name."""
+    """What a check is called, which for a queue's or a task's holds its name, and for what a day brought the day."""
     kind, _, name = check.partition(" ")
-    if kind in (marked("queue"), marked("task"), marked("late"), marked("failure")) and name:
+    if kind in (marked("queue"), marked("task"), marked("late"), marked("failure"), marked("twins")) and name:
         return f"{lookup(kind)} {name}"
     return lookup(check)
 

@@ -27,12 +27,14 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Marketplace:
-    """Placements that end within a week by day, the last roll-ups, archives and sitemaps, notices by state, and single counts."""
+    """Placements that end within a week by day, the last roll-ups, archives and sitemaps, photos that are on two listings,
+    notices by state, and single counts."""
 
     ending: list[dict[str, Any]]
     days: list[dict[str, Any]]
     archives: list[dict[str, Any]]
     sitemaps: list[dict[str, Any]]
+    twins: list[dict[str, Any]]
     notices: list[dict[str, Any]]
     counts: dict[str, Any]
 

@@ -22,19 +22,85 @@ PHOTOS: dict[str, Any] = {
 }
 
 
+def _events() -> dict[str, Any]:
+    """One event, a list of them, or what a beacon sends, which has no headers of one's own."""
+    from forecourt.web.event_bodies import MOST_EVENTS, GivenEvent
+
+    event = GivenEvent.model_json_schema()
+    many = {"type": "array", "items": event, "minItems": 1, "maxItems": MOST_EVENTS}
+    beacon = {
+        "type": "object",
+        "description": "As `navigator.sendBeacon` sends it.",
+        "additionalProperties": False,
+        "required": ["events"],
+        "properties": {
+            "events": many,
+            "token": {"type": "string"},
+            "idempotency_key": {"type": "string", "minLength": 1, "maxLength": 200},
+        },
+    }
+    return {"anyOf": [event, many, beacon]}
+
+
 def _bodies(path: str) -> dict[str, Any] | None:
     """What may be sent to a path."""
     match path:
         case "/events":
-            from forecourt.web.event_bodies import GivenEvent
-
-            event = GivenEvent.model_json_schema()
-            many = {"type": "array", "items": event, "minItems": 1, "maxItems": 1000}
-            return {"application/json": {"schema": {"anyOf": [event, many]}}}
+            return {"application/json": {"schema": _events()}}
         case "/listings/{id}/photos":
             return PHOTOS
         case _:
             return None
+
+
+COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+
+
+def _told(required: dict[str, Any], **others: Any) -> dict[str, Any]:
+    """What an answer holds, beside its status."""
+    properties = {"status": {"const": "ok"}, **required}
+    return {"type": "object", "required": [*properties], "properties": properties | others}
+
+
+ENTERED = _told(
+    {"call": {"type": "integer"}, "photos": {"type": "integer", "minimum": 1}, "progress": {"type": "string"}}
+)
+
+ANSWERS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
+    ("GET", "/openapi.json"): ("200", "This document.", {"type": "object"}),
+    ("POST", "/events"): (
+        "200",
+        "They are committed. What became of them, and how many were left out because their visitor sends too many.",
+        _told({"recorded": COUNT, "bots": COUNT, "unknown": COUNT, "limited": COUNT}),
+    ),
+    ("POST", "/listings/{id}/photos"): ("202", "The photos are kept, and wait to be made.", ENTERED),
+    ("PUT", "/listings/{id}/photos"): ("202", "The photos are kept, and wait to be made.", ENTERED),
+    ("GET", "/listings/{id}/photos/{call}"): (
+        "200",
+        "How far the call is.",
+        _told(
+            {
+                "call": {"type": "integer"},
+                "state": {"enum": ["waiting", "running", "done", "failed", "cancelled", "discarded"]},
+                "attempts": COUNT,
+            },
+            done={"type": "number"},
+            total={"type": ["number", "null"]},
+            words={"type": ["string", "null"]},
+            result={},
+            message={"type": "string"},
+        ),
+    ),
+}
+"""The status, what it means, and what the answer holds."""
+
+KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A request that is sent again with the same key within a day is recorded once, and answered as it was first.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
+}
 
 
 def entry(rule: Rule) -> tuple[str, dict[str, Any]]:
@@ -42,20 +108,21 @@ def entry(rule: Rule) -> tuple[str, dict[str, Any]]:
     path = rule.path.removeprefix(ROOT)
     endpoint = rule.endpoint.found() if isinstance(rule.endpoint, Later) else rule.endpoint
     name = getattr(endpoint, "__name__", "").strip("_")
+    status, means, holds = ANSWERS[rule.method, path]
     scopes = [scope for scope in (rule.scope, "operate" if rule.method != "GET" else "read") if scope]
     written: dict[str, Any] = {
         "operationId": f"intake_{name}",
         "tags": ["intake"],
         "summary": " ".join((endpoint.__doc__ or "").split()),
         "description": f"Needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}.",
-        "responses": {
-            "2XX": {"description": "Taken.", "content": {"application/json": {"schema": {"type": "object"}}}}
-        },
+        "responses": {status: {"description": means, "content": {"application/json": {"schema": holds}}}},
         "parameters": [
             {"name": named, "in": "path", "required": True, "schema": {"type": "string"}}
             for named in re.findall(r"\{(\w+)\}", path)
         ],
     }
+    if path == "/events":
+        written["parameters"].append(KEY)
     if rule.method != "GET" and (bodies := _bodies(path)):
         written["requestBody"] = {"required": True, "content": bodies}
     return path, written

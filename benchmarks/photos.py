@@ -15,10 +15,9 @@ from benchmarks.ground import Ground
 from benchmarks.market import have_listings
 from benchmarks.measure import Figures, Row, Scale, at_least, in_turn, ratios
 from forecourt.database import session
+from forecourt.marketplace import places
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.pictures import METHOD, QUALITY, WIDTHS, variants
-from forecourt.marketplace.storage import Storage
-from forecourt.settings import settings
 
 SIZE = (4000, 3000)
 IN_A_ROW = 6
@@ -91,7 +90,7 @@ def _worked(photo: bytes, ground: Ground, calls: int, slots: int) -> float:
             )
             keys = [key for (key,) in photos]
     assert done == calls, f"{done} of {calls} calls finished"
-    storage = Storage(settings().storage)
+    storage = places.files()
     assert len(keys) == 3 * calls, f"{len(keys)} files for {calls} photos"
     assert all(storage.exists(key) for key in keys), "a file is missing"
     return calls / float(seconds)

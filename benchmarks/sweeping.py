@@ -14,8 +14,8 @@ from benchmarks.ground import Ground
 from benchmarks.market import have_listings
 from benchmarks.measure import Figures, Row, Scale, at_least, in_turn, ratios
 from forecourt.database import session
+from forecourt.marketplace import places
 from forecourt.marketplace.placements import expire_sponsored_listings
-from forecourt.marketplace.storage import Storage
 from forecourt.marketplace.trash import cleanup_soft_deleted, reap_blobs
 from forecourt.settings import settings
 
@@ -30,7 +30,7 @@ YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 LAST_MONTH = datetime.now(UTC) - timedelta(days=31)
 
 EMPTY = """
-TRUNCATE car_listings, car_listing_daily_stats, photo_holders, blob_deletions, forecourt.ready, forecourt.scheduled;
+TRUNCATE car_listings, car_listing_daily_stats, photo_holders, blob_deletions, forecourt.ready, forecourt.scheduled CASCADE;
 DROP SCHEMA IF EXISTS peer CASCADE;
 """
 STATS = text("INSERT INTO car_listing_daily_stats (car_listing_id, date) SELECT id, current_date FROM car_listings")
@@ -233,5 +233,5 @@ def _reaped(connection: psycopg.Connection, sample: int) -> float:
             deleted += reap_blobs(session=tx)["deleted"]
     seconds = time.perf_counter() - begun
     assert deleted == len(keys), f"{deleted} of {len(keys)} files"
-    assert not any(Storage(settings().storage).exists(key) for key in keys), "files were left"
+    assert not any(places.files().exists(key) for key in keys), "files were left"
     return deleted / seconds

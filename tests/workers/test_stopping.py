@@ -63,6 +63,16 @@ def test_once_with_empty_queues_ends_too(looking: Looking) -> None:
     assert Process(*WORK, "--once").wait() == 0
 
 
+def test_a_slot_that_has_used_up_what_it_may_run_rests_until_it_may_run_more(looking: Looking) -> None:
+    """It is allowed a sixty-fourth of them at a time. Going round in vain would be thousands of transactions."""
+    workshop.nothing.dispatch_many([{"n": n} for n in range(150)])
+    before = looking.one("SELECT sum(xact_commit) FROM pg_stat_database WHERE datname = current_database()")
+    assert Process(*WORK, "--processes", "1", "--max-jobs", "120").wait() == 0
+    assert looking.live() == 30
+    after = looking.one("SELECT sum(xact_commit) FROM pg_stat_database WHERE datname = current_database()")
+    assert after - before < 1000
+
+
 def test_max_jobs_stops_after_so_many(looking: Looking) -> None:
     workshop.nothing.dispatch_many([{"n": n} for n in range(10)])
     assert Process(*WORK, "--max-jobs", "4").wait() == 0

@@ -69,6 +69,8 @@ class Rounds:
         """Write what has ended, and claim up to `limit` calls; with `fill`, more of a batched job's if it is the last of them.
         Raises what the database raises; nothing is lost then."""
         with self._lock:
+            if not limit:
+                self.found = 0  # else a slot that has used up what it may claim would go round without rest
             return self._round(limit, fill)
 
     def flush(self) -> None:

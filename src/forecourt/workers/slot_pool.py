@@ -282,5 +282,7 @@ class SlotPool:
                 more = min(portion, self._unspent)
                 self._unspent -= more
                 words[markers.ALLOWED] += more
-                if slot.is_idle:
-                    slot.wake()
+                slot.may_go_on = True
+            if slot.may_go_on and slot.is_idle:  # perhaps only now: it did not see it before it went to rest
+                slot.may_go_on = False
+                slot.wake()

@@ -45,6 +45,8 @@ class SlotProcess:
         """Why it is being killed."""
         self.has_left = False
         """Whether it ended in order."""
+        self.may_go_on = False
+        """Whether it was allowed more calls since it was last woken for that."""
         self._wake, self._wake_end = socket.socketpair()
         self._flush, self._flush_end = socket.socketpair()
         self._permits = Permits.new()

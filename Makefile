@@ -26,7 +26,7 @@ up: .venv/ready  ## Run everything in this terminal: database, clock, worker, we
 	@$(BIN)/forecourt up
 
 test: .venv/ready  ## All tests, on a private PostgreSQL
-	@$(BIN)/pytest -n 2 --dist worksteal -q
+	@$(BIN)/pytest -n 3 --dist worksteal -q
 
 days: .venv/ready  ## The tests that know the time, on another day: DAY="29 February"
 	@PYTHONPATH=tests $(BIN)/python -m days $(if $(DAY),"$(DAY)")

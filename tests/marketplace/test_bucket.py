@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import obstore
 import pyarrow.parquet as pq
@@ -17,9 +19,9 @@ from traffic import event, events, midday
 
 from forecourt import bucket_address
 from forecourt.cli import forecourt
-from forecourt.doctor.check import House
 from forecourt.doctor.marketplace import storage as storage_check
 from forecourt.marketplace import places, shared, sitemap, sitemap_check, urlset
+from forecourt.marketplace.app import app
 from forecourt.marketplace.archive import archive_old_analytics
 from forecourt.marketplace.bucket import Bucket
 from forecourt.marketplace.photos import process_car_images
@@ -247,7 +249,7 @@ def test_an_archive_that_does_not_arrive_whole_takes_no_event_out_of_the_databas
 def test_the_doctor_says_whether_the_bucket_answers(
     url: str, server: BucketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house: House = None  # type: ignore[assignment]  # the check asks nothing of it
+    house = cast("House", SimpleNamespace(app=app))  # the check asks nothing else of it
     [well] = storage_check(house)
     assert (well.status, well.found) == ("ok", f"s3://cars/shop at {server.endpoint} answers")
     monkeypatch.setenv("FORECOURT_STORAGE_URL", server.url(bucket="nowhere"))

@@ -152,8 +152,7 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
         **ours,
     )
     event.listen(made, "do_connect", connect_anew)
-    event.listen(made, "connect", partial(_belongs, made))
-    event.listen(made, "checkin", partial(_comes_back, made))
+    close_latecomers(made)
     event.listen(made, "checkout", partial(_ping_after_a_pause, made))
     if spotless:
         event.listen(made, "reset", _clean)
@@ -163,6 +162,14 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
 def connect_anew(dialect: Any, _record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
     """For an engine's event `do_connect`: a private server that died is started again."""
     return _connected(lambda: dialect.connect(*args, **options))
+
+
+def close_latecomers(made: "Engine") -> None:
+    """Have a connection closed that comes back after its engine was disposed of: in the pool from before nobody ever would."""
+    from sqlalchemy import event
+
+    event.listen(made, "connect", partial(_belongs, made))
+    event.listen(made, "checkin", partial(_comes_back, made))
 
 
 def mark_clean(connection: "Connection") -> None:
@@ -189,7 +196,7 @@ def _belongs(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") 
 def _comes_back(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:
     record.info["used_at"] = time.monotonic()
     if record.info.get("pool", engine.pool) is not engine.pool:
-        record.invalidate()  # the engine was disposed of meanwhile: in the pool from before nobody would ever close it
+        record.invalidate()  # the engine was disposed of meanwhile
 
 
 def _ping_after_a_pause(engine: "Engine", connection: Any, record: "ConnectionPoolEntry", _proxy: Any) -> None:

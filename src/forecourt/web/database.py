@@ -15,7 +15,7 @@ from psycopg import Connection
 from sqlalchemy import URL, Engine, create_engine, event
 
 from forecourt.database import database_url, in_transaction_of
-from forecourt.database.engine import connect_anew
+from forecourt.database.engine import close_latecomers, connect_anew
 from forecourt.store import snapshot
 
 MOST = 4
@@ -103,4 +103,5 @@ def _made(url: URL) -> Engine:
         },
     )
     event.listen(engine, "do_connect", connect_anew)
+    close_latecomers(engine)
     return engine

@@ -19,6 +19,7 @@ from traffic import event, events, midday
 
 from forecourt import bucket_address
 from forecourt.cli import forecourt
+from forecourt.doctor.check import House
 from forecourt.doctor.marketplace import storage as storage_check
 from forecourt.marketplace import places, shared, sitemap, sitemap_check, urlset
 from forecourt.marketplace.app import app
@@ -249,7 +250,7 @@ def test_an_archive_that_does_not_arrive_whole_takes_no_event_out_of_the_databas
 def test_the_doctor_says_whether_the_bucket_answers(
     url: str, server: BucketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = cast("House", SimpleNamespace(app=app))  # the check asks nothing else of it
+    house = cast(House, SimpleNamespace(app=app))  # the check asks nothing else of it
     [well] = storage_check(house)
     assert (well.status, well.found) == ("ok", f"s3://cars/shop at {server.endpoint} answers")
     monkeypatch.setenv("FORECOURT_STORAGE_URL", server.url(bucket="nowhere"))

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecourt.cli.console import json_option, me, print_json, print_table, say
+from forecourt.cli.console import ID, json_option, me, print_json, print_table, say
 
 if TYPE_CHECKING:
     from forecourt.marketplace.reports import Report
 
-ID = click.IntRange(1, 2**63 - 1)
 days_option = click.option(
     "--days", type=click.IntRange(1, 3_650), default=30, show_default=True, help="So many, with today."
 )

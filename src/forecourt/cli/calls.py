@@ -9,7 +9,7 @@ import click
 
 from forecourt.cli.asking import ask
 from forecourt.cli.console import (
-    CALL_ID,
+    ID,
     SECONDS,
     count_of_calls,
     duration,
@@ -117,7 +117,7 @@ def monitor(queues: Sequence[str], limit: int, max_age: float | None, as_json: b
 
 
 @click.command()
-@click.argument("id", type=CALL_ID)
+@click.argument("id", type=ID)
 @json_option
 def show(id: int, as_json: bool) -> None:
     """Everything about one call: its state, arguments and every attempt."""
@@ -149,7 +149,7 @@ def show(id: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("ids", nargs=-1, required=True, type=CALL_ID)
+@click.argument("ids", nargs=-1, required=True, type=ID)
 @json_option
 def cancel(ids: Sequence[int], as_json: bool) -> None:
     """End calls: those that wait at once, those that run by killing their slot within a second or two."""

@@ -20,8 +20,8 @@ from forecourt.visible import visible
 if TYPE_CHECKING:
     from psycopg import Connection
 
-CALL_ID = click.IntRange(1, 2**63 - 1)
-"""The ids that calls may have."""
+ID = click.IntRange(1, 2**63 - 1)
+"""The ids that rows may have."""
 
 SECONDS = click.FloatRange(0, LONGEST)
 MINUTES = click.FloatRange(0, LONGEST / 60, min_open=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from forecourt.cli.addressees import mailboxes, prefer, webhook
-from forecourt.cli.console import Commands, json_option, me, print_json, print_result, print_table, say, transaction
+from forecourt.cli.console import ID, Commands, json_option, me, print_json, print_result, print_table, say, transaction
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -32,7 +32,7 @@ notices.add_command(mailboxes)
 
 @notices.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Only with this state of the mail.")
-@click.option("--user", "user_id", type=click.IntRange(1, 2**63 - 1), help="Only to this user, by id.")
+@click.option("--user", "user_id", type=ID, help="Only to this user, by id.")
 @click.option("--kind", type=click.Choice(KINDS), help="Only of this kind.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option

@@ -5,9 +5,7 @@ from dataclasses import asdict
 import click
 
 from forecourt.cli.asking import ask
-from forecourt.cli.console import Commands, json_option, print_json, print_result, print_table
-
-WORKFLOW_ID = click.IntRange(1, 2**63 - 1)
+from forecourt.cli.console import ID, Commands, json_option, print_json, print_result, print_table
 
 
 @click.group(cls=Commands)
@@ -40,7 +38,7 @@ def list_(limit: int, as_json: bool) -> None:
 
 
 @workflow.command()
-@click.argument("id", type=WORKFLOW_ID)
+@click.argument("id", type=ID)
 @json_option
 def show(id: int, as_json: bool) -> None:
     """The steps of workflow ID."""
@@ -61,7 +59,7 @@ def show(id: int, as_json: bool) -> None:
 
 
 @workflow.command()
-@click.argument("id", type=WORKFLOW_ID)
+@click.argument("id", type=ID)
 @json_option
 def cancel(id: int, as_json: bool) -> None:
     """Begin no further step of workflow ID, and end the calls of those that were begun."""
@@ -74,7 +72,7 @@ def cancel(id: int, as_json: bool) -> None:
 
 
 @workflow.command()
-@click.argument("id", type=WORKFLOW_ID)
+@click.argument("id", type=ID)
 @json_option
 def retry(id: int, as_json: bool) -> None:
     """Let workflow ID go on from where it stopped: its failed, cancelled and forgotten steps run again."""

@@ -12,7 +12,8 @@ from forecourt.store import definitions, failed, failure_kinds
 from forecourt.store.failed import FailedCall, Filter
 from forecourt.store.failure_kinds import Kind
 from forecourt.web.api.errors import NotFound, Unreadable
-from forecourt.web.api.parameters import A_PAGE, LARGEST_ID, Error, Ids, Limit, Name
+from forecourt.web.api.parameters import A_PAGE, Error, Ids, Limit, Name
+from forecourt.web.searching import LARGEST_ID
 
 if TYPE_CHECKING:
     from forecourt.app import Forecourt

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, Len, MaxLen
 
-LARGEST_ID = 2**63 - 1
+from forecourt.web.searching import LARGEST_ID
+
 PORTION = 1000
 """Calls that one request may name."""
 

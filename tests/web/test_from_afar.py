@@ -58,8 +58,11 @@ def test_what_is_listed_from_afar_is_what_is_listed_near(afar: Run, scene: dict[
         "schedule list", "schedule list --json --next 3", "schedule history", "schedule history generate_sitemap --json",
         "schedule history nothing", "report --date 2001-01-01",
     ):  # fmt: skip
-        near, far = run(*words.split()), afar(*words.split())
-        assert same(near, far), f"{words}\n{near[1]}\n{far[1]}"
+        for _ in range(5):  # a check that measures how fast the database answers may warn at one moment and not at the next
+            near, far = run(*words.split()), afar(*words.split())
+            if same(near, far):
+                break
+        assert same(near, far), f"{words}\n{near}\n{far}"
 
 
 SEQUENCES = [

@@ -1,4 +1,6 @@
-"""Writes the commit into wheels, for `forecourt --version`: what is installed has no repository to ask."""
+"""Writes the commit into wheels, for `forecourt --version`: what is installed has no repository to
+ask.
+"""
 
 import subprocess
 import tempfile
@@ -9,7 +11,9 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CommitHook(BuildHookInterface):
-    """Beside version.py, where there is a repository, and nothing for an editable installation, which has one to ask."""
+    """Beside version.py, where there is a repository, and nothing for an editable installation,
+    which has one to ask.
+    """
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it builds."""

@@ -1,1 +1,3 @@
-"""Benchmarks: each prints a ratio against a named peer, measured in the same run on the same PostgreSQL, with durable commits."""
+"""Benchmarks: each prints a ratio against a named peer, measured in the same run on the same
+PostgreSQL, with durable commits.
+"""

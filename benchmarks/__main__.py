@@ -1,4 +1,5 @@
-"""`make bench`: everything that is measured, in one run on one machine, as a table of goals and what was reached.
+"""`make bench`: everything that is measured, in one run on one machine, as a table of goals and
+what was reached.
 
 `python -m benchmarks NAME ...` measures some of it.
 """
@@ -46,7 +47,9 @@ DID_NOT_RUN = "did not run"
 
 
 def main() -> None:
-    """Print the table. Exits 0 whatever it says: only a benchmark that does not run to its end is an error."""
+    """Print the table. Exits 0 whatever it says: only a benchmark that does not run to its end is
+    an error.
+    """
     options = _options()
     scale = Scale(options.rounds, options.part, options.minutes)
     at = time.strftime("%Y-%m-%d %H:%M")
@@ -79,7 +82,9 @@ def _options() -> argparse.Namespace:
 
 
 def _measured(name: str, ground: Ground, scale: Scale) -> list[Row]:
-    """A benchmark's rows, printed. That it did not run to its end is a row too: the others are still worth measuring."""
+    """A benchmark's rows, printed. That it did not run to its end is a row too: the others are
+    still worth measuring.
+    """
     begun = time.monotonic()
     measure: Benchmark = import_module(f"benchmarks.{name}").measure
     try:

@@ -10,7 +10,9 @@ T = TypeVar("T")
 
 
 def apart(work: Callable[..., T], *args: object) -> tuple[T, float]:
-    """Run `work` in a new process that runs nothing else. Returns its result and the process's peak memory in MB."""
+    """Run `work` in a new process that runs nothing else. Returns its result and the process's peak
+    memory in MB.
+    """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         result = process.submit(work, *args).result()
         return result, process.submit(_peak).result()

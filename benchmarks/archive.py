@@ -37,7 +37,9 @@ ROLLED_UP = text(
 
 
 def measure(ground: Ground, scale: Scale) -> list[Row]:
-    """Each round begins with the same events in the partitions of four days, 200 days ago, which were rolled up in their time."""
+    """Each round begins with the same events in the partitions of four days, 200 days ago, which
+    were rolled up in their time.
+    """
     a_day = scale.of(EVENTS // DAYS)
     events = DAYS * a_day
     peaks: list[float] = []

@@ -1,7 +1,9 @@
-"""The least between a dispatch and the first line of its function, on PostgreSQL: `python -m benchmarks.bare_listener URL`.
+"""The least between a dispatch and the first line of its function, on PostgreSQL:
+`python -m benchmarks.bare_listener URL`.
 
-The dispatch inserts a row and notifies, one statement and one durable commit. The listener wakes up, moves the row to those
-that run, one statement and one durable commit, and begins. Nothing is checked, looked up or watched.
+The dispatch inserts a row and notifies, one statement and one durable commit. The listener wakes
+up, moves the row to those that run, one statement and one durable commit, and begins. Nothing is
+checked, looked up or watched.
 """
 
 import os

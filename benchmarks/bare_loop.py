@@ -1,6 +1,8 @@
-"""The least that a job with one UPDATE and an exactly-once end must commit: the UPDATE, and a claimed row that moves to done.
+"""The least that a job with one UPDATE and an exactly-once end must commit: the UPDATE, and a
+claimed row that moves to done.
 
-Nothing is claimed, nothing is executed by name, nobody watches: each process works through rows that are its own.
+Nothing is claimed, nothing is executed by name, nobody watches: each process works through rows
+that are its own.
 """
 
 import multiprocessing

@@ -1,6 +1,8 @@
-"""What a round of the clock costs with ten thousand tasks: when none of them is due, and when a thousand are.
+"""What a round of the clock costs with ten thousand tasks: when none of them is due, and when a
+thousand are.
 
-The tasks are entered once, the rounds are told what time it is, and every call that a round should have made is counted.
+The tasks are entered once, the rounds are told what time it is, and every call that a round should
+have made is counted.
 """
 
 import time
@@ -64,7 +66,9 @@ def _timed(clock: Clock, at: datetime, expected: int) -> tuple[float, float]:
 
 
 def _finish(looking: psycopg.Connection[tuple[int, ...]], expected: int) -> None:
-    """Every due time has its call; then the calls end, so that none holds its task in the next round."""
+    """Every due time has its call; then the calls end, so that none holds its task in the next
+    round.
+    """
     found = looking.execute(
         "SELECT count(*) FROM forecourt.ticks AS t JOIN forecourt.ready AS r ON r.id = t.call_id"
     ).fetchall()[0][0]

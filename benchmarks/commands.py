@@ -1,6 +1,8 @@
-"""How much CPU a command costs, from the start of its process to its end: help, and how long the queues are.
+"""How much CPU a command costs, from the start of its process to its end: help, and how long the
+queues are.
 
-Children are reaped with `wait4`, which tells what each of them used: user and system time, interpreter and imports included.
+Children are reaped with `wait4`, which tells what each of them used: user and system time,
+interpreter and imports included.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""Our figures beside those of many peers, in bearable time: each peer is measured once, the best ones in every round."""
+"""Our figures beside those of many peers, in bearable time: each peer is measured once, the best
+ones in every round.
+"""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +14,9 @@ Side = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """What was measured, by name: `ours` and `finalists` in turn in every round, the `others` once before."""
+    """What was measured, by name: `ours` and `finalists` in turn in every round, the `others` once
+    before.
+    """
 
     ours: Mapping[str, Figures]
     finalists: Mapping[str, Figures]
@@ -74,7 +78,9 @@ def contest(
     least: bool = False,
     finalists: int = FINALISTS,
 ) -> Contest:
-    """Each peer once, then all of ours and the best peers in turn, round by round. The best have the most, or the least."""
+    """Each peer once, then all of ours and the best peers in turn, round by round. The best have
+    the most, or the least.
+    """
     heats = {name: peer() for name, peer in peers.items()} if len(peers) > finalists else dict.fromkeys(peers, 0.0)
     ranked = sorted(heats, key=lambda name: heats[name], reverse=not least)
     named = {**ours, **{name: peers[name] for name in ranked[:finalists]}}

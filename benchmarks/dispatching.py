@@ -1,4 +1,6 @@
-"""What it costs to enter calls: one by one, in the caller's transaction, many at once, and from SQL."""
+"""What it costs to enter calls: one by one, in the caller's transaction, many at once, and from
+SQL.
+"""
 
 import time
 from functools import partial

@@ -1,4 +1,6 @@
-"""`python -m benchmarks.event_server ours|bare PORT`: somewhere to send events to: our server, or a Starlette page that answers."""
+"""`python -m benchmarks.event_server ours|bare PORT`: somewhere to send events to: our server, or a
+Starlette page that answers.
+"""
 
 import sys
 

@@ -1,4 +1,6 @@
-"""Events: in batches by SQL, beside a COPY of the same rows; and one a request over HTTP, beside a page that does nothing."""
+"""Events: in batches by SQL, beside a COPY of the same rows; and one a request over HTTP, beside a
+page that does nothing.
+"""
 
 import asyncio
 import random
@@ -175,7 +177,9 @@ def _served(which: str) -> Iterator[int]:
 
 
 async def _load(port: int, token: str, requests: int) -> float:
-    """Send so many requests on all connections together; the seconds until the last was answered."""
+    """Send so many requests on all connections together; the seconds until the last was
+    answered.
+    """
     dice = random.Random(port)
     left = iter(range(requests))
 

@@ -1,7 +1,7 @@
 """A job with one UPDATE, committed together with the call's end, so exactly once.
 
-Beside the PostgreSQL peers with as many processes and connections, whose UPDATE and acknowledgement are two commits and
-which so promise less, and beside a bare loop that commits the same.
+Beside the PostgreSQL peers with as many processes and connections, whose UPDATE and acknowledgement
+are two commits and which so promise less, and beside a bare loop that commits the same.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,9 @@ BARE = "a bare loop"
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to write such a job. `calls` take a second or two; `goals` are times the fastest peer, by the number of slots."""
+    """A way to write such a job. `calls` take a second or two; `goals` are times the fastest peer,
+    by the number of slots.
+    """
 
     name: str
     work: str

@@ -1,4 +1,6 @@
-"""The ground on which all is measured: a private PostgreSQL with durable commits, and a fresh database for each measurement."""
+"""The ground on which all is measured: a private PostgreSQL with durable commits, and a fresh
+database for each measurement.
+"""
 
 import os
 import tempfile
@@ -22,7 +24,9 @@ TEMPLATE = "measured"
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """`folder` is for files, and is removed at the end; `server` is the URL of the database from which all others are made."""
+    """`folder` is for files, and is removed at the end; `server` is the URL of the database from
+    which all others are made.
+    """
 
     folder: Path
     server: str
@@ -30,7 +34,9 @@ class Ground:
 
     @contextmanager
     def fresh(self, app: str = "benchmarks.jobs:app") -> Iterator[str]:
-        """A database with the whole schema and nothing in it, which this process and its children use meanwhile. Yields its URL."""
+        """A database with the whole schema and nothing in it, which this process and its children
+        use meanwhile. Yields its URL.
+        """
         name = f"{TEMPLATE}_{next(self.numbers)}"
         with psycopg.connect(self.server, autocommit=True) as connection:
             connection.execute(
@@ -65,7 +71,9 @@ class Ground:
 
 @contextmanager
 def prepared() -> Iterator[Ground]:
-    """Start the server, make the database that the others are copies of, and remove everything at the end."""
+    """Start the server, make the database that the others are copies of, and remove everything at
+    the end.
+    """
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"FORECOURT_VAR": folder, "FORECOURT_LOG_LEVEL": "WARNING"}
         server = PrivateServer(Path(folder) / "postgres")

@@ -1,5 +1,5 @@
-"""Calls that share their commits while all of them update the same ten rows: what they wait for each other must not cost more
-than the commits that they save."""
+"""Calls that share their commits while all of them update the same ten rows: what they wait for
+each other must not cost more than the commits that they save."""
 
 from functools import partial
 

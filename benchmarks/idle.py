@@ -1,4 +1,6 @@
-"""What a worker with nothing to do costs: the CPU of all its processes, and of its connections' processes in PostgreSQL."""
+"""What a worker with nothing to do costs: the CPU of all its processes, and of its connections'
+processes in PostgreSQL.
+"""
 
 import time
 

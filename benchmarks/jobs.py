@@ -1,6 +1,7 @@
 """The application that the measured workers load.
 
-Each job leaves a byte in a file that the clock can be read by: the same in every queue that is measured.
+Each job leaves a byte in a file that the clock can be read by: the same in every queue that is
+measured.
 """
 
 import asyncio

@@ -1,4 +1,6 @@
-"""How long an idle worker takes to begin: from before the dispatch, its durable commit included, to the function's first line."""
+"""How long an idle worker takes to begin: from before the dispatch, its durable commit included, to
+the function's first line.
+"""
 
 import math
 import statistics
@@ -20,7 +22,9 @@ BARE = BareListener.name
 
 
 def measure(ground: Ground, scale: Scale) -> list[Row]:
-    """One call at a time, with pauses of 20 to 60 ms between them; each round's median, and its 99th percentile."""
+    """One call at a time, with pauses of 20 to 60 ms between them; each round's median, and its
+    99th percentile.
+    """
     slowest: dict[str, list[float]] = {"Forecourt": [], BARE: []}
 
     def middle(name: str, ready: Callable[[], AbstractContextManager[Begun]], processes: int) -> float:

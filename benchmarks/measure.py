@@ -1,4 +1,6 @@
-"""What a benchmark returns: figures with their spread, and rows that set what was reached beside the goal."""
+"""What a benchmark returns: figures with their spread, and rows that set what was reached beside
+the goal.
+"""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +29,8 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `met` is None where nothing could be compared; `detail` names both sides, with their figures.
-    `sides` has the figures again, by name, for a picture."""
+    """One line of the table. `met` is None where nothing could be compared; `detail` names both
+    sides, with their figures. `sides` has the figures again, by name, for a picture."""
 
     work: str
     goal: str
@@ -40,7 +42,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured: so many rounds, and so much of the full size. `minutes`: how long the run without a pause takes."""
+    """How much is measured: so many rounds, and so much of the full size. `minutes`: how long the
+    run without a pause takes.
+    """
 
     rounds: int = 5
     part: float = 1.0
@@ -55,7 +59,9 @@ Benchmark = Callable[[Ground, Scale], list[Row]]
 
 
 def in_turn(rounds: int, *sides: Callable[[], float]) -> list[tuple[float, ...]]:
-    """Each side once a round, one after the other, so that a machine whose speed drifts is unjust to none."""
+    """Each side once a round, one after the other, so that a machine whose speed drifts is unjust
+    to none.
+    """
     measured: list[list[float]] = [[] for _ in sides]
     for _ in range(rounds):
         for figures, side in zip(measured, sides, strict=True):

@@ -1,7 +1,8 @@
-"""Memory of four worker processes and whatever starts them: idle, beside the peers, and after a hundred thousand calls.
+"""Memory of four worker processes and whatever starts them: idle, beside the peers, and after a
+hundred thousand calls.
 
-Proportional set size: a page that processes share counts once among them. All have run every slot before, so that nothing is
-left to be loaded. The servers (PostgreSQL, Valkey) are not counted.
+Proportional set size: a page that processes share counts once among them. All have run every slot
+before, so that nothing is left to be loaded. The servers (PostgreSQL, Valkey) are not counted.
 """
 
 from dataclasses import replace

@@ -1,6 +1,8 @@
-"""Calls that do nothing, from the first execution to the last acknowledgement, with two worker processes.
+"""Calls that do nothing, from the first execution to the last acknowledgement, with two worker
+processes.
 
-Ours leave a row each in `done`. Most peers delete what is done; who keeps it says so in its settings.
+Ours leave a row each in `done`. Most peers delete what is done; who keeps it says so in its
+settings.
 """
 
 from functools import partial

@@ -39,8 +39,8 @@ NEEDED = {
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A queue to compare with. `nothings` and `updates`: calls that take two of its processes a second or two. `waits`: one
-    process runs a hundred coroutines at once."""
+    """A queue to compare with. `nothings` and `updates`: calls that take two of its processes a
+    second or two. `waits`: one process runs a hundred coroutines at once."""
 
     name: str
     module: str
@@ -85,8 +85,8 @@ def absent() -> dict[str, str]:
 
 
 def present(scale: Scale, *, on_postgres: bool = False) -> list[Peer]:
-    """The peers that can run here; only those whose queue is in PostgreSQL, if asked. Of a run that is far too small to
-    measure anything, one peer of each kind."""
+    """The peers that can run here; only those whose queue is in PostgreSQL, if asked. Of a run that
+    is far too small to measure anything, one peer of each kind."""
     found = [peer for peer in PEERS if peer.name not in absent() and (peer.on_postgres or not on_postgres)]
     return [peer for peer in found if peer.name in ONE_OF_EACH_KIND] if scale.part < 0.01 else found
 
@@ -153,7 +153,9 @@ class Producer:
             )
 
     def order(self, what: str, **how: object) -> Any:
-        """Have it done, and return the answer. Raises RuntimeError with its last words when it died."""
+        """Have it done, and return the answer. Raises RuntimeError with its last words when it
+        died.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps({"do": what} | how), file=self._process.stdin, flush=True)
@@ -171,7 +173,8 @@ class Producer:
 
 @contextmanager
 def opponent(ground: Ground, peer: Peer, *, connections: int = 8, listings: int = LISTINGS) -> Iterator[Opponent]:
-    """The peer on a database, and on a Valkey if it wants one, with so many listings and nothing else in them.
+    """The peer on a database, and on a Valkey if it wants one, with so many listings and nothing
+    else in them.
 
     `connections`: how many a process whose jobs are coroutines may use for their updates.
     """

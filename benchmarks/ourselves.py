@@ -107,8 +107,9 @@ class Ourselves:
         return count / seconds
 
     def worked_off(self, processes: int, *options: str, workers: int = 1, within: float = 180) -> tuple[int, float]:
-        """How many calls ended well under workers that end by themselves, and in how many seconds: from the first claim, which
-        is before the first execution, until the last call's row is in done."""
+        """How many calls ended well under workers that end by themselves, and in how many seconds:
+        from the first claim, which is before the first execution, until the last call's row is in
+        done."""
         with psycopg.connect(self.url, autocommit=True) as looking:
             looking.execute("TRUNCATE forecourt.done")
             looking.execute("CHECKPOINT")
@@ -131,7 +132,9 @@ class Ourselves:
 
 @contextmanager
 def ourselves(ground: Ground, *, listings: int = LISTINGS) -> Iterator[Ourselves]:
-    """The queue on a fresh database with so many listings, which this process dispatches to meanwhile."""
+    """The queue on a fresh database with so many listings, which this process dispatches to
+    meanwhile.
+    """
     with ground.fresh() as url, tempfile.TemporaryDirectory(dir=ground.folder) as folder:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(LISTINGS_MADE, (listings,))

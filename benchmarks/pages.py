@@ -1,5 +1,6 @@
-"""The operator's pages on a fleet's database: what a page's first byte costs, and a poll that finds nothing new; beside the least
-that either could cost, a page of Starlette's own over the same HTTP and a bare SELECT over the same driver."""
+"""The operator's pages on a fleet's database: what a page's first byte costs, and a poll that finds
+nothing new; beside the least that either could cost, a page of Starlette's own over the same HTTP
+and a bare SELECT over the same driver."""
 
 import socket
 import statistics
@@ -99,7 +100,9 @@ FILL = (
 
 
 def measure(ground: Ground, scale: Scale) -> list[Row]:
-    """Milliseconds over HTTP, the middle of several requests of each page; the page that is slowest makes the row."""
+    """Milliseconds over HTTP, the middle of several requests of each page; the page that is slowest
+    makes the row.
+    """
     with ground.fresh("benchmarks.pages:app") as url:
         _fill(url, scale)
         with _served(create_app()) as address, _served(Starlette(routes=[Route("/", _bare)])) as bare:

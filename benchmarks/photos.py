@@ -78,7 +78,8 @@ def _worked(photo: bytes, ground: Ground, calls: int, slots: int) -> float:
         with session() as tx:
             have_listings(tx, 1, calls)
             for n in range(calls):
-                # What follows the end of a JPEG is ignored, but makes another photo of it, with other keys.
+                # What follows the end of a JPEG is ignored, but makes another photo of it, with
+                # other keys.
                 image = base64.b64encode(photo + n.to_bytes(4, "big") + time.time_ns().to_bytes(8, "big")).decode()
                 process_car_images.using(session=tx).dispatch(images=[image], listing_id=n + 1)
         work = ["queue", "work", "--queue", "high", "--processes", str(slots), "--stop-when-empty"]
@@ -97,7 +98,9 @@ def _worked(photo: bytes, ground: Ground, calls: int, slots: int) -> float:
 
 
 def _bare(photo: bytes) -> list[bytes]:
-    """What Pillow's own documentation leads to: decode at reduced size, then each width from the one before."""
+    """What Pillow's own documentation leads to: decode at reduced size, then each width from the
+    one before.
+    """
     made = []
     with Image.open(BytesIO(photo)) as opened:
         opened.draft("RGB", (WIDTHS[0], WIDTHS[0] * SIZE[1] // SIZE[0]))

@@ -1,7 +1,9 @@
-"""The peers side by side, as a picture for the README: `python -m benchmarks.picture` draws it anew from what was kept.
+"""The peers side by side, as a picture for the README: `python -m benchmarks.picture` draws it anew
+from what was kept.
 
-Each bar is the median of its rounds, the line on it reaches from the slowest to the fastest round. The picture has its own
-ground, so that it can be read on a light page and on a dark one, whatever the page around it thinks.
+Each bar is the median of its rounds, the line on it reaches from the slowest to the fastest round.
+The picture has its own ground, so that it can be read on a light page and on a dark one, whatever
+the page around it thinks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,7 +62,9 @@ text { font: 13px -apple-system, BlinkMacSystemFont, "Segoe UI", "Noto Sans", He
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What a part of the picture shows: all sides of the rows of this benchmark whose work ends so."""
+    """What a part of the picture shows: all sides of the rows of this benchmark whose work ends
+    so.
+    """
 
     title: str
     measure: str

@@ -34,8 +34,8 @@ class Begun(Protocol):
 
 
 class Queue(Begun, Protocol):
-    """A queue that is up, with nothing in it. Its jobs are known by the same names everywhere: nothing, increment_views, stamp,
-    and wait where a process runs a hundred at once."""
+    """A queue that is up, with nothing in it. Its jobs are known by the same names everywhere:
+    nothing, increment_views, stamp, and wait where a process runs a hundred at once."""
 
     def fill(self, job: str, count: int) -> None:
         """Enter so many calls, in the quickest way that the queue has."""
@@ -45,7 +45,9 @@ class Queue(Begun, Protocol):
 
 
 def drained(queue: Queue, job: str, count: int, processes: int) -> float:
-    """Calls a second: fill the queue, start the workers, and look at the marks that the calls leave, from the first to the last."""
+    """Calls a second: fill the queue, start the workers, and look at the marks that the calls
+    leave, from the first to the last.
+    """
     queue.fill(job, count)
     with queue.workers(processes) as workers:
         workers.until(lambda: marked(queue) > 0, within=30)
@@ -58,7 +60,9 @@ def drained(queue: Queue, job: str, count: int, processes: int) -> float:
 
 
 def warmed(queue: Queue, workers: Workers, calls: int) -> None:
-    """Wait until so many more calls are done, which takes every slot, and the workers have rested: nothing is left to be loaded."""
+    """Wait until so many more calls are done, which takes every slot, and the workers have rested:
+    nothing is left to be loaded.
+    """
     already = marked(queue)
     queue.fill("nothing", calls)
     workers.until(lambda: marked(queue) >= already + calls, within=120, every=0.02)
@@ -66,7 +70,9 @@ def warmed(queue: Queue, workers: Workers, calls: int) -> None:
 
 
 def delays(queue: Begun, count: int, processes: int) -> list[float]:
-    """Milliseconds from before the dispatch to the first line of the function, one call at a time, by idle workers."""
+    """Milliseconds from before the dispatch to the first line of the function, one call at a time,
+    by idle workers.
+    """
     chance = random.Random(count)
     with queue.workers(processes) as workers:
         warm = 2 * processes
@@ -91,5 +97,7 @@ def fresh_marks(folder: Path) -> Path:
 
 
 def forecourt(*arguments: str) -> list[str]:
-    """The command `forecourt` with these arguments, of the environment that this process runs in."""
+    """The command `forecourt` with these arguments, of the environment that this process runs
+    in.
+    """
     return [sys.executable, "-m", "forecourt", *arguments]

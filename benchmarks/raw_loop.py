@@ -1,4 +1,6 @@
-"""The peer of every queue on PostgreSQL: a bare loop in SQL that claims 100 rows and then deletes them, and executes nothing."""
+"""The peer of every queue on PostgreSQL: a bare loop in SQL that claims 100 rows and then deletes
+them, and executes nothing.
+"""
 
 import multiprocessing
 import time

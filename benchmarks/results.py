@@ -1,6 +1,8 @@
-"""What was measured, kept: `results.json` has every figure of every round, `RESULTS.md` the table, `docs/benchmark.svg` a picture.
+"""What was measured, kept: `results.json` has every figure of every round, `RESULTS.md` the table,
+`docs/benchmark.svg` a picture.
 
-A run of everything replaces it all. A run of some benchmarks replaces theirs, and the table says that they were repeated.
+A run of everything replaces it all. A run of some benchmarks replaces theirs, and the table says
+that they were repeated.
 """
 
 import json

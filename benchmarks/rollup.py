@@ -1,4 +1,6 @@
-"""The daily roll-up, beside the reference's loop of queries and beside the best single statement."""
+"""The daily roll-up, beside the reference's loop of queries and beside the best single
+statement.
+"""
 
 import time
 from datetime import date
@@ -14,9 +16,12 @@ from forecourt.marketplace.analytics import aggregate_daily_analytics
 EVENTS = 2_000_000
 LISTINGS = 50_000
 SAMPLE = 1_000
-"""Listings of which the reference's loop is measured; its time for all of them is computed from that."""
+"""Listings of which the reference's loop is measured; its time for all of them is computed from
+that.
+"""
 
-# The reference's tables as its framework's migrations would make them: plain, with the index that its loop needs.
+# The reference's tables as its framework's migrations would make them: plain, with the index that
+# its loop needs.
 PEERS = """
 CREATE SCHEMA peer;
 CREATE TABLE peer.car_listing_analytics AS SELECT * FROM car_listing_analytics;
@@ -39,8 +44,8 @@ CREATE TABLE peer.car_listing_daily_stats (
 CREATE TABLE peer.stats (LIKE car_listing_daily_stats INCLUDING ALL);
 """
 
-# What `whereDate`, `distinct`, `pluck`, `first` and `updateOrCreate` send to PostgreSQL. Its framework prepares each query anew, so
-# the connection keeps no plans.
+# What `whereDate`, `distinct`, `pluck`, `first` and `updateOrCreate` send to PostgreSQL. Its
+# framework prepares each query anew, so the connection keeps no plans.
 WITH_ACTIVITY = "SELECT DISTINCT car_listing_id FROM peer.car_listing_analytics WHERE created_at::date = %s"
 OF_LISTING = """
 SELECT COUNT(*) as total_events,
@@ -113,12 +118,16 @@ VERSIONS = "SELECT ctid, xmin, xmax FROM car_listing_daily_stats ORDER BY ctid"
 
 
 def measure(ground: Ground, scale: Scale) -> list[Row]:
-    """The whole size in one day, with nothing before it; then as much spread over ten days, the last of which is rolled up."""
+    """The whole size in one day, with nothing before it; then as much spread over ten days, the
+    last of which is rolled up.
+    """
     return _one_day(ground, scale) + _ten_days(ground, scale)
 
 
 def _one_day(ground: Ground, scale: Scale) -> list[Row]:
-    """Each round starts without stats; all sides read the same events, and their rows are compared."""
+    """Each round starts without stats; all sides read the same events, and their rows are
+    compared.
+    """
     events, listings = scale.of(EVENTS), scale.of(LISTINGS)
     again: list[float] = []
     single_again: list[float] = []
@@ -165,7 +174,9 @@ def _one_day(ground: Ground, scale: Scale) -> list[Row]:
 
 
 def _ten_days(ground: Ground, scale: Scale) -> list[Row]:
-    """The loop's queries look at each event of a listing, and must set those of other days aside."""
+    """The loop's queries look at each event of a listing, and must set those of other days
+    aside.
+    """
     events, listings = scale.of(EVENTS // 10), scale.of(LISTINGS)
     with ground.fresh() as url, psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
         day = _filled(connection, 10, events, listings)

@@ -27,7 +27,9 @@ HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitem
 
 
 def measure(ground: Ground, scale: Scale) -> list[Row]:
-    """Both sides begin without files and in a process of their own, and leave the same entries behind."""
+    """Both sides begin without files and in a process of their own, and leave the same entries
+    behind.
+    """
     urls = scale.of(URLS)
     peaks: list[float] = []
     with ground.fresh() as url:
@@ -95,7 +97,9 @@ def _ours(urls: int) -> float:
 
 
 def _generated(folder: Path, urls: int) -> float:
-    """The plain way in its best form: entries joined by the thousand, the same files, each named when it is on the disk."""
+    """The plain way in its best form: entries joined by the thousand, the same files, each named
+    when it is on the disk.
+    """
     begun = time.perf_counter()
     entries = _made(settings().base_url, urls)
     for shard in range(-(-(urls + 1) // A_SHARD)):

@@ -1,5 +1,5 @@
-"""What more slots than cores cost: calls that do nothing, with eight slots, with sixteen, and with two workers of four, each as a
-share of what two slots do in the same round."""
+"""What more slots than cores cost: calls that do nothing, with eight slots, with sixteen, and with
+two workers of four, each as a share of what two slots do in the same round."""
 
 from functools import partial
 

@@ -1,5 +1,6 @@
-"""What is asked of the queue besides the calls: a transaction that holds the xmin horizon, a million calls that wait, a million
-that are not due, and a minute without a pause (ten with `--minutes 10`). None of it may cost a tenth of the rate."""
+"""What is asked of the queue besides the calls: a transaction that holds the xmin horizon, a
+million calls that wait, a million that are not due, and a minute without a pause (ten with
+`--minutes 10`). None of it may cost a tenth of the rate."""
 
 import psycopg
 
@@ -37,7 +38,9 @@ FROM forecourt.done, span
 
 
 def measure(ground: Ground, scale: Scale) -> list[Row]:
-    """Each beside a plain run in the same round, and the last third of a minute beside its first."""
+    """Each beside a plain run in the same round, and the last third of a minute beside its
+    first.
+    """
     calls, others = scale.of(CALLS), scale.of(OTHERS)
 
     def plain() -> float:
@@ -50,7 +53,8 @@ def measure(ground: Ground, scale: Scale) -> list[Row]:
             holding.execute("SELECT FROM forecourt.ready")
             return _rate(queue, calls)
 
-    # The others stay from round to round: entering a million of them takes longer than what is measured.
+    # The others stay from round to round: entering a million of them takes longer than what is
+    # measured.
     with ourselves(ground) as waiting, ourselves(ground) as later:
         _enter(waiting, READY, others)
         _enter(later, SCHEDULED, others)
@@ -84,7 +88,9 @@ def _without_a_pause(ground: Ground, scale: Scale, rate: float) -> Row:
 
 
 def _rate(queue: Ourselves, calls: int) -> float:
-    """Calls a second of a worker that stops after so many, which are entered behind those that wait already."""
+    """Calls a second of a worker that stops after so many, which are entered behind those that wait
+    already.
+    """
     _enter(queue, READY, calls)
     done, seconds = queue.worked_off(PROCESSES, "--max-jobs", str(calls))
     assert done >= calls, f"{done} of {calls} calls"

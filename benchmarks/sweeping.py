@@ -1,4 +1,6 @@
-"""The nightly sweeps, each in one pass, beside the row-by-row way: select, and for each row all that has to be done."""
+"""The nightly sweeps, each in one pass, beside the row-by-row way: select, and for each row all
+that has to be done.
+"""
 
 import time
 from collections.abc import Callable
@@ -21,7 +23,9 @@ from forecourt.settings import settings
 
 LISTINGS = 100_000
 SAMPLE = 1_000
-"""Rows that the row-by-row way works through; its rate is taken from them. As many listings have files, three each."""
+"""Rows that the row-by-row way works through; its rate is taken from them. As many listings have
+files, three each.
+"""
 
 ROUNDS = 3
 """At most: filling the tables takes longer than what is measured."""
@@ -35,8 +39,8 @@ DROP SCHEMA IF EXISTS peer CASCADE;
 """
 STATS = text("INSERT INTO car_listing_daily_stats (car_listing_id, date) SELECT id, current_date FROM car_listings")
 
-# The same listings in a table as the reference's framework makes it, without an index on photos; its stats and events go
-# with a listing by cascade, and its jobs wait in the framework's own table.
+# The same listings in a table as the reference's framework makes it, without an index on photos;
+# its stats and events go with a listing by cascade, and its jobs wait in the framework's own table.
 PEER = """
 CREATE SCHEMA peer;
 CREATE TABLE peer.car_listings AS SELECT * FROM car_listings;
@@ -180,7 +184,9 @@ def _fill(connection: psycopg.Connection, listings: int, **columns: datetime) ->
 def _row_by_row(
     connection: psycopg.Connection, query: str, sample: int, work: Callable[[psycopg.Connection, int, Any], None]
 ) -> float:
-    """Rows a second that are selected in chunks and worked on one by one, each statement a transaction."""
+    """Rows a second that are selected in chunks and worked on one by one, each statement a
+    transaction.
+    """
     begun = time.perf_counter()
     done = after = 0
     while done < sample:

@@ -1,4 +1,6 @@
-"""The marketplace's view counter: our calls become one UPDATE for many, a peer's do one each. The counts must be exact."""
+"""The marketplace's view counter: our calls become one UPDATE for many, a peer's do one each. The
+counts must be exact.
+"""
 
 from functools import partial
 

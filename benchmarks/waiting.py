@@ -1,4 +1,6 @@
-"""Calls that wait 50 ms for something outside: how near the slots come to never waiting for the queue."""
+"""Calls that wait 50 ms for something outside: how near the slots come to never waiting for the
+queue.
+"""
 
 from functools import partial
 

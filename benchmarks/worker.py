@@ -15,7 +15,9 @@ class WorkerDied(RuntimeError):
 
 @contextmanager
 def working(commands: Sequence[Sequence[str]], *, env: Mapping[str, str], cwd: Path, log: Path) -> Iterator["Workers"]:
-    """Run these commands for the duration of the block, then kill them and all that they started: nobody needs their end."""
+    """Run these commands for the duration of the block, then kill them and all that they started:
+    nobody needs their end.
+    """
     with log.open("ab") as output:
         processes = [
             subprocess.Popen(
@@ -47,7 +49,9 @@ class Workers:
         self._log = log
 
     def until(self, done: Callable[[], bool], *, within: float, every: float = 0.003) -> None:
-        """Look every so many seconds until `done`. Raises WorkerDied, or TimeoutError after `within` seconds."""
+        """Look every so many seconds until `done`. Raises WorkerDied, or TimeoutError after
+        `within` seconds.
+        """
         deadline = time.monotonic() + within
         while not done():
             for process in self._processes:
@@ -64,11 +68,15 @@ class Workers:
                 raise WorkerDied(f"{process.args!r} ended with {process.returncode}: {self.last_words()}")
 
     def memory(self) -> float:
-        """MB of all these processes and of all that they started; a shared page counts once, in parts (PSS)."""
+        """MB of all these processes and of all that they started; a shared page counts once, in
+        parts (PSS).
+        """
         return sum(_pss(pid) for process in self._processes for pid in _family(process.pid)) / 1024
 
     def cpu(self) -> float:
-        """Seconds of CPU that all these processes, and all that they started and that still run, have used."""
+        """Seconds of CPU that all these processes, and all that they started and that still run,
+        have used.
+        """
         return sum(cpu(pid) for process in self._processes for pid in _family(process.pid))
 
     def last_words(self) -> str:
@@ -77,7 +85,9 @@ class Workers:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of CPU that this process has used, of all its threads, by the clock that the kernel keeps for it."""
+    """Seconds of CPU that this process has used, of all its threads, by the clock that the kernel
+    keeps for it.
+    """
     clock = (~pid << 3) | 2  # as clock_getcpuclockid(3), which Python does not have
     return time.clock_gettime(clock)
 

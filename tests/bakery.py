@@ -1,4 +1,6 @@
-"""One of two applications that share a database: it bakes, on its own queue and on the one that both serve."""
+"""One of two applications that share a database: it bakes, on its own queue and on the one that
+both serve.
+"""
 
 import time
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""A real PostgreSQL for every test: one private server a run, one database a test, copied from a migrated template."""
+"""A real PostgreSQL for every test: one private server a run, one database a test, copied from a
+migrated template.
+"""
 
 import os
 import signal
@@ -22,7 +24,8 @@ from forecourt.database.private import PrivateServer
 from forecourt.database.schema import upgrade
 from forecourt.settings import settings
 
-# What a shell or nohup starts in the background ignores these, and so would every process of the tests: a handler is not inherited.
+# What a shell or nohup starts in the background ignores these, and so would every process of the
+# tests: a handler is not inherited.
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, lambda *_: None)
@@ -48,7 +51,9 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> Callable[[], str]:
-    """Says the name of an empty database that was migrated today, on which its partitions depend: a run may pass midnight."""
+    """Says the name of an empty database that was migrated today, on which its partitions depend: a
+    run may pass midnight.
+    """
 
     @cache
     def migrated(day: date) -> str:
@@ -82,7 +87,9 @@ def empty_var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def fresh_database(
     server_url: str, template: Callable[[], str], database_name: str, empty_var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
-    """The URL of a migrated database that only this test uses; the settings of this process point at it."""
+    """The URL of a migrated database that only this test uses; the settings of this process point
+    at it.
+    """
     _create(server_url, database_name, template())
     url = make_url(server_url).set(database=database_name).render_as_string(hide_password=False)
     monkeypatch.setenv("FORECOURT_DATABASE_URL", url)
@@ -117,7 +124,9 @@ def _create(server_url: str, name: str, template: str = "template0") -> None:
 
 @pytest.fixture(scope="session")
 def web_address() -> Iterator[str]:
-    """One web server for a whole run. It looks at whichever database and application the settings name when it is asked."""
+    """One web server for a whole run. It looks at whichever database and application the settings
+    name when it is asked.
+    """
     from serving import served
 
     with served() as opened:

@@ -1,7 +1,7 @@
 """The suites that know what time it is, on another day: `python -m days [NAME]`, or `make days`.
 
-The clocks of all processes are moved, PostgreSQL's included, by the library that the storms use for hosts with wrong clocks. Unless
-a name is given the date chooses one, so that all have their turn.
+The clocks of all processes are moved, PostgreSQL's included, by the library that the storms use for
+hosts with wrong clocks. Unless a name is given the date chooses one, so that all have their turn.
 """
 
 import os

@@ -19,7 +19,9 @@ TESTS = Path(__file__).parent
 
 
 def wait_until(condition: Callable[[], object], timeout: float = 30, what: str = "") -> Any:
-    """Wait until the condition is true and return what it returned; fail with words when it takes too long."""
+    """Wait until the condition is true and return what it returned; fail with words when it takes
+    too long.
+    """
     end = time.monotonic() + timeout
     while not (found := condition()):
         if time.monotonic() > end:

@@ -1,4 +1,6 @@
-"""The hands of the database's clock, for tests to turn: in new connections to the test's database `now()` says what they show."""
+"""The hands of the database's clock, for tests to turn: in new connections to the test's database
+`now()` says what they show.
+"""
 
 from datetime import datetime
 

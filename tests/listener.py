@@ -17,7 +17,9 @@ class Heard(NamedTuple):
 
 
 class Listener:
-    """`answers` are given first, one each time: a status, or a status and where to go instead; after that it is 204."""
+    """`answers` are given first, one each time: a status, or a status and where to go instead;
+    after that it is 204.
+    """
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []

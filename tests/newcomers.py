@@ -14,7 +14,9 @@ SERVERS = {"forecourt up": "worker started", "uvicorn ": "startup complete", "fl
 
 @dataclass
 class Newcomer:
-    """Somebody in a copy of an example's folder, with nothing in the environment but where PostgreSQL is."""
+    """Somebody in a copy of an example's folder, with nothing in the environment but where
+    PostgreSQL is.
+    """
 
     folder: Path
     looking: Looking
@@ -23,7 +25,9 @@ class Newcomer:
     servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def follow(self) -> list[str]:
-        """Type every line of the README, and return what each printed. What it needs is installed already."""
+        """Type every line of the README, and return what each printed. What it needs is installed
+        already.
+        """
         blocks = re.findall(r"```console\n(.*?)```", (self.folder / "README.md").read_text(), re.DOTALL)
         lines = [line for block in blocks for line in re.findall(r"^\$ (.*)$", block, re.MULTILINE)]
         return [self.type(line) for line in lines if not line.startswith("pip install ")]

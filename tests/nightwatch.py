@@ -1,4 +1,6 @@
-"""An application for tests: a night's tasks with every kind of end, whose hooks leave traces and ping a monitor."""
+"""An application for tests: a night's tasks with every kind of end, whose hooks leave traces and
+ping a monitor.
+"""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,6 @@
-"""An application of jobs that misbehave towards their own process and their own connection, and of one that looks for traces."""
+"""An application of jobs that misbehave towards their own process and their own connection, and of
+one that looks for traces.
+"""
 
 import os
 import resource

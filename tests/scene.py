@@ -1,4 +1,6 @@
-"""A marketplace in the middle of its night, as rows: thirty nights behind it, one queue behind, a few failures, three workers."""
+"""A marketplace in the middle of its night, as rows: thirty nights behind it, one queue behind, a
+few failures, three workers.
+"""
 
 import json
 from datetime import datetime, timedelta

@@ -17,7 +17,8 @@ from aiosmtpd.smtp import Envelope, Session
 
 
 class SmtpSink(Controller):
-    """`answers["RCPT"]` and `answers["DATA"]` are given first, one each time; after that everything is accepted.
+    """`answers["RCPT"]` and `answers["DATA"]` are given first, one each time; after that everything
+    is accepted.
 
     `before_accepting` runs between the arrival of a message and the server's 250.
     """

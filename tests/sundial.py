@@ -1,6 +1,8 @@
-"""A day on a sundial, for tests: tasks that strike exactly once, and a clock that is told what time it is.
+"""A day on a sundial, for tests: tasks that strike exactly once, and a clock that is told what time
+it is.
 
-As a program it reads an instant from each line of its input, does the round of that instant, and answers with a line.
+As a program it reads an instant from each line of its input, does the round of that instant, and
+answers with a line.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""The catalogue of a language is read as gettext's own tools read it, and what is none is refused by its line."""
+"""The catalogue of a language is read as gettext's own tools read it, and what is none is refused
+by its line.
+"""
 
 from datetime import date, timedelta
 from gettext import GNUTranslations

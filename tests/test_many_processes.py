@@ -1,4 +1,6 @@
-"""As many slots as a worker may have: more than a process usually has descriptors, and more than `select` can watch."""
+"""As many slots as a worker may have: more than a process usually has descriptors, and more than
+`select` can watch.
+"""
 
 import os
 import signal

@@ -24,7 +24,9 @@ def blocks(language: str, text: str = README) -> list[str]:
 def test_your_own_job_and_task(
     session: Session, looking: Looking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The example, saved under the name that it gives itself, dispatched in every way shown, and worked on."""
+    """The example, saved under the name that it gives itself, dispatched in every way shown, and
+    worked on.
+    """
     example, dispatches = blocks("python")
     (tmp_path / "shop.py").write_text(example)
     monkeypatch.syspath_prepend(tmp_path)

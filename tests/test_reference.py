@@ -1,4 +1,6 @@
-"""What was handed over, line by line: every task, job, command, option and endpoint of the reference exists here."""
+"""What was handed over, line by line: every task, job, command, option and endpoint of the
+reference exists here.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -60,7 +62,9 @@ def test_part_7_every_task_is_due_when_the_table_says(line: str) -> None:
 
 @pytest.mark.parametrize("line", PART_7)
 def test_part_7_every_task_does_its_duty_on_an_empty_marketplace(line: str, session: Session) -> None:
-    """The duty itself is tested beside its module; here: it runs as the timetable calls it, and says what it did in numbers."""
+    """The duty itself is tested beside its module; here: it runs as the timetable calls it, and
+    says what it did in numbers.
+    """
     task: Any = app.timetable[PART_7[line][0]]
     args = task.args | ({"session": session} if task.job.takes else {})
     result = task.job(**args)
@@ -130,7 +134,9 @@ def test_part_6_the_heartbeat_comes_every_minute(session: Session) -> None:
 
 
 def test_part_10_the_views_job_counts_one_view(session: Session) -> None:
-    """The reference's own test: dispatch, assert that it was pushed, work once, assert that the count went up."""
+    """The reference's own test: dispatch, assert that it was pushed, work once, assert that the
+    count went up.
+    """
     session.execute(text("INSERT INTO users (name) VALUES ('Owner')"))
     listing = session.scalar(
         text("INSERT INTO car_listings (owner_id, title, slug) SELECT id, 'Car', 'car' FROM users RETURNING id")

@@ -1,4 +1,6 @@
-"""Two applications on one database, with different jobs and a queue that both serve: each does its own, and leaves the other's."""
+"""Two applications on one database, with different jobs and a queue that both serve: each does its
+own, and leaves the other's.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""What the pages tell a user to type, typed: with the installed script, in an empty folder, in a bare environment."""
+"""What the pages tell a user to type, typed: with the installed script, in an empty folder, in a
+bare environment.
+"""
 
 import os
 import re
@@ -33,7 +35,9 @@ DAEMONS = {
 
 @dataclass
 class User:
-    """Somebody who has just installed it: an empty folder, an empty home, and nothing in the environment."""
+    """Somebody who has just installed it: an empty folder, an empty home, and nothing in the
+    environment.
+    """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -112,7 +116,9 @@ def test_what_a_page_says_to_type_works(user: User, page: Path) -> None:
 
 
 def test_the_crontab_s_line_works_from_cron_s_folder(user: User) -> None:
-    """cron starts in the home folder, with nothing but a short PATH; here the project lies elsewhere."""
+    """cron starts in the home folder, with nothing but a short PATH; here the project lies
+    elsewhere.
+    """
     [line] = re.findall(r"```cron\n\* \* \* \* \* (.*)\n```", (ROOT / "docs" / "running.md").read_text())
     user.save((ROOT / "README.md").read_text())
     (user.folder / ".env").touch()

@@ -1,4 +1,6 @@
-"""An application for tests: jobs that leave traces in a table, fail, hang, or kill their own process."""
+"""An application for tests: jobs that leave traces in a table, fail, hang, or kill their own
+process.
+"""
 
 import asyncio
 import logging

@@ -1,4 +1,6 @@
-"""Awa: its Rust core claims and completes in batches, its Python handlers are coroutines; done jobs are kept, as by default."""
+"""Awa: its Rust core claims and completes in batches, its Python handlers are coroutines; done jobs
+are kept, as by default.
+"""
 
 import asyncio
 import os
@@ -28,7 +30,8 @@ class Stamp:
     sent_ns: int
 
 
-# Its driver insists on a host in front of the slash, and then connects to the one that follows as ?host=.
+# Its driver insists on a host in front of the slash, and then connects to the one that follows as
+# ?host=.
 DATABASE = os.environ["BENCHMARK_DATABASE"].replace("@/", "@localhost/")
 
 QUEUE = {"name": "default", "max_workers": 256, "claimers": 2}

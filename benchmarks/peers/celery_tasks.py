@@ -1,4 +1,6 @@
-"""Celery on Redis: the prefork pool that it recommends for production, and early acknowledgement, its default."""
+"""Celery on Redis: the prefork pool that it recommends for production, and early acknowledgement,
+its default.
+"""
 
 import os
 import sys

@@ -1,4 +1,6 @@
-"""What every measured job does, the same in each queue: its work, and then a mark in a file that the clock is read by."""
+"""What every measured job does, the same in each queue: its work, and then a mark in a file that
+the clock is read by.
+"""
 
 import asyncio
 import os

@@ -1,4 +1,6 @@
-"""Where the peers live: an environment of their own at `.bench`, for Python and for Node, and a Valkey started from it."""
+"""Where the peers live: an environment of their own at `.bench`, for Python and for Node, and a
+Valkey started from it.
+"""
 
 import os
 import shutil
@@ -75,7 +77,9 @@ def _valkey() -> str:
 
 @contextmanager
 def valkey(folder: Path) -> Iterator[str]:
-    """A Valkey with nothing in it, with the persistence that is usual in production. Yields its URL."""
+    """A Valkey with nothing in it, with the persistence that is usual in production. Yields its
+    URL.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -73,7 +73,9 @@ def enqueue_many(job: str, arguments: list[int]) -> None:
 
 
 def worker_commands(processes: int) -> list[list[str]]:
-    """A worker is a process. (`pgq run` of this release does not get along with the current typer.)"""
+    """A worker is a process. (`pgq run` of this release does not get along with the current
+    typer.)
+    """
     return [[sys.executable, "pgqueuer_tasks.py"]] * processes
 
 

@@ -1,6 +1,8 @@
-"""Fills a peer's queue: `python producer.py MODULE` reads one order a line, as JSON, and answers each with a line.
+"""Fills a peer's queue: `python producer.py MODULE` reads one order a line, as JSON, and answers
+each with a line.
 
-It stays up while its peer is measured, so that what is timed here is the dispatch and not the start of Python.
+It stays up while its peer is measured, so that what is timed here is the dispatch and not the start
+of Python.
 """
 
 import json
@@ -23,7 +25,9 @@ def main() -> None:
 
 
 def prepare(peer: Any) -> dict[str, str]:
-    """Make what the queue needs in its database, if anything. Answers with the version and the settings, in words."""
+    """Make what the queue needs in its database, if anything. Answers with the version and the
+    settings, in words.
+    """
     peer.prepare()
     return {"settings": f"{version(peer.PACKAGE)}, {peer.SETTINGS}"}
 

@@ -1,4 +1,6 @@
-"""RQ: a worker script that loads the jobs' modules before it forks for each job, as its documentation advises."""
+"""RQ: a worker script that loads the jobs' modules before it forks for each job, as its
+documentation advises.
+"""
 
 import os
 import sys

@@ -10,7 +10,8 @@ from taskiq_redis import RedisStreamBroker
 PACKAGE = "taskiq"
 SETTINGS = "RedisStreamBroker (acknowledged), coroutines on uvloop, 100 at a time in each process, no results"
 
-# From the stream's beginning: by its default a group sees only what is sent after the first worker came.
+# From the stream's beginning: by its default a group sees only what is sent after the first worker
+# came.
 broker = RedisStreamBroker(os.environ["BENCHMARK_VALKEY"], consumer_id="0")
 
 

@@ -1,5 +1,5 @@
-"""Writes docs/reference from the code: every command with its options, every setting, and the licence of everything that an
-installation brings. `make reference` runs it."""
+"""Writes docs/reference from the code: every command with its options, every setting, and the
+licence of everything that an installation brings. `make reference` runs it."""
 
 import ast
 import inspect

@@ -1,4 +1,6 @@
-"""A parcel service: an asynchronous API whose calls are dispatched in the transaction of the request."""
+"""A parcel service: an asynchronous API whose calls are dispatched in the transaction of the
+request.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +25,9 @@ CREATE TABLE IF NOT EXISTS parcels (
 
 @job(tries=5, backoff=[1, 10, 60], concurrency=50, timeout=30)
 async def plan_route(parcel_id: int, *, session: AsyncSession) -> None:
-    """Up to fifty at once on one event loop of the worker, each in a transaction of its own, exactly once."""
+    """Up to fifty at once on one event loop of the worker, each in a transaction of its own,
+    exactly once.
+    """
     await session.execute(text("UPDATE parcels SET route = 'north of ' || address WHERE id = :id"), {"id": parcel_id})
 
 
@@ -40,7 +44,9 @@ app = Forecourt(timetable)
 
 @asynccontextmanager
 async def lifespan(web: FastAPI) -> AsyncIterator[None]:
-    """One engine for the life of the server. Workers are processes of their own: nothing of them starts here."""
+    """One engine for the life of the server. Workers are processes of their own: nothing of them
+    starts here.
+    """
     engine = create_async_engine(database_url())
     async with engine.begin() as connection:
         await connection.execute(text(PARCELS))
@@ -59,7 +65,9 @@ async def session() -> AsyncIterator[AsyncSession]:
 
 
 InTransaction = Annotated[AsyncSession, Depends(session, scope="function")]
-"""`scope="function"`: committed before the answer is sent, so whoever reads the answer finds the parcel."""
+"""`scope="function"`: committed before the answer is sent, so whoever reads the answer finds the
+parcel.
+"""
 
 
 @web.post("/parcels", status_code=201)

@@ -1,4 +1,6 @@
-"""Forecourt: what a host application builds: its timetable, and through the modules it imports, its jobs."""
+"""Forecourt: what a host application builds: its timetable, and through the modules it imports, its
+jobs.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -51,7 +53,9 @@ class Forecourt:
         return any(job.function.__module__.startswith(MARKETPLACE) for job in self.jobs.values())
 
     def declare(self, tx: Any) -> int:
-        """Tell the database of the jobs, so that they can be dispatched from SQL. Returns how many were new or changed."""
+        """Tell the database of the jobs, so that they can be dispatched from SQL. Returns how many
+        were new or changed.
+        """
         return declare(
             tx,
             [
@@ -78,7 +82,9 @@ class Forecourt:
 
 
 def load(path: str | None = None) -> Forecourt:
-    """The application that FORECOURT_APP names, or `path`. Raises NoSuchApplication or TimetableError."""
+    """The application that FORECOURT_APP names, or `path`. Raises NoSuchApplication or
+    TimetableError.
+    """
     path = path or settings().app
     app = load_by_name(path)
     if not isinstance(app, Forecourt):

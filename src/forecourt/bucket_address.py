@@ -1,4 +1,6 @@
-"""Where a bucket is, and who may use it: `s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name`."""
+"""Where a bucket is, and who may use it:
+`s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name`.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -11,8 +13,8 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 @dataclass(frozen=True, slots=True)
 class BucketAddress:
-    """A bucket of S3, or of a server that speaks like it. Without a key, what the environment says counts: AWS_ACCESS_KEY_ID and
-    its like, or the role of the machine."""
+    """A bucket of S3, or of a server that speaks like it. Without a key, what the environment says
+    counts: AWS_ACCESS_KEY_ID and its like, or the role of the machine."""
 
     bucket: str
     prefix: str = ""

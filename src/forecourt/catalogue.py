@@ -1,4 +1,6 @@
-"""Reads a gettext catalogue as translators write it, `.po`, without a compiled copy beside it that could be older."""
+"""Reads a gettext catalogue as translators write it, `.po`, without a compiled copy beside it that
+could be older.
+"""
 
 import json
 import struct
@@ -11,12 +13,16 @@ MAGIC, HEADER, ENTRY = 0x950412DE, struct.Struct("<7I"), struct.Struct("<2I")
 
 
 def read(path: Path) -> GNUTranslations:
-    """The catalogue of a file in UTF-8. Raises ValueError, naming the line, for what is no line of one."""
+    """The catalogue of a file in UTF-8. Raises ValueError, naming the line, for what is no line of
+    one.
+    """
     return GNUTranslations(BytesIO(_compiled(dict(_messages(path)))))
 
 
 def _messages(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Each message and its translation, as compiled catalogues hold them: the context before, the plural forms behind."""
+    """Each message and its translation, as compiled catalogues hold them: the context before, the
+    plural forms behind.
+    """
     entry: dict[str, str] = {}
     field = ""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
@@ -43,7 +49,9 @@ def _entry(entry: dict[str, str]) -> tuple[bytes, bytes]:
 
 
 def _compiled(messages: dict[bytes, bytes]) -> bytes:
-    """As `gettext` reads it: where each message lies, where each translation, and then their texts, each ended by a NUL."""
+    """As `gettext` reads it: where each message lies, where each translation, and then their texts,
+    each ended by a NUL.
+    """
     ordered = sorted(messages.items())
     begin = HEADER.size + 2 * ENTRY.size * len(ordered)
     tables, texts = b"", b""

@@ -1,11 +1,15 @@
-"""How long things take: the longest that may be asked for, and lengths of time as people say them."""
+"""How long things take: the longest that may be asked for, and lengths of time as people say
+them.
+"""
 
 from datetime import UTC, datetime
 
 from forecourt.language import gettext as _
 
 LONGEST = 100 * 365.25 * 86400.0
-"""Seconds: a hundred years. No wait is meant to be longer, and much longer ones no calendar can express."""
+"""Seconds: a hundred years. No wait is meant to be longer, and much longer ones no calendar can
+express.
+"""
 
 
 def duration(seconds: float) -> str:

@@ -1,7 +1,9 @@
-"""The language that somebody is answered in. Every word that a page shows is English where it is used, and looked up here.
+"""The language that somebody is answered in. Every word that a page shows is English where it is
+used, and looked up here.
 
-Translations are gettext catalogues, `languages/*.po`; English is what stands in the code. Outside a request of somebody who reads
-another language, in commands, logs and answers to programs, everything stays English.
+Translations are gettext catalogues, `languages/*.po`; English is what stands in the code. Outside a
+request of somebody who reads another language, in commands, logs and answers to programs,
+everything stays English.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,7 +36,9 @@ def direction() -> Literal["ltr", "rtl"]:
 
 @contextmanager
 def speaking(code: str) -> Iterator[None]:
-    """Answer in this language within the block. Raises KeyError for one that is not among LANGUAGES."""
+    """Answer in this language within the block. Raises KeyError for one that is not among
+    LANGUAGES.
+    """
     before = _current.set(code if code in LANGUAGES else LANGUAGES[code])
     try:
         yield
@@ -43,17 +47,23 @@ def speaking(code: str) -> Iterator[None]:
 
 
 def gettext(message: str, **facts: object) -> str:
-    """The message in the reader's language, with its `%(name)s` filled in. A per cent sign is written `%%`."""
+    """The message in the reader's language, with its `%(name)s` filled in. A per cent sign is
+    written `%%`.
+    """
     return lookup(message) % {name: isolated(fact) for name, fact in facts.items()}
 
 
 def isolated(fact: object) -> object:
-    """What is filled into a message: where the language runs from right to left, text is fenced off to keep its own direction."""
+    """What is filled into a message: where the language runs from right to left, text is fenced off
+    to keep its own direction.
+    """
     return fact if isinstance(fact, int | float) or direction() == "ltr" else f"\u2068{fact}\u2069"
 
 
 def some(count: int, one: str, many: str, cap: int | None = None) -> str:
-    """A count with its noun: "1 call", "3 calls", "100,000+ calls" beyond `cap`; in other languages by their grammar."""
+    """A count with its noun: "1 call", "3 calls", "100,000+ calls" beyond `cap`; in other languages
+    by their grammar.
+    """
     number = f"{cap:,}+" if cap is not None and count > cap else f"{count:,}"
     told = lookup_plural(one, many, count)
     return told.replace("{}", number) if language() != "en" else f"{number} {told}"
@@ -80,7 +90,9 @@ def lookup(message: str) -> str:
 
 
 def lookup_plural(one: str, many: str, count: int) -> str:
-    """The form of a noun that the reader's language wants for this count. Catalogues have these under the context `count`."""
+    """The form of a noun that the reader's language wants for this count. Catalogues have these
+    under the context `count`.
+    """
     return translations(language()).npgettext("count", one, many, count)
 
 

@@ -1,4 +1,6 @@
-"""Logs: one line an event on standard error, JSON when nobody watches, with the ids of what is being done."""
+"""Logs: one line an event on standard error, JSON when nobody watches, with the ids of what is
+being done.
+"""
 
 import logging
 import sys
@@ -12,13 +14,17 @@ from forecourt.settings import settings
 from forecourt.visible import visible
 
 doing: ContextVar[dict[str, Any]] = ContextVar("doing")
-"""What this process is busy with (job, call, attempt, task, worker): added to every line logged meanwhile."""
+"""What this process is busy with (job, call, attempt, task, worker): added to every line logged
+meanwhile.
+"""
 
 _OWN = frozenset(vars(logging.makeLogRecord({})))
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, event, and whatever was given in `extra=` or is being done."""
+    """One JSON object a line: time, level, event, and whatever was given in `extra=` or is being
+    done.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {

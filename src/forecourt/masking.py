@@ -1,4 +1,6 @@
-"""Hides what not everybody should see who may look at calls: values whose name says that they are secret."""
+"""Hides what not everybody should see who may look at calls: values whose name says that they are
+secret.
+"""
 
 import re
 from collections.abc import Collection, Mapping

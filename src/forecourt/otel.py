@@ -1,11 +1,13 @@
-"""OpenTelemetry: a span where a call is dispatched, and one for each attempt, linked to it. The extra `forecourt[otel]`.
+"""OpenTelemetry: a span where a call is dispatched, and one for each attempt, linked to it. The
+extra `forecourt[otel]`.
 
     from forecourt.otel import trace_calls
 
     trace_calls()  # in the module of the application, once the tracer provider is set
 
-By the conventions for messaging: `create QUEUE` (PRODUCER) within whatever span dispatches, `process QUEUE` (CONSUMER) as the root
-of a trace of its own. They are linked and not nested, since an attempt may come hours later, again, or together with others.
+By the conventions for messaging: `create QUEUE` (PRODUCER) within whatever span dispatches,
+`process QUEUE` (CONSUMER) as the root of a trace of its own. They are linked and not nested, since
+an attempt may come hours later, again, or together with others.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -27,7 +29,9 @@ SYSTEM = "forecourt"
 
 
 def trace_calls(provider: TracerProvider | None = None) -> None:
-    """Trace what this process dispatches and runs, by `provider` or the global one. Calling it again replaces the first."""
+    """Trace what this process dispatches and runs, by `provider` or the global one. Calling it
+    again replaces the first.
+    """
     tracer = trace.get_tracer("forecourt", __version__, provider)
 
     def carrier(job: str, queue: str) -> Mapping[str, str]:
@@ -94,7 +98,9 @@ def _attributes(operation: str, queue: str, job: str) -> dict[str, str | int]:
 
 
 def _queue(call: RunningCall) -> str:
-    """The queue that it was dispatched to; its job's, if it was dispatched by somebody who does not trace."""
+    """The queue that it was dispatched to; its job's, if it was dispatched by somebody who does not
+    trace.
+    """
     taken_along = call.options.get("trace")
     told = taken_along.get("queue") if isinstance(taken_along, dict) else None
     return told if isinstance(told, str) else registry[call.job].policy.queue

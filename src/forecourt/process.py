@@ -1,4 +1,6 @@
-"""Who a process is, so that others can tell a dead one from a reused process id, and how it dies with its parent."""
+"""Who a process is, so that others can tell a dead one from a reused process id, and how it dies
+with its parent.
+"""
 
 import ctypes
 import os
@@ -15,7 +17,9 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One process on one boot of one host. `boot` and `pid_started` are empty where the system does not tell."""
+    """One process on one boot of one host. `boot` and `pid_started` are empty where the system does
+    not tell.
+    """
 
     host: str
     boot: str
@@ -39,7 +43,9 @@ def own() -> Identity:
 
 
 def boot_id() -> str:
-    """The kernel's id of this boot; every container on the machine shares it, so the process namespace is part of it."""
+    """The kernel's id of this boot; every container on the machine shares it, so the process
+    namespace is part of it.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
@@ -48,7 +54,9 @@ def boot_id() -> str:
 
 
 def pid_started(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None when there is no such process, or only its remains, or it is hidden."""
+    """When a process started, in the kernel's ticks; None when there is no such process, or only
+    its remains, or it is hidden.
+    """
     fields = _stat(pid)
     return None if fields is None or fields[0] == "Z" else fields[19]
 
@@ -68,8 +76,9 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def is_gone(identity: Identity) -> bool:
-    """Whether that process of this very boot has certainly ended. False when it cannot be known: /proc may hide the processes of
-    other users, and then there is somebody with that process id, and no telling who."""
+    """Whether that process of this very boot has certainly ended. False when it cannot be known:
+    /proc may hide the processes of other users, and then there is somebody with that process id,
+    and no telling who."""
     if not identity.boot or identity.boot != boot_id():
         return False
     started = pid_started(identity.pid)

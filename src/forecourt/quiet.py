@@ -5,10 +5,11 @@ from zoneinfo import ZoneInfo
 
 
 def quiet_until(now: datetime, zone: ZoneInfo, hours: tuple[time, time] | None) -> datetime | None:
-    """When the quiet hours end in which `now` lies, by the clocks of `zone`; None when it lies in none.
+    """When the quiet hours end in which `now` lies, by the clocks of `zone`; None when it lies in
+    none.
 
-    They may reach across midnight. On a night on which clocks are set they end when the clock on the wall says so; an end that the
-    clocks skip is the instant they go to.
+    They may reach across midnight. On a night on which clocks are set they end when the clock on
+    the wall says so; an end that the clocks skip is the instant they go to.
     """
     if hours is None:
         return None

@@ -1,4 +1,6 @@
-"""How settings are read that are more than text. Each function raises ValueError, in words for whoever wrote the setting."""
+"""How settings are read that are more than text. Each function raises ValueError, in words for
+whoever wrote the setting.
+"""
 
 import math
 import re

@@ -1,6 +1,7 @@
 """Every setting, typed, read from FORECOURT_* and from a .env file in the working directory.
 
-They are read by hand because every command reads them: the libraries for that take longer to import than such a command to run.
+They are read by hand because every command reads them: the libraries for that take longer to import
+than such a command to run.
 """
 
 import os
@@ -19,7 +20,9 @@ PREFIX = "FORECOURT_"
 VAR = f"{PREFIX}VAR"
 
 MARKERS = (".env", "pyproject.toml", "var/postgres")
-"""What only a project's own folder has: its settings, its description, or the private database that was made there."""
+"""What only a project's own folder has: its settings, its description, or the private database that
+was made there.
+"""
 
 
 QUEUE_LIMIT = 60.0
@@ -32,40 +35,54 @@ class WrongSettings(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one process. An environment variable wins over .env, .env over the default; empty means the default."""
+    """The settings of one process. An environment variable wins over .env, .env over the default;
+    empty means the default.
+    """
 
     database_url: str | None = None
-    """postgresql://user:password@host:port/name. Without it a private PostgreSQL runs under `var`."""
+    """postgresql://user:password@host:port/name. Without it a private PostgreSQL runs under
+    `var`.
+    """
 
     pooled: bool = False
-    """Whether the database is behind a pooler in transaction mode, such as PgBouncer: then nothing is asked of a session that
-    lasts longer than a transaction, and idle workers find new calls by polling alone."""
+    """Whether the database is behind a pooler in transaction mode, such as PgBouncer: then nothing
+    is asked of a session that lasts longer than a transaction, and idle workers find new calls by
+    polling alone."""
 
     var: Path = Path("var")
-    """The folder for everything local: the private database, photos, sitemap, archive, unsent mails. Relative to the project's
-    folder, the nearest upwards with a .env, a pyproject.toml or a private database; outside of any project it is `forecourt` in
-    the user's data folder, ~/.local/share."""
+    """The folder for everything local: the private database, photos, sitemap, archive, unsent
+    mails. Relative to the project's folder, the nearest upwards with a .env, a pyproject.toml or a
+    private database; outside of any project it is `forecourt` in the user's data folder,
+    ~/.local/share."""
 
     storage_url: BucketAddress | None = None
-    """A bucket that speaks S3, for photos, archive and sitemap, so that several servers share them without a shared folder:
-    s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name. Without it they lie under `var`."""
+    """A bucket that speaks S3, for photos, archive and sitemap, so that several servers share them
+    without a shared folder: s3://KEY:SECRET@bucket/prefix?endpoint=https://host&region=name.
+    Without it they lie under `var`."""
 
     timezone: str = "UTC"
-    """The IANA zone in which the timetable is written and in which a business day begins and ends."""
+    """The IANA zone in which the timetable is written and in which a business day begins and
+    ends.
+    """
 
     base_url: str = "http://localhost:8000"
-    """The marketplace's public address: sitemap entries and links in mails start with it. No trailing slash."""
+    """The marketplace's public address: sitemap entries and links in mails start with it. No
+    trailing slash.
+    """
 
     languages: tuple[tuple[str, str], ...] = ()
-    """The languages that every page of the marketplace exists in, each with what its addresses go on with: `en,ar=/ar`. The first
-    is for whoever speaks none of them. Empty: there is one version of each page."""
+    """The languages that every page of the marketplace exists in, each with what its addresses go
+    on with: `en,ar=/ar`. The first is for whoever speaks none of them. Empty: there is one version
+    of each page."""
 
     photos_url: str | None = None
-    """Where the front end serves photos: this address, a slash and a key. Without it the sitemap names no photos."""
+    """Where the front end serves photos: this address, a slash and a key. Without it the sitemap
+    names no photos.
+    """
 
     indexnow_key: str | None = None
-    """The key by which search engines that speak IndexNow know that it is us who tell them what changed. Without it they are told
-    nothing."""
+    """The key by which search engines that speak IndexNow know that it is us who tell them what
+    changed. Without it they are told nothing."""
 
     app: str = "forecourt.marketplace.app:app"
     """module:attribute of the Forecourt application that workers, clock and commands load."""
@@ -74,17 +91,22 @@ class Settings:
     """What the tasks' `.environments(...)` compare with."""
 
     host: str = ""
-    """What this machine is called, where clock and workers must agree on it: for tasks that run on every server. Empty means the
-    system's own name, which differs between the containers of one machine."""
+    """What this machine is called, where clock and workers must agree on it: for tasks that run on
+    every server. Empty means the system's own name, which differs between the containers of one
+    machine."""
 
     smtp_url: str | None = None
-    """smtp://user:password@host:port, or smtps://. Without it mails become .eml files under `var`/outbox."""
+    """smtp://user:password@host:port, or smtps://. Without it mails become .eml files under
+    `var`/outbox.
+    """
 
     mail_from: str = "Forecourt <no-reply@localhost>"
     """The sender of every mail."""
 
     mail_templates: Path | None = None
-    """A folder with mail templates of one's own, which go before those of the same name that come with Forecourt."""
+    """A folder with mail templates of one's own, which go before those of the same name that come
+    with Forecourt.
+    """
 
     queue_limits: tuple[tuple[str, float], ...] = ()
     """How many seconds the oldest call of a queue may wait: high=30,low=3600. Unsaid it is 60."""
@@ -96,16 +118,24 @@ class Settings:
     """An address that is sent the same as JSON, signed with `alert_secret`."""
 
     alert_secret: str | None = None
-    """What the webhook's signature is made with: whsec_ and base64, or any text of 16 characters or more."""
+    """What the webhook's signature is made with: whsec_ and base64, or any text of 16 characters or
+    more.
+    """
 
     alert_quiet_hours: tuple[time, time] | None = None
-    """From and until when, in the business zone, only failures are told: 22:00-07:00. What only wants a look waits for the end."""
+    """From and until when, in the business zone, only failures are told: 22:00-07:00. What only
+    wants a look waits for the end.
+    """
 
     clock_ping: str | None = None
-    """An address that the clock asks for each minute after a right round; whoever watches it misses us when all is gone."""
+    """An address that the clock asks for each minute after a right round; whoever watches it misses
+    us when all is gone.
+    """
 
     report_mail: tuple[tuple[str, str], ...] = ()
-    """Who gets the report of the night each morning, each with their language: anna@cars.example, omar@cars.example ar."""
+    """Who gets the report of the night each morning, each with their language: anna@cars.example,
+    omar@cars.example ar.
+    """
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -113,10 +143,14 @@ class Settings:
     """auto: text on a terminal, one JSON object a line elsewhere."""
 
     event_origins: tuple[str, ...] = ()
-    """Web sites whose pages may send events, beside the one at `base_url`: https://m.cars.example, with commas between."""
+    """Web sites whose pages may send events, beside the one at `base_url`: https://m.cars.example,
+    with commas between.
+    """
 
     photo_hook: str = ""
-    """module:function that gets each photo as a Pillow image and returns it, changed: to blur number plates, say."""
+    """module:function that gets each photo as a Pillow image and returns it, changed: to blur
+    number plates, say.
+    """
 
     watermark: Path | None = None
     """A picture with transparency that is laid over published photos."""
@@ -125,11 +159,15 @@ class Settings:
     web_port: int = 8000
 
     web_trusted_proxy: tuple[str, ...] = ()
-    """Addresses and networks of proxies that sign people in: 10.0.0.5, 10.1.0.0/16. Only these are believed who asks."""
+    """Addresses and networks of proxies that sign people in: 10.0.0.5, 10.1.0.0/16. Only these are
+    believed who asks.
+    """
 
     web_trusted_proxy_user: str = "X-Forwarded-User"
     web_trusted_proxy_role: str = "X-Forwarded-Role"
-    """The headers in which such a proxy names who asks, and what they may: viewer, operator or admin."""
+    """The headers in which such a proxy names who asks, and what they may: viewer, operator or
+    admin.
+    """
 
     def queue_limit(self, queue: str) -> float:
         """How many seconds the oldest call of a queue may wait."""
@@ -163,7 +201,8 @@ class Settings:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once. Tests call `settings.cache_clear()` after changing the environment.
+    """The settings of this process, read once. Tests call `settings.cache_clear()` after changing
+    the environment.
 
     Raises WrongSettings.
     """
@@ -178,8 +217,9 @@ def settings() -> Settings:
 
 
 def project_folder() -> Path | None:
-    """The folder of the project that the current folder is in: the nearest one upwards that has one of the markers. So a command
-    that is typed in a folder below finds the same settings, and the same private database."""
+    """The folder of the project that the current folder is in: the nearest one upwards that has one
+    of the markers. So a command that is typed in a folder below finds the same settings, and the
+    same private database."""
     try:
         here = Path.cwd()
     except FileNotFoundError:  # it was removed
@@ -188,7 +228,9 @@ def project_folder() -> Path | None:
 
 
 def _data_folder() -> Path:
-    """For commands outside of any project, wherever they are typed: cron's begin in the home folder, or in the root."""
+    """For commands outside of any project, wherever they are typed: cron's begin in the home
+    folder, or in the root.
+    """
     base = os.environ.get("XDG_DATA_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share") / "forecourt"
 

@@ -1,4 +1,6 @@
-"""The SMTP server that takes the mails: its address, and a connection that is as private as the server allows."""
+"""The SMTP server that takes the mails: its address, and a connection that is as private as the
+server allows.
+"""
 
 import smtplib
 import ssl
@@ -8,11 +10,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 CONNECT_SECONDS = 5
-"""How long the server may take to accept the connection and to answer each command of the greeting and the login."""
+"""How long the server may take to accept the connection and to answer each command of the greeting
+and the login.
+"""
 
 ANSWER_SECONDS = 15
-"""How long it may take over each command of the mail itself. Giving up on the last answer, while the server still
-files the mail, is what makes mails arrive twice (RFC 1047)."""
+"""How long it may take over each command of the mail itself. Giving up on the last answer, while
+the server still files the mail, is what makes mails arrive twice (RFC 1047)."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -29,7 +33,9 @@ class SmtpServer:
 
     @classmethod
     def of(cls, url: str) -> "SmtpServer":
-        """Reads smtp://user:password@host:port or smtps://. Raises ValueError, which does not repeat the password."""
+        """Reads smtp://user:password@host:port or smtps://. Raises ValueError, which does not
+        repeat the password.
+        """
         parts = urlsplit(url)
         try:
             port = parts.port
@@ -53,7 +59,8 @@ class SmtpServer:
 
     @contextmanager
     def connection(self) -> Iterator[smtplib.SMTP]:
-        """A connection greeted, encrypted where the server offers it, and logged in where there is a user.
+        """A connection greeted, encrypted where the server offers it, and logged in where there is
+        a user.
 
         Raises smtplib.SMTPException or OSError.
         """
@@ -84,7 +91,9 @@ class SmtpServer:
             raise smtplib.SMTPException("it offers no STARTTLS, and the password must not travel in the clear")
 
     def _trust(self) -> ssl.SSLContext:
-        """Certificates are verified, except on loopback: a local relay signs its own, and nobody is in between."""
+        """Certificates are verified, except on loopback: a local relay signs its own, and nobody is
+        in between.
+        """
         trust = ssl.create_default_context()
         if self.host in LOOPBACK:
             trust.check_hostname = False

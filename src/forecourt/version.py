@@ -6,7 +6,9 @@ __version__ = "0.1.0"
 
 
 def commit() -> str | None:
-    """The commit, as git describes it: written into a wheel, asked for in a checkout; None where neither is known."""
+    """The commit, as git describes it: written into a wheel, asked for in a checkout; None where
+    neither is known.
+    """
     here = Path(__file__).parent
     if (written := here / "commit.txt").is_file():
         return written.read_text().strip() or None

@@ -1,4 +1,6 @@
-"""What is told arrives: as a mail in words, as a signed POST, as a file where there is no mail server."""
+"""What is told arrives: as a mail in words, as a signed POST, as a file where there is no mail
+server.
+"""
 
 import hashlib
 import hmac

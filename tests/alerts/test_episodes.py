@@ -1,4 +1,6 @@
-"""Of each trouble one message when it has lasted a little, and one when it is over; at night only what cannot wait."""
+"""Of each trouble one message when it has lasted a little, and one when it is over; at night only
+what cannot wait.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -20,7 +22,9 @@ WELL = Result("disk", "ok", "80 % free")
 
 @pytest.fixture
 def after(tx: psycopg.Connection) -> Follow:
-    """What is told, so long after the first look, of what is wrong by then: the subjects that began, and that are over."""
+    """What is told, so long after the first look, of what is wrong by then: the subjects that
+    began, and that are over.
+    """
     first: datetime = tx.execute("SELECT now()").fetchone()[0]
 
     def look(

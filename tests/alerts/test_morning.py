@@ -1,4 +1,6 @@
-"""Whoever slept finds a mail in the morning, in their language, that is honest about what it does not know."""
+"""Whoever slept finds a mail in the morning, in their language, that is honest about what it does
+not know.
+"""
 
 from datetime import datetime, timedelta
 from xml.etree import ElementTree

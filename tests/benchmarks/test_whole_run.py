@@ -1,4 +1,6 @@
-"""Every benchmark is run by `make bench`. That they run to their ends is tried beside the suite, in `.ci/run`."""
+"""Every benchmark is run by `make bench`. That they run to their ends is tried beside the suite, in
+`.ci/run`.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""A real browser, Debian's Chromium, before a real server. Where there is none, the tests say how to get it."""
+"""A real browser, Debian's Chromium, before a real server. Where there is none, the tests say how
+to get it.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,7 +17,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser. Not for longer than a module: while it lives, this thread has an event loop, and other tests begin their own."""
+    """The browser. Not for longer than a module: while it lives, this thread has an event loop, and
+    other tests begin their own.
+    """
     if CHROMIUM is None:
         pytest.skip("there is no Chromium here: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -35,10 +39,11 @@ def house(database: str, web_address: str) -> str:
 
 @pytest.fixture
 def looking_at(chromium: Any, house: str) -> Callable[..., Any]:
-    """Opens pages: `with looking_at(width=360, dark=True) as page`. At the end of the block nothing may have gone wrong in it.
+    """Opens pages: `with looking_at(width=360, dark=True) as page`. At the end of the block nothing
+    may have gone wrong in it.
 
-    `page.emulate_media` and `page.set_viewport_size` look at the same page by another light and at another width, which costs
-    less than to open it again.
+    `page.emulate_media` and `page.set_viewport_size` look at the same page by another light and at
+    another width, which costs less than to open it again.
     """
 
     @contextmanager

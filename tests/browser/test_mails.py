@@ -1,4 +1,6 @@
-"""The mails in a real browser: narrow and wide, light and dark, in both languages, with a word that has no place to break."""
+"""The mails in a real browser: narrow and wide, light and dark, in both languages, with a word that
+has no place to break.
+"""
 
 from dataclasses import asdict, replace
 from typing import Any

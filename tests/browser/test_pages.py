@@ -1,4 +1,6 @@
-"""Each page in a real browser: on a desk and on a phone, light and dark; accessible, still, and without a word on the console."""
+"""Each page in a real browser: on a desk and on a phone, light and dark; accessible, still, and
+without a word on the console.
+"""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,7 +20,8 @@ PAGES = [
     "/settings", "/login",
 ]  # fmt: skip
 
-# The page's text in both themes has to be readable, so the rule on contrast is among them, and made again in the other theme.
+# The page's text in both themes has to be readable, so the rule on contrast is among them, and made
+# again in the other theme.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 EXAMINE = """
 (only) => axe.run(document, {resultTypes: ["violations"], runOnly: only}).then(
@@ -40,7 +43,8 @@ def wrong_with(page: Any, only: Sequence[str] = RULES) -> list[str]:
     return list(page.evaluate(EXAMINE, only))
 
 
-# English on a desk by day and Arabic on a phone by night by all rules; then the same in the other theme and at the other width.
+# English on a desk by day and Arabic on a phone by night by all rules; then the same in the other
+# theme and at the other width.
 @pytest.mark.parametrize(
     ("width", "dark", "language"), [(1280, False, "en"), (360, True, "ar")], ids=["desk, English", "phone, Arabic"]
 )
@@ -128,7 +132,9 @@ def test_what_is_open_stays_as_it_is_until_it_is_closed(looking_at: Look, databa
 
 
 def leads_to(page: Any, key: str, path: str) -> None:
-    """Waits until `g` and `key` lead to `path`. The second has a second and a half, which a busy machine may need for itself."""
+    """Waits until `g` and `key` lead to `path`. The second has a second and a half, which a busy
+    machine may need for itself.
+    """
     for _ in range(10):
         page.keyboard.press("g")
         page.keyboard.press(key)

@@ -1,4 +1,6 @@
-"""The schedule's panels and the section Why in a real browser: accessible, inside the window, on a desk and on a phone."""
+"""The schedule's panels and the section Why in a real browser: accessible, inside the window, on a
+desk and on a phone.
+"""
 
 from collections.abc import Callable
 from typing import Any

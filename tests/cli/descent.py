@@ -1,4 +1,6 @@
-"""The processes that descend from another, found in /proc, so that a test can see whether any of them was left behind."""
+"""The processes that descend from another, found in /proc, so that a test can see whether any of
+them was left behind.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""Runs the shell commands that its argument names, as JSON, the way `forecourt up` runs its children.
+"""Runs the shell commands that its argument names, as JSON, the way `forecourt up` runs its
+children.
 
 `managed.py '{"commands": {"name": "command"}, "shutdown_timeout": 5, "as_json": false}'`
 """

@@ -1,4 +1,6 @@
-"""What `forecourt deploy` prints fits what the pages tell: no rule waits for a name that there is not."""
+"""What `forecourt deploy` prints fits what the pages tell: no rule waits for a name that there is
+not.
+"""
 
 import json
 import re

@@ -1,4 +1,6 @@
-"""`forecourt healthcheck` answers a container by its exit code, and a person by one line a check."""
+"""`forecourt healthcheck` answers a container by its exit code, and a person by one line a
+check.
+"""
 
 import json
 

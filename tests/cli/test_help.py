@@ -23,7 +23,9 @@ print(json.dumps([sorted(sys.modules), used.ru_utime + used.ru_stime]))
 
 
 def ask(*arguments: str) -> tuple[str, set[str], float]:
-    """What the command printed, which modules it took, and the seconds of CPU from the start of its process."""
+    """What the command printed, which modules it took, and the seconds of CPU from the start of its
+    process.
+    """
     done = subprocess.run([sys.executable, "-c", ASK, *arguments], capture_output=True, text=True, check=True)
     printed, _, told = done.stdout.rstrip().rpartition("\n")
     modules, seconds = json.loads(told)

@@ -1,4 +1,6 @@
-"""`forecourt schedule`: what operators type, what they read, and the exit codes that their scripts read."""
+"""`forecourt schedule`: what operators type, what they read, and the exit codes that their scripts
+read.
+"""
 
 import json
 import logging
@@ -28,7 +30,9 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def run(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """The command in this process, with the exit code and the words that the console script would give."""
+    """The command in this process, with the exit code and the words that the console script would
+    give.
+    """
     monkeypatch.setenv("FORECOURT_APP", "nightwatch:app")
     settings.cache_clear()
 
@@ -69,7 +73,7 @@ def tick(
     )
 
 
-# -- list ---------------------------------------------------------------------------------------------------------------------
+# -- list ------------------------------------------------------------------------------------------
 
 
 def test_list_tells_every_task_in_words_and_in_figures(run: Run, looking: Looking) -> None:
@@ -179,7 +183,7 @@ def test_an_empty_timetable_says_how_to_begin(run: Run, monkeypatch: pytest.Monk
     assert "timetable.add(job)" in result.stderr
 
 
-# -- history ------------------------------------------------------------------------------------------------------------------
+# -- history ---------------------------------------------------------------------------------------
 
 
 def test_history_tells_the_latest_due_times_first(run: Run, looking: Looking) -> None:
@@ -206,7 +210,7 @@ def test_history_of_nothing_says_where_to_look(run: Run) -> None:
     assert (result.exit_code, "forecourt schedule list" in result.stderr) == (0, True)
 
 
-# -- pause and resume -------------------------------------------------------------------------------------------------------
+# -- pause and resume ------------------------------------------------------------------------------
 
 
 def test_a_pause_is_shown_where_it_holds_and_resume_ends_it(run: Run, looking: Looking) -> None:
@@ -268,7 +272,7 @@ def test_what_cannot_be_done_is_named_and_changes_nothing(run: Run, looking: Loo
     assert (looking.count("pauses"), looking.count("audit")) == (0, 0)
 
 
-# -- test -----------------------------------------------------------------------------------------------------------------------
+# -- test ------------------------------------------------------------------------------------------
 
 
 def test_test_refuses_without_a_terminal_and_while_the_task_is_held(run: Run, looking: Looking) -> None:
@@ -316,7 +320,7 @@ def test_as_processes_tasks_run_by_hand_and_their_exit_codes_are_what_scripts_re
     assert looking.count("ticks") == 0, "the schedule does not count what is run by hand"
 
 
-# -- run ------------------------------------------------------------------------------------------------------------------------
+# -- run -------------------------------------------------------------------------------------------
 
 
 class WindUp:

@@ -1,4 +1,6 @@
-"""`forecourt up` and `forecourt web` as an operator meets them: real processes on a real database."""
+"""`forecourt up` and `forecourt web` as an operator meets them: real processes on a real
+database.
+"""
 
 import os
 import signal
@@ -28,7 +30,9 @@ def port() -> int:
 
 @pytest.fixture
 def forecourt(empty_var: Path) -> Iterator[Callable[..., Process]]:
-    """Starts commands of the tiny application; whatever is left of them after the test is killed."""
+    """Starts commands of the tiny application; whatever is left of them after the test is
+    killed.
+    """
     started: list[Process] = []
 
     def start(*arguments: str, **environment: str) -> Process:

@@ -1,4 +1,6 @@
-"""The smallest application that `forecourt up` can run: a heartbeat, each second so that tests need not wait for it."""
+"""The smallest application that `forecourt up` can run: a heartbeat, each second so that tests need
+not wait for it.
+"""
 
 from forecourt import Forecourt, Timetable, job
 

@@ -13,7 +13,9 @@ from forecourt.database.private import PrivateServer
 
 @pytest.fixture
 def own(empty_root: Path) -> Iterator[Callable[..., Owner]]:
-    """Makes owners of the server in `root` or `empty_root`; with wait=False they may still be starting it."""
+    """Makes owners of the server in `root` or `empty_root`; with wait=False they may still be
+    starting it.
+    """
     owners: list[Owner] = []
 
     def make(*, wait: bool = True, **options: Any) -> Owner:
@@ -30,7 +32,9 @@ def own(empty_root: Path) -> Iterator[Callable[..., Owner]]:
 
 @pytest.fixture(scope="session")
 def fresh_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a private server ran once; tests copy it instead of making a data directory each."""
+    """A folder in which a private server ran once; tests copy it instead of making a data directory
+    each.
+    """
     root = tmp_path_factory.mktemp("private")
     server = PrivateServer(root, durable=False)
     server.start()

@@ -1,4 +1,6 @@
-"""Processes that own a private server, to be killed, and ways to look at that server from outside."""
+"""Processes that own a private server, to be killed, and ways to look at that server from
+outside.
+"""
 
 import json
 import subprocess

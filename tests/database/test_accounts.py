@@ -1,4 +1,6 @@
-"""The private server under every kind of user: root, an ordinary one, one without a name, and one who may not."""
+"""The private server under every kind of user: root, an ordinary one, one without a name, and one
+who may not.
+"""
 
 import os
 import pwd
@@ -178,7 +180,9 @@ except psycopg.OperationalError as error:
 
 
 def test_other_programs_of_the_account_that_root_lends_to_are_not_let_in(tmp_path: Path) -> None:
-    """Many services run as nobody. The socket is that account's, so the database has to ask who is there."""
+    """Many services run as nobody. The socket is that account's, so the database has to ask who is
+    there.
+    """
     server = PrivateServer(tmp_path / "postgres", durable=False)
     server.start()
     try:

@@ -1,4 +1,6 @@
-"""Promises of joining a database: the engine comes without the marketplace, and the marketplace beside tables that are there."""
+"""Promises of joining a database: the engine comes without the marketplace, and the marketplace
+beside tables that are there.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""What a role or a database sets is for its owners' sessions: the engine's own work the same everywhere, a job's keep it."""
+"""What a role or a database sets is for its owners' sessions: the engine's own work the same
+everywhere, a job's keep it.
+"""
 
 from pathlib import Path
 

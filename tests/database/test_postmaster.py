@@ -1,4 +1,6 @@
-"""The server of the private cluster after kill -9 and worse: the next start works, and what was committed is there."""
+"""The server of the private cluster after kill -9 and worse: the next start works, and what was
+committed is there.
+"""
 
 import os
 import signal

@@ -1,4 +1,6 @@
-"""Who owns the private server: it starts with the first owner, outlives killed ones, and stops with the last."""
+"""Who owns the private server: it starts with the first owner, outlives killed ones, and stops with
+the last.
+"""
 
 import os
 import signal
@@ -68,7 +70,9 @@ def test_settings_for_another_server_do_not_lead_astray(root: Path, monkeypatch:
 
 
 def test_a_table_without_a_schema_s_name_does_not_land_among_the_engine_s(root: Path) -> None:
-    """The role is named like the engine's schema, which PostgreSQL would otherwise look into first."""
+    """The role is named like the engine's schema, which PostgreSQL would otherwise look into
+    first.
+    """
     server = PrivateServer(root, durable=False)
     with psycopg.connect(server.start()) as connection:
         connection.execute("CREATE SCHEMA forecourt")

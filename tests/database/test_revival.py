@@ -1,4 +1,6 @@
-"""A private PostgreSQL that dies while daemons run is started again by one of them, and nothing is lost."""
+"""A private PostgreSQL that dies while daemons run is started again by one of them, and nothing is
+lost.
+"""
 
 import os
 import signal

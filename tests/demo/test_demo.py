@@ -1,4 +1,6 @@
-"""The demo: the same marketplace each time, work for every night, and a report that tells the truth."""
+"""The demo: the same marketplace each time, work for every night, and a report that tells the
+truth.
+"""
 
 import signal
 import subprocess
@@ -30,7 +32,8 @@ from forecourt.store import overview
 TINY = Scale(blocks=2, days=6, events=600)
 SMALL = Scale(blocks=2, days=184, events=3_680, views=600, photo_sets=3)
 
-# Every instant counts back from when the marketplace was made; today's events depend on how old the day is.
+# Every instant counts back from when the marketplace was made; today's events depend on how old the
+# day is.
 MARKETPLACE = """
 SELECT array(SELECT (name, email, phone, locale, timezone)::text FROM users ORDER BY id),
        array(SELECT (name, user_id, wallet_balance, low_wallet_notified_at - made_at, is_verified, is_active)::text

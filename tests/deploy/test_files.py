@@ -1,4 +1,6 @@
-"""`forecourt deploy`: every file is read by what it is for, or by that thing's grammar, and holds the project's settings."""
+"""`forecourt deploy`: every file is read by what it is for, or by that thing's grammar, and holds
+the project's settings.
+"""
 
 import json
 import re
@@ -69,7 +71,9 @@ def test_what_sounds_like_a_secret_is_printed_nowhere() -> None:
 
 
 def test_the_ladder_rises(printed: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job ends before the worker gives up on it, and the worker before it is killed, whoever runs it."""
+    """A job ends before the worker gives up on it, and the worker before it is killed, whoever runs
+    it.
+    """
     ladder = here(load("workshop:app")).ladder
     assert ladder.job < ladder.shutdown < ladder.stop
     stops = {

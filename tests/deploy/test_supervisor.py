@@ -1,4 +1,6 @@
-"""Supervisor itself runs what we print, and the reference's own program section with nothing but the command changed."""
+"""Supervisor itself runs what we print, and the reference's own program section with nothing but
+the command changed.
+"""
 
 import os
 import shutil

@@ -1,4 +1,6 @@
-"""An application without the marketplace: its own tables and jobs, nothing of cars, and none of the packages that those need."""
+"""An application without the marketplace: its own tables and jobs, nothing of cars, and none of the
+packages that those need.
+"""
 
 import re
 
@@ -29,7 +31,9 @@ def find_what_is_left(name, path=None, target=None):
 
 PathFinder.find_spec = find_what_is_left
 """
-"""What `pip install forecourt` does not bring, hidden from every process, as if it had not been installed."""
+"""What `pip install forecourt` does not bring, hidden from every process, as if it had not been
+installed.
+"""
 
 WHAT_IS_LOADED = """
 import sys

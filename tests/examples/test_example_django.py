@@ -1,4 +1,6 @@
-"""Django: what the README says works, the admin stays as it is, and a rollback forgets what was dispatched in it."""
+"""Django: what the README says works, the admin stays as it is, and a rollback forgets what was
+dispatched in it.
+"""
 
 from fleet import wait_until
 from newcomers import Newcomer

@@ -1,8 +1,10 @@
-"""`make faults`: a quarter of an hour of storms, and a table of what was lost, what was doubled, and how long recovery took.
+"""`make faults`: a quarter of an hour of storms, and a table of what was lost, what was doubled,
+and how long recovery took.
 
     PYTHONPATH=tests python -m faults [--rounds 200] [--minutes 15]
 
-The exit code is 1 when anything was lost, doubled, or otherwise not as promised; the logs of that storm are kept then.
+The exit code is 1 when anything was lost, doubled, or otherwise not as promised; the logs of that
+storm are kept then.
 """
 
 import argparse
@@ -31,13 +33,17 @@ COLUMNS = "{:<42} {:>6} {:>7} {:>5} {:>8} {:>18}"
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How much of everything: `rounds` of kill -9, and the others in proportion; `minutes` for all of it."""
+    """How much of everything: `rounds` of kill -9, and the others in proportion; `minutes` for all
+    of it.
+    """
 
     rounds: int
     minutes: float
 
     def of(self, rounds: int, seconds: float) -> tuple[int, float]:
-        """The rounds and seconds of one fault that gets so many of 200, and so long of 15 minutes."""
+        """The rounds and seconds of one fault that gets so many of 200, and so long of 15
+        minutes.
+        """
         return max(1, round(rounds * self.rounds / 200)), seconds * self.minutes / 15
 
 

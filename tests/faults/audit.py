@@ -1,4 +1,6 @@
-"""The count after a storm: each call that was entered is over, exactly once; each crash was counted; no second was missed."""
+"""The count after a storm: each call that was entered is over, exactly once; each crash was
+counted; no second was missed.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ UNION ALL
 SELECT args->>'call', 'failed', attempts, history FROM forecourt.failed WHERE args->>'call' LIKE %s
 """
 EFFECTS = "SELECT call, count(*) FROM effects WHERE call LIKE %s GROUP BY call"
-# A run that was begun by a slot of a worker that had been given up is no attempt of its call, which was another worker's by then.
+# A run that was begun by a slot of a worker that had been given up is no attempt of its call, which
+# was another worker's by then.
 RUNS = """
 SELECT call, count(*) FILTER (WHERE over), count(*) FILTER (WHERE listed AND NOT over)
 FROM runs
@@ -34,7 +37,9 @@ SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The names of calls that are nowhere, and of those that happened twice; and what else is wrong, in words."""
+    """The names of calls that are nowhere, and of those that happened twice; and what else is
+    wrong, in words.
+    """
 
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
@@ -67,7 +72,9 @@ def audit(ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datet
 
 
 def _wrong(job: str, state: str, attempts: int, history: list[dict[str, Any]], cut: int) -> list[str]:
-    """What is wrong with a call that is over, of which so many runs were `cut` short while it was their worker's."""
+    """What is wrong with a call that is over, of which so many runs were `cut` short while it was
+    their worker's.
+    """
     counted = [incident for incident in history if incident["outcome"] in COUNTED]
     wrong = []
     if (state == "failed") != (job == rally.crash.name):
@@ -86,7 +93,9 @@ def _wrong(job: str, state: str, attempts: int, history: list[dict[str, Any]], c
 
 
 def _seconds(ask: Ask, begun: datetime, ended: datetime) -> tuple[list[str], list[str]]:
-    """The seconds that no clock made a call of, or whose call had no effect; and those that had two."""
+    """The seconds that no clock made a call of, or whose call had no effect; and those that had
+    two.
+    """
     first = begun.replace(microsecond=0) + SECOND
     count = int((ended - first).total_seconds())
     ticks: dict[datetime, str] = dict(ask(TICKS, begun, ended))

@@ -1,4 +1,6 @@
-"""Machines for storms: each has a worker and a clock, as processes that can be killed, frozen and started again."""
+"""Machines for storms: each has a worker and a clock, as processes that can be killed, frozen and
+started again.
+"""
 
 import os
 import signal
@@ -71,7 +73,9 @@ class Program:
 
 
 class Host:
-    """A machine with a worker and a clock. What they need is in the environment, `prefix` is how to get onto the machine."""
+    """A machine with a worker and a clock. What they need is in the environment, `prefix` is how to
+    get onto the machine.
+    """
 
     def __init__(
         self,

@@ -46,7 +46,9 @@ def kill_9_of_all_at_once(storm: Storm, _: Host) -> None:
 
 
 def sigstop_past_the_grace(storm: Storm, host: Host) -> None:
-    """A worker is frozen until the others have taken its calls, and wakes up: all its processes, or its supervisor alone."""
+    """A worker is frozen until the others have taken its calls, and wakes up: all its processes, or
+    its supervisor alone.
+    """
     frozen = host.processes()[: storm.chance.choice([1, None])]
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)

@@ -10,7 +10,9 @@ from faults import rally
 from forecourt.jobs.job import Job
 
 BACKLOG = 60
-"""Calls that wait at any time: enough for every slot, few enough to be worked off in a second or two."""
+"""Calls that wait at any time: enough for every slot, few enough to be worked off in a second or
+two.
+"""
 
 MIX: tuple[tuple[Job, int], ...] = (  # type: ignore[type-arg]
     (rally.take_effect, 40),
@@ -24,14 +26,18 @@ ONCE = (rally.take_effect.name, rally.take_effect_together.name)
 
 @dataclass(slots=True)
 class Entered:
-    """The job of each call, by the call's name. `doubtful`: the connection broke during the commit, nobody told whether it was."""
+    """The job of each call, by the call's name. `doubtful`: the connection broke during the commit,
+    nobody told whether it was.
+    """
 
     jobs: dict[str, str] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
 
 
 class Load(threading.Thread):
-    """Dispatches calls named `prefix n` until it is stopped; an unreachable database only makes it wait."""
+    """Dispatches calls named `prefix n` until it is stopped; an unreachable database only makes it
+    wait.
+    """
 
     def __init__(self, url: str, prefix: str, seed: int) -> None:
         super().__init__(name=f"load {prefix}", daemon=True)

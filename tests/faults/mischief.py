@@ -1,4 +1,6 @@
-"""Jobs that end in every odd way, or do not end, for tests: each would harm more than itself if it were taken at its word."""
+"""Jobs that end in every odd way, or do not end, for tests: each would harm more than itself if it
+were taken at its word.
+"""
 
 import asyncio
 import logging

@@ -1,4 +1,6 @@
-"""Hosts in networks of their own, made of Linux namespaces, whose cable can be pulled: packets vanish, and nobody is told."""
+"""Hosts in networks of their own, made of Linux namespaces, whose cable can be pulled: packets
+vanish, and nobody is told.
+"""
 
 import os
 import subprocess
@@ -82,7 +84,9 @@ class Cuts:
         self._cables = {cable.name: cable for cable in cables}
 
     def cut_off_and_healed(self, storm: Storm, host: Host) -> None:
-        """A host's packets vanish until the others have taken its calls; then they arrive again, and it comes back."""
+        """A host's packets vanish until the others have taken its calls; then they arrive again,
+        and it comes back.
+        """
         cable = self._cables[host.name]
         cable.cut()
         try:

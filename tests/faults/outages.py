@@ -1,4 +1,6 @@
-"""What can happen to PostgreSQL while everybody works: it crashes, throws people out, has no room for them, or no room at all."""
+"""What can happen to PostgreSQL while everybody works: it crashes, throws people out, has no room
+for them, or no room at all.
+"""
 
 import os
 import signal
@@ -45,7 +47,9 @@ def every_connection_ended_again_and_again(storm: Storm, host: Host) -> None:
 
 
 def the_disk_is_full(storm: Storm, host: Host) -> None:
-    """For two seconds every fifth row that begins or ends a call finds no room, in the middle of its batch."""
+    """For two seconds every fifth row that begins or ends a call finds no room, in the middle of
+    its batch.
+    """
     with psycopg.connect(storm.url, autocommit=True, application_name="disk") as connection:
         connection.execute(DISK_FULL.encode())
         time.sleep(2)
@@ -80,7 +84,9 @@ class Outages:
         self._site.hold_horizon()
 
     def connections_exhausted(self, storm: Storm, host: Host) -> None:
-        """Every connection is ended, and before anybody can connect again, somebody has taken them all for two seconds."""
+        """Every connection is ended, and before anybody can connect again, somebody has taken them
+        all for two seconds.
+        """
         with ExitStack() as stack:
             connection = stack.enter_context(psycopg.connect(storm.url, autocommit=True))
             until = time.monotonic() + 2
@@ -90,7 +96,9 @@ class Outages:
                 time.sleep(0.1)
 
     def commits_whose_answers_get_lost(self, storm: Storm, host: Host) -> None:
-        """For a second, every fifth commit is carried out, and whoever asked for it hears only that the connection broke."""
+        """For a second, every fifth commit is carried out, and whoever asked for it hears only that
+        the connection broke.
+        """
         self._wire.loss = 0.2
         time.sleep(1)
         self._wire.loss = 0.0

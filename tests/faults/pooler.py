@@ -43,7 +43,9 @@ class NoPooler(Exception):
 
 @contextmanager
 def pgbouncer(server: str) -> Iterator[str]:
-    """The URL of the database of a server that listens on this address, as seen through PgBouncer. Raises NoPooler."""
+    """The URL of the database of a server that listens on this address, as seen through PgBouncer.
+    Raises NoPooler.
+    """
     program = shutil.which("pgbouncer")
     if program is None:
         raise NoPooler("pgbouncer is not on PATH; on Debian: apt-get install pgbouncer")
@@ -65,7 +67,9 @@ def pgbouncer(server: str) -> Iterator[str]:
 
 
 def advisory_locks(site: Site) -> int:
-    """Locks that would outlast a transaction, and so would be held by whoever gets the connection next."""
+    """Locks that would outlast a transaction, and so would be held by whoever gets the connection
+    next.
+    """
     with psycopg.connect(site.url, autocommit=True) as connection:
         [(count,)] = connection.execute(LOCKS).fetchall()
         return int(count)

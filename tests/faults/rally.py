@@ -1,4 +1,6 @@
-"""The application that is driven through storms: calls whose every execution can be counted afterwards."""
+"""The application that is driven through storms: calls whose every execution can be counted
+afterwards.
+"""
 
 import os
 import random
@@ -42,8 +44,9 @@ def take_effect_together(call: list[str], *, session: Session) -> None:
 
 
 def worker_is_listed(connection: Connection) -> bool:
-    """Whether the worker of this slot has not been given up, nor can be while the transaction lasts. If it is given up later, then
-    after this call was marked as begun; if it has been, the call is another worker's by now."""
+    """Whether the worker of this slot has not been given up, nor can be while the transaction
+    lasts. If it is given up later, then after this call was marked as begun; if it has been, the
+    call is another worker's by now."""
     slot = connection.execute(text("SHOW application_name")).scalar_one()
     worker = int(slot.rpartition(" ")[2].partition(".")[0])
     return connection.execute(HOLD, {"worker": worker}).one_or_none() is not None

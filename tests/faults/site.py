@@ -1,4 +1,6 @@
-"""A PostgreSQL of a storm's own, which may be crashed, starved and filled without disturbing anybody."""
+"""A PostgreSQL of a storm's own, which may be crashed, starved and filled without disturbing
+anybody.
+"""
 
 import os
 import signal
@@ -18,7 +20,9 @@ from forecourt.database.schema import upgrade
 
 
 class Site:
-    """A durable server with a migrated database, and a transaction that holds its xmin horizon all the time."""
+    """A durable server with a migrated database, and a transaction that holds its xmin horizon all
+    the time.
+    """
 
     def __init__(self, server: PrivateServer, networks: Sequence[str]) -> None:
         self._server = server
@@ -72,7 +76,9 @@ class Site:
         return Postmaster(cluster).pid()
 
     def crash(self) -> None:
-        """An immediate shutdown: no session is asked, nothing is flushed, recovery replays the log."""
+        """An immediate shutdown: no session is asked, nothing is flushed, recovery replays the
+        log.
+        """
         pid = self.postmaster()
         assert pid
         os.kill(pid, signal.SIGQUIT)

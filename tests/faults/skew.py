@@ -1,5 +1,5 @@
-"""Hosts whose wall clocks are wrong. What is simulated: every reading of the real time by a host's processes, through the C
-library. PostgreSQL's own clock and monotonic time are right."""
+"""Hosts whose wall clocks are wrong. What is simulated: every reading of the real time by a host's
+processes, through the C library. PostgreSQL's own clock and monotonic time are right."""
 
 import os
 import shutil

@@ -1,4 +1,6 @@
-"""A storm: load on a database while faults strike, and afterwards a count of what was lost and what was doubled."""
+"""A storm: load on a database while faults strike, and afterwards a count of what was lost and what
+was doubled.
+"""
 
 import math
 import random
@@ -39,8 +41,9 @@ ITS_ID = "SELECT id FROM forecourt.workers WHERE host = %s AND pid = %s"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What faults did in so many rounds under load. `slowest`: seconds from a strike until every call that was running at that
-    moment was over, the fault's own time included. `broken`: what else was not as promised."""
+    """What faults did in so many rounds under load. `slowest`: seconds from a strike until every
+    call that was running at that moment was over, the fault's own time included. `broken`: what
+    else was not as promised."""
 
     fault: str
     rounds: int
@@ -57,8 +60,9 @@ class Result:
 
 
 class Storm:
-    """Hosts that share a database. `url` is the storm's own way to it, which faults leave alone. `hurried`: where a fault would
-    have to wait until a worker has been silent for long, it makes the last beat older instead."""
+    """Hosts that share a database. `url` is the storm's own way to it, which faults leave alone.
+    `hurried`: where a fault would have to wait until a worker has been silent for long, it makes
+    the last beat older instead."""
 
     def __init__(self, url: str, hosts: Sequence[Host], *, seed: int = 20261123, hurried: bool = False) -> None:
         self.url = url
@@ -87,7 +91,9 @@ class Storm:
     def endure(
         self, name: str, faults: "Sequence[Fault]", rounds: int = 1_000_000, *, seconds: float = math.inf
     ) -> Result:
-        """Let faults strike in turn, so many times or for so long, while all are busy; then work off everything, and count."""
+        """Let faults strike in turn, so many times or for so long, while all are busy; then work
+        off everything, and count.
+        """
         [(begun,)] = self.ask("SELECT now()")
         load = Load(self.url, f"{name} {time.monotonic_ns()}", self.chance.randrange(2**32))
         load.start()
@@ -129,7 +135,9 @@ class Storm:
         return time.monotonic() - struck
 
     def _busy_host(self) -> tuple[Host, list[int]] | None:
-        """A host that has calls at this moment, and all calls that run; None while there is none."""
+        """A host that has calls at this moment, and all calls that run; None while there is
+        none.
+        """
         held = self.ask(RUNNING)
         busy = [host for host in self.hosts if host.worker.alive() and host.worker.pid in {pid for _, pid in held}]
         return (self.chance.choice(busy), [id for id, _ in held]) if busy else None
@@ -144,7 +152,9 @@ class Storm:
         ]
 
     def _settle(self, prefix: str, ended: datetime) -> list[str]:
-        """Wait until all calls are over, and the clocks have seen every second until `ended`. Returns what never happened."""
+        """Wait until all calls are over, and the clocks have seen every second until `ended`.
+        Returns what never happened.
+        """
         try:
             wait_until(lambda: not self.ask(LIVE, [], f"{prefix}%"), LONGEST_RECOVERY)
         except AssertionError as error:
@@ -159,8 +169,8 @@ class Storm:
 
 
 Fault: TypeAlias = Callable[[Storm, Host], None]
-"""A function that does its harm, if it needs a victim to a host that is busy, and returns when the harm is over; who has died may
-still be dead then."""
+"""A function that does its harm, if it needs a victim to a host that is busy, and returns when the
+harm is over; who has died may still be dead then."""
 
 
 def named(fault: Fault) -> str:

@@ -1,4 +1,6 @@
-"""Clocks that are doubled, killed, cut off and stopped: each due time comes once, and each call is executed once."""
+"""Clocks that are doubled, killed, cut off and stopped: each due time comes once, and each call is
+executed once.
+"""
 
 import os
 import random

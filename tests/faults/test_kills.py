@@ -1,4 +1,6 @@
-"""kill -9, frozen workers, lost connections: nothing is lost, and what a session did is never doubled."""
+"""kill -9, frozen workers, lost connections: nothing is lost, and what a session did is never
+doubled.
+"""
 
 import os
 import signal
@@ -53,7 +55,9 @@ def test_a_whole_worker_killed_in_the_middle_of_ten_jobs_loses_and_doubles_none(
 
 
 def test_calls_that_a_killed_worker_had_only_claimed_lose_no_try(looking: Looking, tmp_path: Path) -> None:
-    """tries=1: a call that was executing fails as WorkerLost, one that was only claimed runs as if nothing had happened."""
+    """tries=1: a call that was executing fails as WorkerLost, one that was only claimed runs as if
+    nothing had happened.
+    """
     workshop.hold_and_wait.dispatch(call="running", folder=str(tmp_path))
     first = Process("queue", "work", "--queue", "default", "--processes", "1", "--tries", "1")
     [slot] = wait_until(lambda: started(tmp_path, "running"))
@@ -94,7 +98,9 @@ def test_the_fork_server_killed_is_replaced_and_its_calls_run_again(looking: Loo
 
 
 def test_a_frozen_worker_that_wakes_up_late_changes_nothing(looking: Looking, tmp_path: Path) -> None:
-    """SIGSTOP past the grace: others take its calls; after SIGCONT its late acknowledgements are refused, and it begins anew."""
+    """SIGSTOP past the grace: others take its calls; after SIGCONT its late acknowledgements are
+    refused, and it begins anew.
+    """
     workshop.hold_and_wait.dispatch(call="one", folder=str(tmp_path))
     with worker(processes=1) as frozen:
         [slot] = wait_until(lambda: started(tmp_path, "one"))
@@ -161,7 +167,9 @@ VALUES ('leave_trace', 'default', '{"call": "stray"}', nextval('forecourt.run_to
 
 
 def test_a_claim_whose_commit_was_never_answered_goes_back(looking: Looking) -> None:
-    """The row is in running under this worker's name, but the worker never saw it: as after a connection lost at the commit."""
+    """The row is in running under this worker's name, but the worker never saw it: as after a
+    connection lost at the commit.
+    """
     with worker() as process:
         wait_until(lambda: "worker started" in process.said() and looking.one(SESSIONS) == 2)
         looking.connection.execute(CLAIMED_BY, [looking.one("SELECT id FROM forecourt.workers")])

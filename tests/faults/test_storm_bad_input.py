@@ -1,4 +1,6 @@
-"""Bad input is named and changes nothing; a job that ends in an odd way, or asks for the impossible, harms nobody else."""
+"""Bad input is named and changes nothing; a job that ends in an odd way, or asks for the
+impossible, harms nobody else.
+"""
 
 import math
 
@@ -56,7 +58,9 @@ def test_jobs_that_end_in_odd_ways_harm_nobody_else(looking: Looking) -> None:
 
 
 def test_outcomes_that_cannot_be_written_hold_up_no_others(looking: Looking) -> None:
-    """Whatever keeps PostgreSQL from taking them: one ends as failed with the reason, one cannot even do that."""
+    """Whatever keeps PostgreSQL from taking them: one ends as failed with the reason, one cannot
+    even do that.
+    """
     looking.connection.execute(UNWRITABLE.encode())
     workshop.leave_trace.dispatch_many([{"call": call} for call in ("one", "two", "three")])
     with worker(processes=1) as process:

@@ -1,4 +1,6 @@
-"""Who is given up, and who is not: only the silent, only after they were watched, and never anybody else with them."""
+"""Who is given up, and who is not: only the silent, only after they were watched, and never anybody
+else with them.
+"""
 
 import os
 import socket
@@ -85,7 +87,9 @@ def everything(tx: Connection) -> dict[str, list[str]]:
 def test_a_worker_is_given_up_when_it_stays_silent_while_it_is_watched(
     tx: Connection, looking: Looking, watcher: Rescuer, since: str
 ) -> None:
-    """A last beat in the future, as after the database's clock was set back, is no sign of life either."""
+    """A last beat in the future, as after the database's clock was set back, is no sign of life
+    either.
+    """
     lost = enter(tx, "lost")
     silence(tx, lost, since)
     workshop.leave_trace.dispatch(call="one")
@@ -104,7 +108,9 @@ def test_a_worker_is_given_up_when_it_stays_silent_while_it_is_watched(
 def test_after_an_outage_everybody_may_say_first_that_they_live(
     tx: Connection, looking: Looking, watcher: Rescuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database was away, so nobody could beat: all last beats are old, and those who come back first must not judge."""
+    """The database was away, so nobody could beat: all last beats are old, and those who come back
+    first must not judge.
+    """
     living = enter(tx, "living")
     silence(tx, living)
     watcher.run_once()
@@ -118,7 +124,9 @@ def test_after_an_outage_everybody_may_say_first_that_they_live(
 def test_a_worker_on_no_list_claims_nothing_and_one_that_claims_is_not_taken_off_it(
     tx: Connection, looking: Looking, database: str
 ) -> None:
-    """Between a claim and giving its worker up there is no moment in which the claim would be nobody's."""
+    """Between a claim and giving its worker up there is no moment in which the claim would be
+    nobody's.
+    """
     claiming, gone = enter(tx, "claiming"), enter(tx, "gone")
     workshop.nothing.dispatch_many([{"n": 1}, {"n": 2}])
     workers.remove(tx, [gone])
@@ -151,7 +159,9 @@ def test_an_acknowledgement_of_an_earlier_claim_changes_nothing_while_another_wo
 def test_a_worker_that_was_cut_off_in_the_middle_of_a_claim_is_given_up_too(
     tx: Connection, looking: Looking, watcher: Rescuer, database: str
 ) -> None:
-    """Its session waits for the commit that never comes, and holds the worker's row and the calls that it was claiming."""
+    """Its session waits for the commit that never comes, and holds the worker's row and the calls
+    that it was claiming.
+    """
     lost = enter(tx, "lost")
     silence(tx, lost)
     workshop.leave_trace.dispatch(call="one")
@@ -252,7 +262,9 @@ def test_a_rescuer_that_does_not_know_the_job_gives_back_and_never_fails(
 
 
 def test_a_process_that_proc_hides_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As under hidepid or ProtectProc=invisible, where only a signal tells that there is somebody."""
+    """As under hidepid or ProtectProc=invisible, where only a signal tells that there is
+    somebody.
+    """
     child = subprocess.Popen(["true"])
     monkeypatch.setattr(identity, "_stat", lambda pid: None)
     assert not identity.is_gone(Identity("here", identity.boot_id(), 1, "1"))

@@ -1,4 +1,6 @@
-"""kill -9 and SIGSTOP at random moments under load, on two hosts whose wall clocks are three seconds off in either direction."""
+"""kill -9 and SIGSTOP at random moments under load, on two hosts whose wall clocks are three
+seconds off in either direction.
+"""
 
 import os
 import signal
@@ -32,7 +34,9 @@ def test_kills_lose_and_double_nothing_and_every_crash_is_counted(database: str,
 
 
 def test_a_fork_server_that_dies_while_its_supervisor_is_frozen_is_replaced(looking: Looking, tmp_path: Path) -> None:
-    """It finds it all at once when it wakes up: a death, an end, and that the fork server is gone."""
+    """It finds it all at once when it wakes up: a death, an end, and that the fork server is
+    gone.
+    """
     for call in ("one", "two"):
         workshop.hold_and_wait.dispatch(call=call, folder=str(tmp_path))
     with worker(processes=2) as process:

@@ -1,4 +1,6 @@
-"""PostgreSQL in trouble under load, its horizon held all the while: nothing lost, nothing doubled."""
+"""PostgreSQL in trouble under load, its horizon held all the while: nothing lost, nothing
+doubled.
+"""
 
 from contextlib import ExitStack
 from pathlib import Path

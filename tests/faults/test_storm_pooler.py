@@ -1,4 +1,6 @@
-"""Everything behind PgBouncer in transaction mode: no session state is needed, and kills and lost connections do no harm."""
+"""Everything behind PgBouncer in transaction mode: no session state is needed, and kills and lost
+connections do no harm.
+"""
 
 import os
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""The end of a worker and a clock when it comes at a bad moment: in C code, in a batch, with the database gone."""
+"""The end of a worker and a clock when it comes at a bad moment: in C code, in a batch, with the
+database gone.
+"""
 
 import signal
 import time

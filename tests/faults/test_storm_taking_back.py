@@ -18,8 +18,9 @@ CALLS = 1_200
 def test_what_waits_behind_a_slow_call_is_taken_back_and_never_begun_twice(
     looking: Looking, database: str, tmp_path: Path
 ) -> None:
-    """Slots are frozen at random all the while, so that taking back meets them at every point of their rounds; nothing dies, so a
-    second run of a call could only come from a call that was taken back and begun as well."""
+    """Slots are frozen at random all the while, so that taking back meets them at every point of
+    their rounds; nothing dies, so a second run of a call could only come from a call that was taken
+    back and begun as well."""
     hosts = [Host(name, tmp_path / name, database) for name in ("north", "south")]
     stop = threading.Event()
     chance = random.Random(7)

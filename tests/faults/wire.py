@@ -1,4 +1,6 @@
-"""A wire to PostgreSQL that can lose things: everything passes through it, until it is told to let go of some commits' answers."""
+"""A wire to PostgreSQL that can lose things: everything passes through it, until it is told to let
+go of some commits' answers.
+"""
 
 import random
 import socket
@@ -12,7 +14,8 @@ COMMIT = b"COMMIT\x00"
 class Wire:
     """Listens on a local port, and passes on to the server's Unix socket.
 
-    `loss`: the share of commits whose answer nobody hears. The server has got them and carries them out; the connection breaks.
+    `loss`: the share of commits whose answer nobody hears. The server has got them and carries them
+    out; the connection breaks.
     """
 
     def __init__(self, server: str, seed: int = 1) -> None:

@@ -122,7 +122,7 @@ def test_a_policy_out_of_range_is_an_error_at_decoration(options: dict[str, obje
         job(**options)(lambda: None)  # type: ignore[call-overload]
 
 
-# -- from SQL: any language ----------------------------------------------------------------------------------------------
+# -- from SQL: any language ------------------------------------------------------------------------
 
 
 def test_any_language_dispatches_with_one_sql_call(declared: Looking) -> None:

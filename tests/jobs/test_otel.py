@@ -1,4 +1,6 @@
-"""A trace leads from where a call was dispatched to each of its attempts, by the names that tracing tools know."""
+"""A trace leads from where a call was dispatched to each of its attempts, by the names that tracing
+tools know.
+"""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""A server that really speaks S3, in a process of its own, and the line to it, which can break or change what passes."""
+"""A server that really speaks S3, in a process of its own, and the line to it, which can break or
+change what passes.
+"""
 
 import socket
 import subprocess
@@ -53,8 +55,8 @@ class BucketServer:
 
 
 class Line:
-    """Passes on what is said to the server. `cut`: after so many bytes of a request the connection breaks. `damage`: this text in
-    what passes, either way, becomes another of its length."""
+    """Passes on what is said to the server. `cut`: after so many bytes of a request the connection
+    breaks. `damage`: this text in what passes, either way, becomes another of its length."""
 
     def __init__(self, port: int) -> None:
         self._port = port

@@ -57,7 +57,9 @@ def partition(session: Session, day: date) -> str:
 
 @pytest.fixture
 def old_days(session: Session) -> list[datetime]:
-    """Two partitions of long ago with three events each, and two strays between them in the default partition."""
+    """Two partitions of long ago with three events each, and two strays between them in the default
+    partition.
+    """
     noons = [midday(session, 300), midday(session, 200)]
     for noon in noons:
         partition(session, noon.date())

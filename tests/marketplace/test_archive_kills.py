@@ -1,4 +1,6 @@
-"""Promises of the archive when its process is killed, at each step of archiving and restoring; and who else can read its files."""
+"""Promises of the archive when its process is killed, at each step of archiving and restoring; and
+who else can read its files.
+"""
 
 import os
 import re
@@ -19,7 +21,8 @@ from forecourt.marketplace.archive import archive_old_analytics
 from forecourt.marketplace.restore import archives, restore
 from forecourt.settings import settings
 
-# Forks once for each line of its input, before anything starts a thread, and lets the child be killed where the line says.
+# Forks once for each line of its input, before anything starts a thread, and lets the child be
+# killed where the line says.
 DOOMED = """
 import importlib, os, signal, sys
 import forecourt.marketplace.archive_erasure, forecourt.marketplace.restore, forecourt.database

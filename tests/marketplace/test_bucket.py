@@ -1,4 +1,6 @@
-"""Promises of storage in a bucket, with a server that speaks S3: what breaks on the way ends in words and loses nothing."""
+"""Promises of storage in a bucket, with a server that speaks S3: what breaks on the way ends in
+words and loses nothing.
+"""
 
 import sys
 from collections.abc import Iterator

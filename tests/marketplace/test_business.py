@@ -1,4 +1,6 @@
-"""Promises of the business settings: one typed place, limits that hold, changes that are known, one answer a call."""
+"""Promises of the business settings: one typed place, limits that hold, changes that are known, one
+answer a call.
+"""
 
 import logging
 from pathlib import Path

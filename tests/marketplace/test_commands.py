@@ -1,4 +1,6 @@
-"""Promises of the marketplace's commands: they look, they bring back, and what destroys says first what would go."""
+"""Promises of the marketplace's commands: they look, they bring back, and what destroys says first
+what would go.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Photos as iPhones take them: read like all others, with the same limits, or refused with words."""
+"""Photos as iPhones take them: read like all others, with the same limits, or refused with
+words.
+"""
 
 import sys
 from contextlib import suppress

@@ -1,4 +1,6 @@
-"""Promises of imports: every row once or refused by its line, from each kind of file, also when it is killed in the middle."""
+"""Promises of imports: every row once or refused by its line, from each kind of file, also when it
+is killed in the middle.
+"""
 
 import csv
 import json

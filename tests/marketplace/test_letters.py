@@ -1,4 +1,6 @@
-"""Promises of the wording: both languages, hostile values, dates and amounts as the reader writes them."""
+"""Promises of the wording: both languages, hostile values, dates and amounts as the reader writes
+them.
+"""
 
 import re
 from datetime import UTC, date, datetime

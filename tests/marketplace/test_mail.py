@@ -1,4 +1,6 @@
-"""Promises of mail: one message, the same in every attempt, handed to a real server or laid down as a file."""
+"""Promises of mail: one message, the same in every attempt, handed to a real server or laid down as
+a file.
+"""
 
 import ssl
 from dataclasses import replace

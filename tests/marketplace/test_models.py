@@ -1,4 +1,6 @@
-"""Promises of the marketplace's schema: the models are what the migration makes, and the migration can be undone."""
+"""Promises of the marketplace's schema: the models are what the migration makes, and the migration
+can be undone.
+"""
 
 from alembic import command
 from sqlalchemy import inspect, text

@@ -1,4 +1,6 @@
-"""Whatever is sent as a photo ends as pictures or as a clear refusal, within 1 GB and 10 s each. The same bytes at every run."""
+"""Whatever is sent as a photo ends as pictures or as a clear refusal, within 1 GB and 10 s each.
+The same bytes at every run.
+"""
 
 import json
 import random
@@ -21,7 +23,8 @@ CASES = 160
 
 CODES = {"empty", "too_large", "too_small", "unsupported_format", "animated", "truncated", "broken"}
 
-# One process for all: its peak is the dearest photo's. It prints the slowest one's seconds, its own peak, and what became of them.
+# One process for all: its peak is the dearest photo's. It prints the slowest one's seconds, its own
+# peak, and what became of them.
 IN_A_PROCESS_OF_ITS_OWN = """
 import json, resource, sys, time
 from forecourt.marketplace.pictures import BadPicture, make

@@ -1,4 +1,6 @@
-"""Promises of the photo job: it holds up nobody, tells the owner what it refused, and leaves no file behind."""
+"""Promises of the photo job: it holds up nobody, tells the owner what it refused, and leaves no
+file behind.
+"""
 
 import threading
 from base64 import b64encode

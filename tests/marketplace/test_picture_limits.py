@@ -1,4 +1,6 @@
-"""Promises of what a photo may cost: scans, memory, sides; and of a PNG that lost nothing but its end."""
+"""Promises of what a photo may cost: scans, memory, sides; and of a PNG that lost nothing but its
+end.
+"""
 
 import re
 import time

@@ -1,4 +1,6 @@
-"""Promises of the photo pipeline: upright, sRGB, only pixels, three widths; or a refusal for good that says why."""
+"""Promises of the photo pipeline: upright, sRGB, only pixels, three widths; or a refusal for good
+that says why.
+"""
 
 import pickle
 import random
@@ -84,7 +86,8 @@ def in_a_process_of_its_own(data: bytes) -> tuple[str, int]:
     return answer, int(kilobytes)
 
 
-# --- real photos ---------------------------------------------------------------------------------------------------
+# --- real photos
+# --------------------------------------------------------------------------------------------------
 
 
 GOOD = [
@@ -154,7 +157,8 @@ def test_a_two_picture_photo_gives_its_first_picture() -> None:
     assert difference(widest(data), first) < 6
 
 
-# --- upright -------------------------------------------------------------------------------------------------------
+# --- upright
+# --------------------------------------------------------------------------------------------------
 
 
 CORNERS = {(5, 5): (200, 30, 30), (54, 5): (30, 160, 30), (5, 34): (30, 30, 200), (54, 34): (220, 220, 40)}
@@ -236,11 +240,14 @@ def test_no_exif_block_whatsoever_is_a_reason_to_refuse(
     assert variants(data[:2] + segment(0xE1, b"Exif\0\0" + tiff) + data[jfif:])
 
 
-# --- only pixels ---------------------------------------------------------------------------------------------------
+# --- only pixels
+# --------------------------------------------------------------------------------------------------
 
 
 def assert_only_pixels(webp: bytes) -> None:
-    """A simple WebP file is one chunk of pixels: there is no room for anything else, before, inside or behind."""
+    """A simple WebP file is one chunk of pixels: there is no room for anything else, before, inside
+    or behind.
+    """
     assert webp[:4] + webp[8:16] == b"RIFFWEBPVP8 "
     (length,) = struct.unpack_from("<I", webp, 16)
     assert len(webp) == 20 + length + length % 2 == 8 + struct.unpack_from("<I", webp, 4)[0]
@@ -311,7 +318,8 @@ def test_the_planted_thumbnail_is_one_that_readers_find() -> None:
     assert found.get_ifd(ExifTags.IFD.IFD1)[0x0103] == 6
 
 
-# --- sRGB ----------------------------------------------------------------------------------------------------------
+# --- sRGB
+# --------------------------------------------------------------------------------------------------
 
 
 def s15(*values: float) -> bytes:
@@ -343,7 +351,9 @@ def display_p3(*gamma: float) -> bytes:
 
 
 def pale_press() -> bytes:
-    """A CMYK press whose full black ink is a middle grey (L* = 50) and whose other inks show as paper."""
+    """A CMYK press whose full black ink is a middle grey (L* = 50) and whose other inks show as
+    paper.
+    """
     ramp = bytes(range(256))
     grid = b"".join(bytes([128 if corner & 1 else 255, 128, 128]) for corner in range(16))
     matrix = s15(1, 0, 0, 0, 1, 0, 0, 0, 1)
@@ -384,7 +394,8 @@ def test_a_colour_profile_on_a_cmyk_photo_is_ignored() -> None:
     assert close(pixel(widest(data), 32, 32), (255, 0, 0), 10)
 
 
-# --- what pixels may be --------------------------------------------------------------------------------------------
+# --- what pixels may be
+# --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
@@ -426,7 +437,8 @@ def test_16_bit_colour_keeps_its_tones() -> None:
     assert close(pixel(widest(png(64, 64, 16, 2, rows)), 32, 32), (200, 100, 50))
 
 
-# --- widths and keys -----------------------------------------------------------------------------------------------
+# --- widths and keys
+# -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -454,7 +466,9 @@ def test_widths_are_those_of_the_upright_photo() -> None:
 
 
 def test_fine_detail_survives_when_a_large_jpeg_is_turned_upright() -> None:
-    """Asked for 1600 of its stored 4000 px, Pillow would decode at half size: too little for 1700 upright."""
+    """Asked for 1600 of its stored 4000 px, Pillow would decode at half size: too little for 1700
+    upright.
+    """
     stripes = Image.new("L", (4000, 1700), 255)
     for y in range(0, 1700, 3):
         stripes.paste(0, (0, y, 4000, y + 1))
@@ -492,7 +506,8 @@ def test_the_same_photo_gives_the_same_bytes_in_another_process() -> None:
     assert variants(data) == variants(data)
 
 
-# --- refusals ------------------------------------------------------------------------------------------------------
+# --- refusals
+# --------------------------------------------------------------------------------------------------
 
 
 def bomb() -> bytes:
@@ -597,7 +612,8 @@ def test_a_refusal_is_a_bad_upload_and_survives_the_way_between_processes() -> N
     )
 
 
-# --- uploads to stored photos --------------------------------------------------------------------------------------
+# --- uploads to stored photos
+# --------------------------------------------------------------------------------------
 
 
 @pytest.fixture

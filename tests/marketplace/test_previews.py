@@ -1,4 +1,6 @@
-"""Promises of what comes with a photo: a picture for links, a placeholder, a watermark and a hook, and where else it is shown."""
+"""Promises of what comes with a photo: a picture for links, a placeholder, a watermark and a hook,
+and where else it is shown.
+"""
 
 from base64 import b64decode, b64encode
 from io import BytesIO

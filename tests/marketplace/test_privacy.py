@@ -36,8 +36,8 @@ def run(*words: object, error: type[Exception] | None = None) -> Result:
 
 @pytest.fixture
 def anna(session: Session) -> User:
-    """A dealer with a provider, two listings, a photo, events of today and of last year, and a notice with its mail; and Omar, who
-    has as much."""
+    """A dealer with a provider, two listings, a photo, events of today and of last year, and a
+    notice with its mail; and Omar, who has as much."""
     for name, key in (("Anna", PHOTO), ("Omar", OTHERS_PHOTO)):
         person = user(session, name, phone="+963 1")
         dealer = provider(session, "10", user=person, name=f"{name}'s Cars")

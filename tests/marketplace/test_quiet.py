@@ -1,4 +1,6 @@
-"""Promises of quiet hours: by the reader's clocks, across midnight and across shifts, and never longer than they last."""
+"""Promises of quiet hours: by the reader's clocks, across midnight and across shifts, and never
+longer than they last.
+"""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -53,7 +55,8 @@ def test_hours_within_a_day_end_on_the_same_day() -> None:
 
 
 def test_in_the_night_of_a_shift_they_end_when_the_clock_on_the_wall_says_so() -> None:
-    # Cairo, 24 April 2026: midnight does not exist, clocks go to 01:00. 29 October: clocks go back from midnight to 23:00.
+    # Cairo, 24 April 2026: midnight does not exist, clocks go to 01:00. 29 October: clocks go back
+    # from midnight to 23:00.
     assert quiet_until(at("2026-04-23T23:30:00+02:00"), CAIRO, NIGHT) == at("2026-04-24T08:00:00+03:00")
     assert quiet_until(at("2026-10-29T23:30:00+03:00"), CAIRO, NIGHT) == at("2026-10-30T08:00:00+02:00")
     assert quiet_until(at("2026-10-29T23:30:00+02:00"), CAIRO, NIGHT) == at("2026-10-30T08:00:00+02:00")

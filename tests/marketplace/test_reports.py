@@ -42,7 +42,9 @@ def stat(session: Session, listing_id: int, day: date, views: int, visitors: int
 
 @pytest.fixture
 def dealer(session: Session) -> Any:
-    """A dealer with two listings: one with 40 contacts of 400 views, another with 1 of 3; and a stranger's."""
+    """A dealer with two listings: one with 40 contacts of 400 views, another with 1 of 3; and a
+    stranger's.
+    """
     dealer = provider(session, "100", name="Sham Cars")
     good = listing(session, title="Kia Rio", car_provider_id=dealer.id)
     lucky = listing(session, title="Kia Cerato", car_provider_id=dealer.id)

@@ -1,4 +1,6 @@
-"""Promises of restoring: what was archived can be queried again, exactly, and disturbs nothing that lives."""
+"""Promises of restoring: what was archived can be queried again, exactly, and disturbs nothing that
+lives.
+"""
 
 from pathlib import Path
 

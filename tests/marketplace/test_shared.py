@@ -1,4 +1,6 @@
-"""Promises of storage on several hosts: an upload that a worker would not find is refused where it is dispatched."""
+"""Promises of storage on several hosts: an upload that a worker would not find is refused where it
+is dispatched.
+"""
 
 from pathlib import Path
 

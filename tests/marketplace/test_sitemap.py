@@ -31,7 +31,9 @@ STATIC = ["/", "/car-marketplace", "/rent-car"]
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limits of a site of a few dozen pages: 20 URLs a file, cut after 10 at every fourth id."""
+    """The limits of a site of a few dozen pages: 20 URLs a file, cut after 10 at every fourth
+    id.
+    """
     monkeypatch.setattr(urlset, "MAX_URLS", 20)
     monkeypatch.setattr(sitemap, "MAX_URLS", 20)
     monkeypatch.setattr(sitemap, "ENOUGH", 10)
@@ -338,7 +340,9 @@ def test_a_crash_at_any_moment_leaves_a_whole_sitemap_and_the_next_run_tidies_up
 
 
 def test_a_file_is_whole_whenever_it_is_read(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What lies under the name is the old file until it is the new one: a rename, never a write in place."""
+    """What lies under the name is the old file until it is the new one: a rename, never a write in
+    place.
+    """
     listing(session, slug="a")
     session.commit()
     generate_sitemap()

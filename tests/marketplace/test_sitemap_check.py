@@ -1,4 +1,6 @@
-"""Promises of the sitemap's check: it agrees with the protocol's schema, and bears whatever it is given."""
+"""Promises of the sitemap's check: it agrees with the protocol's schema, and bears whatever it is
+given.
+"""
 
 import gzip
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Promises of the sitemap's images and languages, of what it would change, and of telling search engines."""
+"""Promises of the sitemap's images and languages, of what it would change, and of telling search
+engines.
+"""
 
 import gzip
 import json
@@ -25,7 +27,8 @@ IMAGE = "{http://www.google.com/schemas/sitemap-image/1.1}"
 LINK = "{http://www.w3.org/1999/xhtml}link"
 KEYS = ["photos/ab/cd/one-1600.webp", "photos/ab/ce/two-1600.webp"]
 
-# The protocol's schema wants one for each extension, too. Of Google's there is here what it still reads: an image's address.
+# The protocol's schema wants one for each extension, too. Of Google's there is here what it still
+# reads: an image's address.
 EXTENSIONS = {
     "image.xsd": """<xsd:schema xmlns:xsd="http://www.w3.org/2001/XMLSchema" elementFormDefault="qualified"
         targetNamespace="http://www.google.com/schemas/sitemap-image/1.1">
@@ -43,7 +46,9 @@ EXTENSIONS = {
 
 @pytest.fixture
 def rich(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A site in two languages that serves its photos, which the schema of the protocol and those of the extensions judge."""
+    """A site in two languages that serves its photos, which the schema of the protocol and those of
+    the extensions judge.
+    """
     import test_sitemap
 
     imports = "".join(f'<xsd:import namespace="{etree.fromstring(xsd).get("targetNamespace")}" schemaLocation="{name}"/>'

@@ -1,4 +1,6 @@
-"""Promises of the sweep: files to which nothing refers go after a day, and work in flight is never touched."""
+"""Promises of the sweep: files to which nothing refers go after a day, and work in flight is never
+touched.
+"""
 
 import os
 import time

@@ -1,4 +1,6 @@
-"""Promises to whoever is told: as they want it, no more than they can read, and an end of it with one click."""
+"""Promises to whoever is told: as they want it, no more than they can read, and an end of it with
+one click.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,6 @@
-"""Promises of the trash: rows go after their time, files go when nobody uses them, and nothing else goes."""
+"""Promises of the trash: rows go after their time, files go when nobody uses them, and nothing else
+goes.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -184,7 +186,9 @@ def test_a_listing_changed_while_the_cleanup_waits_gives_up_the_photos_it_has_no
 
 
 def test_a_key_given_up_while_the_reaper_spares_it_is_not_forgotten(session: Session) -> None:
-    """The reaper saw the last listing that uses the file; that listing goes before the reaper is done."""
+    """The reaper saw the last listing that uses the file; that listing goes before the reaper is
+    done.
+    """
     trashed(session, photos=["photos/shared.webp"])
     give_up(session, ["photos/shared.webp"])
     session.commit()

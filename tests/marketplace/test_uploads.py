@@ -1,4 +1,6 @@
-"""Promises of the upload spool: any honest base64 in, strict otherwise, and the same bytes under the same key."""
+"""Promises of the upload spool: any honest base64 in, strict otherwise, and the same bytes under
+the same key.
+"""
 
 import base64
 import hashlib

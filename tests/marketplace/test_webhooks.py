@@ -1,4 +1,6 @@
-"""Promises of webhooks: each notice is posted, signed, to public addresses only, and again until somebody takes it."""
+"""Promises of webhooks: each notice is posted, signed, to public addresses only, and again until
+somebody takes it.
+"""
 
 import json
 import threading

@@ -1,4 +1,6 @@
-"""What waits in Celery's lists, in a real Redis; the messages are those that Celery 5.7 wrote there."""
+"""What waits in Celery's lists, in a real Redis; the messages are those that Celery 5.7 wrote
+there.
+"""
 
 import json
 import shutil

@@ -1,4 +1,6 @@
-"""What waits in Laravel's tables: shown first, taken in one transaction, and what cannot be taken stays."""
+"""What waits in Laravel's tables: shown first, taken in one transaction, and what cannot be taken
+stays.
+"""
 
 import json
 from collections.abc import Callable

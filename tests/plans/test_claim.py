@@ -1,4 +1,6 @@
-"""The claim touches what it takes, however deep the backlog, also when its plan was made while the table was empty."""
+"""The claim touches what it takes, however deep the backlog, also when its plan was made while the
+table was empty.
+"""
 
 from typing import Any
 
@@ -142,12 +144,16 @@ def finished(calls: list[Claimed]) -> dict[str, Any]:
 
 
 def handled(connection: psycopg.Connection[Any], statement: str, parameters: dict[str, Any]) -> float:
-    """Rows that all steps of the statement handled, those of a function's own statements included."""
+    """Rows that all steps of the statement handled, those of a function's own statements
+    included.
+    """
     return sum(sum_of(plan["Plan"]) for plan in plans(connection, statement, parameters))
 
 
 def plans(connection: psycopg.Connection[Any], statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """The plans of what a statement, or a statement inside a function that it calls, did to running."""
+    """The plans of what a statement, or a statement inside a function that it calls, did to
+    running.
+    """
     told: list[str] = []
     connection.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
     connection.execute("LOAD 'auto_explain'")

@@ -45,7 +45,7 @@ def timetable(database: str) -> Timetable:
     return Timetable("UTC")
 
 
-# -- one due time, one tick, one call -------------------------------------------------------------------------------------
+# -- one due time, one tick, one call --------------------------------------------------------------
 
 
 def test_a_due_time_becomes_a_tick_and_a_call_in_one_transaction(timetable: Timetable, looking: Looking) -> None:
@@ -185,7 +185,7 @@ def test_ten_threads_on_two_clocks_claim_each_due_time_once(timetable: Timetable
     assert looking.count("ready") == 100
 
 
-# -- what a clock knows when it starts --------------------------------------------------------------------------------------
+# -- what a clock knows when it starts -------------------------------------------------------------
 
 
 def test_a_new_task_begins_when_it_is_first_seen(timetable: Timetable) -> None:
@@ -275,7 +275,7 @@ def test_four_hundred_due_tasks_cost_a_round_no_more_statements_than_one(
     assert counts[0] == counts[1]
 
 
-# -- why a due time does not run --------------------------------------------------------------------------------------------
+# -- why a due time does not run -------------------------------------------------------------------
 
 
 def fall_over() -> bool:
@@ -323,7 +323,7 @@ def test_a_task_of_another_environment_is_not_looked_at(timetable: Timetable, lo
     assert looking.rows("SELECT name FROM forecourt.tasks") == [("here",)]
 
 
-# -- overlap ----------------------------------------------------------------------------------------------------------------
+# -- overlap ---------------------------------------------------------------------------------------
 
 
 def test_a_due_time_is_skipped_while_an_earlier_call_lives_and_says_who_holds_it(
@@ -362,7 +362,7 @@ def test_a_call_that_waits_for_its_next_try_holds_its_task(timetable: Timetable,
     assert enqueued(clock.run_once(NOON + MINUTE)) == []
 
 
-# -- pauses -----------------------------------------------------------------------------------------------------------------
+# -- pauses ----------------------------------------------------------------------------------------
 
 
 def pause(kind: pauses.Kind, name: str = "", until: datetime | None = None) -> None:
@@ -429,7 +429,7 @@ def test_a_second_pause_after_an_expired_one_counts_from_now(watched: Timetable,
     )
 
 
-# -- hosts and zones --------------------------------------------------------------------------------------------------------
+# -- hosts and zones -------------------------------------------------------------------------------
 
 
 def test_on_every_server_each_host_has_its_tick_and_its_queue(timetable: Timetable, looking: Looking) -> None:
@@ -490,7 +490,7 @@ def test_in_the_night_of_a_shift_each_due_time_comes_once(looking: Looking, nigh
     assert found == expected
 
 
-# -- clocks that disagree, and a database whose clock was wrong ------------------------------------------------------------------
+# -- clocks that disagree, and a database whose clock was wrong ------------------------------------
 
 
 def version(*minutes: int, host: str = "a") -> Clock:
@@ -510,7 +510,9 @@ def test_a_new_task_is_due_in_the_minute_of_its_deploy(looking: Looking) -> None
 def test_two_versions_that_take_turns_each_meet_their_due_times(
     looking: Looking, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As in a rolling deploy with crontab: each minute both begin anew, and one says that they disagree."""
+    """As in a rolling deploy with crontab: each minute both begin anew, and one says that they
+    disagree.
+    """
     hands = Hands(looking, NOON - MINUTE)
     found = []
     for minute in range(8):
@@ -561,7 +563,7 @@ def test_a_task_for_every_server_whose_queue_nobody_serves_is_pointed_out(
     assert caplog.text.count("nobody serves") == 0, "said once"
 
 
-# -- conditions that take their time -----------------------------------------------------------------------------------------------
+# -- conditions that take their time ---------------------------------------------------------------
 
 
 def test_a_slow_condition_holds_up_its_own_task_and_nothing_else(
@@ -601,7 +603,7 @@ def test_a_condition_that_never_answers_fails_its_due_time_and_says_so(
     never.set()
 
 
-# -- jitter ------------------------------------------------------------------------------------------------------------------------
+# -- jitter ----------------------------------------------------------------------------------------
 
 
 def test_jitter_spreads_what_is_due_together_and_leaves_its_due_time_alone(

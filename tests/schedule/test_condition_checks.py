@@ -1,4 +1,6 @@
-"""Promises of asking conditions: an answer belongs to the due time that it was asked for, and silence is no yes."""
+"""Promises of asking conditions: an answer belongs to the due time that it was asked for, and
+silence is no yes.
+"""
 
 import threading
 

@@ -1,4 +1,6 @@
-"""Whoever types a word of the reference framework's scheduler out of habit is answered with ours."""
+"""Whoever types a word of the reference framework's scheduler out of habit is answered with
+ours.
+"""
 
 import re
 

@@ -1,4 +1,6 @@
-"""Why a task runs or does not: each thing that the clock looks at is named, and says what it forbids."""
+"""Why a task runs or does not: each thing that the clock looks at is named, and says what it
+forbids.
+"""
 
 from datetime import UTC, datetime, timedelta
 

@@ -45,7 +45,9 @@ class Monitor(http.server.BaseHTTPRequestHandler):
 
 @dataclass(frozen=True)
 class Night:
-    """What was left of it: traces, pings, and the tasks' ticks as (status, why, output, seconds)."""
+    """What was left of it: traces, pings, and the tasks' ticks as (status, why, output,
+    seconds).
+    """
 
     traces: Counter[str]
     pings: Counter[str]

@@ -1,4 +1,6 @@
-"""Promises about due times that passed while no clock ran: which of them run, and what is recorded of the others."""
+"""Promises about due times that passed while no clock ran: which of them run, and what is recorded
+of the others.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -28,7 +30,9 @@ def an_hour_later(instant: datetime) -> datetime:
 
 
 def after_a_stop(task: Task, stop: timedelta) -> list[datetime]:
-    """The clock runs at noon, then not for `stop`; the due times that its first round after that makes calls of."""
+    """The clock runs at noon, then not for `stop`; the due times that its first round after that
+    makes calls of.
+    """
     timetable = Timetable("UTC")
     timetable._tasks[task.name] = task
     begun(timetable)

@@ -1,4 +1,6 @@
-"""Promises of due times: gaps, overlaps, intervals, repetition within the minute, and how they are evaluated."""
+"""Promises of due times: gaps, overlaps, intervals, repetition within the minute, and how they are
+evaluated.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +33,9 @@ SHIFTS = {
 
 
 def walls(task: Task, after: str, until: str) -> list[str]:
-    """The due times in (after, until], which are wall times of the task's zone, as wall times with their offset."""
+    """The due times in (after, until], which are wall times of the task's zone, as wall times with
+    their offset.
+    """
     start, end = (datetime.fromisoformat(text).replace(tzinfo=task.zone) for text in (after, until))
     return [f"{due.astimezone(task.zone):%d %H:%M%z}" for due in task.occurrences(start, end)]
 
@@ -218,7 +222,8 @@ def test_the_end_of_the_calendar_is_an_error_and_no_loop() -> None:
             task.next_due(end)
 
 
-# What follows compares with a slow, independent reading: every minute is looked at, one after the other.
+# What follows compares with a slow, independent reading: every minute is looked at, one after the
+# other.
 
 
 @dataclass(frozen=True)
@@ -232,7 +237,9 @@ class Text:
     weekdays: frozenset[int]
 
     def names(self, wall: datetime) -> bool:
-        """Whether a wall time is one of those that it names: on either kind of day where both are given, else on both."""
+        """Whether a wall time is one of those that it names: on either kind of day where both are
+        given, else on both.
+        """
         _, _, day, _, weekday = self.cron.split()
         fits = [wall.day in self.days, wall.isoweekday() % 7 in self.weekdays]
         on_its_day = all(fits) if day.startswith("*") or weekday.startswith("*") else any(fits)
@@ -257,7 +264,9 @@ def texts(draw: st.DrawFn) -> Text:
 
 
 def minute_by_minute(text: Text, zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[datetime]:
-    """The due times in (after, until], by the rule for gaps, overlaps and intervals said literally."""
+    """The due times in (after, until], by the rule for gaps, overlaps and intervals said
+    literally.
+    """
     by_elapsed_time = text.cron.split()[1] == "*"
     instant = (after - timedelta(hours=30)).replace(second=0, microsecond=0)
     furthest = instant.astimezone(zone).replace(tzinfo=None)  # what the clock has shown or jumped over so far

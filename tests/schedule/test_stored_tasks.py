@@ -1,4 +1,6 @@
-"""Promises of tasks that change while the application runs: the same rules, the same clock, and the code's stay the code's."""
+"""Promises of tasks that change while the application runs: the same rules, the same clock, and the
+code's stay the code's.
+"""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,6 @@
-"""Promises of a task's rules: conditions, environments, servers, missed due times, hooks, options."""
+"""Promises of a task's rules: conditions, environments, servers, missed due times, hooks,
+options.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,6 @@
-"""A request to end a call lives as long as the call, wherever the call is and whatever is being committed."""
+"""A request to end a call lives as long as the call, wherever the call is and whatever is being
+committed.
+"""
 
 import threading
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
-"""The store against a simple model: whatever happens in whatever order, each call is in exactly one table, tokens never repeat,
-attempts never exceed the tries, a late acknowledgement changes nothing, a due time is claimed once."""
+"""The store against a simple model: whatever happens in whatever order, each call is in exactly one
+table, tokens never repeat, attempts never exceed the tries, a late acknowledgement changes nothing,
+a due time is claimed once."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -110,7 +111,9 @@ class Night(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def acknowledge(self, data: st.DataObject) -> None:
-        """A round of a slot: outcomes of calls that are still its own, and of some that are no longer."""
+        """A round of a slot: outcomes of calls that are still its own, and of some that are no
+        longer.
+        """
         ours = data.draw(some_of(self.held, at_least=1))
         late = data.draw(some_of(self.stale))
         # Few kinds, so that a statement often gets several calls at once.
@@ -136,8 +139,9 @@ class Night(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data(), had_started=st.booleans(), another=st.integers(1, 3))
     def lose_a_worker(self, data: st.DataObject, had_started: bool, another: int) -> None:
-        """What a rescuer does; the worker itself does not know yet, and acknowledges late. Unless its queue is paused, the call
-        runs under a newer claim by then, and nothing but the token tells the two apart."""
+        """What a rescuer does; the worker itself does not know yet, and acknowledges late. Unless
+        its queue is paused, the call runs under a newer claim by then, and nothing but the token
+        tells the two apart."""
         victim = data.draw(st.sampled_from(self.held))
         if had_started:
             self.held.remove(victim)

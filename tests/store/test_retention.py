@@ -47,7 +47,9 @@ def test_what_is_over_is_removed_and_what_lives_is_kept(looking: Looking) -> Non
 
 
 def test_a_worker_starts_while_somebody_reads_done(looking: Looking, database: str) -> None:
-    """A dump is enough: the partition that is due cannot be made, so what ends goes into the one for the rest."""
+    """A dump is enough: the partition that is due cannot be made, so what ends goes into the one
+    for the rest.
+    """
     workshop.nothing.dispatch(n=1)
     with psycopg.connect(database) as dump:
         dump.execute("LOCK TABLE forecourt.done IN ACCESS SHARE MODE")

@@ -1,4 +1,6 @@
-"""A process that has no database to turn to, and users' suites beside which the package is installed."""
+"""A process that has no database to turn to, and users' suites beside which the package is
+installed.
+"""
 
 import os
 import subprocess
@@ -37,8 +39,9 @@ def suite(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tested(suite: Path, tmp_path: Path) -> Callable[..., str]:
-    """Runs the suite with the database at a URL and returns what pytest says. The package's entry points are declared as an
-    installer writes them from pyproject.toml: the environment that runs our own tests may have been made before they were."""
+    """Runs the suite with the database at a URL and returns what pytest says. The package's entry
+    points are declared as an installer writes them from pyproject.toml: the environment that runs
+    our own tests may have been made before they were."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     plugins = project["entry-points"]["pytest11"].items()
     declared = tmp_path / "site" / "forecourt-0.dist-info"

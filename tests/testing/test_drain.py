@@ -1,4 +1,6 @@
-"""Promises of draining: the real queue, worked off in the test's process, with the ends that a worker would give it."""
+"""Promises of draining: the real queue, worked off in the test's process, with the ends that a
+worker would give it.
+"""
 
 import logging
 import os

@@ -1,4 +1,6 @@
-"""Promises of the fake queue: everything is recorded as it would have been entered, and no database is touched."""
+"""Promises of the fake queue: everything is recorded as it would have been entered, and no database
+is touched.
+"""
 
 import threading
 from collections.abc import Callable
@@ -134,7 +136,7 @@ def test_a_chain_is_recorded_as_its_first_call_and_what_would_follow() -> None:
     )
 
 
-# -- which jobs are faked ------------------------------------------------------------------------------------------------
+# -- which jobs are faked --------------------------------------------------------------------------
 
 
 def test_only_the_named_jobs_are_faked() -> None:
@@ -180,7 +182,7 @@ def test_the_fake_ends_with_its_block_also_when_that_raises() -> None:
         salute.dispatch(who="Ada")
 
 
-# -- assertions ----------------------------------------------------------------------------------------------------------
+# -- assertions ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -301,7 +303,7 @@ def test_the_calls_that_fit_can_be_looked_at(fake: FakeQueue) -> None:
     assert fake.dispatched(add_up) == []
 
 
-# -- with a database -----------------------------------------------------------------------------------------------------
+# -- with a database -------------------------------------------------------------------------------
 
 
 def test_what_is_not_faked_enters_the_real_queue(looking: Looking) -> None:

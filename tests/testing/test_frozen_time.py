@@ -1,4 +1,6 @@
-"""Promises about the timetable in tests: what is scheduled, what is due, and a clock that stands still."""
+"""Promises about the timetable in tests: what is scheduled, what is due, and a clock that stands
+still.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +30,7 @@ def timetable() -> Timetable:
     return timetable
 
 
-# -- assert_scheduled ----------------------------------------------------------------------------------------------------
+# -- assert_scheduled ------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -73,7 +75,7 @@ def test_a_wrong_expression_or_argument_is_a_mistake(timetable: Timetable) -> No
         assert_scheduled(salute, "30 8 * * *", timetable=timetable, whom="Ada")
 
 
-# -- assert_due and freeze -----------------------------------------------------------------------------------------------
+# -- assert_due and freeze -------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("nowhere")

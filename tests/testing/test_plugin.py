@@ -1,4 +1,6 @@
-"""The fixtures reach a user's suite by the entry point, without a database, and cost nothing where they are not used."""
+"""The fixtures reach a user's suite by the entry point, without a database, and cost nothing where
+they are not used.
+"""
 
 import subprocess
 import sys

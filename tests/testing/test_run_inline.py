@@ -1,4 +1,6 @@
-"""Promises of calls that run at once: as in a slot, and without a database unless the job takes a session."""
+"""Promises of calls that run at once: as in a slot, and without a database unless the job takes a
+session.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.context import RunningCall
 from forecourt.testing import fake_queue, run_as_inline, run_now
 
-# -- one call: run_now ---------------------------------------------------------------------------------------------------
+# -- one call: run_now -----------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("nowhere")
@@ -90,7 +92,7 @@ def test_release_and_discard_go_through_with_what_they_say(looking: Looking) -> 
         run_now(workshop.drop, call="one")
 
 
-# -- every dispatch: run_as_inline ---------------------------------------------------------------------------------------
+# -- every dispatch: run_as_inline -----------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("nowhere")

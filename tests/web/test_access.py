@@ -1,4 +1,6 @@
-"""Who is let in, as whom, and what they may do there. Each route stands in a table here: a new one fails until it does."""
+"""Who is let in, as whom, and what they may do there. Each route stands in a table here: a new one
+fails until it does.
+"""
 
 import re
 import time
@@ -64,7 +66,9 @@ ADMIN |= {
     )
 }  # fmt: skip
 BEACONS = {("POST", "/api/v1/events"), ("OPTIONS", "/api/v1/events")}
-"""The first looks for its token by itself, since a beacon's is in its body; the second is a browser's question before it sends."""
+"""The first looks for its token by itself, since a beacon's is in its body; the second is a
+browser's question before it sends.
+"""
 OPERATOR |= {("POST", "/api/v1/listings/{id}/photos"), ("PUT", "/api/v1/listings/{id}/photos")}
 VIEWER |= {("GET", "/api/v1/listings/{id}/photos/{call}")}
 ROLES = {None: EVERYBODY | BEACONS, Role.VIEWER: VIEWER, Role.OPERATOR: OPERATOR, Role.ADMIN: ADMIN}

@@ -1,4 +1,6 @@
-"""What programs may ask and do: answers as the document says, actions that do what the pages do, and every refusal a problem."""
+"""What programs may ask and do: answers as the document says, actions that do what the pages do,
+and every refusal a problem.
+"""
 
 import json
 from collections.abc import Callable, Iterator

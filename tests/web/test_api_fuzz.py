@@ -1,4 +1,6 @@
-"""schemathesis knows nothing but the document. Whatever it makes of it is answered as that says, and never by an error of ours."""
+"""schemathesis knows nothing but the document. Whatever it makes of it is answered as that says,
+and never by an error of ours.
+"""
 
 import httpx
 import psycopg

@@ -1,4 +1,6 @@
-"""The database away, slow, read-only, full: pages say so within seconds, come back by themselves, and take nobody's connections."""
+"""The database away, slow, read-only, full: pages say so within seconds, come back by themselves,
+and take nobody's connections.
+"""
 
 import socket
 import time

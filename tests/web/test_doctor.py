@@ -1,4 +1,6 @@
-"""Each check of the house fails for real: what is wrong is made so, found, and told with what to do."""
+"""Each check of the house fails for real: what is wrong is made so, found, and told with what to
+do.
+"""
 
 import json
 import os

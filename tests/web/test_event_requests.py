@@ -1,4 +1,6 @@
-"""POST /api/v1/events: who may send, what is refused and why, and that whoever is answered knows that it is committed."""
+"""POST /api/v1/events: who may send, what is refused and why, and that whoever is answered knows
+that it is committed.
+"""
 
 import json
 from collections.abc import Iterator

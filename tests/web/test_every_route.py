@@ -1,4 +1,6 @@
-"""What holds for every route, page or API, well or refused: its headers, the methods that it takes, the names it answers to."""
+"""What holds for every route, page or API, well or refused: its headers, the methods that it takes,
+the names it answers to.
+"""
 
 import re
 
@@ -23,7 +25,9 @@ PATHS = {a_path(rule.path): {one.method for one in RULES if one.path == rule.pat
 """Every path of the table, and its methods."""
 
 OPEN = {a_path(rule.path) for rule in RULES if rule.role is None}
-"""For everybody: to sign in, to hand events in from a page, what bears a signature of ours. They have tests of their own."""
+"""For everybody: to sign in, to hand events in from a page, what bears a signature of ours. They
+have tests of their own.
+"""
 
 
 def safe(answer: httpx.Response) -> bool:

@@ -44,7 +44,9 @@ def afar(pages: httpx.Client, tx: psycopg.Connection, tmp_path: Path) -> Iterato
 
 
 def same(near: tuple[int, str], far: tuple[int, str]) -> bool:
-    """Whether they say the same, but for what the moment makes of it: durations, with their units, figures, and so widths."""
+    """Whether they say the same, but for what the moment makes of it: durations, with their units,
+    figures, and so widths.
+    """
     shapes = [(code, re.sub(r"\s+", " ", MOMENT.sub("# ", said))) for code, said in (near, far)]
     return shapes[0] == shapes[1]
 
@@ -58,7 +60,9 @@ def test_what_is_listed_from_afar_is_what_is_listed_near(afar: Run, scene: dict[
         "schedule list", "schedule list --json --next 3", "schedule history", "schedule history generate_sitemap --json",
         "schedule history nothing", "report --date 2001-01-01",
     ):  # fmt: skip
-        for _ in range(5):  # a check that measures how fast the database answers may warn at one moment and not at the next
+        for _ in range(
+            5
+        ):  # a check that measures how fast the database answers may warn at one moment and not at the next
             near, far = run(*words.split()), afar(*words.split())
             if same(near, far):
                 break

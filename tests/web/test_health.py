@@ -1,4 +1,6 @@
-"""What monitors and probes are told, over real HTTP, about a real database in all its conditions."""
+"""What monitors and probes are told, over real HTTP, about a real database in all its
+conditions.
+"""
 
 import socket
 import time

@@ -1,4 +1,6 @@
-"""Every word of the pages in the reader's language: none is missing, none is of the other one, and numbers follow its grammar."""
+"""Every word of the pages in the reader's language: none is missing, none is of the other one, and
+numbers follow its grammar.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -60,7 +62,9 @@ def test_no_word_is_missing_and_none_is_left_over() -> None:
 
 
 def words_of(page: httpx.Response) -> str:
-    """All that a page says, in its text and for those who hear it; without names that are typed, and what others wrote."""
+    """All that a page says, in its text and for those who hear it; without names that are typed,
+    and what others wrote.
+    """
     tree = lxml.html.fromstring(page.text)
     for apart in tree.xpath(
         "//code | //pre | //kbd | //bdi | //script | //option | //*[contains(@class, 'tongue')]"
@@ -77,7 +81,9 @@ WRITTEN_BY_OTHERS = re.compile(
     r"forecourt \w+ [^؀-ۿ]*|"
     r"FORECOURT_\w+|PostgreSQL|Forecourt|done_rest|UTC|WebP|whole|good|--processes|error:\w+|pg_stat_activity|/[\w/.-]+"
 )
-"""What stands on the pages of the scene beside our own words: names, messages of programs, commands."""
+"""What stands on the pages of the scene beside our own words: names, messages of programs,
+commands.
+"""
 
 
 def test_no_page_shows_a_word_of_the_other_language(

@@ -1,4 +1,6 @@
-"""From red to mended, as the guide says: each trouble is made, seen in its words, and mended with its command."""
+"""From red to mended, as the guide says: each trouble is made, seen in its words, and mended with
+its command.
+"""
 
 import re
 import shlex

@@ -1,4 +1,6 @@
-"""What changes something comes from a page of ours, by every header that a browser may send; and hostile text stays text."""
+"""What changes something comes from a page of ours, by every header that a browser may send; and
+hostile text stays text.
+"""
 
 import json
 import re
@@ -46,7 +48,8 @@ def test_each_route_that_changes_something_is_guarded(pages: httpx.Client, tx: p
         path = rule.path.replace("{id:int}", "1")
         for headers in ({}, {"sec-fetch-site": "cross-site"}, {"origin": "http://evil.example"}):
             answer = pages.post(path, data={"queue": "high"}, headers=headers)
-            # What programs ask for wants a token, which no browser sends by itself, or has a list of its own.
+            # What programs ask for wants a token, which no browser sends by itself, or has a list
+            # of its own.
             if rule.path.startswith("/api/") and answer.status_code in (401, 403):
                 continue
             assert answer.status_code == 403, (path, headers)

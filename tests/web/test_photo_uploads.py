@@ -1,4 +1,6 @@
-"""`/api/v1/listings/ID/photos`: photos come in as they are sent, the answer is a call, and nothing stays of what is refused."""
+"""`/api/v1/listings/ID/photos`: photos come in as they are sent, the answer is a call, and nothing
+stays of what is refused.
+"""
 
 import socket
 from base64 import b64encode
@@ -23,7 +25,9 @@ FLOWER, HOPPER = ((Path(__file__).parents[1] / "photos" / name).read_bytes() for
 
 @pytest.fixture
 def dealer(pages: httpx.Client, tx: psycopg.Connection) -> Iterator[httpx.Client]:
-    """A program with a token that may send photos, before a marketplace with one listing, and its address."""
+    """A program with a token that may send photos, before a marketplace with one listing, and its
+    address.
+    """
     access._remembered.clear()
     shown, _ = tokens.add(tx, "dealer", ["photos"], who="the test")
     tx.execute("INSERT INTO users (id, name, email) VALUES (1, 'Sami', 'sami@example.com')")

@@ -1,4 +1,6 @@
-"""A proxy that signs people in is believed from its own address only, whatever others write into their headers."""
+"""A proxy that signs people in is believed from its own address only, whatever others write into
+their headers.
+"""
 
 from collections.abc import Callable, Iterator
 

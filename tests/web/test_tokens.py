@@ -1,4 +1,6 @@
-"""Programs ask with a token: what it is good for, what is kept of it, and what becomes of wrong ones."""
+"""Programs ask with a token: what it is good for, what is kept of it, and what becomes of wrong
+ones.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""`async def` jobs: many at once on one event loop, each a call of its own, exactly once with a session."""
+"""`async def` jobs: many at once on one event loop, each a call of its own, exactly once with a
+session.
+"""
 
 import asyncio
 import time

@@ -1,4 +1,6 @@
-"""What operators ask of running workers: to end a call, to restart, to say how far they are; and what attempts leave behind."""
+"""What operators ask of running workers: to end a call, to restart, to say how far they are; and
+what attempts leave behind.
+"""
 
 from pathlib import Path
 

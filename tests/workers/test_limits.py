@@ -95,7 +95,9 @@ def test_a_late_acknowledgement_frees_no_place_of_the_same_call_s_next_claim(loo
 
 
 def test_the_sweep_of_holds_spares_a_claim_that_is_being_committed(looking: Looking, database: str) -> None:
-    """An old claim of the same call has left its hold, and the sweep begins before the new claim's transaction ends."""
+    """An old claim of the same call has left its hold, and the sweep begins before the new claim's
+    transaction ends.
+    """
     call = workshop.nothing.dispatch(n=1)
     with psycopg.connect(database) as claiming, psycopg.connect(database) as sweeping:
         limits.hold(sweeping, [("key", call.id, 0)])
@@ -121,7 +123,9 @@ def test_keys_may_be_as_long_as_arguments_may(looking: Looking) -> None:
 
 
 def test_calls_that_go_back_unstarted_take_their_charge_with_them(looking: Looking) -> None:
-    """Five are allowed a minute, and one slot runs them in turn: those that waited behind the first were only claimed."""
+    """Five are allowed a minute, and one slot runs them in turn: those that waited behind the first
+    were only claimed.
+    """
     workshop.five_a_minute.dispatch_many([{"call": f"call {n}", "seconds": 1.5} for n in range(5)])
     with worker(processes=1):
         wait_until(lambda: looking.count("done") == 5, timeout=20)

@@ -1,4 +1,6 @@
-"""Whatever a call does to its process or its connection is an attempt of that call, and no other call, slot or worker feels it."""
+"""Whatever a call does to its process or its connection is an attempt of that call, and no other
+call, slot or worker feels it.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -76,7 +78,9 @@ def ended(looking: Looking, id: int) -> tuple[str, str]:
 
 
 def test_each_ends_by_itself_and_leaves_no_trace(looking: Looking, process: Process) -> None:
-    """One slot runs them all, and between any two a call that looks around sees what the first one saw."""
+    """One slot runs them all, and between any two a call that looks around sees what the first one
+    saw.
+    """
 
     def look() -> Any:
         call = rascals.look_around.dispatch()

@@ -64,7 +64,9 @@ def test_once_with_empty_queues_ends_too(looking: Looking) -> None:
 
 
 def test_a_slot_that_has_used_up_what_it_may_run_rests_until_it_may_run_more(looking: Looking) -> None:
-    """It is allowed a sixty-fourth of them at a time. Going round in vain would be thousands of transactions."""
+    """It is allowed a sixty-fourth of them at a time. Going round in vain would be thousands of
+    transactions.
+    """
     workshop.nothing.dispatch_many([{"n": n} for n in range(150)])
     before = looking.one("SELECT sum(xact_commit) FROM pg_stat_database WHERE datname = current_database()")
     assert Process(*WORK, "--processes", "1", "--max-jobs", "120").wait() == 0
@@ -108,7 +110,9 @@ def test_a_lower_priority_number_goes_first_within_a_queue(looking: Looking) -> 
 
 
 def test_a_slow_call_never_sits_on_others(looking: Looking) -> None:
-    """Short calls are handed out in advance; those behind a call that turns out slow are taken back for the other slot."""
+    """Short calls are handed out in advance; those behind a call that turns out slow are taken back
+    for the other slot.
+    """
     workshop.nothing.dispatch_many([{"n": n} for n in range(300)])
     workshop.nap.dispatch(call="slow", seconds=3)
     workshop.nothing.dispatch_many([{"n": n} for n in range(300)])

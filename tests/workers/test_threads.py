@@ -1,4 +1,6 @@
-"""A job with threads: a slot runs several of its calls at once, and each is still a call of its own."""
+"""A job with threads: a slot runs several of its calls at once, and each is still a call of its
+own.
+"""
 
 from pathlib import Path
 

@@ -153,7 +153,9 @@ def test_many_at_once_run_in_the_order_in_which_they_were_given(looking: Looking
 
 
 def test_many_at_once_in_opposite_orders_wait_for_each_other_and_do_not_deadlock(looking: Looking) -> None:
-    """Each takes one key and waits at the second, which somebody holds for a moment; then each would want the other's."""
+    """Each takes one key and waits at the second, which somebody holds for a moment; then each
+    would want the other's.
+    """
     orders = [[1, 2, 3], [3, 2, 1]]
     found: list[list[int]] = []
 

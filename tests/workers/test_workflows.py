@@ -1,4 +1,6 @@
-"""Workflows: a call begins when all that it comes after have ended well, once, with their results."""
+"""Workflows: a call begins when all that it comes after have ended well, once, with their
+results.
+"""
 
 import os
 import random

@@ -1,4 +1,6 @@
-"""What the clinic does by itself. Each job takes the session that the worker hands it: its effects are exactly once."""
+"""What the clinic does by itself. Each job takes the session that the worker hands it: its effects
+are exactly once.
+"""
 
 from sqlalchemy import text
 
@@ -25,7 +27,9 @@ def remind(appointment_id: int, *, session: Session) -> dict[str, int]:
 
 @job(queue="soon")
 def remind_of_tomorrow(*, session: Session) -> dict[str, int]:
-    """A call for each appointment of the next day, dispatched in the transaction of this one: all of them, or none."""
+    """A call for each appointment of the next day, dispatched in the transaction of this one: all
+    of them, or none.
+    """
     due = session.scalars(
         text(
             """

@@ -1,4 +1,6 @@
-"""The clinic's own tables. `python -m clinic.models` makes them; a real project would use Alembic."""
+"""The clinic's own tables. `python -m clinic.models` makes them; a real project would use
+Alembic.
+"""
 
 from datetime import datetime
 from typing import ClassVar

@@ -1,4 +1,6 @@
-"""What FORECOURT_APP names: the clinic's timetable, and the queues that its workers serve, the most urgent first."""
+"""What FORECOURT_APP names: the clinic's timetable, and the queues that its workers serve, the most
+urgent first.
+"""
 
 from clinic.jobs import close_the_day, remind_of_tomorrow
 from forecourt import Forecourt, Timetable

@@ -12,7 +12,9 @@ from forecourt import Middleware, job, use
 
 
 class FreshConnections(Middleware):
-    """Around each call, Django lets go of connections that broke or grew old, as it does around each request."""
+    """Around each call, Django lets go of connections that broke or grew old, as it does around
+    each request.
+    """
 
     def before(self, call: Any) -> None:
         close_old_connections()
@@ -26,7 +28,9 @@ use(FreshConnections())
 
 @job(tries=5, backoff=[10, 60, 600])
 def send_receipt(order_id: int) -> dict[str, bool]:
-    """With the ORM, on Django's own connection: runs at least once, so it looks whether it did its work already."""
+    """With the ORM, on Django's own connection: runs at least once, so it looks whether it did its
+    work already.
+    """
     order = Order.objects.select_related("book").get(id=order_id)
     if order.receipt_sent_at is None:
         send_mail("Your receipt", f"One {order.book.title}. Thank you!", "shop@example.com", [order.email])
@@ -36,7 +40,9 @@ def send_receipt(order_id: int) -> dict[str, bool]:
 
 @job
 def count_sale(book_id: int, *, connection: psycopg.Connection[Any]) -> None:
-    """With the worker's connection: the count is committed together with the end of the call, exactly once."""
+    """With the worker's connection: the count is committed together with the end of the call,
+    exactly once.
+    """
     connection.execute("UPDATE bookshop_book SET sold = sold + 1 WHERE id = %s", (book_id,))
 
 

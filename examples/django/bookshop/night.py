@@ -1,4 +1,6 @@
-"""What FORECOURT_APP names: Django is set up, then the jobs are imported and their timetable written."""
+"""What FORECOURT_APP names: Django is set up, then the jobs are imported and their timetable
+written.
+"""
 
 import os
 

@@ -1,4 +1,6 @@
-"""Django's settings. Both sides use one database: the one that Forecourt's settings name, or its private one on a laptop."""
+"""Django's settings. Both sides use one database: the one that Forecourt's settings name, or its
+private one on a laptop.
+"""
 
 import os
 from pathlib import Path

@@ -21,6 +21,7 @@ def buy(request: HttpRequest, book_id: int) -> JsonResponse:
         # In this transaction: the order and the call are committed together, or neither is.
         count_sale.using(session=connection).dispatch(book_id=book_id)
 
-        # After its commit, in one of its own: nothing holds the call if this process dies in between.
+        # After its commit, in one of its own: nothing holds the call if this process dies in
+        # between.
         transaction.on_commit(partial(send_receipt.dispatch, order_id=order.id))
     return JsonResponse({"order": order.id})

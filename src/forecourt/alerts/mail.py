@@ -15,7 +15,9 @@ from forecourt.smtp import SmtpServer
 def compose(
     to: Sequence[str], subject: str, text: str, *, key: str, at: datetime, language: str = "en", html: str | None = None
 ) -> EmailMessage:
-    """The message. The same `key` gives the same Message-ID, by which a mail that is sent twice is known as one."""
+    """The message. The same `key` gives the same Message-ID, by which a mail that is sent twice is
+    known as one.
+    """
     domain = parseaddr(settings().mail_from)[1].partition("@")[2]
     if not domain:
         raise ValueError(f"FORECOURT_MAIL_FROM must look like Name <name@example.com>, not {settings().mail_from!r}")
@@ -35,7 +37,9 @@ def compose(
 
 
 def hand_over(message: EmailMessage) -> None:
-    """Returns when the server has accepted it for at least one recipient, or the outbox has it. Raises SMTPException or OSError."""
+    """Returns when the server has accepted it for at least one recipient, or the outbox has it.
+    Raises SMTPException or OSError.
+    """
     if url := settings().smtp_url:
         with SmtpServer.of(url).connection() as connection:
             connection.send_message(message)

@@ -1,4 +1,6 @@
-"""The report of the night as a mail each morning: a task that an application has where FORECOURT_REPORT_MAIL names somebody."""
+"""The report of the night as a mail each morning: a task that an application has where
+FORECOURT_REPORT_MAIL names somebody.
+"""
 
 from datetime import datetime, timedelta
 from importlib import import_module

@@ -1,5 +1,6 @@
-"""Sends what is to be told: by an ordinary job, or by whoever watches when no worker does. The message's row is held meanwhile, so
-it is sent once; a process that dies between the receiver's yes and the commit sends it again, under the same id."""
+"""Sends what is to be told: by an ordinary job, or by whoever watches when no worker does. The
+message's row is held meanwhile, so it is sent once; a process that dies between the receiver's yes
+and the commit sends it again, under the same id."""
 
 from datetime import timedelta
 from typing import Any
@@ -48,7 +49,9 @@ def tell(tx: psycopg.Connection[Any], told: dict[str, Any], queue: str) -> list[
 
 
 def send(tx: psycopg.Connection[Any], id: int) -> bool:
-    """Send a message that nobody has sent or is sending; it counts when the transaction commits. Raises what its channel does."""
+    """Send a message that nobody has sent or is sending; it counts when the transaction commits.
+    Raises what its channel does.
+    """
     message = alerts.take(tx, id)
     if message is None:
         return False

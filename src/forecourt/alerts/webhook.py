@@ -1,7 +1,9 @@
-"""A signed POST, as Standard Webhooks has it, so that receivers find a library that checks it in their language.
+"""A signed POST, as Standard Webhooks has it, so that receivers find a library that checks it in
+their language.
 
-The signature is HMAC-SHA256 of `id.timestamp.body`. The id is the message's: who has seen it has seen the message. The timestamp is
-of this try: who refuses old ones cannot be sent an old message again by somebody who listened.
+The signature is HMAC-SHA256 of `id.timestamp.body`. The id is the message's: who has seen it has
+seen the message. The timestamp is of this try: who refuses old ones cannot be sent an old message
+again by somebody who listened.
 """
 
 import hmac
@@ -21,7 +23,9 @@ TIMEOUT = 10
 
 
 class NotDelivered(RuntimeError):
-    """The receiver did not answer with 2xx; the message says what it answered, and not the path, which is often a secret."""
+    """The receiver did not answer with 2xx; the message says what it answered, and not the path,
+    which is often a secret.
+    """
 
 
 def post(url: str, secret: str, id: str, body: dict[str, Any]) -> None:
@@ -48,7 +52,9 @@ def post(url: str, secret: str, id: str, body: dict[str, Any]) -> None:
 
 
 def signature(secret: str, id: str, timestamp: str, payload: bytes) -> str:
-    """The header's value. A secret that begins with whsec_ is base64, any other is taken as it is."""
+    """The header's value. A secret that begins with whsec_ is base64, any other is taken as it
+    is.
+    """
     key = b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
     signed = hmac.digest(key, f"{id}.{timestamp}.".encode() + payload, "sha256")
     return f"v1,{b64encode(signed).decode()}"

@@ -1,7 +1,9 @@
-"""The command line: one module a noun, imported only when it is used, so that help and completion answer at once.
+"""The command line: one module a noun, imported only when it is used, so that help and completion
+answer at once.
 
-Data goes to standard output, everything else to standard error. Exit codes: 0 ok, 1 failed, 2 usage, 3 degraded, 4 refused,
-5 not found, 12 memory limit, 69 database unreachable, 75 held, try again.
+Data goes to standard output, everything else to standard error. Exit codes: 0 ok, 1 failed, 2
+usage, 3 degraded, 4 refused, 5 not found, 12 memory limit, 69 database unreachable, 75 held, try
+again.
 """
 
 import os
@@ -74,7 +76,9 @@ OF_THE_MARKETPLACE = frozenset(
 
 
 class LazyGroup(Commands):
-    """A group whose commands are imported when they are called. Those of the marketplace are there where its packages are."""
+    """A group whose commands are imported when they are called. Those of the marketplace are there
+    where its packages are.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for name in COMMANDS if name not in OF_THE_MARKETPLACE or lacking() is None]
@@ -146,7 +150,9 @@ def _address(url: str) -> str:
 
 
 def main() -> None:
-    """The console script. Turns what users can cause into a sentence and an exit code; the rest is a traceback."""
+    """The console script. Turns what users can cause into a sentence and an exit code; the rest is
+    a traceback.
+    """
     _look_here()
     try:
         forecourt(prog_name="forecourt", standalone_mode=False)
@@ -169,8 +175,9 @@ def main() -> None:
 
 
 def _look_here() -> None:
-    """Find the application in the current folder, as `python -m forecourt` does, and the ecosystem's servers and task tools do.
-    Python's own switch against that, PYTHONSAFEPATH, is obeyed."""
+    """Find the application in the current folder, as `python -m forecourt` does, and the
+    ecosystem's servers and task tools do. Python's own switch against that, PYTHONSAFEPATH, is
+    obeyed."""
     with suppress(FileNotFoundError):  # the folder may be gone
         here = os.getcwd()  # noqa: PTH109
         if not sys.flags.safe_path and here not in sys.path:

@@ -1,4 +1,6 @@
-"""`forecourt notices prefer|webhook|mailboxes`: how a user is told, and which mailboxes take no mail."""
+"""`forecourt notices prefer|webhook|mailboxes`: how a user is told, and which mailboxes take no
+mail.
+"""
 
 from dataclasses import asdict
 
@@ -15,7 +17,9 @@ USER = click.IntRange(1, 2**63 - 1)
 @click.argument("wanted", required=False, metavar="[now|digest|never]", type=click.Choice(["now", "digest", "never"]))
 @json_option
 def prefer(user_id: int, kind: str | None, wanted: str | None, as_json: bool) -> None:
-    """What USER wants by mail: shown, or entered for a KIND of notice, or for '*', which is every other kind."""
+    """What USER wants by mail: shown, or entered for a KIND of notice, or for '*', which is every
+    other kind.
+    """
     from forecourt.cli.errors import NotFound
     from forecourt.marketplace.kinds import STORED
     from forecourt.marketplace.notice_preferences import EVERY, wishes
@@ -44,7 +48,9 @@ def prefer(user_id: int, kind: str | None, wanted: str | None, as_json: bool) ->
 @click.option("--off", is_flag=True, help="Post no more.")
 @json_option
 def webhook(user_id: int, url: str | None, off: bool, as_json: bool) -> None:
-    """Where the notices of USER are posted: shown, or URL from now on. The secret of the signature is printed once."""
+    """Where the notices of USER are posted: shown, or URL from now on. The secret of the signature
+    is printed once.
+    """
     from forecourt.cli.errors import NotFound
     from forecourt.marketplace import webhooks
     from forecourt.store import audit

@@ -14,7 +14,9 @@ def alerts() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True)
 @json_option
 def list_(limit: int, as_json: bool) -> None:
-    """The latest troubles, those first that are not over. Nobody looks for any while nobody is to be told."""
+    """The latest troubles, those first that are not over. Nobody looks for any while nobody is to
+    be told.
+    """
     from forecourt.store import alerts as store
 
     with transaction() as tx:

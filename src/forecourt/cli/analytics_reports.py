@@ -1,4 +1,6 @@
-"""`forecourt analytics report|hours|events|conversion|trending|reconcile`: what the marketplace's events say."""
+"""`forecourt analytics report|hours|events|conversion|trending|reconcile`: what the marketplace's
+events say.
+"""
 
 import csv
 import sys
@@ -31,7 +33,9 @@ CHARTED = ("views", "visitors", "contacts", "favorites", "shares")
 @json_option
 @csv_option
 def report(kind: str, id: int, days: int, as_json: bool, as_csv: bool) -> None:
-    """What a listing, or all listings of a provider, got: charts of its days, or all figures as JSON or CSV."""
+    """What a listing, or all listings of a provider, got: charts of its days, or all figures as
+    JSON or CSV.
+    """
     from forecourt.cli.errors import NotFound
     from forecourt.database import session
     from forecourt.marketplace import reports
@@ -78,7 +82,9 @@ def hours(days: int, as_json: bool, as_csv: bool) -> None:
 @json_option
 @csv_option
 def events(listing: int, limit: int, as_json: bool, as_csv: bool) -> None:
-    """A listing's last events that are not archived, the newest first. Addresses are truncated, as in the archive."""
+    """A listing's last events that are not archived, the newest first. Addresses are truncated, as
+    in the archive.
+    """
     from forecourt.database import session
     from forecourt.marketplace import reports
 
@@ -94,7 +100,9 @@ def events(listing: int, limit: int, as_json: bool, as_csv: bool) -> None:
 @json_option
 @csv_option
 def conversion(by: str, days: int, limit: int, as_json: bool, as_csv: bool) -> None:
-    """Contacts for each view, the best first, by what can be said with so few views. A make is the first word of a title."""
+    """Contacts for each view, the best first, by what can be said with so few views. A make is the
+    first word of a title.
+    """
     from forecourt.database import session
     from forecourt.marketplace import rankings
     from forecourt.settings import settings
@@ -186,7 +194,9 @@ def _draw(found: "Report") -> None:
 
 
 def spark(values: Sequence[int]) -> str:
-    """A chart of one line: eight heights, and a dot where there was nothing. Of many days, each sign is the mean of some."""
+    """A chart of one line: eight heights, and a dot where there was nothing. Of many days, each
+    sign is the mean of some.
+    """
     width = 60
     if len(values) > width:
         cuts = [len(values) * n // width for n in range(width + 1)]

@@ -43,7 +43,9 @@ def list_(as_json: bool) -> None:
 @click.argument("paths", nargs=-1, metavar="PATHS")
 @json_option
 def verify(paths: Sequence[str], as_json: bool) -> None:
-    """Read the files at PATHS, or all of them, and compare each with what was archived. Exit code 1 when one is not the same."""
+    """Read the files at PATHS, or all of them, and compare each with what was archived. Exit code 1
+    when one is not the same.
+    """
     from forecourt.cli.errors import Failed
     from forecourt.marketplace.restore import archives
 
@@ -64,7 +66,9 @@ def verify(paths: Sequence[str], as_json: bool) -> None:
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS")
 @json_option
 def restore(paths: Sequence[str], as_json: bool) -> None:
-    """Bring the events of the files at PATHS back, into the table car_listing_analytics_restored, beside the live ones."""
+    """Bring the events of the files at PATHS back, into the table car_listing_analytics_restored,
+    beside the live ones.
+    """
     from forecourt.cli.errors import Failed
     from forecourt.marketplace.restore import restore as bring_back
     from forecourt.marketplace.storage import StorageError

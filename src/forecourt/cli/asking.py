@@ -1,7 +1,8 @@
 """Where a command's answer comes from: the database that is near, or the server that `--url` names.
 
-A command that lists or acts asks a function of `web.api`. Near, that runs in a transaction; from afar, it is a request, and the
-same function runs on the server. So a command is written once, and prints the same."""
+A command that lists or acts asks a function of `web.api`. Near, that runs in a transaction; from
+afar, it is a request, and the same function runs on the server. So a command is written once, and
+prints the same."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

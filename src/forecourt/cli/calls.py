@@ -86,7 +86,9 @@ def size(queues: Sequence[str], as_json: bool) -> None:
 @click.option("--max-age", type=SECONDS, help="Seconds that the oldest ready call may have waited.")
 @json_option
 def monitor(queues: Sequence[str], limit: int, max_age: float | None, as_json: bool) -> None:
-    """Exit 3 when more calls wait than --max, or longer than --max-age, in any of QUEUES (all if none is named)."""
+    """Exit 3 when more calls wait than --max, or longer than --max-age, in any of QUEUES (all if
+    none is named).
+    """
     from forecourt.cli.errors import DEGRADED
     from forecourt.web.api import queues as api
 
@@ -152,7 +154,9 @@ def show(id: int, as_json: bool) -> None:
 @click.argument("ids", nargs=-1, required=True, type=ID)
 @json_option
 def cancel(ids: Sequence[int], as_json: bool) -> None:
-    """End calls: those that wait at once, those that run by killing their slot within a second or two."""
+    """End calls: those that wait at once, those that run by killing their slot within a second or
+    two.
+    """
     from forecourt.web.api import calls as api
 
     done = ask(api.cancel, ids=list(ids))

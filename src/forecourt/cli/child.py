@@ -1,4 +1,6 @@
-"""One child process: started again as often as needed, with its output at hand, and never outliving its parent."""
+"""One child process: started again as often as needed, with its output at hand, and never outliving
+its parent.
+"""
 
 import os
 import signal
@@ -9,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from forecourt.process import die_with_parent
 
 PIPE_SIZE = 64 * 1024
-"""Bytes that a pipe holds, so that one read empties it. A line that is longer is passed on in parts."""
+"""Bytes that a pipe holds, so that one read empties it. A line that is longer is passed on in
+parts.
+"""
 
 
 class ChildProcess:
@@ -28,10 +32,11 @@ class ChildProcess:
         self._unfinished = b""
 
     def start(self) -> int:
-        """Start the process, and return the descriptor that its output comes from; reading never blocks.
+        """Start the process, and return the descriptor that its output comes from; reading never
+        blocks.
 
-        It has a process group of its own, so the terminal's Ctrl-C passes it by. On Linux the kernel kills it when this
-        process ends, however that happens.
+        It has a process group of its own, so the terminal's Ctrl-C passes it by. On Linux the
+        kernel kills it when this process ends, however that happens.
         """
         parent = os.getpid()
 
@@ -80,10 +85,13 @@ class ChildProcess:
         return self._process is not None and self._process.poll() is not None
 
     def reap(self) -> tuple[int, float, list[bytes]]:
-        """Take leave of a process that has ended: its exit code, negative for a signal, its seconds of life, its last lines."""
+        """Take leave of a process that has ended: its exit code, negative for a signal, its seconds
+        of life, its last lines.
+        """
         assert self._process is not None
         assert self._process.stdout is not None
-        # Only what is in the pipe now: a program that it left behind may hold the other end, and go on writing.
+        # Only what is in the pipe now: a program that it left behind may hold the other end, and go
+        # on writing.
         lines = self.read_lines() or []
         if self._unfinished:
             lines.append(self._unfinished)

@@ -25,7 +25,9 @@ AFTERWARDS = {
 @click.argument("shell", type=click.Choice(list(PLACES)), required=False)
 @click.option("--install", is_flag=True, help="Write it to where the shell looks, instead of printing it.")
 def completion(shell: str | None, install: bool) -> None:
-    """Print the script that completes `forecourt` in SHELL, which is yours unless you name one; or install it."""
+    """Print the script that completes `forecourt` in SHELL, which is yours unless you name one; or
+    install it.
+    """
     from click.shell_completion import get_completion_class
 
     from forecourt.cli import forecourt

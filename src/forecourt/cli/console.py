@@ -1,4 +1,6 @@
-"""How commands speak: tables for people, JSON for programs, and questions before anything is destroyed."""
+"""How commands speak: tables for people, JSON for programs, and questions before anything is
+destroyed.
+"""
 
 import getpass
 import json
@@ -49,7 +51,9 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 class Commands(click.Group):
-    """A group whose help says what each command does to the end, and that guesses what was meant by one that it does not have."""
+    """A group whose help says what each command does to the end, and that guesses what was meant by
+    one that it does not have.
+    """
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Every command with the first sentence of its help."""
@@ -83,7 +87,9 @@ def say(text: str, *, err: bool = False, **style: Any) -> None:
 
 
 def warn_of_unknown(tx: "Connection[Any]", queues: Sequence[str]) -> None:
-    """Say so when nobody has ever used a queue of this name: it is probably misspelled, and may be meant for later."""
+    """Say so when nobody has ever used a queue of this name: it is probably misspelled, and may be
+    meant for later.
+    """
     from forecourt.web.api.queues import unknown
 
     for queue in queues:
@@ -139,7 +145,9 @@ def _fitted(line: str) -> str:
 
 
 def confirm(question: str, *, yes: bool, default: bool = False) -> None:
-    """Go on only with `--yes` or a yes at the terminal. Raises Refused; without a terminal nobody is asked."""
+    """Go on only with `--yes` or a yes at the terminal. Raises Refused; without a terminal nobody
+    is asked.
+    """
     from forecourt.cli.errors import Refused
 
     if yes:

@@ -12,7 +12,9 @@ def db() -> None:
 
 @db.command()
 def migrate() -> None:
-    """Bring the schema to what this code needs, and declare its jobs. Safe to run on every server at once."""
+    """Bring the schema to what this code needs, and declare its jobs. Safe to run on every server
+    at once.
+    """
     from forecourt.app import load
     from forecourt.cli.console import transaction
     from forecourt.cli.errors import Refused

@@ -7,9 +7,10 @@ import click
 def demo() -> None:
     """Let a whole night of a car marketplace pass, in up to two minutes, and report on it.
 
-    The first time it makes the marketplace: 200 providers, 5,000 listings, 300,000 events. Then the real clock, queue and
-    workers get everything to do at once. Again later it goes on with the same data. It needs a database of its own: the
-    private PostgreSQL, or an empty one. Exits with 0 only if all went as promised.
+    The first time it makes the marketplace: 200 providers, 5,000 listings, 300,000 events. Then the
+    real clock, queue and workers get everything to do at once. Again later it goes on with the same
+    data. It needs a database of its own: the private PostgreSQL, or an empty one. Exits with 0 only
+    if all went as promised.
     """
     import signal
     import sys

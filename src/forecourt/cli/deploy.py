@@ -1,4 +1,6 @@
-"""`forecourt deploy`: prints the files that run Forecourt, and those that watch it. Nothing is written and nobody is asked."""
+"""`forecourt deploy`: prints the files that run Forecourt, and those that watch it. Nothing is
+written and nobody is asked.
+"""
 
 import click
 

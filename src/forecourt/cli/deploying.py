@@ -1,4 +1,6 @@
-"""`forecourt deploy supervisor|systemd|...`: the files that run Forecourt, printed from the current settings."""
+"""`forecourt deploy supervisor|systemd|...`: the files that run Forecourt, printed from the current
+settings.
+"""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -14,7 +16,9 @@ PRINTERS = {
     "kubernetes": "Deployments, service and settings: forecourt deploy kubernetes > forecourt.yaml",
     "nginx": "The pages behind nginx: forecourt deploy nginx > /etc/nginx/sites-available/shop",
 }
-"""The modules of `forecourt.deploy` that make one file of a site, and what each command says of itself."""
+"""The modules of `forecourt.deploy` that make one file of a site, and what each command says of
+itself.
+"""
 
 UNITS = ("worker", "clock", "web")
 
@@ -38,7 +42,9 @@ def _printing(name: str) -> Callable[[], None]:
 @click.command()
 @click.argument("unit", type=click.Choice(UNITS))
 def systemd(unit: str) -> None:
-    """One of systemd's units: forecourt deploy systemd worker > /etc/systemd/system/shop-worker.service"""
+    """One of systemd's units: forecourt deploy systemd worker >
+    /etc/systemd/system/shop-worker.service
+    """
     from forecourt.app import load
     from forecourt.deploy.site import here
     from forecourt.deploy.systemd import systemd as make

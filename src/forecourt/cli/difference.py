@@ -32,10 +32,11 @@ SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yel
 @click.argument("other", required=False)
 @json_option
 def diff(other: str | None, as_json: bool) -> None:
-    """What this application would change: tasks added, removed and changed, with the next due times of each.
+    """What this application would change: tasks added, removed and changed, with the next due times
+    of each.
 
-    Compared with what its clock last ran on this database; with OTHER, a folder that holds another version, or MODULE:NAME of
-    another application, with that.
+    Compared with what its clock last ran on this database; with OTHER, a folder that holds another
+    version, or MODULE:NAME of another application, with that.
     """
     from forecourt.app import load
     from forecourt.schedule.definition import definitions

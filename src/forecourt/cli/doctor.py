@@ -21,7 +21,9 @@ GLYPHS = {"ok": ("✓", "green"), "warn": ("▲", "yellow"), "fail": ("✕", "re
 )
 @json_option
 def doctor(fail_on: str, as_json: bool) -> None:
-    """Check database, workers, clock, queues, tasks and disk, and say what to do about what is not well."""
+    """Check database, workers, clock, queues, tasks and disk, and say what to do about what is not
+    well.
+    """
     from forecourt.cli.errors import DEGRADED
     from forecourt.doctor.examination import worst
     from forecourt.web.api import house as api

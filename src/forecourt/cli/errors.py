@@ -16,7 +16,9 @@ OF_THE_MARKETPLACE = {
     "StorageError": FAILED,
     "StorageUnavailable": FAILED,
 }
-"""By name: where one of them is raised its module is there, and others of the marketplace may lack the packages that they need."""
+"""By name: where one of them is raised its module is there, and others of the marketplace may lack
+the packages that they need.
+"""
 
 
 class Ended(Exception):
@@ -56,7 +58,9 @@ class Held(Ended):
 
 
 def explained(error: Exception) -> tuple[int | None, str]:
-    """The exit code and the words for an error; the code is None for one that only a programmer can explain."""
+    """The exit code and the words for an error; the code is None for one that only a programmer can
+    explain.
+    """
     if isinstance(error, Ended):
         return error.code, str(error)
 

@@ -20,7 +20,9 @@ SIGNS = {True: "✓", False: "✕", None: " "}
 @click.option("--count", type=click.IntRange(1, 100), default=1, show_default=True, help="How many due times.")
 @json_option
 def explain(name: str, at: datetime | None, count: int, as_json: bool) -> None:
-    """Why task NAME will run, or not: zone and shifts, window, environment, pause, condition, overlap, queue and workers."""
+    """Why task NAME will run, or not: zone and shifts, window, environment, pause, condition,
+    overlap, queue and workers.
+    """
     from forecourt.app import load
     from forecourt.schedule.explanation import at_instant, upcoming
     from forecourt.settings import settings

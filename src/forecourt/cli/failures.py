@@ -60,7 +60,9 @@ def retry(
     since: datetime | None,
     as_json: bool,
 ) -> None:
-    """Give failed calls all their tries again: by IDS, or `all`, or those that all the options choose."""
+    """Give failed calls all their tries again: by IDS, or `all`, or those that all the options
+    choose.
+    """
     chosen = _named(ids, queue=queue_name, job=job, error=error, since=since)
     count = sum(_in_portions("retry", chosen))
     stayed = len(chosen) - count

@@ -59,7 +59,9 @@ def clear(name: str, yes: bool, as_json: bool) -> None:
 
 @click.command()
 def restart() -> None:
-    """Ask every worker of the fleet to finish what it runs and exit 0; its supervisor starts it again, with new code."""
+    """Ask every worker of the fleet to finish what it runs and exit 0; its supervisor starts it
+    again, with new code.
+    """
     from forecourt.web.api import fleet as api
 
     count = ask(api.restart).workers

@@ -1,4 +1,6 @@
-"""`forecourt healthcheck`: the checks of `forecourt doctor` for containers, cron and whatever asks by exit code."""
+"""`forecourt healthcheck`: the checks of `forecourt doctor` for containers, cron and whatever asks
+by exit code.
+"""
 
 import sys
 
@@ -20,8 +22,8 @@ from forecourt.cli.console import json_option, print_json, say, transaction
 def healthcheck(checks: tuple[str, ...], fail_on: str, as_json: bool) -> None:
     """Make all CHECKS, or those whose names begin so: `forecourt healthcheck workers clock queue`.
 
-    One line a check, the worst first. Exit codes: 0 well, 1 a check has failed, 5 there is no such check, 69 the database does not
-    answer.
+    One line a check, the worst first. Exit codes: 0 well, 1 a check has failed, 5 there is no such
+    check, 69 the database does not answer.
     """
     from dataclasses import asdict
 

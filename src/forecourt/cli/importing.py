@@ -16,7 +16,8 @@ from forecourt.cli.errors import DEGRADED
 )
 @click.option("--timezone", help="The zone that cron runs in, instead of the settings'.")
 def import_crontab(file: TextIO, with_user: bool, timezone: str | None) -> None:
-    """Print a timetable in Python that does what the crontab FILE does; - reads `crontab -l`. Nothing is changed.
+    """Print a timetable in Python that does what the crontab FILE does; - reads `crontab -l`.
+    Nothing is changed.
 
     Exits with 3 when a line could not be read; such lines are in the timetable as comments.
     """

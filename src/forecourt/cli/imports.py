@@ -1,4 +1,6 @@
-"""`forecourt import`: users, providers, listings and events from files of another system: looked at first, then entered once."""
+"""`forecourt import`: users, providers, listings and events from files of another system: looked at
+first, then entered once.
+"""
 
 import sys
 import time
@@ -19,7 +21,9 @@ SHOWN = 5
 """Errors that are shown; all are in the file."""
 
 SELDOM = 10.0
-"""Seconds between two lines of progress where nobody looks; on a terminal there is one line, which changes."""
+"""Seconds between two lines of progress where nobody looks; on a terminal there is one line, which
+changes.
+"""
 
 
 @click.command("import")
@@ -43,10 +47,12 @@ def import_(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Import users, providers, listings or events from FILE: CSV, Parquet, or a dump of MySQL or MariaDB.
+    """Import users, providers, listings or events from FILE: CSV, Parquet, or a dump of MySQL or
+    MariaDB.
 
-    First all of it is tried and undone; then you are asked. What is there already stays as it is. A run that was broken off goes on
-    where it was; of a file that is done only refused rows are tried again. Exit code 1 when rows were refused.
+    First all of it is tried and undone; then you are asked. What is there already stays as it is. A
+    run that was broken off goes on where it was; of a file that is done only refused rows are tried
+    again. Exit code 1 when rows were refused.
     """
     from forecourt.cli.errors import Failed, Held
     from forecourt.database import in_transaction_of, session
@@ -111,7 +117,9 @@ def _write(path: Path, found: "Imported") -> None:
 
 
 class _Shown:
-    """How far it is: one line that changes on a terminal, a line now and then elsewhere, nothing for programs."""
+    """How far it is: one line that changes on a terminal, a line now and then elsewhere, nothing
+    for programs.
+    """
 
     def __init__(self, verb: str, *, quiet: bool) -> None:
         self._verb = verb

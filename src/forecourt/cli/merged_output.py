@@ -14,8 +14,8 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 class MergedOutput:
     """Writes lines in the order in which they come, whole and unchanged but for the speaker's name.
 
-    For people the name stands before the line: `clock  | task enqueued`. As JSON it is the line's first key, `process`, and
-    what is not JSON becomes it, so that every line can be parsed.
+    For people the name stands before the line: `clock  | task enqueued`. As JSON it is the line's
+    first key, `process`, and what is not JSON becomes it, so that every line can be parsed.
     """
 
     def __init__(self, names: Sequence[str], output: BinaryIO, *, as_json: bool) -> None:

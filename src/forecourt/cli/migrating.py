@@ -1,4 +1,6 @@
-"""`forecourt migrate-from laravel|celery`: what waits in another system's queue is dispatched here; first it is only shown."""
+"""`forecourt migrate-from laravel|celery`: what waits in another system's queue is dispatched here;
+first it is only shown.
+"""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -35,9 +37,9 @@ def migrate_from() -> None:
 def laravel(url: str | None, failed: bool, pairs: tuple[str, ...], take: bool) -> None:
     """Read the tables jobs and failed_jobs of a Laravel application in PostgreSQL.
 
-    A property listingId becomes the argument listing_id, a model $listing becomes listing_id. In our own database a job is taken
-    in one transaction, so never lost or doubled. From another one, a crash between the two commits takes it again.
-    Exit code 3: some cannot be taken, and stay.
+    A property listingId becomes the argument listing_id, a model $listing becomes listing_id. In
+    our own database a job is taken in one transaction, so never lost or doubled. From another one,
+    a crash between the two commits takes it again. Exit code 3: some cannot be taken, and stay.
     """
     import psycopg
 
@@ -67,10 +69,11 @@ def laravel(url: str | None, failed: bool, pairs: tuple[str, ...], take: bool) -
 @map_option
 @take_option
 def celery(url: str, queue: str, pairs: tuple[str, ...], take: bool) -> None:
-    """Read a queue of Celery's in Redis. Stop its workers before, so that they put back what they have fetched.
+    """Read a queue of Celery's in Redis. Stop its workers before, so that they put back what they
+    have fetched.
 
-    Positional arguments get the names of the job's parameters, in order. A crash between our commit and the removal there takes a
-    message again. Exit code 3: some cannot be taken, and stay.
+    Positional arguments get the names of the job's parameters, in order. A crash between our commit
+    and the removal there takes a message again. Exit code 3: some cannot be taken, and stay.
     """
     from forecourt.cli.console import transaction
     from forecourt.cli.errors import Failed

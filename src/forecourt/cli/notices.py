@@ -60,7 +60,9 @@ def list_(status: str | None, user_id: int | None, kind: str | None, limit: int,
     "--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write .html and .txt into this folder."
 )
 def preview(kind: str | None, language: Literal["en", "ar"] | None, folder: Path | None) -> None:
-    """Render the mails with sample facts, by the templates of FORECOURT_MAIL_TEMPLATES where there are some. Nothing is sent."""
+    """Render the mails with sample facts, by the templates of FORECOURT_MAIL_TEMPLATES where there
+    are some. Nothing is sent.
+    """
     from forecourt.marketplace.told import previews
 
     for each, spoken, letter in previews(kind, language):
@@ -83,7 +85,9 @@ def preview(kind: str | None, language: Literal["en", "ar"] | None, folder: Path
 @click.option("--dry-run", is_flag=True, help="Only say which would be sent again.")
 @json_option
 def resend(ids: "Sequence[UUID]", status: str | None, dry_run: bool, as_json: bool) -> None:
-    """Send the mails of the notices IDS again, or all with --status, that were filed, suppressed or failed."""
+    """Send the mails of the notices IDS again, or all with --status, that were filed, suppressed or
+    failed.
+    """
     from forecourt.database import in_transaction_of, session
     from forecourt.marketplace.told import resend as again
     from forecourt.store import audit

@@ -6,7 +6,9 @@ import click
 
 
 def end_of(until: datetime | None, minutes: float | None) -> datetime | None:
-    """The end that --until (local time; a bare clock time means its next occurrence) or --for (minutes) gives."""
+    """The end that --until (local time; a bare clock time means its next occurrence) or --for
+    (minutes) gives.
+    """
     if until is not None and minutes is not None:
         raise click.UsageError("Give --until or --for, not both")
     now = datetime.now().astimezone()

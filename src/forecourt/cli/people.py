@@ -1,4 +1,6 @@
-"""`forecourt web user add|list|remove`: who may look at the pages from other machines, and do what."""
+"""`forecourt web user add|list|remove`: who may look at the pages from other machines, and do
+what.
+"""
 
 import sys
 from dataclasses import asdict
@@ -24,7 +26,9 @@ def user() -> None:
 )
 @json_option
 def add(name: str, role: str, as_json: bool) -> None:
-    """Let NAME sign in. The password is asked for, or read from standard input. For somebody who is known already, both change."""
+    """Let NAME sign in. The password is asked for, or read from standard input. For somebody who is
+    known already, both change.
+    """
     from forecourt.operations import people
 
     if sys.stdin is not None and sys.stdin.isatty():

@@ -18,7 +18,9 @@ def photos() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 def twins(also_settled: bool, limit: int, as_json: bool) -> None:
-    """Photos of one listing that are on another as well, newest first: stolen ones, or one car offered twice."""
+    """Photos of one listing that are on another as well, newest first: stolen ones, or one car
+    offered twice.
+    """
     from forecourt.database import session
     from forecourt.marketplace.twins import twins as found
 

@@ -49,7 +49,9 @@ def list_(kind: "Kind | None", ending_within: int | None, limit: int, as_json: b
 @click.option("--kind", type=KIND, default="sponsored", show_default=True)
 @json_option
 def extend(listing_id: int, days: int, kind: "Kind", as_json: bool) -> None:
-    """Move the end of the placement of listing ID; one that is over but still shown goes on from now."""
+    """Move the end of the placement of listing ID; one that is over but still shown goes on from
+    now.
+    """
     from forecourt.database import in_transaction_of, session
     from forecourt.marketplace.placed import extend as move
     from forecourt.store import audit

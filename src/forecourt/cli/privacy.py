@@ -19,7 +19,9 @@ def privacy() -> None:
     "--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="A new folder, for photos as well."
 )
 def export(user: str, folder: Path | None) -> None:
-    """Everything that is held on USER, an id or a mail address, as one JSON document; with --to a folder of it and the photos."""
+    """Everything that is held on USER, an id or a mail address, as one JSON document; with --to a
+    folder of it and the photos.
+    """
     from forecourt.cli.errors import Refused
     from forecourt.database import in_transaction_of, session
     from forecourt.marketplace import privacy as rights
@@ -44,7 +46,9 @@ def export(user: str, folder: Path | None) -> None:
 @yes_option
 @json_option
 def erase(user: str, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Take away everything that is held on USER, an id or a mail address: rows, photos, mails, and what lies in the archive."""
+    """Take away everything that is held on USER, an id or a mail address: rows, photos, mails, and
+    what lies in the archive.
+    """
     from dataclasses import asdict
 
     from forecourt.cli.errors import Degraded

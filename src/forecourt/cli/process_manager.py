@@ -1,4 +1,5 @@
-"""Keeps child processes running until a signal says stop: relays what they say, and starts those again that die.
+"""Keeps child processes running until a signal says stop: relays what they say, and starts those
+again that die.
 
 One thread and one selector: signals, the death of a child and its output all wake the same loop.
 """
@@ -40,8 +41,8 @@ class ProcessManager:
     def run(self) -> int:
         """Until a signal, or until a child died soon after its start three times in a row.
 
-        The first signal is passed on as SIGTERM, the second too and leaves 3 s, the third kills. Returns 0 when every
-        child ended in order, else 1.
+        The first signal is passed on as SIGTERM, the second too and leaves 3 s, the third kills.
+        Returns 0 when every child ended in order, else 1.
         """
         self._signals = StopSignals(STOP_SIGNALS, waking=[signal.SIGCHLD])
         self._selector.register(self._signals, selectors.EVENT_READ)
@@ -78,7 +79,7 @@ class ProcessManager:
         due = [child.start_at for child in self._children if not child.is_alive]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    # -- children --------------------------------------------------------------------------------------------------------
+    # -- children ----------------------------------------------------------------------------------
 
     def _start_what_is_due(self) -> None:
         for child in self._children:
@@ -120,7 +121,7 @@ class ProcessManager:
             if key.data is child:
                 self._selector.unregister(key.fileobj)
 
-    # -- the end ---------------------------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------
 
     def _handle_signals(self) -> None:
         while self._signals.heard:

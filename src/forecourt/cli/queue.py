@@ -1,4 +1,6 @@
-"""`forecourt queue`: workers, and the calls that they work on. The commands stand in modules of their own, by what they are for."""
+"""`forecourt queue`: workers, and the calls that they work on. The commands stand in modules of
+their own, by what they are for.
+"""
 
 import click
 

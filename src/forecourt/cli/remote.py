@@ -32,8 +32,8 @@ class Unreachable(Ended):
 
 
 def send(remote: Remote, function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
-    """What the server answers to the operation that this function is. Raises its refusals, Refused without the right token,
-    Unreachable."""
+    """What the server answers to the operation that this function is. Raises its refusals, Refused
+    without the right token, Unreachable."""
     operation = next(one for one in OPERATIONS if one.does is function)
     method, path, body = _request(operation, given)
     status, kind, answer = _exchange(remote, method, path, body)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Of this business day instead of today.")
 @json_option
 def report(day: datetime | None, as_json: bool) -> None:
-    """What each duty of the night did, what was late, slow or failed, which calls failed, and what is still to come."""
+    """What each duty of the night did, what was late, slow or failed, which calls failed, and what
+    is still to come.
+    """
     from forecourt.web.api import night as api
 
     found = ask(api.night, date=None if day is None else day.date())

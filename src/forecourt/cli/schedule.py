@@ -73,8 +73,8 @@ def list_(timezone: str | None, upcoming: int, as_json: bool) -> None:
 def run() -> None:
     """One round of the clock, for crontab: `* * * * * forecourt schedule run`.
 
-    Enqueues whatever is due since the last round, on whichever server, exactly once. With tasks that repeat within the minute it
-    goes on until the minute ends.
+    Enqueues whatever is due since the last round, on whichever server, exactly once. With tasks
+    that repeat within the minute it goes on until the minute ends.
     """
     from forecourt import logs
     from forecourt.app import load
@@ -134,7 +134,9 @@ def work() -> None:
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def test(name: str, yes: bool) -> None:
-    """Run task NAME here and now, whatever its time and constraints, with its hooks. The schedule does not count it."""
+    """Run task NAME here and now, whatever its time and constraints, with its hooks. The schedule
+    does not count it.
+    """
     import logging
 
     from forecourt import logs
@@ -169,7 +171,9 @@ def test(name: str, yes: bool) -> None:
 @click.argument("name")
 @json_option
 def trigger(name: str, as_json: bool) -> None:
-    """Enter a run of task NAME now, on a worker, whatever its time, conditions and pauses; its history shows it."""
+    """Enter a run of task NAME now, on a worker, whatever its time, conditions and pauses; its
+    history shows it.
+    """
     from forecourt.web.api import schedule as api
 
     call = ask(api.trigger, task=name).call
@@ -224,7 +228,9 @@ def pause(name: str | None, group: str | None, until: datetime | None, minutes: 
 @click.argument("name", required=False)
 @click.option("--group", help="A group of tasks instead of one.")
 def resume(name: str | None, group: str | None) -> None:
-    """Go on with task NAME, a group, or the whole schedule. What was skipped meanwhile stays skipped."""
+    """Go on with task NAME, a group, or the whole schedule. What was skipped meanwhile stays
+    skipped.
+    """
     from forecourt.web.api import schedule as api
 
     require_one(name, group)
@@ -267,5 +273,7 @@ def _say(events: "list[Event]") -> None:
 
 
 def _next_second() -> float:
-    """Seconds until just after the next second begins, so that a due time is met within milliseconds."""
+    """Seconds until just after the next second begins, so that a due time is met within
+    milliseconds.
+    """
     return 1.0 - time.time() % 1.0 + 0.002

@@ -36,7 +36,9 @@ def list_(changed: bool, as_json: bool) -> None:
 @click.argument("value")
 @json_option
 def set_(name: str, value: str, as_json: bool) -> None:
-    """Set NAME to VALUE, from the next call on. Of wallets there are also wallet_limit.KWD and wallet_limit.provider.7."""
+    """Set NAME to VALUE, from the next call on. Of wallets there are also wallet_limit.KWD and
+    wallet_limit.provider.7.
+    """
     from forecourt.marketplace.business_changes import change
 
     with transaction() as tx:

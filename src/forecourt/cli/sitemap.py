@@ -41,8 +41,8 @@ def generate(force: bool, as_json: bool) -> None:
 @click.argument("where", metavar="FILE|URL|DIR", required=False)
 @json_option
 def validate(where: str | None, as_json: bool) -> None:
-    """Check a sitemap against the protocol, with all files of an index; our own when nothing is named. Exit code 1 when something
-    is wrong."""
+    """Check a sitemap against the protocol, with all files of an index; our own when nothing is
+    named. Exit code 1 when something is wrong."""
     from dataclasses import asdict
 
     from forecourt.cli.errors import Failed
@@ -65,7 +65,9 @@ def validate(where: str | None, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(0, 1_000_000), default=20, show_default=True, help="Of each kind.")
 @json_option
 def diff(where: str | None, limit: int, as_json: bool) -> None:
-    """What the next run would publish that a sitemap does not say: the published one, unless another is named."""
+    """What the next run would publish that a sitemap does not say: the published one, unless
+    another is named.
+    """
     from dataclasses import asdict
     from tempfile import TemporaryDirectory
 
@@ -105,7 +107,9 @@ def robots() -> None:
 
 
 def _source(where: str | None) -> "tuple[str, Open, Callable[[str], str]]":
-    """The sitemap at an address, in a file or folder, else ours: its name, how to open it, and where an index's files are."""
+    """The sitemap at an address, in a file or folder, else ours: its name, how to open it, and
+    where an index's files are.
+    """
     from forecourt.marketplace import places
     from forecourt.marketplace.sitemap_check import beside
     from forecourt.marketplace.sitemap_diff import in_memory

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 class StopSignals:
     """Hears signals until the process ends, each of which wakes whoever waits.
 
-    A signal's byte ends the wait. An Event would not do: setting it in a handler waits for the very thread that it interrupted.
-    What is ignored stays ignored, as nohup leaves SIGHUP.
+    A signal's byte ends the wait. An Event would not do: setting it in a handler waits for the very
+    thread that it interrupted. What is ignored stays ignored, as nohup leaves SIGHUP.
     """
 
     def __init__(self, numbers: Iterable[int], *, waking: Iterable[int] = ()) -> None:

@@ -74,8 +74,8 @@ def add(job: str, name: str | None, as_json: bool, **fields: Any) -> None:
 @describe_option
 @json_option
 def edit(name: str, as_json: bool, **fields: Any) -> None:
-    """Change a task that was added by `add`. What is not given stays; --args takes the place of all arguments, and an empty --queue
-    is the job's own again."""
+    """Change a task that was added by `add`. What is not given stays; --args takes the place of all
+    arguments, and an empty --queue is the job's own again."""
     from forecourt.app import load
     from forecourt.operations import stored_tasks
     from forecourt.store import tasks

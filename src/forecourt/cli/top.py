@@ -45,7 +45,9 @@ def _live(app: "Forecourt", console: "Console", every: float) -> None:
 
 
 def _look_or_say_why_not(app: "Forecourt", console: "Console") -> "RenderableType":
-    """What does not answer now may answer the next time: a terminal that watches must not end with it."""
+    """What does not answer now may answer the next time: a terminal that watches must not end with
+    it.
+    """
     from rich.text import Text
 
     from forecourt.cli.errors import explained

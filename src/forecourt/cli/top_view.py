@@ -1,4 +1,6 @@
-"""How `forecourt top` draws what it saw: with the words of the pages, as much as the terminal is high."""
+"""How `forecourt top` draws what it saw: with the words of the pages, as much as the terminal is
+high.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +26,9 @@ BESIDE = 17
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One look: everything that the verdict is made of, what failed since midnight, and the next due time of each task."""
+    """One look: everything that the verdict is made of, what failed since midnight, and the next
+    due time of each task.
+    """
 
     facts: Facts
     kinds: Sequence[Kind]
@@ -32,7 +36,9 @@ class Looked:
 
 
 def drawn(looked: Looked, height: int | None) -> Group:
-    """The sentence, and below it four tables. `height`: lines of the terminal, None for all there is."""
+    """The sentence, and below it four tables. `height`: lines of the terminal, None for all there
+    is.
+    """
     facts = looked.facts
     rows = None if height is None else max(LEAST, (height - BESIDE) // 4)
     judged = verdict(facts)
@@ -107,7 +113,9 @@ def _table(*headings: str, right: Sequence[int] = ()) -> Table:
 
 
 def _titled(title: str, table: Table, left_out: int) -> Group:
-    """The table under its title, which says how many rows there is no room for, or that there are none."""
+    """The table under its title, which says how many rows there is no room for, or that there are
+    none.
+    """
     more = f" ({left_out} more)" if left_out > 0 else "" if table.row_count else ": none"
     return Group(Text(f"\n{title}{more}", style="bold"), *([table] if table.row_count else []))
 

@@ -1,4 +1,6 @@
-"""`forecourt trash`: the listings that were thrown away: what lies there, back with them, or away for good."""
+"""`forecourt trash`: the listings that were thrown away: what lies there, back with them, or away
+for good.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict

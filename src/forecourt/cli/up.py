@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
     """Run database, clock, worker and web here, until Ctrl-C.
 
-    Without FORECOURT_DATABASE_URL the private PostgreSQL is started. The schema is brought up to date, and what dies is
-    started again. Ctrl-C, TERM or QUIT end everything in order; a second one hurries, a third kills.
+    Without FORECOURT_DATABASE_URL the private PostgreSQL is started. The schema is brought up to
+    date, and what dies is started again. Ctrl-C, TERM or QUIT end everything in order; a second one
+    hurries, a third kills.
     """
     from forecourt.cli.child import ChildProcess
     from forecourt.cli.merged_output import MergedOutput
@@ -75,7 +76,9 @@ def _options(processes: int | None, queues: str | None) -> "WorkOptions":
 
 
 def _migrate(environment: Mapping[str, str], output: "MergedOutput") -> None:
-    """In a process of its own: the application that it loads may start threads, and this one has to fork later."""
+    """In a process of its own: the application that it loads may start threads, and this one has to
+    fork later.
+    """
     done = subprocess.run(_command("db", "migrate"), env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     output.add("migrate", done.stdout.splitlines())
     if done.returncode:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 @click.group(cls=Commands, invoke_without_command=True)
 @click.pass_context
 def web(context: click.Context) -> None:
-    """Serve the pages and the health endpoints at FORECOURT_WEB_HOST and FORECOURT_WEB_PORT, until a signal says stop."""
+    """Serve the pages and the health endpoints at FORECOURT_WEB_HOST and FORECOURT_WEB_PORT, until
+    a signal says stop.
+    """
     if context.invoked_subcommand is not None:
         return
     from forecourt import logs
@@ -36,7 +38,9 @@ web.add_command(token)
 
 
 def listening(host: str, port: int) -> "socket":
-    """The server's socket, or words and an exit code for whoever asked for an address that it cannot have."""
+    """The server's socket, or words and an exit code for whoever asked for an address that it
+    cannot have.
+    """
     from forecourt.cli.errors import Refused
     from forecourt.web.guard import OpenToOthers, is_loopback
     from forecourt.web.server import CannotListen, listen

@@ -75,7 +75,9 @@ def cancel(id: int, as_json: bool) -> None:
 @click.argument("id", type=ID)
 @json_option
 def retry(id: int, as_json: bool) -> None:
-    """Let workflow ID go on from where it stopped: its failed, cancelled and forgotten steps run again."""
+    """Let workflow ID go on from where it stopped: its failed, cancelled and forgotten steps run
+    again.
+    """
     from forecourt.web.api import workflows as api
 
     count = ask(api.retry, workflow=id).calls

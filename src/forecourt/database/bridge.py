@@ -1,5 +1,5 @@
-"""The way from an asynchronous connection to the store's statements: called from within `bridged`, each waits on the caller's event
-loop."""
+"""The way from an asynchronous connection to the store's statements: called from within `bridged`,
+each waits on the caller's event loop."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +29,8 @@ async def bridged(
     source: AsyncSource,
     function: Callable[[psycopg.Connection[Any]], R],
 ) -> R:
-    """Call a function of the store in the transaction of a caller's asynchronous session or connection, and return what it returns.
+    """Call a function of the store in the transaction of a caller's asynchronous session or
+    connection, and return what it returns.
 
     Raises TypeError for what is none of these.
     """

@@ -13,7 +13,9 @@ EXPECTED = "a SQLAlchemy Session or Connection, a Django connection or a psycopg
 
 
 class DjangoConnection(Protocol):
-    """`django.db.connection`, or one of `django.db.connections`: what of it is asked, as Django itself has no types."""
+    """`django.db.connection`, or one of `django.db.connections`: what of it is asked, as Django
+    itself has no types.
+    """
 
     connection: object
     in_atomic_block: bool
@@ -24,8 +26,9 @@ class DjangoConnection(Protocol):
 
 
 def in_transaction_of(source: object) -> psycopg.Connection[Any]:
-    """The psycopg connection beneath a caller's SQLAlchemy session or connection, Django connection, or psycopg connection, so that
-    we write in the caller's transaction. Raises TypeError for anything else."""
+    """The psycopg connection beneath a caller's SQLAlchemy session or connection, Django
+    connection, or psycopg connection, so that we write in the caller's transaction. Raises
+    TypeError for anything else."""
     if isinstance(source, psycopg.Connection):
         return source
     if is_django(source):

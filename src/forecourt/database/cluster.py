@@ -27,8 +27,9 @@ WRITE_ACCESS = 'umask 077; printf %s "$1" > "$PGDATA/pg_hba.conf" && printf %s "
 class Cluster:
     """A data directory that exists. Its server may run or not.
 
-    Made by root, it belongs to an account that may have no way to it, as under /root. Nothing is opened up for that
-    account, nor is the data moved away: its programs inherit the open directory, and call it /proc/self/fd/N.
+    Made by root, it belongs to an account that may have no way to it, as under /root. Nothing is
+    opened up for that account, nor is the data moved away: its programs inherit the open directory,
+    and call it /proc/self/fd/N.
     """
 
     def __init__(self, data: Path) -> None:
@@ -70,12 +71,15 @@ class Cluster:
         return cls(data)
 
     def guard(self) -> None:
-        """Write down who may connect: to the role `forecourt` the user that runs Forecourt, as the kernel says who it is; to other
-        roles whoever has their password. The account that root lends its server to is not among them: others run as nobody too.
+        """Write down who may connect: to the role `forecourt` the user that runs Forecourt, as the
+        kernel says who it is; to other roles whoever has their password. The account that root
+        lends its server to is not among them: others run as nobody too.
 
-        Written by that account, since root must not follow what it may have put into its own folder.
+        Written by that account, since root must not follow what it may have put into its own
+        folder.
         """
-        # Whoever made the folder that the data lie in, which for a lent account is root; and root, whom nothing keeps out.
+        # Whoever made the folder that the data lie in, which for a lent account is root; and root,
+        # whom nothing keeps out.
         users = {name_of(uid) for uid in (0, os.geteuid(), self.data.parent.stat().st_uid)}
         names = "".join(f'forecourt "{user}" forecourt\n' for user in sorted(users))
         written = self.run(["/bin/sh", "-c", WRITE_ACCESS, "sh", ACCESS, names])
@@ -99,19 +103,22 @@ class Cluster:
         return self._url_of("forecourt")
 
     def _url_of(self, database: str) -> str:
-        # The port is in the socket's name, and a PGPORT in the environment is meant for another server.
+        # The port is in the socket's name, and a PGPORT in the environment is meant for another
+        # server.
         return f"postgresql://forecourt@/{database}?host={quote(str(self.socket_folder))}&port=5432"
 
     @cached_property
     def socket_folder(self) -> Path:
-        """The data directory, or a folder in /tmp when that path is too long, or too odd, for a socket's.
+        """The data directory, or a folder in /tmp when that path is too long, or too odd, for a
+        socket's.
 
         A socket's path has 107 bytes on Linux and 103 on macOS, and libpq splits a host at commas.
         """
         if re.fullmatch(r"[\w./ -]{1,88}", str(self.data), re.ASCII):
             return self.data
         name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
-        # Not in $XDG_RUNTIME_DIR or $TMPDIR: cron's environment must lead to the same socket as the terminal's.
+        # Not in $XDG_RUNTIME_DIR or $TMPDIR: cron's environment must lead to the same socket as the
+        # terminal's.
         folder = Path(f"/tmp/forecourt-{self.account.uid}-{name}")  # noqa: S108
         try:
             folder.mkdir(mode=0o700)
@@ -128,7 +135,9 @@ class Cluster:
         return folder
 
     def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
-        """Run a program of PostgreSQL on this directory, as its account, with nothing of our environment."""
+        """Run a program of PostgreSQL on this directory, as its account, with nothing of our
+        environment.
+        """
         directory = os.open(self.data, os.O_RDONLY)
         path = f"/proc/self/fd/{directory}"
         inherit = self.account.is_lent and Path(path).exists()

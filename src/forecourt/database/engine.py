@@ -1,6 +1,8 @@
-"""The process's one engine, and plain connections beside it: where they lead, and how they are set up.
+"""The process's one engine, and plain connections beside it: where they lead, and how they are set
+up.
 
-SQLAlchemy is imported where it is used: a command that reads a table takes a plain connection, and answers in half the time.
+SQLAlchemy is imported where it is used: a command that reads a table takes a plain connection, and
+answers in half the time.
 """
 
 import atexit
@@ -26,19 +28,24 @@ if TYPE_CHECKING:
     from forecourt.database.private import PrivateServer
 
 ENCODING = {"client_encoding": "UTF8"}
-"""Whatever the server or the role prefers: text arrives as text, also from a database that does not know what it keeps."""
+"""Whatever the server or the role prefers: text arrives as text, also from a database that does not
+know what it keeps.
+"""
 
 SIGNS_OF_LIFE = {
     "connect_timeout": 10,
-    # A host that is cut off hears nothing at all, not even that its connection is gone: it would wait for its answer for a
-    # quarter of an hour. With these it knows after 25 seconds, of silence or of not being listened to. Not before the 15 in which
-    # a silent worker is given up: what ended on its machine until then could not be told, and its attempt would not count.
+    # A host that is cut off hears nothing at all, not even that its connection is gone: it would
+    # wait for its answer for a quarter of an hour. With these it knows after 25 seconds, of silence
+    # or of not being listened to. Not before the 15 in which a silent worker is given up: what
+    # ended on its machine until then could not be told, and its attempt would not count.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-"""How libpq finds out that nobody is there, in seconds but for the last, which is in milliseconds. What the address says wins."""
+"""How libpq finds out that nobody is there, in seconds but for the last, which is in milliseconds.
+What the address says wins.
+"""
 
 PINNED = {
     "default_transaction_isolation": r"read\ committed",
@@ -49,8 +56,9 @@ PINNED = {
     "idle_session_timeout": "0",
     "TimeZone": "UTC",
 }
-"""What the engine's own sessions need, whatever the role or the database says; the sessions of jobs keep what those say. The search
-path is not among them: every name in a statement of ours has its schema."""
+"""What the engine's own sessions need, whatever the role or the database says; the sessions of jobs
+keep what those say. The search path is not among them: every name in a statement of ours has its
+schema."""
 
 LEAVE_NO_TRACE = """
 SET SESSION AUTHORIZATION DEFAULT;
@@ -61,10 +69,14 @@ DISCARD TEMP;
 DISCARD SEQUENCES;
 SELECT pg_advisory_unlock_all()
 """
-"""DISCARD ALL, but for the prepared statements that the driver knows, and allowed behind a COMMIT in the same message."""
+"""DISCARD ALL, but for the prepared statements that the driver knows, and allowed behind a COMMIT
+in the same message.
+"""
 
 PAUSE = 1.0
-"""Seconds unused after which a pooled connection is tried before it is handed out; trying it each time costs a round trip."""
+"""Seconds unused after which a pooled connection is tried before it is handed out; trying it each
+time costs a round trip.
+"""
 
 
 HOW_IT_LOOKS = (
@@ -79,15 +91,16 @@ class DatabaseUnreachable(RuntimeError):
 
 @lru_cache(maxsize=1)
 def libpq_url() -> str:
-    """Where the database is, for psycopg and for child processes: FORECOURT_DATABASE_URL, else the private server, started if it
-    does not run yet. Raises ValueError for what is no address."""
+    """Where the database is, for psycopg and for child processes: FORECOURT_DATABASE_URL, else the
+    private server, started if it does not run yet. Raises ValueError for what is no address."""
     configured = settings().database_url or _private_server(settings().var / "postgres").start()
     scheme, separator, place = configured.partition("://")
     if not separator or scheme.partition("+")[0] not in ("postgresql", "postgres"):
         instead = f", not {scheme}://" if separator else ""
         raise ValueError(f"FORECOURT_DATABASE_URL must start with postgresql://{instead}")
     if "@" in place.partition("@")[2].partition("?")[0]:
-        # A password with @ or / in it would be cut there, and its rest be taken for the host, and printed as such.
+        # A password with @ or / in it would be cut there, and its rest be taken for the host, and
+        # printed as such.
         raise ValueError(f"FORECOURT_DATABASE_URL {HOW_IT_LOOKS}")
     return f"postgresql://{place}"
 
@@ -100,7 +113,9 @@ def _private_server(root: Path) -> "PrivateServer":
 
 
 def _connected(connect: Callable[[], psycopg.Connection[Any]]) -> psycopg.Connection[Any]:
-    """Connect. When the private server does not answer it is started again, by whichever process notices first."""
+    """Connect. When the private server does not answer it is started again, by whichever process
+    notices first.
+    """
     try:
         return connect()
     except psycopg.OperationalError:
@@ -122,7 +137,9 @@ _making = threading.Lock()
 
 
 def engine() -> "Engine":
-    """The engine of this process. Made at first use, so that a process forked before then shares no connection."""
+    """The engine of this process. Made at first use, so that a process forked before then shares no
+    connection.
+    """
     global _engine
     if _engine is None:
         with _making:  # two threads at once would each make one, and one of them would be closed by nobody
@@ -138,9 +155,10 @@ def use_engine(chosen: "Engine") -> None:
 
 
 def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spotless: bool = False) -> "Engine":
-    """An engine of one's own, for those who must not share: slots and the supervisor. A connection that broke while nobody used it
-    is replaced instead of handed out. With `spotless`, for jobs, its sessions are as the role has them, and whatever was left on a
-    connection (settings, listening, temporary tables, advisory locks) is gone when it is handed out again."""
+    """An engine of one's own, for those who must not share: slots and the supervisor. A connection
+    that broke while nobody used it is replaced instead of handed out. With `spotless`, for jobs,
+    its sessions are as the role has them, and whatever was left on a connection (settings,
+    listening, temporary tables, advisory locks) is gone when it is handed out again."""
     from sqlalchemy import create_engine, event
 
     ours = {} if spotless else {"isolation_level": "READ COMMITTED"}
@@ -165,7 +183,9 @@ def connect_anew(dialect: Any, _record: Any, args: Any, options: Any) -> psycopg
 
 
 def close_latecomers(made: "Engine") -> None:
-    """Have a connection closed that comes back after its engine was disposed of: in the pool from before nobody ever would."""
+    """Have a connection closed that comes back after its engine was disposed of: in the pool from
+    before nobody ever would.
+    """
     from sqlalchemy import event
 
     event.listen(made, "connect", partial(_belongs, made))
@@ -173,7 +193,9 @@ def close_latecomers(made: "Engine") -> None:
 
 
 def mark_clean(connection: "Connection") -> None:
-    """Say that nothing is left on a connection of a spotless engine, so that it need not be cleaned when it goes back."""
+    """Say that nothing is left on a connection of a spotless engine, so that it need not be cleaned
+    when it goes back.
+    """
     connection.info["clean"] = True
 
 
@@ -226,7 +248,8 @@ atexit.register(forget_engine)
 def connect(
     *, autocommit: bool = False, application_name: str = "forecourt", spotless: bool = False
 ) -> psycopg.Connection[tuple[Any, ...]]:
-    """A plain psycopg connection outside the pool, for the engine's own statements; with `spotless`, for jobs: as the role has it.
+    """A plain psycopg connection outside the pool, for the engine's own statements; with
+    `spotless`, for jobs: as the role has it.
 
     Raises DatabaseUnreachable, which names host, port and user.
     """
@@ -245,8 +268,9 @@ def _driver_options(*, pinned: bool) -> dict[str, Any]:
     said = _address()
     options: dict[str, Any] = {name: value for name, value in SIGNS_OF_LIFE.items() if name not in said} | ENCODING
     if settings().pooled:
-        # The next transaction may run on a connection that was never told of a prepared statement; and options at the start of a
-        # session are refused, so there the isolation alone is pinned, which each BEGIN names.
+        # The next transaction may run on a connection that was never told of a prepared statement;
+        # and options at the start of a session are refused, so there the isolation alone is pinned,
+        # which each BEGIN names.
         return options | {"prepare_threshold": None}
     if pinned:
         ours = " ".join(f"-c {name}={value}" for name, value in PINNED.items())
@@ -278,7 +302,9 @@ def unreachable(error: Exception) -> str:
 
 @contextmanager
 def each_by_itself() -> Iterator[psycopg.Connection[Any]]:
-    """A pooled connection on which every statement is a transaction of its own: one round trip instead of three."""
+    """A pooled connection on which every statement is a transaction of its own: one round trip
+    instead of three.
+    """
     with engine().connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         yield cast("psycopg.Connection[Any]", connection.connection.driver_connection)
@@ -286,7 +312,9 @@ def each_by_itself() -> Iterator[psycopg.Connection[Any]]:
 
 @contextmanager
 def session() -> "Iterator[Session]":
-    """A session in a transaction of its own: committed at the end, rolled back when the block raises."""
+    """A session in a transaction of its own: committed at the end, rolled back when the block
+    raises.
+    """
     from sqlalchemy.orm import Session
 
     with Session(engine()) as opened, opened.begin():

@@ -1,4 +1,6 @@
-"""The connections that jobs get which write SQL themselves: one a thread, as the role has it, and spotless for each call."""
+"""The connections that jobs get which write SQL themselves: one a thread, as the role has it, and
+spotless for each call.
+"""
 
 import threading
 import time
@@ -22,8 +24,9 @@ def name_job_connections(application_name: str) -> None:
 
 @contextmanager
 def job_connection() -> Iterator[psycopg.Connection[Any]]:
-    """A connection on which no transaction is open; what the block leaves open is rolled back, and what it leaves on the connection
-    is removed unless it was committed with that. Statements outside of a transaction are each their own."""
+    """A connection on which no transaction is open; what the block leaves open is rolled back, and
+    what it leaves on the connection is removed unless it was committed with that. Statements
+    outside of a transaction are each their own."""
     connection = _living()
     _of_thread.spotless = False
     try:

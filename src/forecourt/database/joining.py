@@ -1,9 +1,12 @@
-"""The marketplace's part of the schema: which of its steps a database has, and how it joins tables that are there already.
+"""The marketplace's part of the schema: which of its steps a database has, and how it joins tables
+that are there already.
 
-The engine's steps are for every application. Those of the marketplace are for applications that have its jobs, and for databases
-that have its tables; the others are skipped, and made up for when an application with the marketplace migrates. Three tables may
-be an application's own: `users`, `car_providers` and `car_listings`. They are taken as they are when they have what the duties
-need, and further columns are theirs. What is missing is said in words and in SQL, and then nothing was changed.
+The engine's steps are for every application. Those of the marketplace are for applications that
+have its jobs, and for databases that have its tables; the others are skipped, and made up for when
+an application with the marketplace migrates. Three tables may be an application's own: `users`,
+`car_providers` and `car_listings`. They are taken as they are when they have what the duties need,
+and further columns are theirs. What is missing is said in words and in SQL, and then nothing was
+changed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -77,7 +80,9 @@ ALSO = {"bigint": {"integer"}, "text": {"character varying"}}
 
 
 class TablesInTheWay(RuntimeError):
-    """The marketplace's tables have names that are taken by others; the message says by what, and what would help."""
+    """The marketplace's tables have names that are taken by others; the message says by what, and
+    what would help.
+    """
 
 
 def note_history(connection: Connection, version: str | None) -> None:
@@ -106,8 +111,8 @@ def make(connection: Connection, revision: str, sql: str) -> None:
 
 
 def undo(connection: Connection, revision: str, sql: str) -> None:
-    """Take one step back, in the caller's transaction, if it was made. Raises TablesInTheWay for one that found tables, which it
-    would drop."""
+    """Take one step back, in the caller's transaction, if it was made. Raises TablesInTheWay for
+    one that found tables, which it would drop."""
     if revision not in made(connection):
         return
     if adopted := connection.scalars(FORGET, {"revision": revision}).one():
@@ -123,8 +128,9 @@ def _run(connection: Connection, sql: str) -> None:
 
 
 def _room_for(connection: Connection, sql: str) -> list[str]:
-    """The tables that are there already and will do. Raises TablesInTheWay, with all that differs. The step itself says what is
-    wanted: it is made in a schema of its own, compared and rolled back."""
+    """The tables that are there already and will do. Raises TablesInTheWay, with all that differs.
+    The step itself says what is wanted: it is made in a schema of its own, compared and rolled
+    back."""
     with connection.begin_nested() as trial:
         _run(connection, f"CREATE SCHEMA {SCRATCH}")
         _run(connection, sql.replace("public.", f"{SCRATCH}."))

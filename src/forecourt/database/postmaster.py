@@ -1,8 +1,9 @@
 """The server of one cluster: started, found again, and stopped.
 
-The truth about it is its socket: while that accepts connections the server lives, and the kernel says which process
-listens. postmaster.pid is no such truth. After a crash it may name a dead process, a zombie (which PostgreSQL takes for
-alive), a stranger who got the number since, or nobody, because it was half written.
+The truth about it is its socket: while that accepts connections the server lives, and the kernel
+says which process listens. postmaster.pid is no such truth. After a crash it may name a dead
+process, a zombie (which PostgreSQL takes for alive), a stranger who got the number since, or
+nobody, because it was half written.
 """
 
 import os
@@ -18,7 +19,9 @@ from forecourt.database.binaries import Binaries, PrivateServerError
 from forecourt.database.cluster import Cluster
 
 START_SECONDS = 300.0
-"""Recovery after a crash may take minutes. A server that dies while it starts is noticed at once."""
+"""Recovery after a crash may take minutes. A server that dies while it starts is noticed at
+once.
+"""
 
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.003
@@ -44,13 +47,17 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 
 
 class Postmaster:
-    """The server of a cluster, running or not. Whoever starts or stops it holds the lock of its `PrivateServer`."""
+    """The server of a cluster, running or not. Whoever starts or stops it holds the lock of its
+    `PrivateServer`.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
 
     def pid(self) -> int | None:
-        """The process that listens on the socket (0: in another container), or None when none does."""
+        """The process that listens on the socket (0: in another container), or None when none
+        does.
+        """
         with socket.socket(socket.AF_UNIX) as client:
             try:
                 client.connect(str(self.cluster.socket_folder / ".s.PGSQL.5432"))
@@ -83,7 +90,9 @@ class Postmaster:
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> bool:
-        """Stop the server: its sessions end, their open transactions roll back. False when it did not run."""
+        """Stop the server: its sessions end, their open transactions roll back. False when it did
+        not run.
+        """
         pid = self.pid()
         if pid is None:
             return False
@@ -100,7 +109,9 @@ class Postmaster:
         raise PrivateServerError(f"PostgreSQL in {self.cluster.data}, process {pid}, does not stop.")
 
     def _last_word(self) -> str:
-        """What the postmaster wrote last: starting, ready or stopping; nothing when it has not come so far."""
+        """What the postmaster wrote last: starting, ready or stopping; nothing when it has not come
+        so far.
+        """
         try:
             lines = (self.cluster.data / "postmaster.pid").read_text().split("\n")
         except FileNotFoundError:
@@ -110,8 +121,8 @@ class Postmaster:
     def _launch(self, binaries: Binaries, log: Path, *, durable: bool) -> int:
         """Start a postmaster where none listens, in a session of its own, and return its pid."""
         cluster = self.cluster
-        # PostgreSQL would respect these if their pid now belongs to a zombie or to a stranger. Should a server live
-        # after all, the new one finds its shared memory in use.
+        # PostgreSQL would respect these if their pid now belongs to a zombie or to a stranger.
+        # Should a server live after all, the new one finds its shared memory in use.
         for left_behind in (cluster.data / "postmaster.pid", *cluster.socket_folder.glob(".s.PGSQL.*")):
             left_behind.unlink(missing_ok=True)
         cluster.guard()
@@ -123,7 +134,8 @@ class Postmaster:
         command = [str(postgres), *(f"--{name}={value}" for name, value in settings.items())]
         log.touch(mode=0o600)  # it quotes statements
         with log.open("ab") as output:
-            # Started through a shell it is a child of init: it outlives this process, which so need not wait for it.
+            # Started through a shell it is a child of init: it outlives this process, which so need
+            # not wait for it.
             shell = cluster.run(
                 ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", *command],
                 stdout=subprocess.PIPE,
@@ -134,9 +146,11 @@ class Postmaster:
         return int(shell.stdout)
 
     def _end_orphans_or_raise(self, log: Path, log_offset: int) -> None:
-        """After a failed launch: make way for another one, if the reason is a killed postmaster's working sessions.
+        """After a failed launch: make way for another one, if the reason is a killed postmaster's
+        working sessions.
 
-        They notice its death only between queries, which may take hours, and until then keep its shared memory.
+        They notice its death only between queries, which may take hours, and until then keep its
+        shared memory.
         """
         with log.open("rb") as output:
             output.seek(log_offset)
@@ -151,7 +165,9 @@ class Postmaster:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether the process runs. A zombie does not: in a container, init may leave it so for ever."""
+    """Whether the process runs. A zombie does not: in a container, init may leave it so for
+    ever.
+    """
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,8 +1,9 @@
-"""The private PostgreSQL of a machine without FORECOURT_DATABASE_URL: who uses it, and who stops it.
+"""The private PostgreSQL of a machine without FORECOURT_DATABASE_URL: who uses it, and who stops
+it.
 
-Each process that uses the server holds a shared lock on a file. The last one out is the one that can make it exclusive,
-and stops the server. The kernel takes the lock back from a killed process, so no pids are written down, and none go
-stale.
+Each process that uses the server holds a shared lock on a file. The last one out is the one that
+can make it exclusive, and stops the server. The kernel takes the lock back from a killed process,
+so no pids are written down, and none go stale.
 """
 
 import atexit
@@ -23,8 +24,9 @@ __all__ = ["PrivateServer", "PrivateServerError"]
 class PrivateServer:
     """A real PostgreSQL under `root`, private to this user: a unix socket only, no TCP.
 
-    The server outlives an owner that is killed, and the next `start` finds it. A forked child is no owner until it
-    calls `start` itself. `durable=False` gives up safety in a power cut for speed, and is for tests only.
+    The server outlives an owner that is killed, and the next `start` finds it. A forked child is no
+    owner until it calls `start` itself. `durable=False` gives up safety in a power cut for speed,
+    and is for tests only.
     """
 
     def __init__(self, root: Path, *, durable: bool = True) -> None:
@@ -36,8 +38,9 @@ class PrivateServer:
     def start(self) -> str:
         """Attach to the server, or start it, and return the URL of its database `forecourt`.
 
-        The first start makes the data directory and the database. This process is then an owner, until it ends or calls
-        `release`. May be called again, to be sure that the server runs. Raises PrivateServerError.
+        The first start makes the data directory and the database. This process is then an owner,
+        until it ends or calls `release`. May be called again, to be sure that the server runs.
+        Raises PrivateServerError.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -49,7 +52,9 @@ class PrivateServer:
             ) from error
 
     def release(self) -> None:
-        """This owner is done; the last one out stops the server. May be called twice, and before `start`."""
+        """This owner is done; the last one out stops the server. May be called twice, and before
+        `start`.
+        """
         if self._share is not None:
             with suppress(FileNotFoundError), self._alone():  # `root` was removed: PostgreSQL sees that by itself
                 self._leave()
@@ -98,7 +103,9 @@ class PrivateServer:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time starts, joins, leaves or stops, so nobody joins a server that is just being stopped."""
+        """One process at a time starts, joins, leaves or stops, so nobody joins a server that is
+        just being stopped.
+        """
         try:
             lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except PermissionError as error:

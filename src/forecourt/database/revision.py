@@ -33,10 +33,11 @@ def needed() -> str:
 
 
 def require_current(tx: Connection[Any], *, marketplace: bool = False) -> None:
-    """Raise SchemaTooOld unless the database is at least at the revision that this code needs, and has the marketplace's tables if
-    these are needed.
+    """Raise SchemaTooOld unless the database is at least at the revision that this code needs, and
+    has the marketplace's tables if these are needed.
 
-    A newer database is fine: during a deploy old code runs beside the new schema, which only ever adds.
+    A newer database is fine: during a deploy old code runs beside the new schema, which only ever
+    adds.
     """
     found = version(tx)
     if found is None or (found in revisions() and found != needed()):

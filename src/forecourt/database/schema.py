@@ -19,14 +19,18 @@ class WrongEncoding(RuntimeError):
 
 
 def run(sql: str) -> None:
-    """Run a migration's statements exactly as written: no bind parameters, so `:` and `%` are themselves."""
+    """Run a migration's statements exactly as written: no bind parameters, so `:` and `%` are
+    themselves.
+    """
     from alembic import op
 
     op.get_bind().connection.driver_connection.execute(sql.encode())  # type: ignore[union-attr]
 
 
 def run_marketplace(revision: str, sql: str) -> None:
-    """Run a step of the marketplace's, where it is wanted; else it is left for later. Raises TablesInTheWay."""
+    """Run a step of the marketplace's, where it is wanted; else it is left for later. Raises
+    TablesInTheWay.
+    """
     from alembic import context, op
 
     if context.config.attributes.get("marketplace", True):
@@ -41,9 +45,11 @@ def undo_marketplace(revision: str, sql: str) -> None:
 
 
 def upgrade(engine: Engine, to: str = "head", *, marketplace: bool = True) -> tuple[str | None, str | None]:
-    """Migrate to `to`, and return the versions before and after. Servers that start together wait for each other.
+    """Migrate to `to`, and return the versions before and after. Servers that start together wait
+    for each other.
 
-    Without `marketplace` its tables are left out, unless the database has them. Raises TablesInTheWay.
+    Without `marketplace` its tables are left out, unless the database has them. Raises
+    TablesInTheWay.
     """
     from alembic import command
 
@@ -74,7 +80,9 @@ def upgrade(engine: Engine, to: str = "head", *, marketplace: bool = True) -> tu
 
 
 def _make_up(connection: Connection, config: "Config") -> None:
-    """Make the steps of the marketplace's that were left out when this database was migrated for an application without it."""
+    """Make the steps of the marketplace's that were left out when this database was migrated for an
+    application without it.
+    """
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory.from_config(config)

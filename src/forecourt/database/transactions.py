@@ -12,8 +12,8 @@ from forecourt.database.engine import PAUSE, connect
 
 
 class Transactions:
-    """Connections with one name, opened when none is free, and closed when something went wrong on them. For any number of
-    threads."""
+    """Connections with one name, opened when none is free, and closed when something went wrong on
+    them. For any number of threads."""
 
     def __init__(self, application_name: str = "forecourt") -> None:
         self._name = application_name
@@ -22,7 +22,9 @@ class Transactions:
 
     @contextmanager
     def begin(self) -> Iterator[psycopg.Connection[Any]]:
-        """A transaction, committed at the end and rolled back when the block raises. Raises DatabaseUnreachable."""
+        """A transaction, committed at the end and rolled back when the block raises. Raises
+        DatabaseUnreachable.
+        """
         connection = self._take()
         try:
             with connection.transaction():

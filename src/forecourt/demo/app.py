@@ -1,4 +1,6 @@
-"""The demo as an application: the marketplace with three more jobs, and its timetable as FORECOURT_DEMO_AT says."""
+"""The demo as an application: the marketplace with three more jobs, and its timetable as
+FORECOURT_DEMO_AT says.
+"""
 
 import os
 

@@ -1,4 +1,6 @@
-"""The evening rush: views, photo sets, and three calls that will not go well, through the doors that an application has."""
+"""The evening rush: views, photo sets, and three calls that will not go well, through the doors
+that an application has.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +22,8 @@ STEPS = 8
 AT_ONCE = 1_000
 """Views that one transaction dispatches."""
 
-# A listing in the trash may go tonight, with its views; nobody looks at those. Calls of a night that was broken off
-# may still wait: their views will be counted tonight as well.
+# A listing in the trash may go tonight, with its views; nobody looks at those. Calls of a night
+# that was broken off may still wait: their views will be counted tonight as well.
 BEFORE = text(
     """
     SELECT now() AS began,
@@ -51,7 +53,9 @@ FROM unnest(%(listings)s::bigint[]) AS listing
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The database before the rush: its time, the views counted on listings outside the trash, and the views that wait."""
+    """The database before the rush: its time, the views counted on listings outside the trash, and
+    the views that wait.
+    """
 
     began: datetime
     counted: int
@@ -60,7 +64,9 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was dispatched: how many views and photo sets, the listings that get photos, and the ids of the other calls."""
+    """What was dispatched: how many views and photo sets, the listings that get photos, and the ids
+    of the other calls.
+    """
 
     views: int
     photographed: tuple[int, ...]

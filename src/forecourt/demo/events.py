@@ -1,4 +1,6 @@
-"""What visitors did: events of so many days back, most of them on few listings, the latest days not yet rolled up."""
+"""What visitors did: events of so many days back, most of them on few listings, the latest days not
+yet rolled up.
+"""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -15,15 +17,16 @@ from forecourt.settings import settings
 MISSED = 3
 """Days up to yesterday that nobody has rolled up yet."""
 
-# A day's table takes its events before it becomes a partition: events that come late through the parent would each be
-# noted for the next night, and these are not late, they are history.
+# A day's table takes its events before it becomes a partition: events that come late through the
+# parent would each be noted for the next night, and these are not late, they are history.
 MADE = "SELECT to_regclass(format('public.%%I', %(name)s::text)) IS NOT NULL"
 MAKE = "CREATE TABLE public.{name} (LIKE public.car_listing_analytics INCLUDING ALL)"
 ATTACH = (
     "ALTER TABLE public.car_listing_analytics ATTACH PARTITION public.{name} FOR VALUES FROM ({lower}) TO ({upper})"
 )
 
-# A power of a draw from 0 to 1 makes the first listings popular and the last ones rare. Today's events come before now.
+# A power of a draw from 0 to 1 makes the first listings popular and the last ones rare. Today's
+# events come before now.
 FILL = """
 INSERT INTO public.{name} (car_listing_id, created_at, event_type, user_ip)
 SELECT (%(listings)s::bigint[])[
@@ -48,14 +51,16 @@ ORDER BY at
 """
 
 TODAY = text("SELECT (now() AT TIME ZONE 'UTC')::date")
-# Rolling up noted yesterday as done, and here and there a day of which only the first hours were there.
+# Rolling up noted yesterday as done, and here and there a day of which only the first hours were
+# there.
 UNDO_THE_LATEST = text(
     "DELETE FROM analytics_days WHERE date >= (CAST(:day AS date)::timestamp AT TIME ZONE 'UTC' AT TIME ZONE :zone)::date"
 )
 
 
 def fill(session: Session, listings: list[int], days: int, count: int, tell: Callable[[int], None]) -> None:
-    """Make `count` events on `listings`, over the `days` days up to now, and roll up all but the latest.
+    """Make `count` events on `listings`, over the `days` days up to now, and roll up all but the
+    latest.
 
     `tell` is called with the days made so far.
     """
@@ -72,7 +77,9 @@ def fill(session: Session, listings: list[int], days: int, count: int, tell: Cal
 
 
 def come_late(session: Session, listings: list[int], night: int, count: int) -> None:
-    """More events of yesterday, and a few that a phone kept for half a year. `night` makes them others than before."""
+    """More events of yesterday, and a few that a phone kept for half a year. `night` makes them
+    others than before.
+    """
     tx = in_transaction_of(session)
     today: date = session.scalars(TODAY).one()
     table = sql.SQL(FILL).format(name=sql.Identifier("car_listing_analytics"))

@@ -17,7 +17,9 @@ WALKED = text("SELECT step, pid FROM demo.steps WHERE night = :night ORDER BY st
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A call that something happened to, in words. `off` is what is not as intended, if anything."""
+    """A call that something happened to, in words. `off` is what is not as intended, if
+    anything.
+    """
 
     job: str
     call: int

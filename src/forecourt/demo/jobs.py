@@ -1,4 +1,6 @@
-"""Three jobs to which something happens: one fails for good, one never ends, one is killed half way."""
+"""Three jobs to which something happens: one fails for good, one never ends, one is killed half
+way.
+"""
 
 import os
 import socket
@@ -45,7 +47,9 @@ def ask_silent_registry(listing_id: int) -> bytes:
 
 @job(queue="high", tries=3, backoff=0, timeout=60)
 def walk_the_lot(night: int, steps: int) -> dict[str, int]:
-    """Count the listings in so many steps. Each is a committed row, so another attempt goes on where the last was cut off."""
+    """Count the listings in so many steps. Each is a committed row, so another attempt goes on
+    where the last was cut off.
+    """
     with session() as reader:
         walked: int = reader.scalars(WALKED, {"night": night}).one()
     for step in range(walked + 1, steps + 1):

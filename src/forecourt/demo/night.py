@@ -1,4 +1,6 @@
-"""One night: clock and worker start, the rush comes, a slot is killed, every task comes due, all of it is seen to end."""
+"""One night: clock and worker start, the rush comes, a slot is killed, every task comes due, all of
+it is seen to end.
+"""
 
 import os
 import signal
@@ -46,7 +48,9 @@ SEEN = text(
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What the database alone cannot tell of a night: when all was due, what was there before, and what was sent."""
+    """What the database alone cannot tell of a night: when all was due, what was there before, and
+    what was sent.
+    """
 
     number: int
     due: datetime
@@ -57,8 +61,8 @@ class Night:
 def pass_night(scale: Scale, display: Display) -> Night:
     """One whole night, in up to two minutes. Before the first one the marketplace is made.
 
-    Raises NotTheDemos and Occupied, and then no data was changed; ProcessEnded when clock or worker give up; and
-    KeyboardInterrupt, with nothing left behind.
+    Raises NotTheDemos and Occupied, and then no data was changed; ProcessEnded when clock or worker
+    give up; and KeyboardInterrupt, with nothing left behind.
     """
     require_ours()
     _, version = upgrade(engine())
@@ -85,7 +89,9 @@ def pass_night(scale: Scale, display: Display) -> Night:
 
 
 def _watch(night: Night, worker: int, processes: Processes, display: Display) -> None:
-    """Until all of it is done, or its time is over; on the way, kill the slot that walks the lot."""
+    """Until all of it is done, or its time is over; on the way, kill the slot that walks the
+    lot.
+    """
     tasks = [task.name for task in usual]
     facts = {"began": night.before.began, "due": night.due, "tasks": tasks, "night": night.number}
     wait = int((night.due - night.before.began).total_seconds())
@@ -111,7 +117,9 @@ def _watch(night: Night, worker: int, processes: Processes, display: Display) ->
 
 
 def _is_slot(pid: int, *, of: int) -> bool:
-    """Whether the process is a slot of that worker: a child of its fork server. True where the system does not tell."""
+    """Whether the process is a slot of that worker: a child of its fork server. True where the
+    system does not tell.
+    """
     if not Path("/proc/self/stat").exists():
         return True
     return _parent(_parent(pid)) == of

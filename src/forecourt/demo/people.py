@@ -1,7 +1,8 @@
 """Who and what the marketplace consists of: blocks of 12 people, 8 providers and 200 listings.
 
-Every block has its share of every state that a nightly duty looks for, so one more block is one more night's work. What
-a row is like follows from its number by arithmetic, and every instant counts back from now.
+Every block has its share of every state that a nightly duty looks for, so one more block is one
+more night's work. What a row is like follows from its number by arithmetic, and every instant
+counts back from now.
 """
 
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ MAKE_PROVIDERS = text(
     """
 )
 
-# r, the place in the block, says in which state a listing is; what no line names is an ordinary one.
+# r, the place in the block, says in which state a listing is; what no line names is an ordinary
+# one.
 MAKE_LISTINGS = text(
     """
     INSERT INTO car_listings (
@@ -128,14 +130,18 @@ MAKE_LISTINGS = text(
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """The ids of the listings that came, in their order; `doomed`: of those that have been in the trash for over 30 days."""
+    """The ids of the listings that came, in their order; `doomed`: of those that have been in the
+    trash for over 30 days.
+    """
 
     listings: list[int]
     doomed: list[int]
 
 
 def arrive(session: Session, first: int, last: int) -> Arrived:
-    """Make the blocks with the numbers `first` to `last`, counted from 0; none of them may be there."""
+    """Make the blocks with the numbers `first` to `last`, counted from 0; none of them may be
+    there.
+    """
     # A sequence is read in the order of ORDER BY, so sorted ids are in the order of the numbers.
     people = sorted(
         session.scalars(MAKE_PEOPLE, {"first": first * PEOPLE, "last": (last + 1) * PEOPLE - 1}),

@@ -1,4 +1,6 @@
-"""Real photos: as the base64 texts of a form, and as files of listings that are about to be deleted."""
+"""Real photos: as the base64 texts of a form, and as files of listings that are about to be
+deleted.
+"""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -37,12 +39,16 @@ def uploads(night: int, number: int) -> list[str]:
 
 
 def _remarked(jpeg: bytes, remark: bytes) -> bytes:
-    """The same picture with a comment, as cameras write them: marker, length and text, behind the start of the image."""
+    """The same picture with a comment, as cameras write them: marker, length and text, behind the
+    start of the image.
+    """
     return jpeg[:2] + b"\xff\xfe" + (len(remark) + 2).to_bytes(2, "big") + remark + jpeg[2:]
 
 
 def hang(session: Session, listings: Sequence[int]) -> None:
-    """Give each listing a photo that no other has: its own part of one large picture, published as any upload is."""
+    """Give each listing a photo that no other has: its own part of one large picture, published as
+    any upload is.
+    """
     storage = Folder(settings().storage)
     keys = [spool(storage, b64encode(part).decode()) for part in _parts(listings)]
     photos = process(storage, keys)

@@ -51,7 +51,9 @@ MAILS = text(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something the night made, in numbers, and the folder or file it lies in. `off`: what is wrong with it, if anything."""
+    """Something the night made, in numbers, and the folder or file it lies in. `off`: what is wrong
+    with it, if anything.
+    """
 
     what: str
     figures: str
@@ -60,7 +62,9 @@ class Place:
 
 
 def places(tx: Session, began: datetime, photographed: Sequence[int]) -> tuple[Place, ...]:
-    """The sitemap, archive and mails made since `began`, and the photos of the listings `photographed`."""
+    """The sitemap, archive and mails made since `began`, and the photos of the listings
+    `photographed`.
+    """
     return _sitemap(tx, began), _archive(tx, began), _photos(tx, photographed), _mails(tx, began)
 
 

@@ -26,9 +26,9 @@ class ProcessEnded(RuntimeError):
 class Processes:
     """`python -m forecourt` commands under names, each with a log of its own in `folder`.
 
-    Leaving the block asks them to end in order and waits. Inside it a Ctrl-C (INT, TERM, HUP) is a KeyboardInterrupt at the
-    next `check`, where no statement is cut off in its middle; a further one kills the processes. On Linux the kernel kills
-    them if this process dies.
+    Leaving the block asks them to end in order and waits. Inside it a Ctrl-C (INT, TERM, HUP) is a
+    KeyboardInterrupt at the next `check`, where no statement is cut off in its middle; a further
+    one kills the processes. On Linux the kernel kills them if this process dies.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -69,7 +69,9 @@ class Processes:
         return self._folder / f"{name}.log"
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal came, and ProcessEnded, with its last words, if a process has ended."""
+        """Raise KeyboardInterrupt if a signal came, and ProcessEnded, with its last words, if a
+        process has ended.
+        """
         if self._interrupted:
             raise KeyboardInterrupt
         for name, process in self._running.items():

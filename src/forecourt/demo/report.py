@@ -72,7 +72,9 @@ FAILED = text(
 
 @dataclass(frozen=True, slots=True)
 class TaskLine:
-    """A task's due time tonight. `usual` is when it is due otherwise, `seconds` how long it took, `did` its own figures."""
+    """A task's due time tonight. `usual` is when it is due otherwise, `seconds` how long it took,
+    `did` its own figures.
+    """
 
     task: str
     usual: str
@@ -84,8 +86,8 @@ class TaskLine:
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """What became of a job's calls. `per_second`: calls done, from the first start to the last end, if there were
-    several."""
+    """What became of a job's calls. `per_second`: calls done, from the first start to the last end,
+    if there were several."""
 
     job: str
     queue: str
@@ -97,8 +99,9 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A night in figures. `views_sent` counts those that a night broken off left waiting, `views_left` says how many that
-    were. `off` says in sentences what is not as promised; empty after a good night."""
+    """A night in figures. `views_sent` counts those that a night broken off left waiting,
+    `views_left` says how many that were. `off` says in sentences what is not as promised; empty
+    after a good night."""
 
     night: int
     tasks: tuple[TaskLine, ...]

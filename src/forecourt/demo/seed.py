@@ -36,7 +36,8 @@ class NotTheDemos(Exception):
     """The database holds somebody's data; the demo makes its marketplace in an empty one alone."""
 
 
-# The dice are what hash partitioning is made of, so they fall alike on every machine and in every version.
+# The dice are what hash partitioning is made of, so they fall alike on every machine and in every
+# version.
 SCHEMA = text(
     """
     CREATE SCHEMA demo;
@@ -76,7 +77,9 @@ ANALYZE = text("ANALYZE users, car_providers, car_listings, car_listing_daily_st
 
 
 def require_ours() -> None:
-    """Raise NotTheDemos when the database holds data of the marketplace that the demo did not make. Changes nothing."""
+    """Raise NotTheDemos when the database holds data of the marketplace that the demo did not make.
+    Changes nothing.
+    """
     with session() as reader:
         if version(in_transaction_of(reader)) is None or reader.scalars(MADE).one():
             return
@@ -90,7 +93,8 @@ def require_ours() -> None:
 
 
 def seed(scale: Scale, tell: Callable[[int], None] = lambda days: None) -> bool:
-    """Make the marketplace, whole or not at all; False when it is there already, and then nothing changes.
+    """Make the marketplace, whole or not at all; False when it is there already, and then nothing
+    changes.
 
     `tell` is called with the days of events made so far. The database must be ours.
     """
@@ -108,7 +112,9 @@ def seed(scale: Scale, tell: Callable[[int], None] = lambda days: None) -> bool:
 
 
 def begin_night(scale: Scale) -> int:
-    """Number a night, from 1. Before each but the first another block moves in, and events come late: work for every task."""
+    """Number a night, from 1. Before each but the first another block moves in, and events come
+    late: work for every task.
+    """
     with session() as tx:
         tx.execute(LOCK)
         number: int = tx.scalars(BEGIN).one()

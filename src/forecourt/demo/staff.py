@@ -1,4 +1,6 @@
-"""The clock and the worker of the night: alone on the database, started in time, seen to be ready."""
+"""The clock and the worker of the night: alone on the database, started in time, seen to be
+ready.
+"""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -43,7 +45,9 @@ class Occupied(Exception):
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Nobody else's night on this database meanwhile, and nobody else's worker at its begin. Raises Occupied."""
+    """Nobody else's night on this database meanwhile, and nobody else's worker at its begin. Raises
+    Occupied.
+    """
     with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.scalars(ALONE).one():
             raise Occupied("another `forecourt demo` is at work on this database; wait for its report")
@@ -82,7 +86,9 @@ def start_worker(processes: Processes) -> int:
 
 
 def start_clock(processes: Processes) -> datetime:
-    """Start the clock, and return when everything is due: the next full minute for which it is ready in time."""
+    """Start the clock, and return when everything is due: the next full minute for which it is
+    ready in time.
+    """
     for lead in (LEAD, 4 * LEAD):
         with session() as reader:
             due: datetime = reader.scalars(NEXT_MINUTE, {"lead": lead}).one()
@@ -96,7 +102,9 @@ def start_clock(processes: Processes) -> datetime:
 
 
 def _answer(processes: Processes, name: str, question: TextClause, facts: Mapping[str, Any]) -> bool:
-    """What the database says as soon as it knows. Raises ProcessEnded when the process does not get ready."""
+    """What the database says as soon as it knows. Raises ProcessEnded when the process does not get
+    ready.
+    """
     give_up_at = time.monotonic() + STARTING
     while time.monotonic() < give_up_at:
         processes.check()

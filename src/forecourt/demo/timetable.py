@@ -1,4 +1,6 @@
-"""The marketplace's timetable with every task due at one minute, so that a whole night passes while somebody watches."""
+"""The marketplace's timetable with every task due at one minute, so that a whole night passes while
+somebody watches.
+"""
 
 from forecourt import Timetable
 from forecourt.marketplace import timetable as marketplace
@@ -8,7 +10,9 @@ usual = marketplace.timetable
 
 
 def tonight(at: str) -> Timetable:
-    """The marketplace's tasks under their own names, with their own jobs and arguments, each due daily at `at` (HH:MM, UTC)."""
+    """The marketplace's tasks under their own names, with their own jobs and arguments, each due
+    daily at `at` (HH:MM, UTC).
+    """
     night = Timetable("UTC")
     for task in usual:
         night.add(task.job, name=task.name, **task.args).daily_at(at).describe(task.description)

@@ -1,4 +1,6 @@
-"""A dashboard for Grafana: does the night go well, and if not, where. For import, with any Prometheus as its source."""
+"""A dashboard for Grafana: does the night go well, and if not, where. For import, with any
+Prometheus as its source.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +14,8 @@ SOURCE = {"type": "prometheus", "uid": "${source}"}
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A figure, a chart or a table: its title, its queries with their legends, Grafana's name of the unit. `bad` is the value from
-    which a figure is red."""
+    """A figure, a chart or a table: its title, its queries with their legends, Grafana's name of
+    the unit. `bad` is the value from which a figure is red."""
 
     title: str
     queries: Sequence[tuple[str, str]]

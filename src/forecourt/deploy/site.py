@@ -1,4 +1,6 @@
-"""What the files are filled with: the project, its processes, its settings, and how long each of them waits for the next."""
+"""What the files are filled with: the project, its processes, its settings, and how long each of
+them waits for the next.
+"""
 
 import getpass
 import os
@@ -18,7 +20,9 @@ SECRET = frozenset(
 """Settings that hold a password, or are as good as one: whoever knows the address may use it."""
 
 LONGEST_USUAL = 3600.0
-"""Seconds that a stop waits at most for jobs that may take as long as they like; the reference's own figure."""
+"""Seconds that a stop waits at most for jobs that may take as long as they like; the reference's
+own figure.
+"""
 
 ROOM = 15.0
 """Seconds between two rungs of the ladder."""
@@ -26,9 +30,10 @@ ROOM = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """How long each waits for the one within it, in seconds, strictly rising: else the outer kills what the inner would have ended
-    in order. `job`: the longest timeout of any job. `shutdown`: what a worker grants running calls after it was told to stop.
-    `stop`: what the process manager grants the worker before it kills."""
+    """How long each waits for the one within it, in seconds, strictly rising: else the outer kills
+    what the inner would have ended in order. `job`: the longest timeout of any job. `shutdown`:
+    what a worker grants running calls after it was told to stop. `stop`: what the process manager
+    grants the worker before it kills."""
 
     job: float
     shutdown: float
@@ -36,8 +41,9 @@ class Ladder:
 
     @classmethod
     def of(cls, app: Forecourt) -> "Ladder":
-        """Above the application's longest job. One without a timeout counts as an hour; the engine's own, which may take as long,
-        count for nothing, as what they have done stays done when they are given back."""
+        """Above the application's longest job. One without a timeout counts as an hour; the
+        engine's own, which may take as long, count for nothing, as what they have done stays done
+        when they are given back."""
         usual = Defaults().timeout
         jobs = [job.policy for name, job in app.jobs.items() if not name.startswith("forecourt.")]
         timeouts = [usual if policy.timeout is None else policy.timeout for policy in jobs]
@@ -65,7 +71,9 @@ class Site:
     settings: Mapping[str, str]
     """FORECOURT_* that this process was given, without secrets."""
     requirements: str | None
-    """The file that names what the project needs, if there is one: requirements.lock, requirements.txt or pyproject.toml."""
+    """The file that names what the project needs, if there is one: requirements.lock,
+    requirements.txt or pyproject.toml.
+    """
 
     @property
     def worker(self) -> str:

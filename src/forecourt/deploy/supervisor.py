@@ -7,7 +7,9 @@ from forecourt.deploy.site import Site
 
 
 def supervisor(site: Site) -> str:
-    """The text of /etc/supervisor/conf.d/NAME.conf. Raises ValueError for a setting that no such file can hold."""
+    """The text of /etc/supervisor/conf.d/NAME.conf. Raises ValueError for a setting that no such
+    file can hold.
+    """
     environment = ",".join(f"{name}={_quoted(name, value)}" for name, value in site.settings.items())
     common = f"""\
 directory={_plain(site.folder)}

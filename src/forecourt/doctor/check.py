@@ -16,9 +16,10 @@ ORDER: dict[Status, int] = {"fail": 0, "warn": 1, "ok": 2}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check found: in words, and as a number with its unit where there is one; the limit that it was held against; what to
-    do if it is not well. `tell`: whether somebody who did not ask is told of it and of its end, once because it has no end, or
-    never, because somebody wanted it so."""
+    """What a check found: in words, and as a number with its unit where there is one; the limit
+    that it was held against; what to do if it is not well. `tell`: whether somebody who did not ask
+    is told of it and of its end, once because it has no end, or never, because somebody wanted it
+    so."""
 
     name: str
     status: Status

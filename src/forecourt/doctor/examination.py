@@ -41,7 +41,9 @@ OF_ALL: tuple[Check, ...] = tuple(check for check in CHECKS if check not in OF_T
 
 
 def examine(house: House, checks: Sequence[Check] = CHECKS) -> list[Result]:
-    """The results of all checks, the worst first. Raises OperationalError when the database does not answer."""
+    """The results of all checks, the worst first. Raises OperationalError when the database does
+    not answer.
+    """
     found: list[Result] = []
     for check in checks:
         try:

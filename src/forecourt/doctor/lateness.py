@@ -16,11 +16,15 @@ from forecourt.store import tasks, tick_history, ticks
 from forecourt.store.tasks import Version
 
 LATE = 90.0
-"""Seconds after which a due time is late: a clock looks each second, one in a crontab each minute."""
+"""Seconds after which a due time is late: a clock looks each second, one in a crontab each
+minute.
+"""
 
 
 def late(house: House) -> list[Result]:
-    """Whether what was due has been entered and begun. While no clock works at all, another check says so."""
+    """Whether what was due has been entered and begun. While no clock works at all, another check
+    says so.
+    """
     working = tasks.liveness(house.tx, timedelta(minutes=5)).clock_ago
     unseen = overdue(house.tx, house.app) if working is not None and working.total_seconds() < LATE else {}
     found = [
@@ -57,8 +61,9 @@ def own_tasks(tx: Connection[Any], app: Forecourt) -> list[Task]:
 
 
 def overdue(tx: Connection[Any], app: Forecourt) -> dict[str, float]:
-    """How many seconds ago each task was due without a clock having looked; 0 for those that are on time. A task that no clock
-    knows yet is left out, and so is one for every server: each host's clock looks for itself."""
+    """How many seconds ago each task was due without a clock having looked; 0 for those that are on
+    time. A task that no clock knows yet is left out, and so is one for every server: each host's
+    clock looks for itself."""
     own = {task.name: task for task in own_tasks(tx, app) if task.one_server}
     versions = {name: Version(name, task.fingerprint) for name, task in own.items()}
     evaluated = tasks.evaluated(tx, list(versions.values()))

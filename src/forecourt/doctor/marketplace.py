@@ -1,5 +1,6 @@
-"""What the marketplace's duties leave behind, where it is the application: a fresh sitemap, partitions for the events to come, days
-rolled up, old events archived, mails sent. Nothing of it is imported where it is not."""
+"""What the marketplace's duties leave behind, where it is the application: a fresh sitemap,
+partitions for the events to come, days rolled up, old events archived, mails sent. Nothing of it is
+imported where it is not."""
 
 from pathlib import Path
 
@@ -14,7 +15,9 @@ BEHIND, FAR_BEHIND = 2, 7
 """Days between the last one that is rolled up and today."""
 
 MONTH = 35
-"""Days beyond its age until the monthly archive must have come; twice as many, and it has failed."""
+"""Days beyond its age until the monthly archive must have come; twice as many, and it has
+failed.
+"""
 
 LAST_SITEMAP = "SELECT max(published_at) FROM public.sitemap_runs"
 
@@ -181,7 +184,9 @@ def mails(house: House) -> list[Result]:
 
 
 def twins(house: House) -> list[Result]:
-    """Whether photos were found on two listings within a day that nobody has looked at. Told once on each day that brought some."""
+    """Whether photos were found on two listings within a day that nobody has looked at. Told once
+    on each day that brought some.
+    """
     if "sweep_storage" not in house.app.timetable:
         return []
     count, day = house.tx.execute(NEW_TWINS, {"zone": settings().timezone}).fetchall()[0]
@@ -189,5 +194,6 @@ def twins(house: House) -> list[Result]:
         return [Result(marked("twins"), "ok", _("none was found within a day"))]
     words = _("%(photos)s on another listing as well", photos=some(count, "photo is", "photos are"))
     advice = _("Look at them, and settle each:") + " forecourt photos twins, forecourt photos settle ID"
-    # The name of another day is another trouble, so a day that brings new ones is told although older ones are still open.
+    # The name of another day is another trouble, so a day that brings new ones is told although
+    # older ones are still open.
     return [Result(f"twins {day}", "warn", words, "", advice, count, "photos", tell="once")]

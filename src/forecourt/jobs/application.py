@@ -11,7 +11,9 @@ class NoSuchApplication(RuntimeError):
 
 
 def load(path: str) -> Any:
-    """Import `module:attribute`, which registers its jobs and tasks on the way. Raises NoSuchApplication."""
+    """Import `module:attribute`, which registers its jobs and tasks on the way. Raises
+    NoSuchApplication.
+    """
     module, _, attribute = path.partition(":")
     if not module or not attribute:
         raise NoSuchApplication(f"FORECOURT_APP must look like package.module:attribute, not {path!r}")

@@ -1,4 +1,6 @@
-"""A job's arguments: checked against its function's signature when it is dispatched, and read back when it runs."""
+"""A job's arguments: checked against its function's signature when it is dispatched, and read back
+when it runs.
+"""
 
 import inspect
 import typing
@@ -12,13 +14,17 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from forecourt.masking import HIDDEN, hide, is_secret
 
 LARGEST = 32 * 1024 * 1024
-"""Bytes of JSON that one call may carry. Larger things belong into storage, with a key in the call."""
+"""Bytes of JSON that one call may carry. Larger things belong into storage, with a key in the
+call.
+"""
 
 INJECTED = ("session", "connection")
 """Parameters that the slot fills in, of which a function takes one at most."""
 
 CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
-"""NaN is written as such, so that it can be found and refused: the default is to write null instead."""
+"""NaN is written as such, so that it can be found and refused: the default is to write null
+instead.
+"""
 
 JSON_TYPES: dict[Any, str] = {
     int: "integer",
@@ -35,7 +41,9 @@ class WrongArguments(TypeError):
 
 
 class Arguments:
-    """What a function takes, as a strict model: nothing is converted silently, nothing unknown is dropped."""
+    """What a function takes, as a strict model: nothing is converted silently, nothing unknown is
+    dropped.
+    """
 
     def __init__(self, name: str, function: Callable[..., Any], *, batched: bool, mask: Sequence[str] = ()) -> None:
         self._name = name
@@ -80,7 +88,9 @@ class Arguments:
         return text
 
     def checked(self, given: Mapping[str, Any]) -> str:
-        """The same, however long: what prepares its arguments may put large ones elsewhere first. Raises WrongArguments."""
+        """The same, however long: what prepares its arguments may put large ones elsewhere first.
+        Raises WrongArguments.
+        """
         try:
             checked = self._model.model_validate(dict(given))
             text = checked.model_dump_json(exclude_unset=True)
@@ -95,7 +105,9 @@ class Arguments:
         return text
 
     def check_all_but(self, later: Collection[str], given: Mapping[str, Any]) -> str:
-        """The given ones as JSON text, where the others are known later only. Raises WrongArguments."""
+        """The given ones as JSON text, where the others are known later only. Raises
+        WrongArguments.
+        """
         if unknown := [name for name in later if name not in self._fields]:
             raise WrongArguments(
                 f"{self._name}: no such argument: {', '.join(unknown)} (it takes {', '.join(self._fields)})"
@@ -108,7 +120,9 @@ class Arguments:
         return part.dump(given)
 
     def refuse_unnamed(self, method: str, unnamed: Sequence[Any]) -> None:
-        """Raise WrongArguments for arguments without a name, which a row could not keep, and say how to write them."""
+        """Raise WrongArguments for arguments without a name, which a row could not keep, and say
+        how to write them.
+        """
         if unnamed:
             named = ", ".join(
                 f"{name}={HIDDEN if is_secret(name, self._mask) else repr(value)[:60]}"
@@ -125,8 +139,8 @@ class Arguments:
         return {name: getattr(loaded, name) for name in self._fields}
 
     def described(self) -> dict[str, dict[str, Any]]:
-        """Each parameter's JSON type (null where it is not a single one), and whether it is required or else its default, for
-        dispatch from SQL."""
+        """Each parameter's JSON type (null where it is not a single one), and whether it is
+        required or else its default, for dispatch from SQL."""
         return {
             name: {"type": JSON_TYPES.get(typing.get_origin(hint) or hint), "required": default is ...}
             | ({} if default is ... else {"default": self.defaults[name]})

@@ -12,14 +12,16 @@ from forecourt.jobs.transaction import ENDED, TransactionEnded
 
 
 async def run_async(job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any) -> Any:
-    """Load the arguments from JSON text, and await the function inside the middleware. What it raises goes through."""
+    """Load the arguments from JSON text, and await the function inside the middleware. What it
+    raises goes through.
+    """
     args = arguments(job, texts, given)
     return await surrounded_async(call, lambda: job.function(**args))
 
 
 async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Await what writes into the transaction, and send what it left to be sent. Raises TransactionEnded when it ended the
-    transaction and then raised."""
+    """Await what writes into the transaction, and send what it left to be sent. Raises
+    TransactionEnded when it ended the transaction and then raised."""
     try:
         result = await coroutine
         await opened.flush()
@@ -31,7 +33,9 @@ async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, An
 
 
 async def run_async_in_foreground(job: Definition[..., Any], call: RunningCall, texts: Sequence[str]) -> Any:
-    """Run a call that is in no table, and commit its transaction. Raises what it raises, and TransactionEnded."""
+    """Run a call that is in no table, and commit its transaction. Raises what it raises, and
+    TransactionEnded.
+    """
     if job.takes is None:
         return await run_async(job, call, texts, None)
     transactions = AsyncTransactions(1, "forecourt")

@@ -1,4 +1,6 @@
-"""The transaction in which an `async def` job runs that takes a session or a connection: as for functions, but awaited."""
+"""The transaction in which an `async def` job runs that takes a session or a connection: as for
+functions, but awaited.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -20,11 +22,15 @@ _numbers = count(1)
 SET_MARK = "SELECT set_config('forecourt.attempt', %(mark)s, true)"
 
 LONGEST_WAIT = 86_400.0
-"""Seconds that a coroutine waits for a connection. Its call's timeout, which goes on meanwhile, is the one that counts."""
+"""Seconds that a coroutine waits for a connection. Its call's timeout, which goes on meanwhile, is
+the one that counts.
+"""
 
 
 class AsyncTransaction:
-    """A transaction that was begun for a job. `given` is what the job's function gets, `tx` the connection beneath."""
+    """A transaction that was begun for a job. `given` is what the job's function gets, `tx` the
+    connection beneath.
+    """
 
     def __init__(
         self, given: AsyncSession | psycopg.AsyncConnection[Any], tx: psycopg.AsyncConnection[Any], mark: str
@@ -54,8 +60,8 @@ class AsyncTransaction:
                 return False
 
     async def commit(self, last: str = "") -> None:
-        """Commit it, and remove what was left on its connection; after a last statement, in the same message. When that raises,
-        nothing behind it is executed."""
+        """Commit it, and remove what was left on its connection; after a last statement, in the
+        same message. When that raises, nothing behind it is executed."""
         message = f"{last}; {COMMIT}" if last else COMMIT
         await self.tx.execute(message.encode(), prepare=False)
 
@@ -75,8 +81,8 @@ class AsyncTransactions:
 
     @asynccontextmanager
     async def begin(self, job: Definition[..., Any]) -> AsyncIterator[AsyncTransaction | None]:
-        """What the job's effects go into, rolled back unless it is committed in the block; None for a job that takes neither a
-        session nor a connection."""
+        """What the job's effects go into, rolled back unless it is committed in the block; None for
+        a job that takes neither a session nor a connection."""
         if job.takes is None:
             yield None
             return

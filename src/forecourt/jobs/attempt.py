@@ -17,8 +17,8 @@ NOTHING_RAN = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
 def run(job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any) -> Any:
-    """Load the arguments from JSON text, one for each call that runs together, and run the function inside the middleware.
-    `given` is the session or the connection, for a job that takes one.
+    """Load the arguments from JSON text, one for each call that runs together, and run the function
+    inside the middleware. `given` is the session or the connection, for a job that takes one.
 
     What it raises goes through. A process that the function forked ends here, should it come back.
     """

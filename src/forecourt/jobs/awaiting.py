@@ -1,4 +1,6 @@
-"""Waiting for what a call returns. Whoever ends it tells of it; looking by oneself, ever more seldom, is what can be relied on."""
+"""Waiting for what a call returns. Whoever ends it tells of it; looking by oneself, ever more
+seldom, is what can be relied on.
+"""
 
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +21,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 """Seconds between two looks at a call of whose end nothing was heard; twice as many after each."""
 
 LONGEST_LIFE = 86_400.0
-"""Seconds for which those who end a call look for one who waits without a limit. Then only looking is left."""
+"""Seconds for which those who end a call look for one who waits without a limit. Then only looking
+is left.
+"""
 
 
 class NoResult(Exception):
@@ -32,7 +36,9 @@ class NoResult(Exception):
 
 
 class CallFailed(NoResult):
-    """It failed for good; `error` is the name of what it raised, as `queue failed` shows it, and `message` its words."""
+    """It failed for good; `error` is the name of what it raised, as `queue failed` shows it, and
+    `message` its words.
+    """
 
     def __init__(self, id: int, job: str, error: str, message: str) -> None:
         super().__init__(id, job, f"failed: {error}: {message}")
@@ -97,7 +103,9 @@ class _Waits:
         return pause if self._until is None else max(0.0, min(pause, self._until - time.monotonic()))
 
     def is_over(self, standing: Standing | None) -> bool:
-        """Whether the call has ended; then this has its result. Raises when it ended without, and when there is no time left."""
+        """Whether the call has ended; then this has its result. Raises when it ended without, and
+        when there is no time left.
+        """
         match standing:
             case None:
                 raise LookupError(

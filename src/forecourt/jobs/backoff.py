@@ -12,7 +12,9 @@ Seconds: TypeAlias = float | timedelta
 
 
 def seconds(value: Seconds, what: str = "a delay") -> float:
-    """A duration in seconds. Raises ValueError, which says `what`, unless it is between 0 and a hundred years."""
+    """A duration in seconds. Raises ValueError, which says `what`, unless it is between 0 and a
+    hundred years.
+    """
     number = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if number < 0:
         raise ValueError(f"{what} must not be negative, not {value!r}")
@@ -34,7 +36,9 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """base · factor^(attempt - 1), at most `maximum`, then varied by ± `jitter` of itself so that retries spread out."""
+    """base · factor^(attempt - 1), at most `maximum`, then varied by ± `jitter` of itself so that
+    retries spread out.
+    """
 
     base: float
     factor: float
@@ -53,7 +57,9 @@ Backoff: TypeAlias = Steps | Exponential
 def exponential(
     base: Seconds = 5, *, factor: float = 2, maximum: Seconds = timedelta(hours=1), jitter: float = 0.1
 ) -> Exponential:
-    """A backoff that grows by `factor` from `base` to `maximum`, varied by ± `jitter` (a share, 0 to 1)."""
+    """A backoff that grows by `factor` from `base` to `maximum`, varied by ± `jitter` (a share, 0
+    to 1).
+    """
     if not 1 <= factor <= 1000:
         raise ValueError(f"backoff: factor must be between 1 and 1000, not {factor!r}")
     if not 0 <= jitter <= 1:
@@ -62,7 +68,9 @@ def exponential(
 
 
 def backoff(value: Seconds | Sequence[Seconds] | Backoff) -> Backoff:
-    """A number, a list or `exponential(...)` as a Backoff. Raises ValueError for an empty list or a negative delay."""
+    """A number, a list or `exponential(...)` as a Backoff. Raises ValueError for an empty list or a
+    negative delay.
+    """
     if isinstance(value, Steps | Exponential):
         return value
     if isinstance(value, int | float | timedelta):

@@ -13,9 +13,9 @@ from forecourt.store import batches
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Calls that belong together. Its callbacks are calls themselves, each dispatched exactly once, in the transaction that ends
-    the call which made them due. Their functions may take `batch: dict` (id, name, total, failed, cancelled), `catch` also
-    `failure: dict`.
+    """Calls that belong together. Its callbacks are calls themselves, each dispatched exactly once,
+    in the transaction that ends the call which made them due. Their functions may take
+    `batch: dict` (id, name, total, failed, cancelled), `catch` also `failure: dict`.
     """
 
     plans: tuple[Plan, ...]
@@ -71,7 +71,9 @@ def batch(plans: Iterable[Plan], *, name: str = "") -> Batch:
 
 
 def add_to_batch(plans: Iterable[Plan], *, session: Transaction | None = None) -> list[Call]:
-    """From inside a call of a batch: enter further calls into it. Raises RuntimeError outside one."""
+    """From inside a call of a batch: enter further calls into it. Raises RuntimeError outside
+    one.
+    """
     call = current.get()
     id = None if call is None else call.options.get("batch")
     if id is None:

@@ -1,4 +1,6 @@
-"""Chains: calls that run one after the other, each dispatched in the transaction that ends the one before."""
+"""Chains: calls that run one after the other, each dispatched in the transaction that ends the one
+before.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,20 @@ from forecourt.jobs.plan import Plan, enter
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Calls in order. Each begins when the one before has succeeded or was discarded; exactly one next call follows.
+    """Calls in order. Each begins when the one before has succeeded or was discarded; exactly one
+    next call follows.
 
-    When one fails for good the chain stops, and `catch` is dispatched. Retrying the failed call resumes the chain.
+    When one fails for good the chain stops, and `catch` is dispatched. Retrying the failed call
+    resumes the chain.
     """
 
     plans: tuple[Plan, ...]
     on_failure: Plan | None = None
 
     def catch(self, plan: Plan) -> Chain:
-        """Dispatch this when a call of the chain fails for good. Its function may take `failure: dict`."""
+        """Dispatch this when a call of the chain fails for good. Its function may take
+        `failure: dict`.
+        """
         return replace(self, on_failure=plan)
 
     def dispatch(self, *, session: Transaction | None = None) -> Call:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 
 class RunningCall(NamedTuple):
-    """The call at hand. `attempt` counts from 1; `options` are the engine's notes in its row; `extras` are the values of the
-    options that middleware added to its job."""
+    """The call at hand. `attempt` counts from 1; `options` are the engine's notes in its row;
+    `extras` are the values of the options that middleware added to its job."""
 
     id: int
     job: str

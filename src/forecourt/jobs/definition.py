@@ -1,4 +1,6 @@
-"""What a job is: a named function with a policy, and the arguments that it takes. How it is dispatched builds on this."""
+"""What a job is: a named function with a policy, and the arguments that it takes. How it is
+dispatched builds on this.
+"""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -63,8 +65,8 @@ class Definition(Generic[P, R]):
 
     @property
     def takes(self) -> str | None:
-        """session or connection, if its effects in the database are exactly-once: the slot commits them together with the
-        call's end."""
+        """session or connection, if its effects in the database are exactly-once: the slot commits
+        them together with the call's end."""
         return self.arguments.takes
 
     @property
@@ -73,7 +75,9 @@ class Definition(Generic[P, R]):
         return self.policy.limit is not None or self.policy.rate is not None
 
     def check(self, args: Mapping[str, Any]) -> None:
-        """Raise WrongArguments unless a call with these arguments could be dispatched, before they are prepared."""
+        """Raise WrongArguments unless a call with these arguments could be dispatched, before they
+        are prepared.
+        """
         if self.prepare is None:
             self.arguments.dump(args)
         else:

@@ -30,20 +30,21 @@ Transaction: TypeAlias = Session | Connection | DjangoConnection | psycopg.Conne
 
 
 class Call(NamedTuple):
-    """One dispatch of a job. `id` names it in every table and command. `duplicate`: nothing was entered, `id` is the call that is
-    there already."""
+    """One dispatch of a job. `id` names it in every table and command. `duplicate`: nothing was
+    entered, `id` is the call that is there already."""
 
     id: int
     job: str
     duplicate: bool = False
 
     def result(self, timeout: Seconds | None = None) -> Any:
-        """Wait until the call has ended, and return what its function returned, as JSON gives it back. Results are kept for as long
-        as finished calls are, cut to 16 kB.
+        """Wait until the call has ended, and return what its function returned, as JSON gives it
+        back. Results are kept for as long as finished calls are, cut to 16 kB.
 
-        Raises CallFailed when it failed for good, CallDiscarded or CallCancelled; TimeoutError after `timeout`, which changes
-        nothing about the call; LookupError when it is in no table: not committed yet, or gone; RuntimeError inside of a job, whose
-        slot might be the one that the call needs.
+        Raises CallFailed when it failed for good, CallDiscarded or CallCancelled; TimeoutError
+        after `timeout`, which changes nothing about the call; LookupError when it is in no table:
+        not committed yet, or gone; RuntimeError inside of a job, whose slot might be the one that
+        the call needs.
         """
         return awaiting.result(self.id, self.job, None if timeout is None else seconds(timeout, "timeout"))
 
@@ -53,20 +54,28 @@ class Call(NamedTuple):
 
 
 class Interceptor(Protocol):
-    """Takes calls that would have entered the database: `forecourt.testing` records them, or runs them at once."""
+    """Takes calls that would have entered the database: `forecourt.testing` records them, or runs
+    them at once.
+    """
 
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
-        """One call for each of these arguments, which are not checked yet; None to let all of them pass."""
+        """One call for each of these arguments, which are not checked yet; None to let all of them
+        pass.
+        """
 
     def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int | None:
-        """An id for a batch of calls of these jobs, which are dispatched next; None to let it pass."""
+        """An id for a batch of calls of these jobs, which are dispatched next; None to let it
+        pass.
+        """
 
     def begin_workflow(self, name: str, plans: Sequence[Any]) -> int | None:
         """An id for a workflow of these plans, of which none is dispatched; None to let it pass."""
 
 
 interceptors: list[Interceptor] = []
-"""Asked before anything is entered, the last one first, whichever thread dispatches. Empty outside of tests."""
+"""Asked before anything is entered, the last one first, whichever thread dispatches. Empty outside
+of tests.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +105,8 @@ class Dispatch:
             return Call(id, self.job.name, duplicate=not is_new)
 
     async def adispatch(self, *unnamed: Any, **args: Any) -> Call:
-        """The same from a coroutine. `session` may be an AsyncSession, an AsyncConnection, or psycopg's AsyncConnection, and
-        enters the call in its transaction. Raises WrongArguments."""
+        """The same from a coroutine. `session` may be an AsyncSession, an AsyncConnection, or
+        psycopg's AsyncConnection, and enters the call in its transaction. Raises WrongArguments."""
         if not is_async(self.session):
             return await asyncio.to_thread(self.dispatch, *unnamed, **args)
         self.job.arguments.refuse_unnamed("adispatch", unnamed)
@@ -127,15 +136,17 @@ class Dispatch:
             return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
     def text(self, args: Mapping[str, Any]) -> str:
-        """The arguments as the call's row keeps them: checked, prepared, as JSON text. Raises WrongArguments."""
+        """The arguments as the call's row keeps them: checked, prepared, as JSON text. Raises
+        WrongArguments.
+        """
         if self.job.prepare is not None:
             self.job.check(args)
             args = self.job.prepare(dict(args))
         return self.job.arguments.dump(args)
 
     def placement(self) -> Placement:
-        """Where and when calls enter. Raises ValueError for a queue or priority out of range, and for a delay after which the call
-        would have expired."""
+        """Where and when calls enter. Raises ValueError for a queue or priority out of range, and
+        for a delay after which the call would have expired."""
         policy = self.job.policy
         if policy.retry_until is not None and (delay := self._delay()) >= policy.retry_until:
             raise ValueError(
@@ -169,8 +180,8 @@ class Dispatch:
 
 @contextmanager
 def transaction_for(session: object | None) -> Iterator[psycopg.Connection[Any]]:
-    """The caller's transaction, or one of its own, which is committed at the end of the block. Raises TypeError for what holds no
-    transaction that can be used without waiting."""
+    """The caller's transaction, or one of its own, which is committed at the end of the block.
+    Raises TypeError for what holds no transaction that can be used without waiting."""
     if session is not None:
         yield in_transaction_of(session)
     else:

@@ -16,7 +16,9 @@ from forecourt.jobs.policy import Policy
 
 
 class Job(Definition[P, R]):
-    """A job that can be dispatched: that enters a call. Calling it runs the function here and now."""
+    """A job that can be dispatched: that enters a call. Calling it runs the function here and
+    now.
+    """
 
     def call(self, *unnamed: Any, **args: Any) -> Plan:
         """A call for a chain or a batch, which dispatches it. Raises WrongArguments."""
@@ -34,9 +36,9 @@ class Job(Definition[P, R]):
     ) -> Dispatch:
         """How the next dispatch differs from the policy.
 
-        `session`: enter the calls in this transaction, so that its commit makes them visible and its rollback forgets them; an
-        asynchronous one is for `adispatch`.
-        `delay` (seconds or timedelta) or `at` (an aware instant): not before then, by the database's clock.
+        `session`: enter the calls in this transaction, so that its commit makes them visible and
+        its rollback forgets them; an asynchronous one is for `adispatch`. `delay` (seconds or
+        timedelta) or `at` (an aware instant): not before then, by the database's clock.
         """
         if delay is not None and at is not None:
             raise ValueError(f"{self.name}: give delay= or at=, not both")
@@ -52,7 +54,9 @@ class Job(Definition[P, R]):
         )
 
     def dispatch(self, *unnamed: Any, **args: Any) -> Call:
-        """Enter one call in a transaction of its own, committed when this returns. Raises WrongArguments."""
+        """Enter one call in a transaction of its own, committed when this returns. Raises
+        WrongArguments.
+        """
         return self.using().dispatch(*unnamed, **args)
 
     async def adispatch(self, *unnamed: Any, **args: Any) -> Call:
@@ -60,7 +64,9 @@ class Job(Definition[P, R]):
         return await self.using().adispatch(*unnamed, **args)
 
     def dispatch_many(self, calls: Iterable[Mapping[str, Any]]) -> list[Call]:
-        """Enter many calls in one transaction: all of them, or none when one has wrong arguments."""
+        """Enter many calls in one transaction: all of them, or none when one has wrong
+        arguments.
+        """
         return self.using().dispatch_many(calls)
 
 
@@ -143,24 +149,28 @@ def job(
 ) -> Job[P, R] | Callable[[Callable[P, R]], Job[P, R]]:
     """Make a function a job, bare or with options.
 
-    A function that takes a keyword `session` (SQLAlchemy's) or `connection` (psycopg's) gets one, and its effects in the database
-    are exactly-once: the slot commits them together with the call's end. Without it a call runs at least once. An `async def` job
-    gets an AsyncSession or an AsyncConnection.
+    A function that takes a keyword `session` (SQLAlchemy's) or `connection` (psycopg's) gets one,
+    and its effects in the database are exactly-once: the slot commits them together with the call's
+    end. Without it a call runs at least once. An `async def` job gets an AsyncSession or an
+    AsyncConnection.
 
-    `tries`, `backoff` (seconds, a list whose last repeats, or `exponential(...)`) and `timeout` (seconds; 0 for none) left open
-    take what the worker was started with. `batch`: run up to so many calls together; the function then takes lists. `threads`: a
-    slot runs up to so many calls at once, each in a thread of its own, for functions that mostly wait for others;
-    `concurrency`: the same for `async def` jobs, on one event loop. `commit_together`: up to so many calls share one commit,
-    each behind a savepoint, for jobs whose only effects are in the database: what else they do is repeated when the group has
-    to run again. `fail_on`: exceptions that fail the call at once, whatever tries are left. `retry_until`: retry until so many
-    seconds after the dispatch, instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the
-    names of the arguments that make a call unique: dispatching a duplicate enters nothing and returns the live call; with
-    `unique_for`, for so many seconds after the dispatch instead of while the call lives. `limit`: a number, or `at_most(3,
-    by="provider_id")`: how many calls run at once. `rate`: `per(60, 10)`: how many begin in a time. Both hold across the fleet;
-    a call that they stop waits, which costs it nothing. `mask`: the names of arguments whose values pages, API, command line and
-    messages show as "•••". `prepare` changes the arguments in the dispatching
-    process, before they are stored. Further options are those that middleware declares. Raises ValueError for an option out of
-    range, TypeError for an unknown one.
+    `tries`, `backoff` (seconds, a list whose last repeats, or `exponential(...)`) and `timeout`
+    (seconds; 0 for none) left open take what the worker was started with. `batch`: run up to so
+    many calls together; the function then takes lists. `threads`: a slot runs up to so many calls
+    at once, each in a thread of its own, for functions that mostly wait for others; `concurrency`:
+    the same for `async def` jobs, on one event loop. `commit_together`: up to so many calls share
+    one commit, each behind a savepoint, for jobs whose only effects are in the database: what else
+    they do is repeated when the group has to run again. `fail_on`: exceptions that fail the call at
+    once, whatever tries are left. `retry_until`: retry until so many seconds after the dispatch,
+    instead of counting tries. `max_errors`: fail after so many exceptions. `unique`: True, or the
+    names of the arguments that make a call unique: dispatching a duplicate enters nothing and
+    returns the live call; with `unique_for`, for so many seconds after the dispatch instead of
+    while the call lives. `limit`: a number, or `at_most(3, by="provider_id")`: how many calls run
+    at once. `rate`: `per(60, 10)`: how many begin in a time. Both hold across the fleet; a call
+    that they stop waits, which costs it nothing. `mask`: the names of arguments whose values pages,
+    API, command line and messages show as "•••". `prepare` changes the arguments in the dispatching
+    process, before they are stored. Further options are those that middleware declares. Raises
+    ValueError for an option out of range, TypeError for an unknown one.
     """
 
     def make(function: Callable[P, R]) -> Job[P, R]:

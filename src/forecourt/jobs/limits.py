@@ -1,4 +1,6 @@
-"""How many calls of a job may run at once, and how many may begin in a time, across the whole fleet."""
+"""How many calls of a job may run at once, and how many may begin in a time, across the whole
+fleet.
+"""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +11,16 @@ from typing import Any
 from forecourt.jobs.backoff import Seconds, seconds
 
 LONGEST_KEY = 500
-"""Bytes. A longer key is told apart by its hash, as `forecourt.short_key` does it: an index row holds 2,700."""
+"""Bytes. A longer key is told apart by its hash, as `forecourt.short_key` does it: an index row
+holds 2,700.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `most` calls run at the same time, for each combination of the arguments `by` (none: of the job altogether)."""
+    """At most `most` calls run at the same time, for each combination of the arguments `by` (none:
+    of the job altogether).
+    """
 
     most: int
     by: tuple[str, ...] = ()
@@ -26,7 +32,9 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `most` calls begin within `window` seconds, counted from the first of them, for each combination of `by`."""
+    """At most `most` calls begin within `window` seconds, counted from the first of them, for each
+    combination of `by`.
+    """
 
     most: int
     window: float
@@ -38,7 +46,9 @@ class Rate:
 
 
 def at_most(most: int, *, by: str | tuple[str, ...] = ()) -> Limit:
-    """`@job(limit=at_most(3, by="provider_id"))`: no more than three at once for each provider. Raises ValueError."""
+    """`@job(limit=at_most(3, by="provider_id"))`: no more than three at once for each provider.
+    Raises ValueError.
+    """
     if most < 1:
         raise ValueError(f"limit: expected at least 1 call at a time, not {most!r}")
     return Limit(most, (by,) if isinstance(by, str) else tuple(by))

@@ -1,7 +1,7 @@
 """What stands around every execution: the one extension point of the engine.
 
-A middleware declares the options that it adds to `@job`; an option that neither the engine nor a middleware in use declares is an
-error where the job is decorated.
+A middleware declares the options that it adds to `@job`; an option that neither the engine nor a
+middleware in use declares is an error where the job is decorated.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,9 +12,11 @@ from forecourt.jobs.context import RunningCall
 
 
 class Middleware:
-    """Override what you need: `before` and `after`, or `around` and `around_async`, which call them.
+    """Override what you need: `before` and `after`, or `around` and `around_async`, which call
+    them.
 
-    What `before` raises is the attempt's outcome, and the function does not run. `Release` and `Discard` may be raised as in a job.
+    What `before` raises is the attempt's outcome, and the function does not run. `Release` and
+    `Discard` may be raised as in a job.
     """
 
     options: ClassVar[frozenset[str]] = frozenset()
@@ -38,7 +40,9 @@ class Middleware:
         return result
 
     async def around_async(self, call: RunningCall, execute: Callable[[], Awaitable[Any]]) -> Any:
-        """The same around a coroutine. Raises TypeError if only `around` was overridden, which cannot wait for one."""
+        """The same around a coroutine. Raises TypeError if only `around` was overridden, which
+        cannot wait for one.
+        """
         if type(self).around is not Middleware.around:
             raise TypeError(
                 f"{type(self).__name__} has an around of its own, so it needs an around_async for async jobs"
@@ -57,8 +61,9 @@ _in_use: list[Middleware] = []
 
 
 def use(middleware: Middleware) -> None:
-    """Put this middleware around every execution in this process, inside those that are in use already. Call it in the module that
-    defines the jobs, before them. A second one of the same class replaces the first. Raises ValueError when its options clash."""
+    """Put this middleware around every execution in this process, inside those that are in use
+    already. Call it in the module that defines the jobs, before them. A second one of the same
+    class replaces the first. Raises ValueError when its options clash."""
     others = [known for known in _in_use if type(known) is not type(middleware)]
     for known in others:
         if clash := known.options & middleware.options:

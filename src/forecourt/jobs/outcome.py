@@ -1,4 +1,6 @@
-"""What can become of an attempt, as values. A slot or a supervisor makes them, `verdict` decides on them once."""
+"""What can become of an attempt, as values. A slot or a supervisor makes them, `verdict` decides on
+them once.
+"""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -7,7 +9,9 @@ from forecourt.jobs.backoff import Seconds, seconds
 
 
 class Release(Exception):
-    """Raise inside a job to run the call again after `delay` (seconds or timedelta). It costs no try."""
+    """Raise inside a job to run the call again after `delay` (seconds or timedelta). It costs no
+    try.
+    """
 
     def __init__(self, delay: Seconds = 0, why: str = "released by the job") -> None:
         super().__init__(why)
@@ -16,7 +20,9 @@ class Release(Exception):
 
 
 class Discard(Exception):
-    """Raise inside a job to end the call without success and without failure; `why` is kept with it."""
+    """Raise inside a job to end the call without success and without failure; `why` is kept with
+    it.
+    """
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -25,7 +31,9 @@ class Discard(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The function returned. `result` is JSON text or None; `committed` says that the slot has already moved the call to done."""
+    """The function returned. `result` is JSON text or None; `committed` says that the slot has
+    already moved the call to done.
+    """
 
     result: str | None = None
     committed: bool = False
@@ -65,7 +73,9 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True)
 class SlotDied:
-    """The process that ran the attempt ended by itself: by a signal (kill -9, out of memory, a crash), or by exiting."""
+    """The process that ran the attempt ended by itself: by a signal (kill -9, out of memory, a
+    crash), or by exiting.
+    """
 
     signal: int | None
     status: int | None
@@ -73,7 +83,9 @@ class SlotDied:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The attempt was cut short through no fault of the job: a shutdown, or a lost database connection that rolled it back."""
+    """The attempt was cut short through no fault of the job: a shutdown, or a lost database
+    connection that rolled it back.
+    """
 
     why: str
     delay: float = 0
@@ -81,7 +93,9 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class ClaimLost:
-    """The slot found at its commit that the call is no longer its own; everything was rolled back."""
+    """The slot found at its commit that the call is no longer its own; everything was rolled
+    back.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +107,8 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """The call's last try ended with its whole worker, which nobody could decide on until another worker claimed it. `message`: how
-    it ended."""
+    """The call's last try ended with its whole worker, which nobody could decide on until another
+    worker claimed it. `message`: how it ended."""
 
     message: str
 

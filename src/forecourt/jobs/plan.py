@@ -27,8 +27,8 @@ class ResultOf:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A job with checked arguments; `job.call(...)` makes it. `told`: which of `failure` and `batch` its function takes; `results`:
-    the arguments that are results of a workflow's steps."""
+    """A job with checked arguments; `job.call(...)` makes it. `told`: which of `failure` and
+    `batch` its function takes; `results`: the arguments that are results of a workflow's steps."""
 
     job: Definition[..., Any]
     args: dict[str, Any]
@@ -37,7 +37,9 @@ class Plan:
 
     @classmethod
     def of(cls, job: Definition[..., Any], args: Mapping[str, Any]) -> Plan:
-        """Raises WrongArguments, or ValueError for a unique job: a duplicate that enters nothing would break the sequence."""
+        """Raises WrongArguments, or ValueError for a unique job: a duplicate that enters nothing
+        would break the sequence.
+        """
         if job.policy.unique is not None:
             raise ValueError(f"{job.name} is unique: such a call cannot be part of a chain, a batch or a workflow")
         results = {name: value for name, value in args.items() if isinstance(value, ResultOf)}
@@ -52,7 +54,9 @@ class Plan:
         return plan
 
     def stored(self) -> dict[str, Any]:
-        """As it lies in a row until the engine dispatches it. Raises ValueError for a plan that takes results."""
+        """As it lies in a row until the engine dispatches it. Raises ValueError for a plan that
+        takes results.
+        """
         if self.results:
             raise ValueError(f"{self.job.name} takes the result of a workflow's step, so it can only be a step itself")
         return self._stored(Dispatch(self.job).text(self._with_blanks()))

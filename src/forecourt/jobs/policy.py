@@ -1,4 +1,6 @@
-"""What a job asks of its workers. Read from the code when a call runs, never stored with the call."""
+"""What a job asks of its workers. Read from the code when a call runs, never stored with the
+call.
+"""
 
 from dataclasses import dataclass
 
@@ -11,16 +13,18 @@ from forecourt.jobs.limits import Limit, Rate
 class Policy:
     """A job's rules.
 
-    `tries`: attempts before the call fails for good; 0 means without end. `timeout`: seconds that an attempt may run before its
-    process is killed; 0 means as long as it likes. `batch`: how many calls run together at most, None for one by one. `threads`
-    and, for coroutines, `concurrency`: how many calls a slot runs at once, for jobs that mostly wait for others.
-    `commit_together`: how many calls share one commit at most, each behind its savepoint; None for one by one. `fail_on`:
-    exceptions that another attempt cannot mend. `retry_until`: seconds after its dispatch until which a call is retried,
-    instead of `tries`. `max_errors`: exceptions after which it fails, whatever tries are left. `unique`: the arguments that
-    make a call unique, () for all of them;
-    `unique_for`: for so many seconds after its dispatch, None while it lives. `limit`: how many run at once; `rate`: how many begin
-    in a time; both across the fleet. `mask`: the arguments whose values are shown to nobody.
-    tries, backoff and timeout that a job leaves open (None) take what the worker was started with.
+    `tries`: attempts before the call fails for good; 0 means without end. `timeout`: seconds that
+    an attempt may run before its process is killed; 0 means as long as it likes. `batch`: how many
+    calls run together at most, None for one by one. `threads` and, for coroutines, `concurrency`:
+    how many calls a slot runs at once, for jobs that mostly wait for others. `commit_together`: how
+    many calls share one commit at most, each behind its savepoint; None for one by one. `fail_on`:
+    exceptions that another attempt cannot mend. `retry_until`: seconds after its dispatch until
+    which a call is retried, instead of `tries`. `max_errors`: exceptions after which it fails,
+    whatever tries are left. `unique`: the arguments that make a call unique, () for all of them;
+    `unique_for`: for so many seconds after its dispatch, None while it lives. `limit`: how many run
+    at once; `rate`: how many begin in a time; both across the fleet. `mask`: the arguments whose
+    values are shown to nobody. tries, backoff and timeout that a job leaves open (None) take what
+    the worker was started with.
     """
 
     queue: str = "default"
@@ -92,8 +96,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a worker applies where a job is silent. The figures are those of the reference framework's `queue:work`, but for
-    tries and backoff: a night shift that gives up after one attempt wakes somebody for every hiccup."""
+    """What a worker applies where a job is silent. The figures are those of the reference
+    framework's `queue:work`, but for tries and backoff: a night shift that gives up after one
+    attempt wakes somebody for every hiccup."""
 
     tries: int = 3
     timeout: float = 60

@@ -7,13 +7,17 @@ from forecourt.jobs.context import current
 from forecourt.store import progress
 
 SELDOM = 0.5
-"""Seconds between two reports that are written; what comes sooner is dropped, but for the last (done = total)."""
+"""Seconds between two reports that are written; what comes sooner is dropped, but for the last
+(done = total).
+"""
 
 _written_at = 0.0
 
 
 def report(done: float, total: float | None = None, words: str = "") -> None:
-    """Say how far the running call is: visible at once, whatever its transaction does. Outside a call it does nothing."""
+    """Say how far the running call is: visible at once, whatever its transaction does. Outside a
+    call it does nothing.
+    """
     global _written_at
     call = current.get()
     now = time.monotonic()

@@ -1,4 +1,6 @@
-"""What an attempt leaves to tell, its result or its error: cut to size, and such that PostgreSQL can store it."""
+"""What an attempt leaves to tell, its result or its error: cut to size, and such that PostgreSQL
+can store it.
+"""
 
 import re
 import traceback
@@ -40,8 +42,8 @@ class ResultUnusable(TypeError):
 
 
 def result_text(value: Any, *, exact: bool = False) -> str | None:
-    """What the function returned, as JSON text; a value that is no JSON or too long is kept as the words for it. With `exact` that
-    raises ResultUnusable."""
+    """What the function returned, as JSON text; a value that is no JSON or too long is kept as the
+    words for it. With `exact` that raises ResultUnusable."""
     if value is None:
         return None
     try:
@@ -71,7 +73,9 @@ def _origin(error: DBAPIError | psycopg.Error) -> BaseException | None:
 
 
 def circumstances(error: DBAPIError | psycopg.Error) -> str | None:
-    """Why the transaction was rolled back, if it was by the database's circumstances: running it again is then right."""
+    """Why the transaction was rolled back, if it was by the database's circumstances: running it
+    again is then right.
+    """
     origin, state = _origin(error), sqlstate(error)
     if state in ("40001", "40P01"):
         return "the transaction lost a deadlock or a serialization conflict"
@@ -86,7 +90,9 @@ def circumstances(error: DBAPIError | psycopg.Error) -> str | None:
 
 
 def _trace(error: BaseException) -> str:
-    """The end of an exception's traceback; of groups that are nested too deep to be followed, only its own."""
+    """The end of an exception's traceback; of groups that are nested too deep to be followed, only
+    its own.
+    """
     try:
         text = "".join(traceback.format_exception(error))
     except Exception:  # noqa: BLE001 - whatever it holds, it is an outcome

@@ -1,7 +1,8 @@
-"""The transaction in which a job runs that takes a session or a connection: begun for it, bearing a mark, and committed after it.
+"""The transaction in which a job runs that takes a session or a connection: begun for it, bearing a
+mark, and committed after it.
 
-The mark is how its end is known to be in the very transaction that was begun: whoever ended that by hand, through whichever layer,
-has lost it.
+The mark is how its end is known to be in the very transaction that was begun: whoever ended that by
+hand, through whichever layer, has lost it.
 """
 
 from collections.abc import Iterator
@@ -41,8 +42,8 @@ class TransactionEnded(RuntimeError):
 
 
 class JobSession(Session):
-    """The session that a job gets. Its transaction begins before the job and is committed after it, together with the end of the
-    call."""
+    """The session that a job gets. Its transaction begins before the job and is committed after it,
+    together with the end of the call."""
 
     def commit(self) -> NoReturn:
         """Raises: a commit inside the function would tear its effects from the end of its call."""
@@ -61,7 +62,9 @@ class JobSession(Session):
 
 
 class Transaction:
-    """A transaction that was begun for a job. `given` is what the job's function gets, `tx` the connection beneath."""
+    """A transaction that was begun for a job. `given` is what the job's function gets, `tx` the
+    connection beneath.
+    """
 
     def __init__(self, given: Session | psycopg.Connection[Any], tx: psycopg.Connection[Any]) -> None:
         self.given = given
@@ -80,8 +83,9 @@ class Transaction:
         return self.tx.execute(STILL_WITHIN, {"mark": self.mark}).fetchall()[0][0] is True
 
     def was_ended(self) -> bool:
-        """Whether a job that raised had ended it before: then what it did until then stays, and must not be repeated. One that the
-        database has aborted, or that broke, is rolled back, whichever it was."""
+        """Whether a job that raised had ended it before: then what it did until then stays, and
+        must not be repeated. One that the database has aborted, or that broke, is rolled back,
+        whichever it was."""
         match self.tx.info.transaction_status:
             case TransactionStatus.IDLE:
                 return True
@@ -91,8 +95,8 @@ class Transaction:
                 return False
 
     def commit(self, last: str = "") -> None:
-        """Commit it, and remove what was left on its connection; after a last statement, in the same message. When that raises,
-        nothing behind it is executed."""
+        """Commit it, and remove what was left on its connection; after a last statement, in the
+        same message. When that raises, nothing behind it is executed."""
         message = f"{last}; {COMMIT}" if last else COMMIT
         if isinstance(self.given, Session):
             connection = self.given.connection().execution_options(
@@ -108,8 +112,8 @@ class Transaction:
 
 @contextmanager
 def transaction(job: Definition[..., Any]) -> Iterator[Transaction | None]:
-    """What the job's effects go into, rolled back unless it is committed in the block; None for a job that takes neither a session
-    nor a connection."""
+    """What the job's effects go into, rolled back unless it is committed in the block; None for a
+    job that takes neither a session nor a connection."""
     match job.takes:
         case None:
             yield None

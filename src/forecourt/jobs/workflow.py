@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class Step:
-    """A call of a workflow. `result` stands for what it will return, and may be an argument of a later step."""
+    """A call of a workflow. `result` stands for what it will return, and may be an argument of a
+    later step.
+    """
 
     def __init__(self, workflow: Workflow, number: int, plan: Plan, after: frozenset[int]) -> None:
         self.workflow = workflow
@@ -31,10 +33,11 @@ class Step:
 
 
 class Workflow:
-    """Calls of which each begins when all that it comes after have succeeded or were discarded. Each is entered exactly once, in
-    the transaction that ends the last of them.
+    """Calls of which each begins when all that it comes after have succeeded or were discarded.
+    Each is entered exactly once, in the transaction that ends the last of them.
 
-    When one fails for good, what comes after it waits, and the rest goes on. Retrying the failed call goes on from there.
+    When one fails for good, what comes after it waits, and the rest goes on. Retrying the failed
+    call goes on from there.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -43,7 +46,9 @@ class Workflow:
         self._on_failure: Plan | None = None
 
     def add(self, plan: Plan, *, after: Iterable[Step] = ()) -> Step:
-        """Add a call, after these steps and those whose results it takes. Raises ValueError for a step of another workflow."""
+        """Add a call, after these steps and those whose results it takes. Raises ValueError for a
+        step of another workflow.
+        """
         before: list[tuple[object, int]] = [(step.workflow, step.number) for step in after]
         before += [(result.workflow, result.step) for result in plan.results.values()]
         if any(workflow is not self for workflow, _ in before):
@@ -53,12 +58,16 @@ class Workflow:
         return added
 
     def catch(self, plan: Plan) -> Workflow:
-        """Dispatch this when a step fails for good for the first time. Its function may take `failure: dict`."""
+        """Dispatch this when a step fails for good for the first time. Its function may take
+        `failure: dict`.
+        """
         self._on_failure = plan
         return self
 
     def dispatch(self, *, session: Transaction | None = None) -> int:
-        """Enter the workflow, and return its id; with `session`, in that transaction. Raises ValueError for an empty one."""
+        """Enter the workflow, and return its id; with `session`, in that transaction. Raises
+        ValueError for an empty one.
+        """
         if not self._steps:
             raise ValueError("a workflow needs at least one step: workflow.add(job.call(...))")
         for interceptor in reversed(interceptors):

@@ -1,1 +1,3 @@
-"""The car marketplace: its tables, its timetable, and one module a duty. Nothing below imports from here."""
+"""The car marketplace: its tables, its timetable, and one module a duty. Nothing below imports from
+here.
+"""

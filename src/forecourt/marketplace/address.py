@@ -12,8 +12,9 @@ class NoPublicAddress(ValueError):
 
 
 def public_address() -> str:
-    """What sitemap entries and links in mails start with. Raises NoPublicAddress in production for an address that only this
-    machine understands: it would stand in search engines and in mails, where nobody can call it back."""
+    """What sitemap entries and links in mails start with. Raises NoPublicAddress in production for
+    an address that only this machine understands: it would stand in search engines and in mails,
+    where nobody can call it back."""
     address = settings().base_url
     host = urlsplit(address).hostname or ""
     if settings().environment == "production" and (host in LOOPBACK or host.endswith(".localhost")):

@@ -1,9 +1,10 @@
 """Rolls raw events up into one row a listing and business day.
 
-A day's stats are a function of its raw events and replace what was there, so a second run changes nothing. A night
-aggregates the days that have events and were never aggregated, those that were not yet aggregated two days after their
-end, for events that come a little late, and those that got events more than a day late, which a trigger notes. A day
-whose raw events are archived is closed for good: aggregating it again would zero it.
+A day's stats are a function of its raw events and replace what was there, so a second run changes
+nothing. A night aggregates the days that have events and were never aggregated, those that were not
+yet aggregated two days after their end, for events that come a little late, and those that got
+events more than a day late, which a trigger notes. A day whose raw events are archived is closed
+for good: aggregating it again would zero it.
 """
 
 import logging
@@ -21,10 +22,11 @@ from forecourt.settings import settings
 log = logging.getLogger(__name__)
 
 SETTLED = 2 * DAY
-"""After a day's end. An event may come one day late before the trigger notes it; the other day is for transactions that
-stay open that long."""
+"""After a day's end. An event may come one day late before the trigger notes it; the other day is
+for transactions that stay open that long."""
 
-# Aggregation and archiving exclude each other: a day must not lose its raw events while its stats are being computed.
+# Aggregation and archiving exclude each other: a day must not lose its raw events while its stats
+# are being computed.
 LOCK = text("SELECT pg_advisory_xact_lock(hashtext('forecourt.analytics'))")
 
 NOW = text("SELECT now()")
@@ -37,9 +39,9 @@ TAKE_LATE = text("DELETE FROM analytics_late_days RETURNING day")
 def aggregate_daily_analytics(day: str | None = None, *, session: Session) -> dict[str, int]:
     """Bring the daily stats up to date; with `day` (YYYY-MM-DD) aggregate that day alone.
 
-    A business day begins and ends by the clocks of FORECOURT_TIMEZONE, so it may have 23 or 25 hours. Returns the days
-    aggregated, the listings and events on them, and how many rows of stats changed. Raises ValueError for a day that is
-    no date, is not here yet, or is archived.
+    A business day begins and ends by the clocks of FORECOURT_TIMEZONE, so it may have 23 or 25
+    hours. Returns the days aggregated, the listings and events on them, and how many rows of stats
+    changed. Raises ValueError for a day that is no date, is not here yet, or is archived.
     """
     zone = settings().zone
     session.execute(LOCK)
@@ -57,9 +59,11 @@ def aggregate_daily_analytics(day: str | None = None, *, session: Session) -> di
 
 @job(queue="low", timeout=900)
 def aggregate_hourly_analytics(*, session: Session) -> dict[str, int]:
-    """Bring the stats of today up to date, so far as it has come, and those of a yesterday that was not over when it was last seen.
+    """Bring the stats of today up to date, so far as it has come, and those of a yesterday that was
+    not over when it was last seen.
 
-    So a page of today is an hour old at most, and the night finds yesterday done. Returns what `aggregate_daily_analytics` returns.
+    So a page of today is an hour old at most, and the night finds yesterday done. Returns what
+    `aggregate_daily_analytics` returns.
     """
     zone = settings().zone
     session.execute(LOCK)
@@ -70,7 +74,8 @@ def aggregate_hourly_analytics(*, session: Session) -> dict[str, int]:
 
 
 def settle(session: Session, before: datetime) -> None:
-    """Aggregate what days that begin before `before` are still owed, so that their raw events may go.
+    """Aggregate what days that begin before `before` are still owed, so that their raw events may
+    go.
 
     Exact when the caller keeps further events of these days out until its transaction ends.
     """
@@ -82,11 +87,14 @@ def settle(session: Session, before: datetime) -> None:
 
 
 def _owed(session: Session, zone: ZoneInfo, until: date) -> set[date]:
-    """The days up to `until` that have events and were never aggregated, and those that got late ones."""
+    """The days up to `until` that have events and were never aggregated, and those that got late
+    ones.
+    """
     day = first = _first_open(session, zone)
     done = {day for day, _ in session.execute(AGGREGATED, {"first": first})}
     owed = set()
-    # From event to event, not from day to day: one with a wrong date, years back, costs a step and not a thousand.
+    # From event to event, not from day to day: one with a wrong date, years back, costs a step and
+    # not a thousand.
     while event := session.scalars(FIRST_EVENT, {"since": start_of(day, zone)}).one():
         day = event.astimezone(zone).date()
         if day > until:
@@ -103,7 +111,9 @@ def _owed(session: Session, zone: ZoneInfo, until: date) -> set[date]:
 
 
 def _unsettled(session: Session, zone: ZoneInfo) -> set[date]:
-    """The days whose last aggregation was too early to have found every event that came a little late."""
+    """The days whose last aggregation was too early to have found every event that came a little
+    late.
+    """
     done = session.execute(AGGREGATED, {"first": _first_open(session, zone)})
     return {day for day, at in done if at < start_of(day + DAY, zone) + SETTLED}
 

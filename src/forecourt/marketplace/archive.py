@@ -1,9 +1,11 @@
-"""Raw events that grew old leave the database for Parquet files, and nothing leaves that was not read back.
+"""Raw events that grew old leave the database for Parquet files, and nothing leaves that was not
+read back.
 
-The work goes by units: each day partition that is older than the cutoff altogether, then whatever else is older, which
-is the rest of the cutoff's own day and strays in the default partition. A unit is one transaction: keep writers out,
-aggregate what its days are still owed, write the file, read it back and compare, drop. Killed at any point it has
-changed nothing but the file, which `analytics_archives` named before it was made, and which the next run removes.
+The work goes by units: each day partition that is older than the cutoff altogether, then whatever
+else is older, which is the rest of the cutoff's own day and strays in the default partition. A unit
+is one transaction: keep writers out, aggregate what its days are still owed, write the file, read
+it back and compare, drop. Killed at any point it has changed nothing but the file, which
+`analytics_archives` named before it was made, and which the next run removes.
 """
 
 import logging
@@ -32,8 +34,8 @@ LONGEST = 36_500
 """Days; a hundred years."""
 
 DROP_TRIES = 60
-"""A drop needs the parent table for itself for an instant. It waits 0.2 s at a time, while new events queue behind it,
-and then lets them through for 0.5 s."""
+"""A drop needs the parent table for itself for an instant. It waits 0.2 s at a time, while new
+events queue behind it, and then lets them through for 0.5 s."""
 
 CUTOFF = text("SELECT now() - :days * interval '24 hours'")
 PLAN = text("SELECT count(*) FROM car_listing_analytics WHERE created_at < now() - :days * interval '24 hours'")
@@ -47,9 +49,9 @@ CONTENTS = text(
     """
 )
 
-# An address is personal data, and an archive that kept it would undo the 180 days: the last octet of an IPv4 address
-# and the last 80 bits of an IPv6 address are zeroed on the way out. Lines of CSV, but not by COPY: it hands over row by row,
-# which takes this process longer than all the rest.
+# An address is personal data, and an archive that kept it would undo the 180 days: the last octet
+# of an IPv4 address and the last 80 bits of an IPv6 address are zeroed on the way out. Lines of
+# CSV, but not by COPY: it hands over row by row, which takes this process longer than all the rest.
 EVENTS = sql.SQL(
     """
     SELECT id || ',' || car_listing_id
@@ -101,7 +103,9 @@ class ArchiveError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Events of [lower, upper) that leave together, and the tables they lie in; `partition` when it goes as a whole."""
+    """Events of [lower, upper) that leave together, and the tables they lie in; `partition` when it
+    goes as a whole.
+    """
 
     lower: datetime
     upper: datetime
@@ -117,7 +121,9 @@ def plan(days: int | None = None) -> int:
 
 
 def cutoff_of(days: int | None = None) -> datetime:
-    """Before which instant `archive_old_analytics(days)` would take events now. Raises ValueError."""
+    """Before which instant `archive_old_analytics(days)` would take events now. Raises
+    ValueError.
+    """
     with session() as reader:
         found: datetime = reader.scalars(CUTOFF, {"days": _checked(reader, days)}).one()
         return found
@@ -125,11 +131,12 @@ def cutoff_of(days: int | None = None) -> datetime:
 
 @job(queue="low", timeout=6 * 3600)
 def archive_old_analytics(days: int | None = None) -> dict[str, int]:
-    """Move raw events older than `days` times 24 hours to Parquet files in the archive, then drop them; by default as many as the
-    setting `archive_days` has.
+    """Move raw events older than `days` times 24 hours to Parquet files in the archive, then drop
+    them; by default as many as the setting `archive_days` has.
 
-    Returns how many events, files and bytes. Runs at the same time share the work. Raises ValueError for `days` below
-    1, ArchiveError when a file does not read back as the database has it.
+    Returns how many events, files and bytes. Runs at the same time share the work. Raises
+    ValueError for `days` below 1, ArchiveError when a file does not read back as the database has
+    it.
     """
     cutoff = cutoff_of(days)
     counts = {"events": 0, "files": 0, "bytes": 0}
@@ -143,7 +150,9 @@ def archive_old_analytics(days: int | None = None) -> dict[str, int]:
 
 
 def _archive_next(cutoff: datetime) -> tuple[int, int] | None:
-    """Archive the oldest unit and return its events and bytes; None when nothing is older than the cutoff."""
+    """Archive the oldest unit and return its events and bytes; None when nothing is older than the
+    cutoff.
+    """
     with session() as tx:
         tx.execute(LOCK)
         remove_unfinished(tx)
@@ -173,8 +182,11 @@ def _next_unit(tx: Session, cutoff: datetime) -> Unit | None:
 
 
 def _save(tx: Session, unit: Unit) -> tuple[int, int]:
-    """Write the unit's file, publish it, read it back, compare, and note it. Returns events and bytes."""
-    # Here and not above: pyarrow starts a thread when it is imported, and slots are forked from a process that must have none.
+    """Write the unit's file, publish it, read it back, compare, and note it. Returns events and
+    bytes.
+    """
+    # Here and not above: pyarrow starts a thread when it is imported, and slots are forked from a
+    # process that must have none.
     from forecourt.marketplace import event_files
 
     bounds = {"lower": unit.lower, "upper": unit.upper}
@@ -230,7 +242,9 @@ def _drop_partition(tx: Session, partition: Partition) -> None:
 
 
 def remove_unfinished(tx: Session) -> None:
-    """Remove the files that nobody finished: their events are still in the database, or in another file. The caller holds LOCK."""
+    """Remove the files that nobody finished: their events are still in the database, or in another
+    file. The caller holds LOCK.
+    """
     storage = places.archive()
     unfinished = tx.scalars(UNFINISHED).all()
     for name in unfinished:

@@ -1,7 +1,8 @@
 """Cuts the events of some listings out of the archive's files.
 
-A file is never changed. Its successor is written without those events, read back and compared; then one transaction makes the
-successor the one that counts and its predecessor one that nobody finished, which is removed like what a killed run left.
+A file is never changed. Its successor is written without those events, read back and compared; then
+one transaction makes the successor the one that counts and its predecessor one that nobody
+finished, which is removed like what a killed run left.
 """
 
 from collections.abc import Collection
@@ -35,7 +36,9 @@ def in_archives(listings: Collection[int]) -> Cut:
 
 
 def cut_from_archives(listings: Collection[int]) -> Cut:
-    """Take the events of these listings out of all files, each whole or not at all. Killed on the way, it may be asked again."""
+    """Take the events of these listings out of all files, each whole or not at all. Killed on the
+    way, it may be asked again.
+    """
     return _each(set(listings), cut=True)
 
 
@@ -65,7 +68,9 @@ def _counted(archive: Archive, listings: set[int]) -> int:
 
 
 def _replaced(archive: Archive, listings: set[int]) -> int:
-    """Put a file without these events in the place of this one, if it has any, and return how many."""
+    """Put a file without these events in the place of this one, if it has any, and return how
+    many.
+    """
     from forecourt.marketplace import event_files
 
     count = _counted(archive, listings)

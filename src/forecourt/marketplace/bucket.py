@@ -1,7 +1,7 @@
 """Storage in a bucket that speaks S3, for any number of hosts without a shared folder.
 
-What was sent is known by its SHA-256, which the server checks when it takes it and which lies beside it as metadata: whatever
-comes back is compared.
+What was sent is known by its SHA-256, which the server checks when it takes it and which lies
+beside it as metadata: whatever comes back is compared.
 """
 
 import os
@@ -55,8 +55,8 @@ UNKNOWN_TO_US = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What lies under `prefix`/`part` of a bucket. Uploads in parts that a kill left unfinished are invisible, and the bucket's own
-    rule for them removes them."""
+    """What lies under `prefix`/`part` of a bucket. Uploads in parts that a kill left unfinished are
+    invisible, and the bucket's own rule for them removes them."""
 
     address: BucketAddress
     part: str
@@ -85,7 +85,9 @@ class Bucket:
             self.send_file(key, path)
 
     def send_file(self, key: str, path: Path) -> bool:
-        """Puts a file under `key`, in place of what was there, and returns False when the same bytes were."""
+        """Puts a file under `key`, in place of what was there, and returns False when the same
+        bytes were.
+        """
         with path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
         if self._digest_of(key) == digest:
@@ -94,7 +96,9 @@ class Bucket:
         return True
 
     def read(self, key: str) -> bytes:
-        """The bytes under `key`. Raises NotStoredError when there are none, and DamagedError when they are not what was sent."""
+        """The bytes under `key`. Raises NotStoredError when there are none, and DamagedError when
+        they are not what was sent.
+        """
         return b"".join(self._pieces(key))
 
     @contextmanager
@@ -148,7 +152,9 @@ class Bucket:
             _obstore().put(self._store(), checked_key(key), content, attributes=attributes)
 
     def _digest_of(self, key: str) -> str | None:
-        """What is known of the content of `key`, nothing if somebody else has put it there; None when it is not there."""
+        """What is known of the content of `key`, nothing if somebody else has put it there; None
+        when it is not there.
+        """
         try:
             with self._asking(f"say whether it has {key}"):
                 found = _obstore().get(self._store(), checked_key(key), options={"head": True})
@@ -225,7 +231,9 @@ def _opened(address: BucketAddress, part: str, _process: int) -> "S3Store":
 
 
 def _obstore() -> Any:
-    """Here and not above: it starts threads, and slots are forked from a process that must have none."""
+    """Here and not above: it starts threads, and slots are forked from a process that must have
+    none.
+    """
     try:
         import obstore
     except ModuleNotFoundError:

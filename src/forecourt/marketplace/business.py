@@ -1,12 +1,14 @@
-"""What a business would change without a deploy: every figure with its default, its limits and what it means, in one place.
+"""What a business would change without a deploy: every figure with its default, its limits and what
+it means, in one place.
 
     found = business(session)  # or a psycopg connection
     found.trash_days
 
-Read once a call, in its transaction: a change holds from the next call on, and one call never sees two answers. The table
-`business_settings` holds what differs from the defaults, as text, so that SQL can read it as well:
-`SELECT business_setting('view_minutes', '30')`. Write it by `forecourt settings set`, or by `business_changes`: both refuse what
-will not do. What somebody wrote into the table by other means, and will not do, is a warning in the log and the default holds.
+Read once a call, in its transaction: a change holds from the next call on, and one call never sees
+two answers. The table `business_settings` holds what differs from the defaults, as text, so that
+SQL can read it as well: `SELECT business_setting('view_minutes', '30')`. Write it by
+`forecourt settings set`, or by `business_changes`: both refuse what will not do. What somebody
+wrote into the table by other means, and will not do, is a warning in the log and the default holds.
 """
 
 import logging
@@ -109,7 +111,9 @@ CURRENCIES: Mapping[str, Decimal] = {
         "TRY": 2000, "USD": 50,
     }.items()
 }  # fmt: skip
-"""The limits of wallets in these currencies, `wallet_limit.KWD`, unless set otherwise: round figures near 50 US dollars."""
+"""The limits of wallets in these currencies, `wallet_limit.KWD`, unless set otherwise: round
+figures near 50 US dollars.
+"""
 
 KINDS: Mapping[str, Kind] = {each.name: each.metadata["kind"] for each in fields(Business)}
 WORDS: Mapping[str, str] = {each.name: each.metadata["words"] for each in fields(Business)}
@@ -117,12 +121,16 @@ DEFAULTS = Business()
 
 
 def business(transaction: object) -> Business:
-    """The settings as they are in this transaction: a SQLAlchemy session's, or a psycopg connection's."""
+    """The settings as they are in this transaction: a SQLAlchemy session's, or a psycopg
+    connection's.
+    """
     return of_texts(dict(in_transaction_of(transaction).execute(WRITTEN).fetchall()))
 
 
 def of_texts(written: Mapping[str, str]) -> Business:
-    """The settings that these texts make; what is unknown or will not do counts for nothing, with a warning in the log."""
+    """The settings that these texts make; what is unknown or will not do counts for nothing, with a
+    warning in the log.
+    """
     values: dict[str, Any] = {}
     for name, value in written.items():
         kind = KINDS.get(name)

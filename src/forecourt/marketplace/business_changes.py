@@ -1,7 +1,8 @@
 """Lists and changes the settings of the business, each change with its row in the audit.
 
-The limit of a wallet has three places, the nearest of which holds: `wallet_limit.provider.7`, `wallet_limit.KWD`, `wallet_limit`.
-The first two lie where the duty reads them, with the provider and in the table `wallet_limits`.
+The limit of a wallet has three places, the nearest of which holds: `wallet_limit.provider.7`,
+`wallet_limit.KWD`, `wallet_limit`. The first two lie where the duty reads them, with the provider
+and in the table `wallet_limits`.
 """
 
 import re
@@ -39,7 +40,8 @@ SET value = excluded.value,
     changed_by = excluded.changed_by
 """
 UNSET = "DELETE FROM public.business_settings WHERE name = %(name)s RETURNING value"
-# What was there before is what the audit wants; a row of before and the change are one statement's snapshot.
+# What was there before is what the audit wants; a row of before and the change are one statement's
+# snapshot.
 SET_CURRENCY = """
 WITH before AS (SELECT amount FROM public.wallet_limits WHERE currency = %(currency)s),
 written AS (
@@ -66,7 +68,9 @@ class UnknownSetting(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A setting as it stands: its value and default as one types them, what may be typed, and what it means."""
+    """A setting as it stands: its value and default as one types them, what may be typed, and what
+    it means.
+    """
 
     name: str
     value: str
@@ -87,7 +91,9 @@ class Written:
 
 
 def listed(tx: Connection[Any]) -> list[Written]:
-    """All settings, and the limits of wallets by currency and of the first 500 providers that have their own."""
+    """All settings, and the limits of wallets by currency and of the first 500 providers that have
+    their own.
+    """
     found, changes = business(tx), {row.name: row for row in _rows(tx, CHANGED)}
     return list(_listed(tx, found, changes))
 
@@ -110,8 +116,8 @@ def _limit(name: str, amount: Any) -> Written:
 
 
 def change(tx: Connection[Any], name: str, typed: str, *, who: str) -> Written:
-    """Set a setting, in the caller's transaction, from the next call on, and return what it is now. Raises UnknownSetting, and
-    ValueError with what was expected."""
+    """Set a setting, in the caller's transaction, from the next call on, and return what it is now.
+    Raises UnknownSetting, and ValueError with what was expected."""
     kind = KINDS[_base(name)]
     try:
         value = kind.read(typed.strip())
@@ -125,8 +131,8 @@ def change(tx: Connection[Any], name: str, typed: str, *, who: str) -> Written:
 
 
 def unset(tx: Connection[Any], name: str, *, who: str) -> bool:
-    """Let the default hold again; for a limit of a currency or a provider, the next one. False when it did already. Raises
-    UnknownSetting."""
+    """Let the default hold again; for a limit of a currency or a provider, the next one. False when
+    it did already. Raises UnknownSetting."""
     _base(name)
     if match := PROVIDER.fullmatch(name):
         before = _provider(tx, int(match[1]), None)

@@ -1,4 +1,6 @@
-"""What a business setting may be: how each kind is read from what somebody typed, and written again."""
+"""What a business setting may be: how each kind is read from what somebody typed, and written
+again.
+"""
 
 import re
 from collections.abc import Callable
@@ -10,7 +12,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`read` makes a value of a text and raises ValueError for one that will not do; `expected` says in words what does."""
+    """`read` makes a value of a text and raises ValueError for one that will not do; `expected`
+    says in words what does.
+    """
 
     expected: str
     read: Callable[[str], Any]

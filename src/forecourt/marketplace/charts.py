@@ -1,4 +1,6 @@
-"""A small chart for a mail: bars, one a day, as PNG. Without words, which its mail has in the reader's language."""
+"""A small chart for a mail: bars, one a day, as PNG. Without words, which its mail has in the
+reader's language.
+"""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -8,11 +10,15 @@ WIDTH, HEIGHT = 1008, 200
 
 NOTHING, BAR, REST, LINE = range(4)
 PALETTE = (0, 0, 0, 0x2B, 0x8A, 0x6F, 0x93, 0xB5, 0xA8, 0x9A, 0xA8, 0xA1)
-"""Nothing is transparent, and the others can be told apart from a light ground and from a dark one: a mail has either."""
+"""Nothing is transparent, and the others can be told apart from a light ground and from a dark one:
+a mail has either.
+"""
 
 
 def bars(values: Sequence[int], *, mirrored: bool) -> bytes:
-    """The chart, with its highest bar darker; `mirrored` has time go from right to left. The same values give the same bytes."""
+    """The chart, with its highest bar darker; `mirrored` has time go from right to left. The same
+    values give the same bytes.
+    """
     from PIL import Image, ImageDraw  # here: most mails have no picture
 
     picture = Image.new("P", (WIDTH, HEIGHT), NOTHING)

@@ -1,7 +1,8 @@
-"""From the bytes of an upload to an upright sRGB picture, no wider than is needed, with nothing but pixels in it.
+"""From the bytes of an upload to an upright sRGB picture, no wider than is needed, with nothing but
+pixels in it.
 
-What is decoded is hostile until proven otherwise: format, size and cost are settled before the first pixel, and whatever
-a decoder raises is a refusal for good, never a crash.
+What is decoded is hostile until proven otherwise: format, size and cost are settled before the
+first pixel, and whatever a decoder raises is a refusal for good, never a crash.
 """
 
 import struct
@@ -22,12 +23,15 @@ MAX_SIDE = 16_000  # a phone's panorama; WebP, in which we answer, ends at 16383
 MIN_SIDE = 32  # below that it is an icon, or a pixel that somebody wants to track with
 
 MAX_SCANS = 100
-"""Cameras and optimisers write some 10 of a progressive JPEG; each walks through all coefficients again, 25 ms at 49 MP."""
+"""Cameras and optimisers write some 10 of a progressive JPEG; each walks through all coefficients
+again, 25 ms at 49 MP.
+"""
 
 MEMORY = 450_000_000
 """Bytes that decoding may take at its peak, with what comes before the picture is small."""
 
-# At the peak, measured: the decoder's own frames, what it hands over, and what is made of it while it is still there.
+# At the peak, measured: the decoder's own frames, what it hands over, and what is made of it while
+# it is still there.
 _BYTES_A_PIXEL = {
     "WebP": {"RGB": 12.3, "RGBA": 12.3},
     "AVIF": {"RGB": 10.5, "RGBA": 13.0},
@@ -51,7 +55,9 @@ _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def decode(data: bytes, widest: int) -> tuple[Image.Image, tuple[int, int]]:
-    """The picture upright, in sRGB, at most `widest` wide, without metadata; and its own full size. Raises BadPicture."""
+    """The picture upright, in sRGB, at most `widest` wide, without metadata; and its own full size.
+    Raises BadPicture.
+    """
     kind = format_of(data)
     scans = survey(data, limit=MAX_SCANS) if kind == "JPEG" else None
     if scans is not None and scans.scans > MAX_SCANS:
@@ -65,8 +71,8 @@ def decode(data: bytes, widest: int) -> tuple[Image.Image, tuple[int, int]]:
             raise BadPicture("animated", f"{frames} frames; send a still picture")
         size = source.size
         if isinstance(source, Jpeg):
-            # Decodes at 1/2, 1/4 or 1/8 in a fraction of the time. Pillow takes the smaller of both ratios, so the
-            # size asked for needs the photo's own aspect.
+            # Decodes at 1/2, 1/4 or 1/8 in a fraction of the time. Pillow takes the smaller of both
+            # ratios, so the size asked for needs the photo's own aspect.
             source.draft(None, _reduced(size, _orientation(source), widest))
         _check_memory(kind, source, scans)
         source.load()
@@ -92,7 +98,9 @@ def resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 @contextmanager
 def _refusals(kind: str) -> Iterator[None]:
-    """Turns what a decoder raises into BadPicture. The bytes are in memory: nothing here is a passing trouble."""
+    """Turns what a decoder raises into BadPicture. The bytes are in memory: nothing here is a
+    passing trouble.
+    """
     try:
         yield
     except (BadPicture, MemoryError):
@@ -118,7 +126,9 @@ def _check_size(size: tuple[int, int]) -> None:
 
 
 def _check_memory(kind: str, source: ImageFile, scans: Survey | None) -> None:
-    """Refuses what would take more than MEMORY. A JPEG in one scan, decoded at a part of its size, never does."""
+    """Refuses what would take more than MEMORY. A JPEG in one scan, decoded at a part of its size,
+    never does.
+    """
     pixels = source.width * source.height  # of a drafted JPEG: those that are decoded
     if scans is not None:
         kept = 2 * scans.samples if scans.scans > 1 else 0  # libjpeg keeps the coefficients until the last scan
@@ -142,7 +152,8 @@ def _reduced(size: tuple[int, int], orientation: int, widest: int) -> tuple[int,
 def _orientation(source: ImageFile) -> int:
     """The EXIF orientation, 1 to 8; 1 is upright, and what a missing or broken EXIF block means.
 
-    Reads this one number itself: a full parse warns or raises on the broken blocks that good photos carry.
+    Reads this one number itself: a full parse warns or raises on the broken blocks that good photos
+    carry.
     """
     tiff = bytes(source.info.get("exif") or b"").removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
@@ -161,8 +172,8 @@ def _orientation(source: ImageFile) -> int:
 def _opaque(source: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The pixels as L, RGB or CMYK in this size, what is transparent on white.
 
-    A full picture beside the decoded one is what memory is made of: so white is laid into the source itself, and its
-    channels are scaled one by one.
+    A full picture beside the decoded one is what memory is made of: so white is laid into the
+    source itself, and its channels are scaled one by one.
     """
     if source.mode == "I;16":  # 16-bit grey, low byte first; convert() would clip nearly all of it to white
         return resized(Image.frombytes("L", source.size, source.tobytes()[1::2]), size)
@@ -183,7 +194,9 @@ def _opaque(source: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """The picture in sRGB, by its embedded profile; one that is broken or doesn't fit is ignored, as browsers do."""
+    """The picture in sRGB, by its embedded profile; one that is broken or doesn't fit is ignored,
+    as browsers do.
+    """
     if profile:
         with suppress(OSError, ImageCms.PyCMSError):
             embedded = ImageCms.ImageCmsProfile(BytesIO(profile))

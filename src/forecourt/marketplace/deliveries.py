@@ -1,4 +1,6 @@
-"""The log of deliveries: each try to bring a notice to its reader, by which channel, and what came of it."""
+"""The log of deliveries: each try to bring a notice to its reader, by which channel, and what came
+of it.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

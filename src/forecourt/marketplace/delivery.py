@@ -2,14 +2,17 @@
 
     pending ──► sending ──► sent         the server accepted it
        ▲           │──────► filed        there is no server: it is a file in the outbox
-       └───────────┤──────► suppressed   it is no longer true, not wanted, or there is no address or mailbox
+       └───────────┤──────► suppressed   it is no longer true, not wanted, or there is no address or
+       mailbox
         put off    │──────► digest       it is told with others, later
-                   └──────► failed       refused for good, or put off until the last try; the reason is beside it
+                   └──────► failed       refused for good, or put off until the last try; the reason
+                   is beside it
 
-A mail is handed over once. An advisory lock lasts as long as the transaction that does it. It is not a lock on the row, so
-the reader can mark the notice as read meanwhile; and it ends with the connection, so nothing has to expire after a crash.
-Only a process that dies in the instant between the server's "250 accepted" and the commit leaves the row at `sending`; the
-mail is then sent again, with the same Message-ID, by which mail systems recognise the copy. The other choice would be mails
+A mail is handed over once. An advisory lock lasts as long as the transaction that does it. It is
+not a lock on the row, so the reader can mark the notice as read meanwhile; and it ends with the
+connection, so nothing has to expire after a crash. Only a process that dies in the instant between
+the server's "250 accepted" and the commit leaves the row at `sending`; the mail is then sent again,
+with the same Message-ID, by which mail systems recognise the copy. The other choice would be mails
 that are lost without a trace.
 """
 
@@ -38,12 +41,14 @@ from forecourt.smtp import SmtpServer
 from forecourt.store.mentions import mentioned
 
 OUTAGE_SECONDS = 30.0
-"""So long nobody asks a server again that did not answer. Each slot that meets it in the same moment waits for its timeout once;
-all other mails go back at once, uncounted. Without that each of a night's mails would hold a slot for its timeout."""
+"""So long nobody asks a server again that did not answer. Each slot that meets it in the same
+moment waits for its timeout once; all other mails go back at once, uncounted. Without that each of
+a night's mails would hold a slot for its timeout."""
 
 AT_ONCE = 2
-"""Mails handed over at the same moment, on all servers: each holds a slot for as long as the mail server takes, and what else is
-due must find one. Two hand over a thousand mails in a minute where each takes a tenth of a second."""
+"""Mails handed over at the same moment, on all servers: each holds a slot for as long as the mail
+server takes, and what else is due must find one. Two hand over a thousand mails in a minute where
+each takes a tenth of a second."""
 
 BEHIND = 10
 """The priority of mails in their queue: behind the duties of the night."""
@@ -69,7 +74,8 @@ SETTLE = text(
        OR (digest = :id AND mail_status <> 'suppressed')
     """
 )
-# In a transaction of its own, beside the call's, which may not be waited for: it may be the one that changes the row.
+# In a transaction of its own, beside the call's, which may not be waited for: it may be the one
+# that changes the row.
 NOTE = text(
     """
     UPDATE notifications
@@ -134,9 +140,9 @@ A_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
     """Hand over a notification's mail, unless it was already, or is no longer true.
 
-    Retries last about two hours, longer than a mail server's restart. A mail that its server refuses for good, or puts
-    off until the last try, becomes `failed`, with the reason; dispatching it again (after the address was corrected, say) tries
-    again.
+    Retries last about two hours, longer than a mail server's restart. A mail that its server
+    refuses for good, or puts off until the last try, becomes `failed`, with the reason; dispatching
+    it again (after the address was corrected, say) tries again.
     """
     notification = UUID(notification_id)
     if not session.scalar(
@@ -186,7 +192,9 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
 
 @job(queue="low", timeout=600)
 def fail_lost_mails(*, session: Session) -> dict[str, int]:
-    """Say so on the notices whose mail nobody will send any more: their call was killed at its last try, or removed."""
+    """Say so on the notices whose mail nobody will send any more: their call was killed at its last
+    try, or removed.
+    """
     waiting = mentioned(in_transaction_of(session), f"(?i)({A_UUID})", failed=False)
     lost = session.scalars(LOST, {"waiting": [uuid.lower() for uuid in waiting]}).all()
     session.execute(LOST_WITH_THEM, {"digests": lost})

@@ -1,8 +1,9 @@
-"""Digests: one mail for several notices, because their reader wants it so, because the day's mails are used up, or because they
-were told in the same moment.
+"""Digests: one mail for several notices, because their reader wants it so, because the day's mails
+are used up, or because they were told in the same moment.
 
-A digest is itself a notice, delivered like any other; in the app it is read from the start, since what it tells stands there
-already. What is no longer true when it is sent is left out, and a digest of nothing is not sent.
+A digest is itself a notice, delivered like any other; in the app it is read from the start, since
+what it tells stands there already. What is no longer true when it is sent is left out, and a digest
+of nothing is not sent.
 """
 
 from collections.abc import Sequence
@@ -71,7 +72,9 @@ WAITING = text(
 
 
 def combine(session: Session, user_id: int, notices: Sequence[UUID], of: str) -> UUID | None:
-    """Let one mail tell these notices of a user; `of` says which digest it is. Returns its id, or None when it was made before."""
+    """Let one mail tell these notices of a user; `of` says which digest it is. Returns its id, or
+    None when it was made before.
+    """
     digest = Digest(of)
     made: UUID | None = session.scalars(
         COMBINE,
@@ -86,7 +89,9 @@ def combine(session: Session, user_id: int, notices: Sequence[UUID], of: str) ->
 
 
 def due(session: Session, at: time) -> list[tuple[int, list[UUID], str]]:
-    """Whose digest is due by their own clocks, with the notices that wait for it and its name: one for each day of theirs."""
+    """Whose digest is due by their own clocks, with the notices that wait for it and its name: one
+    for each day of theirs.
+    """
     found = []
     for row in session.execute(WAITING):
         now: datetime = row.now.astimezone(letters.Reader.of(None, None, row.timezone).zone)
@@ -96,7 +101,9 @@ def due(session: Session, at: time) -> list[tuple[int, list[UUID], str]]:
 
 
 def lines(session: Session, digest: UUID, user_id: int, reader: letters.Reader) -> dict[str, Any]:
-    """What a digest's mail tells: a label and a line for each notice that is still true and wanted, and how many more there are."""
+    """What a digest's mail tells: a label and a line for each notice that is still true and wanted,
+    and how many more there are.
+    """
     wanted = wishes(in_transaction_of(session), user_id)
     told = []
     for row in session.execute(ENTRIES, {"digest": digest}).all():

@@ -15,7 +15,9 @@ def publish(temporary: Path, target: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, so that they survive a power cut with what is put in them."""
+    """Make a folder and those above it, so that they survive a power cut with what is put in
+    them.
+    """
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
@@ -23,7 +25,9 @@ def make_folder(folder: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk: a rename or an unlink is durable only then."""
+    """Bring a file, or the names in a folder, to the disk: a rename or an unlink is durable only
+    then.
+    """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(file)

@@ -1,6 +1,7 @@
 """Raw events as Parquet files: written from a stream of CSV, read back as the very same CSV.
 
-So a file is compared with the database byte by byte, by one digest, and is never held in memory whole.
+So a file is compared with the database byte by byte, by one digest, and is never held in memory
+whole.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -34,7 +35,9 @@ BLOCK = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file or a range of the database holds. `digest` is the SHA-256 of the events as CSV, in their order."""
+    """What a file or a range of the database holds. `digest` is the SHA-256 of the events as CSV,
+    in their order.
+    """
 
     rows: int
     min_id: int
@@ -44,7 +47,9 @@ class Contents:
 
 
 def write(path: Path, csv: Iterable[Piece]) -> str:
-    """Write the events of `csv`, in the form that `lines` gives, to `path`, and return the digest of the stream."""
+    """Write the events of `csv`, in the form that `lines` gives, to `path`, and return the digest
+    of the stream.
+    """
     with closing(_Stream(csv)) as stream:
         reader = pa.csv.open_csv(
             stream,
@@ -65,13 +70,15 @@ def write(path: Path, csv: Iterable[Piece]) -> str:
 
 
 def count(path: Path, listings: Collection[int]) -> int:
-    """How many events of these listings a file holds. Raises ArrowException or OSError for a damaged file."""
+    """How many events of these listings a file holds. Raises ArrowException or OSError for a
+    damaged file.
+    """
     return sum(pc.sum(_of(batch, listings)).as_py() for batch in _batches(path))
 
 
 def copy_without(source: Path, target: Path, listings: Collection[int]) -> Contents:
-    """Write what a file holds to another, without the events of these listings, and return what must be in it. Raises
-    ArrowException or OSError for a damaged file."""
+    """Write what a file holds to another, without the events of these listings, and return what
+    must be in it. Raises ArrowException or OSError for a damaged file."""
     found = _Contents()
     with _writer(target) as writer:
         for batch in _batches(source):
@@ -83,14 +90,16 @@ def copy_without(source: Path, target: Path, listings: Collection[int]) -> Conte
 
 
 def lines(path: Path) -> Iterator[bytes]:
-    """The events of a file as CSV, block by block: integers plain, text quoted, null empty. Raises ArrowException or
-    OSError for a damaged file."""
+    """The events of a file as CSV, block by block: integers plain, text quoted, null empty. Raises
+    ArrowException or OSError for a damaged file."""
     for batch in _batches(path):
         yield _csv(batch)
 
 
 def read(path: Path) -> Contents:
-    """Read a file from the disk again, whole. Raises ArrowException or OSError for a damaged one."""
+    """Read a file from the disk again, whole. Raises ArrowException or OSError for a damaged
+    one.
+    """
     found = _Contents()
     for batch in _batches(path):
         found.add(batch)
@@ -118,8 +127,8 @@ class _Contents:
 
 
 class _Stream:
-    """A file made of pieces, which digests what is read from it. Arrow reads ahead, in a thread of its own; once `close`
-    has returned, no piece is taken any more."""
+    """A file made of pieces, which digests what is read from it. Arrow reads ahead, in a thread of
+    its own; once `close` has returned, no piece is taken any more."""
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self.closed = False
@@ -148,7 +157,8 @@ def _writer(path: Path) -> pq.ParquetWriter:
         SCHEMA,
         compression="zstd",
         write_page_checksum=True,
-        # Ids and times in their order are small as differences, and a dictionary of them would be in vain.
+        # Ids and times in their order are small as differences, and a dictionary of them would be
+        # in vain.
         use_dictionary=["event_type"],
         column_encoding=dict.fromkeys(("id", "car_listing_id", "created_at"), "DELTA_BINARY_PACKED"),
     )

@@ -1,8 +1,10 @@
-"""What visitors do with listings: one function records it, in Python and in SQL (`record_event`), for one event or many.
+"""What visitors do with listings: one function records it, in Python and in SQL (`record_event`),
+for one event or many.
 
-A view by a person goes into the raw events and, once a visitor and listing in half an hour, into `views_count`. What programs do,
-the previews that messengers make of a link and pages fetched ahead among them, is kept under the type `bot` and counted by itself.
-What is kept of an address, the half hour, and what else is a program are business settings.
+A view by a person goes into the raw events and, once a visitor and listing in half an hour, into
+`views_count`. What programs do, the previews that messengers make of a link and pages fetched ahead
+among them, is kept under the type `bot` and counted by itself. What is kept of an address, the half
+hour, and what else is a program are business settings.
 """
 
 from collections import Counter
@@ -51,8 +53,9 @@ WHERE event_requests.key = said.key
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `user_agent` and `purpose` (of Sec-Purpose, Purpose or X-Moz) are the visitor's headers; None where they are not
-    known. `at` is an aware instant of the last seven days; None is now."""
+    """One event. `user_agent` and `purpose` (of Sec-Purpose, Purpose or X-Moz) are the visitor's
+    headers; None where they are not known. `at` is an aware instant of the last seven days; None is
+    now."""
 
     listing_id: int
     type: EventType
@@ -64,16 +67,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Events that are recorded together. A second request of the same `key`, within a day, records nothing and gets the answer of
-    the first."""
+    """Events that are recorded together. A second request of the same `key`, within a day, records
+    nothing and gets the answer of the first."""
 
     events: Sequence[Event]
     key: str | None = None
 
 
 Counts: TypeAlias = dict[str, int]
-"""What became of a request's events: how many were `recorded`, and how many of those were `bots`; how many were `unknown`, of
-listings that there are not."""
+"""What became of a request's events: how many were `recorded`, and how many of those were `bots`;
+how many were `unknown`, of listings that there are not."""
 
 
 def record_event(
@@ -86,8 +89,9 @@ def record_event(
     at: datetime | None = None,
     session: Session | Connection | psycopg.Connection[Any] | None = None,
 ) -> str:
-    """Record one event, in the transaction of `session` if there is one. Returns what it was recorded as: its type, `bot`, or
-    `unknown` for a listing that there is not, of which nothing is kept. Raises DataError for a wrong type or time."""
+    """Record one event, in the transaction of `session` if there is one. Returns what it was
+    recorded as: its type, `bot`, or `unknown` for a listing that there is not, of which nothing is
+    kept. Raises DataError for a wrong type or time."""
     return record_events([Event(listing_id, type, ip, user_agent, purpose, at)], session=session)[0]
 
 
@@ -102,7 +106,9 @@ def record_events(
 
 
 def record_requests(tx: psycopg.Connection[Any], requests: Sequence[Request]) -> list[Counts]:
-    """Record the events of several requests in one statement, all or none, and say of each what became of it."""
+    """Record the events of several requests in one statement, all or none, and say of each what
+    became of it.
+    """
     answers: dict[str, Counts] = {}
     taken = _taken(tx, {request.key for request in requests if request.key})
     new: list[Request] = []

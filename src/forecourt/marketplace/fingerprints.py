@@ -1,7 +1,9 @@
-"""What little is said of a whole photo: a placeholder of some 25 bytes, and a hash that photos of the same picture share.
+"""What little is said of a whole photo: a placeholder of some 25 bytes, and a hash that photos of
+the same picture share.
 
-The placeholder is a ThumbHash (evanw.github.io/thumbhash): a page shows it, blurred, until the photo is there. The hash is a dHash:
-64 answers to "is it brighter further right", which saving anew, scaling and small crops hardly change.
+The placeholder is a ThumbHash (evanw.github.io/thumbhash): a page shows it, blurred, until the
+photo is there. The hash is a dHash: 64 answers to "is it brighter further right", which saving
+anew, scaling and small crops hardly change.
 """
 
 import math
@@ -10,7 +12,9 @@ from base64 import b64encode
 from PIL import Image
 
 THUMB = 32
-"""Pixels of the longer side from which the placeholder is made; the frequencies that it keeps need no more."""
+"""Pixels of the longer side from which the placeholder is made; the frequencies that it keeps need
+no more.
+"""
 
 
 def thumbhash(picture: Image.Image) -> str:
@@ -46,7 +50,9 @@ def thumbhash(picture: Image.Image) -> str:
 
 
 def dhash(picture: Image.Image) -> int:
-    """64 bits, as PostgreSQL's bigint holds them. Two photos of one picture differ in a few of them."""
+    """64 bits, as PostgreSQL's bigint holds them. Two photos of one picture differ in a few of
+    them.
+    """
     pixels = picture.convert("L").resize((9, 8), Image.Resampling.LANCZOS).tobytes()
     bits = 0
     for row in range(0, 72, 9):

@@ -18,7 +18,9 @@ _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Files under `root`. What a killed writer leaves is a temporary file, invisible to every method but `remove_unfinished`."""
+    """Files under `root`. What a killed writer leaves is a temporary file, invisible to every
+    method but `remove_unfinished`.
+    """
 
     root: Path
 
@@ -33,7 +35,8 @@ class Folder:
         try:
             if not path.is_file():
                 self._write(path, data)
-            # Also when the key was there: a rename that another process just made may not have reached the disk.
+            # Also when the key was there: a rename that another process just made may not have
+            # reached the disk.
             self._flush_folders_of(path)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise StorageError(f"key {key!r} collides with a key that is a folder of it, or inside it") from error
@@ -70,7 +73,9 @@ class Folder:
         return self._path(key).is_file()
 
     def mark(self) -> UUID:
-        """What tells this folder from every other, made at the first call: hosts that share the folder find the same."""
+        """What tells this folder from every other, made at the first call: hosts that share the
+        folder find the same.
+        """
         path = self.root / _MARK
         with suppress(FileNotFoundError):
             return UUID(path.read_text().strip())
@@ -86,14 +91,16 @@ class Folder:
         return UUID(path.read_text().strip())
 
     def delete(self, key: str) -> None:
-        """Removes `key` and the folders that this empties. A key that is not there is a success: deletes may repeat."""
+        """Removes `key` and the folders that this empties. A key that is not there is a success:
+        deletes may repeat.
+        """
         with self.deleting() as delete:
             delete(key)
 
     @contextmanager
     def deleting(self) -> Iterator[Callable[[str], None]]:
-        """Gives a `delete` for many keys. What it did survives a power cut when the block ends: that takes one flush a
-        folder, where each file by itself would take its own."""
+        """Gives a `delete` for many keys. What it did survives a power cut when the block ends:
+        that takes one flush a folder, where each file by itself would take its own."""
         folders: set[Path] = set()
 
         def delete(key: str) -> None:
@@ -120,7 +127,9 @@ class Folder:
                     yield key
 
     def remove_unfinished(self, older_than: float) -> int:
-        """Removes what writers that were killed left half-written, so many seconds ago or earlier. Returns how many."""
+        """Removes what writers that were killed left half-written, so many seconds ago or earlier.
+        Returns how many.
+        """
         removed = 0
         for where, _, names in os.walk(self.root):
             for name in names:
@@ -135,7 +144,9 @@ class Folder:
         return self.root / checked_key(key)
 
     def _without_empty(self, folder: Path) -> Path:
-        """Removes this folder and those above it while they are empty, and returns the one that stays."""
+        """Removes this folder and those above it while they are empty, and returns the one that
+        stays.
+        """
         for each in (folder, *folder.parents):
             if each == self.root:
                 break
@@ -168,7 +179,9 @@ class Folder:
 
 
 def _temporary_beside(path: Path) -> tuple[Path, int]:
-    """A new file in the folder of `path`, open for writing. A rename is atomic within one file system only."""
+    """A new file in the folder of `path`, open for writing. A rename is atomic within one file
+    system only.
+    """
     for _ in range(100):
         temporary = path.parent / f".{uuid4().hex}.tmp"
         with suppress(FileNotFoundError):  # a delete removed the folder while it was still empty: make it again

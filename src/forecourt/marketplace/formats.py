@@ -1,4 +1,6 @@
-"""Which format an upload has, by its first bytes, and the class that opens it. Only five decoders are ever reached."""
+"""Which format an upload has, by its first bytes, and the class that opens it. Only five decoders
+are ever reached.
+"""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -29,19 +31,25 @@ _NOT_ACCEPTED = (
 
 
 class BadPicture(BadUpload):
-    """A photo refused for good. `code` is one of empty, too_large, too_small, unsupported_format, animated, truncated,
-    broken."""
+    """A photo refused for good. `code` is one of empty, too_large, too_small, unsupported_format,
+    animated, truncated, broken."""
 
 
 class Jpeg(JpegImageFile):
-    """A JPEG, or the first picture of a phone's two (MPO): what lies behind it is trailing bytes."""
+    """A JPEG, or the first picture of a phone's two (MPO): what lies behind it is trailing
+    bytes.
+    """
 
     def _read_dpi_from_exif(self) -> None:
-        """The resolution is dropped anyway, and the broken EXIF of some good photos makes Pillow stumble here."""
+        """The resolution is dropped anyway, and the broken EXIF of some good photos makes Pillow
+        stumble here.
+        """
 
 
 class WebP(WebPImageFile):
-    """A still WebP. Its decoder holds two canvases of its own, which go before the picture is made of what it gave."""
+    """A still WebP. Its decoder holds two canvases of its own, which go before the picture is made
+    of what it gave.
+    """
 
     def _get_next(self) -> tuple[bytes, int, int]:
         frame = super()._get_next()
@@ -49,7 +57,8 @@ class WebP(WebPImageFile):
         return frame
 
 
-# The classes rather than Image.open: its JPEG factory makes another format of an MPO, and its size check only warns.
+# The classes rather than Image.open: its JPEG factory makes another format of an MPO, and its size
+# check only warns.
 _DECODERS: Mapping[str, type[ImageFile]] = {
     "JPEG": Jpeg,
     "PNG": PngImageFile,
@@ -59,7 +68,9 @@ _DECODERS: Mapping[str, type[ImageFile]] = {
 
 
 def opened(kind: str, data: bytes) -> ImageFile:
-    """The file, its header read. Raises BadPicture where HEIC has no decoder, and whatever a decoder raises."""
+    """The file, its header read. Raises BadPicture where HEIC has no decoder, and whatever a
+    decoder raises.
+    """
     if kind != "HEIC":
         return _DECODERS[kind](BytesIO(data))
     try:

@@ -1,4 +1,6 @@
-"""The heartbeat: a task that does nothing but happen. Its latest success proves that clock, queue and workers are alive."""
+"""The heartbeat: a task that does nothing but happen. Its latest success proves that clock, queue
+and workers are alive.
+"""
 
 from datetime import UTC, datetime
 

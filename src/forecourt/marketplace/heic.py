@@ -1,7 +1,8 @@
 """HEIC, the format of every iPhone. libheif reads it, where `forecourt[heic]` is installed.
 
-The file itself says how it is to be turned, and libheif turns it; the orientation in its EXIF says the same a second time, and is
-not applied again. Depth maps and the other pictures of a burst are left alone: what counts is the primary one.
+The file itself says how it is to be turned, and libheif turns it; the orientation in its EXIF says
+the same a second time, and is not applied again. Depth maps and the other pictures of a burst are
+left alone: what counts is the primary one.
 """
 
 from PIL.ImageFile import ImageFile

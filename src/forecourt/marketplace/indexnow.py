@@ -1,4 +1,5 @@
-"""Tells search engines that speak IndexNow which pages changed, so that they need not come by to see.
+"""Tells search engines that speak IndexNow which pages changed, so that they need not come by to
+see.
 
 Google does not speak it; Bing, Yandex, Naver and Seznam do, and one of them tells the others.
 """
@@ -30,7 +31,8 @@ MOST = 10_000
 PATIENCE = 15.0
 """Seconds for one request."""
 
-# What a transaction that is still open changed bears its beginning as its time, so the last ten minutes wait for the next run.
+# What a transaction that is still open changed bears its beginning as its time, so the last ten
+# minutes wait for the next run.
 SPAN = text(
     """
     SELECT coalesce(max(until), now() - interval '1 day') AS since, now() - interval '10 minutes' AS until
@@ -63,11 +65,12 @@ class Refused(RuntimeError):
 
 @job(queue="low", tries=3, backoff=[60, 600], timeout=300, fail_on=(Refused, NoPublicAddress))
 def announce_changes() -> dict[str, int]:
-    """Tell search engines which pages changed since they were told last, and publish the key by which they know us.
+    """Tell search engines which pages changed since they were told last, and publish the key by
+    which they know us.
 
-    Returns how many addresses were told; none without FORECOURT_INDEXNOW_KEY. Told again after a crash: that does no harm. Raises
-    Refused for a key or an address that they do not accept, NoPublicAddress, and OSError while they do not answer or have had
-    enough.
+    Returns how many addresses were told; none without FORECOURT_INDEXNOW_KEY. Told again after a
+    crash: that does no harm. Raises Refused for a key or an address that they do not accept,
+    NoPublicAddress, and OSError while they do not answer or have had enough.
     """
     key = settings().indexnow_key
     if key is None:

@@ -1,4 +1,6 @@
-"""What a JPEG says of itself, read before anything is decoded: its scans, and how much it makes a decoder keep."""
+"""What a JPEG says of itself, read before anything is decoded: its scans, and how much it makes a
+decoder keep.
+"""
 
 import re
 import struct
@@ -7,7 +9,8 @@ from typing import NamedTuple
 MAX_SEGMENTS = 10_000
 """A camera writes some dozens. Beyond that a file is walked no further: its decoder judges it."""
 
-# Inside a scan 0xFF is followed by 0 (it is data), by a restart marker, or by another 0xFF (filling).
+# Inside a scan 0xFF is followed by 0 (it is data), by a restart marker, or by another 0xFF
+# (filling).
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _ALONE = {0x01, 0xD8, *range(0xD0, 0xD8)}
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -15,15 +18,17 @@ _SCAN, _END = 0xDA, 0xD9
 
 
 class Survey(NamedTuple):
-    """`scans`: counted up to one more than the limit. `samples`: of all components together, at full size."""
+    """`scans`: counted up to one more than the limit. `samples`: of all components together, at
+    full size.
+    """
 
     scans: int
     samples: int
 
 
 def survey(data: bytes, *, limit: int) -> Survey:
-    """Walk the segments of the first picture. It takes the time of reading, whatever the file says; what is cut or no
-    JPEG is counted as far as it goes."""
+    """Walk the segments of the first picture. It takes the time of reading, whatever the file says;
+    what is cut or no JPEG is counted as far as it goes."""
     scans = samples = 0
     at = 2
     for _ in range(MAX_SEGMENTS):

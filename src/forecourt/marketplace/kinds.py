@@ -1,7 +1,7 @@
 """The kinds of notice: whom each is for, the facts that it holds, and when it is no longer news.
 
-A notice keeps its facts as they were when it was told. What its mail says about money or views is read again when the mail is
-sent (`now`): a mail may wait for hours, for its server or for a retry.
+A notice keeps its facts as they were when it was told. What its mail says about money or views is
+read again when the mail is sent (`now`): a mail may wait for hours, for its server or for a retry.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,8 @@ class SponsorshipExpired:
               AND NOT (is_sponsored AND coalesce(sponsored_until > now(), true))
         )"""
     moot: ClassVar = "the listing is sponsored again, or gone"
-    # Its days, from the daily stats; the last of them are counted from their events, since it ends before the night rolls them up.
+    # Its days, from the daily stats; the last of them are counted from their events, since it ends
+    # before the night rolls them up.
     now: ClassVar = """
         WITH placed AS (
             SELECT views_count,
@@ -125,7 +126,8 @@ class SponsorshipEnding:
 class LowWalletBalance:
     """To a provider's user: the prepaid wallet is running dry, or empty.
 
-    `on` is the business day of the warning, `since` the instant at which the wallet was first found low.
+    `on` is the business day of the warning, `since` the instant at which the wallet was first found
+    low.
     """
 
     kind: ClassVar = "low_wallet_balance"
@@ -171,7 +173,9 @@ class RefusedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class PhotosRefused:
-    """To the owner: of a set of photos some could not be accepted, and `accepted` were. `upload` says which set it was."""
+    """To the owner: of a set of photos some could not be accepted, and `accepted` were. `upload`
+    says which set it was.
+    """
 
     kind: ClassVar = "photos_refused"
     still_true: ClassVar = "SELECT EXISTS (SELECT FROM car_listings WHERE id = :listing_id AND deleted_at IS NULL)"
@@ -197,7 +201,9 @@ class PhotosRefused:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """To whoever has several notices to be told in one mail; `of` says which. The notices name it in their column `digest`."""
+    """To whoever has several notices to be told in one mail; `of` says which. The notices name it
+    in their column `digest`.
+    """
 
     kind: ClassVar = "digest"
     still_true: ClassVar = "SELECT true"

@@ -1,8 +1,8 @@
 """Puts a notice into words: subject, text and HTML, in the reader's language and time zone.
 
-What people typed (titles, names) is made harmless once, before any template sees it: no control characters, no line
-breaks and no directional overrides. Templates still isolate each such value, because a Latin plate in an Arabic line
-would otherwise reorder the words around it.
+What people typed (titles, names) is made harmless once, before any template sees it: no control
+characters, no line breaks and no directional overrides. Templates still isolate each such value,
+because a Latin plate in an Arabic line would otherwise reorder the words around it.
 """
 
 import re
@@ -39,7 +39,9 @@ from forecourt.marketplace.charts import bars
 from forecourt.settings import settings
 
 Fact = str | int | Decimal | datetime | date | Sequence[Any]
-"""What a notice is about: a text, a count, an amount of money, an aware moment, or a list of such."""
+"""What a notice is about: a text, a count, an amount of money, an aware moment, or a list of
+such.
+"""
 
 CENTS = "#,##0.00"
 LETTERS_AND_NUMBER = re.compile(r"([A-Z]{3})(\d)")
@@ -59,7 +61,9 @@ class Reader:
 
     @classmethod
     def of(cls, name: str | None, locale: str | None, timezone: str | None) -> "Reader":
-        """A reader from the columns of a user. An unknown language is English, an unknown zone the business zone."""
+        """A reader from the columns of a user. An unknown language is English, an unknown zone the
+        business zone.
+        """
         try:
             zone = ZoneInfo(timezone) if timezone else settings().zone
         except (KeyError, ValueError):
@@ -90,10 +94,11 @@ class Reader:
         return f"{day}{comma} {time} ({place})"
 
     def amount(self, value: Decimal, currency: str) -> str:
-        """An amount of money with its cents, whatever the currency's habit: a balance is told exactly.
+        """An amount of money with its cents, whatever the currency's habit: a balance is told
+        exactly.
 
-        In Arabic the currency is a word: a sign made of Latin letters would change places with its number. In English one made of
-        letters keeps its distance: SYP 49.99.
+        In Arabic the currency is a word: a sign made of Latin letters would change places with its
+        number. In English one made of letters keeps its distance: SYP 49.99.
         """
         if self.language == "ar":
             return f"{format_decimal(value, CENTS, self.locale)}\u00a0{get_currency_name(currency, value, self.locale)}"
@@ -108,10 +113,11 @@ class Reader:
         return format_decimal(value, locale=self.locale)
 
     def counted(self, count: int, **forms: str) -> str:
-        """The form that the language's grammar wants for this count, with `{}` replaced by the number.
+        """The form that the language's grammar wants for this count, with `{}` replaced by the
+        number.
 
-        English has `one` and `other`; Arabic has `zero`, `one`, `two`, `few`, `many` and `other`. A form `zero` is taken for none
-        in every language.
+        English has `one` and `other`; Arabic has `zero`, `one`, `two`, `few`, `many` and `other`. A
+        form `zero` is taken for none in every language.
         """
         form = "zero" if count == 0 and "zero" in forms else self.locale.plural_form(count)
         return forms[form].replace("{}", self.number(count))
@@ -125,14 +131,17 @@ class Letter:
     text: str
     html: str
     pictures: Mapping[str, bytes]
-    """PNG by the name that the HTML calls it by, as in <img src="cid:NAME">; each has its words beside it."""
+    """PNG by the name that the HTML calls it by, as in <img src="cid:NAME">; each has its words
+    beside it.
+    """
 
 
 def write(kind: str, reader: Reader, facts: Mapping[str, Fact], *, link: str, unsubscribe: str | None = None) -> Letter:
-    """The letter of this kind to this reader. `link` is the absolute address where the reader can act, `unsubscribe` the one where
-    such letters end.
+    """The letter of this kind to this reader. `link` is the absolute address where the reader can
+    act, `unsubscribe` the one where such letters end.
 
-    Raises jinja2.UndefinedError when a template asks for a fact that is not there: half a letter is never sent.
+    Raises jinja2.UndefinedError when a template asks for a fact that is not there: half a letter is
+    never sent.
     """
     known = _known(reader, facts)
     given = facts.get("views_by_day")
@@ -155,7 +164,9 @@ def write(kind: str, reader: Reader, facts: Mapping[str, Fact], *, link: str, un
 
 
 def line(kind: str, reader: Reader, facts: Mapping[str, Fact]) -> tuple[str, str]:
-    """A notice in a line of a digest: what it is about, and what it says. Raises jinja2.UndefinedError."""
+    """A notice in a line of a digest: what it is about, and what it says. Raises
+    jinja2.UndefinedError.
+    """
     written = _templates().get_template(f"{kind}.{reader.language}.line.txt").render(_known(reader, facts))
     label, _, said = written.strip().partition("\n")
     return label, said
@@ -178,7 +189,9 @@ def _known(reader: Reader, facts: Mapping[str, Fact]) -> dict[str, object]:
 
 
 def harmless(text: str) -> str:
-    """The text on one line, without control characters and without characters that reorder what surrounds them."""
+    """The text on one line, without control characters and without characters that reorder what
+    surrounds them.
+    """
     return "".join(
         character
         for character in " ".join(text.split())
@@ -187,7 +200,9 @@ def harmless(text: str) -> str:
 
 
 def isolate(value: object) -> str:
-    """The value fenced off for plain text, so that it keeps its own direction: what <bdi> does in HTML."""
+    """The value fenced off for plain text, so that it keeps its own direction: what <bdi> does in
+    HTML.
+    """
     return f"{FIRST_STRONG_ISOLATE}{value}{POP_ISOLATE}"
 
 
@@ -202,7 +217,9 @@ def _templates() -> Environment:
 
 @lru_cache(maxsize=4)
 def _templates_of(own: Path | None) -> Environment:
-    """A template of one's own, in the folder `own`, goes before ours of the same name; ours is `forecourt/NAME` to extend it."""
+    """A template of one's own, in the folder `own`, goes before ours of the same name; ours is
+    `forecourt/NAME` to extend it.
+    """
     ours = PackageLoader("forecourt.marketplace")
     environment = Environment(
         loader=ChoiceLoader([*([FileSystemLoader(own)] if own else []), ours, PrefixLoader({"forecourt": ours})]),

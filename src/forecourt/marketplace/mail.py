@@ -1,7 +1,9 @@
-"""Composes a mail and hands it over: to the SMTP server of FORECOURT_SMTP_URL, or without one to a folder of files.
+"""Composes a mail and hands it over: to the SMTP server of FORECOURT_SMTP_URL, or without one to a
+folder of files.
 
-Composing is a pure function: the same mail gives the same bytes and the same Message-ID, in every attempt and on every
-machine. SMTP knows no idempotency, so a mail that is handed over twice is at least recognisable as one and the same.
+Composing is a pure function: the same mail gives the same bytes and the same Message-ID, in every
+attempt and on every machine. SMTP knows no idempotency, so a mail that is handed over twice is at
+least recognisable as one and the same.
 """
 
 import re
@@ -22,13 +24,14 @@ from forecourt.settings import settings
 from forecourt.smtp import SmtpServer
 
 NO_SUCH_MAILBOX = re.compile(r"55[013] (5\.1\.|(?!5\.\d))")
-"""What a server says of a mailbox, not of the mail or of us: 550, 551 or 553, with an enhanced code of addressing (5.1.x, RFC 3463)
-or none. 5.2.x is a full mailbox, 5.7.x a policy, and both may change."""
+"""What a server says of a mailbox, not of the mail or of us: 550, 551 or 553, with an enhanced code
+of addressing (5.1.x, RFC 3463) or none. 5.2.x is a full mailbox, 5.7.x a policy, and both may
+change."""
 
 
 class AddressHeader(UnstructuredHeader, BaseHeader):
-    """A header that holds an address of the web, as it is: of one longer than a line encoded words would be made, which no mail
-    program reads there."""
+    """A header that holds an address of the web, as it is: of one longer than a line encoded words
+    would be made, which no mail program reads there."""
 
     def fold(self, *, policy: Policy) -> str:
         """In one line, which may have 998 characters."""
@@ -52,7 +55,9 @@ class MailDelayed(Exception):
 
 
 class ServerAway(MailDelayed):
-    """The server does not answer, or takes no mail at all: the next one would fare no better now."""
+    """The server does not answer, or takes no mail at all: the next one would fare no better
+    now.
+    """
 
     def __init__(self, server: SmtpServer, words: str) -> None:
         super().__init__(f"{server}: {words}; the mail is tried again")
@@ -61,7 +66,9 @@ class ServerAway(MailDelayed):
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail to one person. `key` says which mail it is, whatever its text; `at` becomes its Date."""
+    """One mail to one person. `key` says which mail it is, whatever its text; `at` becomes its
+    Date.
+    """
 
     key: str
     to: str
@@ -104,12 +111,12 @@ def compose(mail: Mail) -> EmailMessage:
 
 
 def hand_over(message: EmailMessage) -> Path | None:
-    """Returns None when the SMTP server has accepted the message. Without a server the message lies in the outbox, under its
-    Message-ID, and its file is returned.
+    """Returns None when the SMTP server has accepted the message. Without a server the message lies
+    in the outbox, under its Message-ID, and its file is returned.
 
-    Raises MailRefused when the server refuses this recipient or this message for good (5xx). Raises MailDelayed for all
-    that can pass (4xx), and ServerAway when it has to do with the server (no connection, no answer) or an operator can repair it
-    (login, sender, certificate).
+    Raises MailRefused when the server refuses this recipient or this message for good (5xx). Raises
+    MailDelayed for all that can pass (4xx), and ServerAway when it has to do with the server (no
+    connection, no answer) or an operator can repair it (login, sender, certificate).
     """
     url = settings().smtp_url
     if not url:

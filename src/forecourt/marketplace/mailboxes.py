@@ -1,5 +1,6 @@
-"""Mailboxes that their server refused for good. Nobody writes to one again until it is forgiven, or the user has another address:
-a sender who goes on is taken for a spammer, and its mails to everybody else suffer."""
+"""Mailboxes that their server refused for good. Nobody writes to one again until it is forgiven, or
+the user has another address: a sender who goes on is taken for a spammer, and its mails to
+everybody else suffer."""
 
 from typing import Any
 

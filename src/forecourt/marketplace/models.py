@@ -1,7 +1,8 @@
 """The marketplace's tables. Every time is an aware UTC instant; every default is the database's.
 
-`updated_at` is set by whoever changes what a visitor sees, and by nobody else: it is the sitemap's lastmod.
-The raw events of `car_listing_analytics` and the bookkeeping around them are used in SQL alone (migration 0002).
+`updated_at` is set by whoever changes what a visitor sees, and by nobody else: it is the sitemap's
+lastmod. The raw events of `car_listing_analytics` and the bookkeeping around them are used in SQL
+alone (migration 0002).
 """
 
 import datetime as dt
@@ -83,14 +84,16 @@ class CarListing(Base):
     slug: Mapped[str] = mapped_column(unique=True)
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
     photos: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
-    """[{"key": main, "variants": [{"key", "width", "height", "bytes"}, ...], "preview": {as a variant}, "thumbhash", "dhash"},
-    ...]; a bare key is accepted too."""
+    """[{"key": main, "variants": [{"key", "width", "height", "bytes"}, ...], "preview": {as a
+    variant}, "thumbhash", "dhash"}, ...]; a bare key is accepted too."""
     is_available: Mapped[bool] = mapped_column(server_default=text("true"))
     is_hidden: Mapped[bool] = mapped_column(server_default=text("false"))
     is_sponsored: Mapped[bool] = mapped_column(server_default=text("false"))
     sponsored_until: Mapped[datetime | None]
     sponsored_since: Mapped[datetime | None]
-    """Since when without a break; None when that was before anybody noted it. The database sets it."""
+    """Since when without a break; None when that was before anybody noted it. The database sets
+    it.
+    """
     is_featured: Mapped[bool] = mapped_column(server_default=text("false"))
     featured_until: Mapped[datetime | None]
     featured_position: Mapped[int | None]
@@ -104,7 +107,9 @@ class CarListing(Base):
 
 
 class CarListingDailyStats(Base):
-    """What one listing got on one business day. No foreign key: an event may outlive its listing by a night."""
+    """What one listing got on one business day. No foreign key: an event may outlive its listing by
+    a night.
+    """
 
     __tablename__ = "car_listing_daily_stats"
 
@@ -120,7 +125,9 @@ class CarListingDailyStats(Base):
 
 
 class Notification(Base):
-    """One thing told to one user, once: `dedupe_key` is unique. It is the in-app notice and the state of its mail."""
+    """One thing told to one user, once: `dedupe_key` is unique. It is the in-app notice and the
+    state of its mail.
+    """
 
     __tablename__ = "notifications"
 
@@ -132,7 +139,9 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     read_at: Mapped[datetime | None]
     mail_status: Mapped[str] = mapped_column(server_default="pending")
-    """pending, sending, sent, filed (there is no mail server), suppressed, failed, or digest (with others, later)."""
+    """pending, sending, sent, filed (there is no mail server), suppressed, failed, or digest (with
+    others, later).
+    """
     mail_reason: Mapped[str | None]
     """Why it was put off, filed, suppressed or failed, in words."""
     mail_attempted_at: Mapped[datetime | None]

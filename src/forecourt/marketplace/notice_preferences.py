@@ -37,8 +37,8 @@ def wishes(tx: Connection[Any], user_id: int) -> dict[str, Wish]:
 
 
 def wish_of(wanted: Mapping[str, Wish], kind: str) -> Wish:
-    """What somebody who said this wants of a kind; `now` for one who never said. Digests end only when they are named: who wants no
-    mails but one kind, in a digest, gets it."""
+    """What somebody who said this wants of a kind; `now` for one who never said. Digests end only
+    when they are named: who wants no mails but one kind, in a digest, gets it."""
     return wanted.get(kind, "now" if kind == DIGEST else wanted.get(EVERY, "now"))
 
 
@@ -48,8 +48,8 @@ def wish(tx: Connection[Any], user_id: int, kind: str) -> Wish:
 
 
 def prefer(tx: Connection[Any], user_id: int, kind: str, wanted: str) -> bool:
-    """Enter what a user wants of a kind, or of every kind (`*`), in the caller's transaction. False for a user who is not there.
-    Raises ValueError for what cannot be wanted."""
+    """Enter what a user wants of a kind, or of every kind (`*`), in the caller's transaction. False
+    for a user who is not there. Raises ValueError for what cannot be wanted."""
     if wanted not in get_args(Wish):
         raise ValueError(f"{wanted!r} is not one of {', '.join(get_args(Wish))}")
     return tx.execute(PREFER, {"user_id": user_id, "kind": kind, "wish": wanted}).rowcount == 1

@@ -1,7 +1,9 @@
-"""What is told to whom, once: a row in `notifications` that the reader sees in the app, and one mail about it.
+"""What is told to whom, once: a row in `notifications` that the reader sees in the app, and one
+mail about it.
 
-Telling writes the row and enqueues its mail in the caller's transaction: what is rolled back was never told. The row's
-`dedupe_key` is unique, so whoever tells the same thing again, later or at the same moment, tells nothing.
+Telling writes the row and enqueues its mail in the caller's transaction: what is rolled back was
+never told. The row's `dedupe_key` is unique, so whoever tells the same thing again, later or at the
+same moment, tells nothing.
 """
 
 from collections import defaultdict
@@ -26,10 +28,11 @@ from forecourt.settings import settings
 
 
 def tell(session: Session, notices: Sequence[tuple[int, Notice]]) -> int:
-    """Tell each user (by id) a notice, in the caller's transaction. Returns how many had not been told before.
+    """Tell each user (by id) a notice, in the caller's transaction. Returns how many had not been
+    told before.
 
-    A user without an e-mail address is told in the app alone. What one user is told at once is one mail. A user with a webhook has
-    each notice posted there as well.
+    A user without an e-mail address is told in the app alone. What one user is told at once is one
+    mail. A user with a webhook has each notice posted there as well.
     """
     told = session.execute(
         text("""
@@ -54,7 +57,9 @@ def tell(session: Session, notices: Sequence[tuple[int, Notice]]) -> int:
 
 
 def _mails(session: Session, told: Sequence[Any]) -> list[UUID]:
-    """The notices to be delivered by mail: each by itself, and a digest of those that one user wants at once."""
+    """The notices to be delivered by mail: each by itself, and a digest of those that one user
+    wants at once.
+    """
     to_user: dict[int, list[Any]] = defaultdict(list)
     for row in told:
         to_user[row.user_id].append(row)
@@ -68,7 +73,9 @@ def _mails(session: Session, told: Sequence[Any]) -> list[UUID]:
 
 
 def _together(session: Session, user: int, told: Sequence[Any]) -> list[UUID]:
-    """Those of a user's notices that one mail is to tell: several that are wanted now, by somebody who takes digests."""
+    """Those of a user's notices that one mail is to tell: several that are wanted now, by somebody
+    who takes digests.
+    """
     if len(told) == 1:
         return []
     wanted = wishes(in_transaction_of(session), user)
@@ -78,8 +85,8 @@ def _together(session: Session, user: int, told: Sequence[Any]) -> list[UUID]:
 
 @job(queue="low", timeout=600)
 def send_digests(*, session: Session) -> dict[str, int]:
-    """Send each user whose notices wait for a digest theirs, once on a day of theirs, when the hour for it has come by their
-    clocks."""
+    """Send each user whose notices wait for a digest theirs, once on a day of theirs, when the hour
+    for it has come by their clocks."""
     digests = [combine(session, user, notices, of) for user, notices, of in due(session, business(session).digest_at)]
     made = [{"notification_id": str(id)} for id in digests if id is not None]
     deliver_mail.using(session=session).dispatch_many(made)
@@ -90,10 +97,11 @@ def send_digests(*, session: Session) -> dict[str, int]:
 def send_sponsorship_expired_notification(
     listing_id: int, sponsored_until: str | None = None, *, session: Session
 ) -> dict[str, int]:
-    """Tell a listing's owner that its sponsorship is over; once for each `sponsored_until` (ISO 8601 with an offset).
+    """Tell a listing's owner that its sponsorship is over; once for each `sponsored_until` (ISO
+    8601 with an offset).
 
-    A listing that is gone, in the trash or sponsored again is no news. Without `sponsored_until` the owner is told once
-    a business day at most.
+    A listing that is gone, in the trash or sponsored again is no news. Without `sponsored_until`
+    the owner is told once a business day at most.
     """
     listing = session.execute(
         text("""

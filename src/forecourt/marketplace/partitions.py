@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 DAYS_AHEAD = 14
-"""So many nights in a row may fail before an event lands in the default partition. There it is counted and archived
-like any other, only slower."""
+"""So many nights in a row may fail before an event lands in the default partition. There it is
+counted and archived like any other, only slower."""
 
 MAKE = text("SELECT premake_analytics_partitions(:days_ahead)")
 
@@ -40,8 +40,9 @@ class Partition:
 def premake(session: Session) -> int:
     """Make the partitions from yesterday to two weeks ahead that are missing, and return how many.
 
-    Events of such a day that went to the default partition meanwhile move over. Locks the default partition until the
-    transaction ends, so call it last. Raises OperationalError when the lock is not to be had within 2 s.
+    Events of such a day that went to the default partition meanwhile move over. Locks the default
+    partition until the transaction ends, so call it last. Raises OperationalError when the lock is
+    not to be had within 2 s.
     """
     made: int = session.scalars(MAKE, {"days_ahead": DAYS_AHEAD}).one()
     return made

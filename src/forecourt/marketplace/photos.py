@@ -1,4 +1,6 @@
-"""A listing's photos: uploaded as base64, spooled to storage when dispatched, published as upright, clean WebP in three widths."""
+"""A listing's photos: uploaded as base64, spooled to storage when dispatched, published as upright,
+clean WebP in three widths.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,7 +24,9 @@ from forecourt.marketplace.trash import give_up, hold
 from forecourt.marketplace.uploads import INCOMING, BadUpload, spool
 
 ELSEWHERE_SECONDS = 30
-"""Until an upload that is not on this host is looked for again, by whichever worker claims the call then."""
+"""Until an upload that is not on this host is looked for again, by whichever worker claims the call
+then.
+"""
 
 EXISTS = text("SELECT EXISTS (SELECT FROM car_listings WHERE id = :listing_id)")
 LOCK = text(
@@ -46,10 +50,12 @@ OWNER = text("SELECT owner_id, title, slug FROM car_listings WHERE id = :listing
 
 
 def spool_images(args: dict[str, Any]) -> dict[str, Any]:
-    """Move the pictures out of a call's arguments into storage, so that its row carries keys instead of megabytes.
+    """Move the pictures out of a call's arguments into storage, so that its row carries keys
+    instead of megabytes.
 
-    Raises BadPhotos, which names the bad ones by their position, BadUpload for more than a listing has, and then nothing stays in
-    storage; and NotShared where the workers would look for them elsewhere.
+    Raises BadPhotos, which names the bad ones by their position, BadUpload for more than a listing
+    has, and then nothing stays in storage; and NotShared where the workers would look for them
+    elsewhere.
     """
     storage = places.files()
     require_shared(storage)
@@ -68,14 +74,16 @@ def spool_images(args: dict[str, Any]) -> dict[str, Any]:
 
 @job(queue="high", tries=2, timeout=120, fail_on=(BadUpload, NotStoredError), prepare=spool_images)
 def process_car_images(images: list[str], listing_id: int, add: bool = False, *, session: Session) -> dict[str, int]:
-    """Resize and compress a listing's pictures, strip every metadata block, and make them its photos, in this order; with `add`
-    behind those that it has.
+    """Resize and compress a listing's pictures, strip every metadata block, and make them its
+    photos, in this order; with `add` behind those that it has.
 
-    `images` are base64 texts, or keys of spooled uploads. One picture that cannot be accepted fails the call at once with the
-    reason and changes nothing, unless the policy is to take the good ones; the owner gets a notice that names it. Photos that the
-    listing had before, and the uploads, refused ones as well, go to the reaper. A listing that is gone is a no-op. Its row is
-    locked at the end only: while pictures are decoded, views are counted and prices changed as ever. On a host that does not share
-    the folder in which the uploads lie it is put back for another.
+    `images` are base64 texts, or keys of spooled uploads. One picture that cannot be accepted fails
+    the call at once with the reason and changes nothing, unless the policy is to take the good
+    ones; the owner gets a notice that names it. Photos that the listing had before, and the
+    uploads, refused ones as well, go to the reaper. A listing that is gone is a no-op. Its row is
+    locked at the end only: while pictures are decoded, views are counted and prices changed as
+    ever. On a host that does not share the folder in which the uploads lie it is put back for
+    another.
     """
     storage = places.files()
     if elsewhere := lies_elsewhere(storage, [image for image in images if image.startswith(INCOMING)]):
@@ -121,7 +129,9 @@ def process_car_images(images: list[str], listing_id: int, add: bool = False, *,
 
 
 def _publish(session: Session, listing_id: int, photos: list[Any], *, before: list[str]) -> None:
-    """Give the listing these photos, and give up the files of those that it had and has not any more."""
+    """Give the listing these photos, and give up the files of those that it had and has not any
+    more.
+    """
     after = session.scalars(PUBLISH, {"listing_id": listing_id, "photos": orjson.dumps(photos).decode()}).one()
     give_up(session, set(before) - set(after))
 
@@ -131,7 +141,9 @@ def _files(photos: list[StoredPhoto]) -> list[str]:
 
 
 def _refuse(listing_id: int, uploads: list[str], bad: BadPhotos) -> None:
-    """Give the uploads up and tell the owner. In a transaction of its own: the call's is rolled back when it fails."""
+    """Give the uploads up and tell the owner. In a transaction of its own: the call's is rolled
+    back when it fails.
+    """
     with transaction() as tx:
         give_up(tx, uploads)
         _tell(tx, listing_id, uploads, bad.refused)

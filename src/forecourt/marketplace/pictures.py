@@ -1,6 +1,8 @@
-"""Pictures: an uploaded photo becomes upright sRGB WebP in three widths with nothing but pixels in it, or is refused.
+"""Pictures: an uploaded photo becomes upright sRGB WebP in three widths with nothing but pixels in
+it, or is refused.
 
-With it come a JPEG for link previews, a placeholder of some bytes, and a hash by which the same picture is found elsewhere.
+With it come a JPEG for link previews, a placeholder of some bytes, and a hash by which the same
+picture is found elsewhere.
 """
 
 import hashlib
@@ -32,7 +34,9 @@ __all__ = [
 
 WIDTHS, QUALITY = DEFAULTS.photo_widths, DEFAULTS.photo_quality
 METHOD = 2
-"""Measured on a 12 MP photo: method 2 encodes 40 % faster than Pillow's default 4, for 5 % more bytes."""
+"""Measured on a 12 MP photo: method 2 encodes 40 % faster than Pillow's default 4, for 5 % more
+bytes.
+"""
 
 PREVIEW = (1200, 630)
 """Pixels of the JPEG for link previews, which some of those who show them do not read as WebP."""
@@ -51,7 +55,9 @@ class Refusal:
 
 
 class BadPhotos(BadPicture):
-    """A set with photos that were refused. `code` is the first one's; the words name each by its position."""
+    """A set with photos that were refused. `code` is the first one's; the words name each by its
+    position.
+    """
 
     def __init__(self, refused: Sequence[Refusal], total: int) -> None:
         words = "; ".join(f"photo {each.position} of {total}: {each.words}" for each in refused)
@@ -83,8 +89,9 @@ class StoredVariant:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What one photo became: its variants, widest first, and a JPEG for link previews. `thumbhash` is a placeholder, as base64;
-    photos of one picture have nearly the same `dhash`, 64 bits as hexadecimal digits."""
+    """What one photo became: its variants, widest first, and a JPEG for link previews. `thumbhash`
+    is a placeholder, as base64; photos of one picture have nearly the same `dhash`, 64 bits as
+    hexadecimal digits."""
 
     variants: tuple[Variant, ...]
     preview: Variant
@@ -94,7 +101,9 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class StoredPhoto:
-    """A photo in storage: its main key (the widest variant), every variant, widest first, and what else was made of it."""
+    """A photo in storage: its main key (the widest variant), every variant, widest first, and what
+    else was made of it.
+    """
 
     key: str
     variants: tuple[StoredVariant, ...]
@@ -113,12 +122,15 @@ def process(
     spared: list[Refusal] | None = None,
     told: Callable[[int], None] = lambda done: None,
 ) -> list[StoredPhoto]:
-    """Makes and stores the variants of spooled uploads, in their order. The uploads stay: their owner deletes them.
+    """Makes and stores the variants of spooled uploads, in their order. The uploads stay: their
+    owner deletes them.
 
-    `hold` is called with the keys of all files before the first is stored, `told` with how many photos are done.
+    `hold` is called with the keys of all files before the first is stored, `told` with how many
+    photos are done.
 
-    All or nothing: BadPhotos names each bad photo by its position, and then nothing is stored. With a list `spared` the bad ones
-    are added to it instead, as long as one is good. Repeating a call changes nothing. Raises NotStoredError when an upload is gone.
+    All or nothing: BadPhotos names each bad photo by its position, and then nothing is stored. With
+    a list `spared` the bad ones are added to it instead, as long as one is good. Repeating a call
+    changes nothing. Raises NotStoredError when an upload is gone.
     """
     made: list[Made] = []
     refused: list[Refusal] = []
@@ -154,14 +166,16 @@ def variants(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALI
 
 
 def make(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) -> Made:
-    """What one photo becomes, in `widths`, which stand widest first. The same bytes give the same keys and the same pictures, as
-    long as the settings do.
+    """What one photo becomes, in `widths`, which stand widest first. The same bytes give the same
+    keys and the same pictures, as long as the settings do.
 
-    A photo is never enlarged: one of 500 px gives widths 500 and 400, one of 300 px only 300. Raises BadPicture.
+    A photo is never enlarged: one of 500 px gives widths 500 and 400, one of 300 px only 300.
+    Raises BadPicture.
     """
     retouch = retouching()
     picture, (width, height) = decode(data, max(widths[0], PREVIEW[0]))
-    # Part of every key: another recipe makes other bytes, which need another name. Raise the number when the steps change.
+    # Part of every key: another recipe makes other bytes, which need another name. Raise the number
+    # when the steps change.
     recipe = f"2 webp quality={quality} method={METHOD} widths={widths}{retouch.recipe}".encode()
     name = hashlib.sha256(recipe + data).hexdigest()[:32]
     stem = f"photos/{name[:2]}/{name[2:4]}/{name}"
@@ -184,7 +198,9 @@ def make(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) 
 
 
 def _preview(picture: Image.Image, retouch: Retouching) -> Image.Image:
-    """The middle of the picture in the shape that messengers and networks show, as large as they want it, or as it is."""
+    """The middle of the picture in the shape that messengers and networks show, as large as they
+    want it, or as it is.
+    """
     scale = min(1.0, picture.width / PREVIEW[0], picture.height / PREVIEW[1])
     size = (max(1, round(PREVIEW[0] * scale)), max(1, round(PREVIEW[1] * scale)))
     return retouch.marked(ImageOps.fit(picture, size, Image.Resampling.LANCZOS))

@@ -59,7 +59,9 @@ EXTEND_FEATURED = text(
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One placement of a listing; `until` is None for one without an end, `position` for one that is not featured."""
+    """One placement of a listing; `until` is None for one without an end, `position` for one that
+    is not featured.
+    """
 
     id: int
     title: str
@@ -81,7 +83,9 @@ def placed(
 
 
 def extend(session: Session, listing_id: int, kind: Kind, days: int) -> datetime:
-    """Move the end of a placement by `days` times 24 hours, in the caller's transaction. Returns the new end. Raises NotPlaced."""
+    """Move the end of a placement by `days` times 24 hours, in the caller's transaction. Returns
+    the new end. Raises NotPlaced.
+    """
     statement = EXTEND_SPONSORED if kind == "sponsored" else EXTEND_FEATURED
     until: datetime | None = session.scalars(statement, {"id": listing_id, "days": days}).one_or_none()
     if until is None:

@@ -1,4 +1,6 @@
-"""Ends the placements whose paid time is over: sponsored listings, and those that the editors featured."""
+"""Ends the placements whose paid time is over: sponsored listings, and those that the editors
+featured.
+"""
 
 import logging
 from datetime import UTC
@@ -13,15 +15,18 @@ from forecourt.marketplace.notices import send_sponsorship_expired_notification,
 
 log = logging.getLogger(__name__)
 
-# Both statements lock their rows in the order of the id, as the view counter does, so that neither deadlocks with it.
-# The lock also reads each row's newest version: a placement renewed a moment ago is spared.
+# Both statements lock their rows in the order of the id, as the view counter does, so that neither
+# deadlocks with it. The lock also reads each row's newest version: a placement renewed a moment ago
+# is spared.
 
 
 @job(queue="medium", timeout=600)
 def expire_sponsored_listings(*, session: Session) -> dict[str, int]:
-    """Clear the sponsorships that ended, and enqueue each owner's notification in the same transaction.
+    """Clear the sponsorships that ended, and enqueue each owner's notification in the same
+    transaction.
 
-    A listing in the trash loses its sponsorship as well, but its owner threw it away and isn't told.
+    A listing in the trash loses its sponsorship as well, but its owner threw it away and isn't
+    told.
     """
     ended = session.execute(
         text("""
@@ -53,8 +58,9 @@ def expire_sponsored_listings(*, session: Session) -> dict[str, int]:
 
 @job(queue="medium", timeout=600)
 def expire_featured_listings(*, session: Session) -> dict[str, int]:
-    """Clear flag, end and position of the featured listings whose time is over, and let the others move up: their positions are
-    1, 2, 3 and so on, in the order that they had. `updated_at` of those that move stays: their own pages are the same.
+    """Clear flag, end and position of the featured listings whose time is over, and let the others
+    move up: their positions are 1, 2, 3 and so on, in the order that they had. `updated_at` of
+    those that move stays: their own pages are the same.
     """
     expired = session.execute(
         text("""
@@ -105,7 +111,8 @@ def expire_featured_listings(*, session: Session) -> dict[str, int]:
 
 @job(queue="low", timeout=600)
 def remind_of_ending_sponsorships(*, session: Session) -> dict[str, int]:
-    """Tell each owner whose sponsorship ends within `reminder_days`, once for each end however often this runs.
+    """Tell each owner whose sponsorship ends within `reminder_days`, once for each end however
+    often this runs.
 
     A sponsorship that is no longer than that is not reminded of: its owner has just bought it.
     """

@@ -1,4 +1,6 @@
-"""Where files lie: in three folders under FORECOURT_VAR, or under the same three names in the bucket of FORECOURT_STORAGE_URL."""
+"""Where files lie: in three folders under FORECOURT_VAR, or under the same three names in the
+bucket of FORECOURT_STORAGE_URL.
+"""
 
 from pathlib import Path
 

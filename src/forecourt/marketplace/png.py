@@ -17,9 +17,11 @@ class _Chunk(NamedTuple):
 
 
 def mended(data: bytes) -> bytes:
-    """The file with a proper end. One that has an end is returned as it is, and so is one without pixels.
+    """The file with a proper end. One that has an end is returned as it is, and so is one without
+    pixels.
 
-    Whether the pixels are whole is for the decoder to say: a last block of them that was cut keeps what it has.
+    Whether the pixels are whole is for the decoder to say: a last block of them that was cut keeps
+    what it has.
     """
     kept: _Chunk | None = None
     for chunk in _chunks(data):

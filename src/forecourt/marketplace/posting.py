@@ -1,7 +1,8 @@
-"""Posts a signed message to an address that a user gave us: to public addresses only, following nobody elsewhere.
+"""Posts a signed message to an address that a user gave us: to public addresses only, following
+nobody elsewhere.
 
-Signed as Standard Webhooks has it (standardwebhooks.com): HMAC-SHA256 over id, time and body, so that a receiver knows who sent it,
-and can refuse what is old or came before.
+Signed as Standard Webhooks has it (standardwebhooks.com): HMAC-SHA256 over id, time and body, so
+that a receiver knows who sent it, and can refuse what is old or came before.
 """
 
 import http.client
@@ -75,7 +76,9 @@ def post(url: str, id: str, at: int, body: bytes, secret: str) -> None:
 
 
 def _connected(host: str, port: int | None, *, secure: bool) -> http.client.HTTPConnection:
-    """To the very address that was looked at: a name that is asked twice may answer with another."""
+    """To the very address that was looked at: a name that is asked twice may answer with
+    another.
+    """
     found = socket.getaddrinfo(host, port or (443 if secure else 80), type=socket.SOCK_STREAM)[0][4]
     if settings().environment == "production" and not ip_address(str(found[0])).is_global:
         raise WebhookRefused(f"{host} is {found[0]}, which is not a public address")

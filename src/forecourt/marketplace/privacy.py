@@ -1,7 +1,8 @@
 """What is held on one person: told whole, or taken away.
 
-A person is a user, with their providers, the listings that they own, and everything that hangs on these. Who looked at the
-listings is somebody else, so events are told without addresses; so is who owns other listings of their providers.
+A person is a user, with their providers, the listings that they own, and everything that hangs on
+these. Who looked at the listings is somebody else, so events are told without addresses; so is who
+owns other listings of their providers.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -151,7 +152,9 @@ def person(session: Session, who: str) -> Person:
 
 
 def told(session: Session, whose: Person) -> dict[str, Any]:
-    """Everything that is held on a person, by kind: rows as the database has them, the keys of photos, and the archived events."""
+    """Everything that is held on a person, by kind: rows as the database has them, the keys of
+    photos, and the archived events.
+    """
     held: dict[str, Any] = {name: list(session.scalars(rows, whose.asked())) for name, rows in TOLD.items()}
     held["photos"] = list(whose.photos)
     held["archived_events"] = asdict(in_archives(whose.listings))
@@ -159,11 +162,12 @@ def told(session: Session, whose: Person) -> dict[str, Any]:
 
 
 def erase(who: str, *, dry_run: bool = False) -> Erasure:
-    """Take away everything that is held on a person, and say what was. With `dry_run` the same statements run and are undone, and
-    the archive is only counted.
+    """Take away everything that is held on a person, and say what was. With `dry_run` the same
+    statements run and are undone, and the archive is only counted.
 
-    The archive first, file by file, each whole or not at all; then all rows in one transaction, by whose commit photos go to the
-    reaper. Killed on the way, it may be asked again. Raises NoSuchPerson.
+    The archive first, file by file, each whole or not at all; then all rows in one transaction, by
+    whose commit photos go to the reaper. Killed on the way, it may be asked again. Raises
+    NoSuchPerson.
     """
     with transaction() as tx:
         whose = person(tx, who)

@@ -1,4 +1,6 @@
-"""Who turns views into contacts, what is looked at more than it was, and whether counters and stats agree."""
+"""Who turns views into contacts, what is looked at more than it was, and whether counters and stats
+agree.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,8 +8,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-# One contact of two views is no better than forty of a hundred: the order is by the lower bound of Wilson's interval at 95 %, which
-# few views leave wide. What is shown is the plain quotient.
+# One contact of two views is no better than forty of a hundred: the order is by the lower bound of
+# Wilson's interval at 95 %, which few views leave wide. What is shown is the plain quotient.
 CONVERSION = text(
     """
     WITH counted AS (
@@ -41,8 +43,8 @@ CONVERSION = text(
     """
 )
 
-# A day of rest is a day too, so it is days that are compared and not events; five views are added to both sides, or the second
-# view ever would be the greatest rise of all.
+# A day of rest is a day too, so it is days that are compared and not events; five views are added
+# to both sides, or the second view ever would be the greatest rise of all.
 TRENDING = text(
     """
     WITH counted AS (
@@ -72,9 +74,10 @@ TRENDING = text(
     """
 )
 
-# A view is an event, and counts once for each visitor and half an hour, so a counter lies between those who looked on each day and
-# all views. Who looked: the visitors, less one for each event of another kind, as whoever only called did not look. Counts that
-# still wait, in the queue or among the recorded events', or failed and may be tried again, belong to the counter.
+# A view is an event, and counts once for each visitor and half an hour, so a counter lies between
+# those who looked on each day and all views. Who looked: the visitors, less one for each event of
+# another kind, as whoever only called did not look. Counts that still wait, in the queue or among
+# the recorded events', or failed and may be tried again, belong to the counter.
 DISAGREEING = text(
     """
     WITH stats AS (
@@ -128,23 +131,30 @@ RAISE = text(
 
 
 def conversion(session: Session, by: str, *, days: int, limit: int, zone: str) -> Sequence[Any]:
-    """Contacts for each view, the best first: by `listing`, `provider`, or `make`, which is the first word of a title."""
+    """Contacts for each view, the best first: by `listing`, `provider`, or `make`, which is the
+    first word of a title.
+    """
     return session.execute(CONVERSION, {"by": by, "days": days, "limit": limit, "zone": zone}).all()
 
 
 def trending(session: Session, *, days: int, against: int, limit: int, zone: str) -> Sequence[Any]:
-    """The listings whose last whole days brought most, compared with as many of the days before those."""
+    """The listings whose last whole days brought most, compared with as many of the days before
+    those.
+    """
     return session.execute(TRENDING, {"days": days, "against": against, "limit": limit, "zone": zone}).all()
 
 
 def disagreeing(session: Session) -> Sequence[Any]:
-    """The listings whose counter cannot be right, by their stats: `least` and `most` are what it may be."""
+    """The listings whose counter cannot be right, by their stats: `least` and `most` are what it
+    may be.
+    """
     return session.execute(DISAGREEING).all()
 
 
 def mend(session: Session, found: Sequence[Any]) -> int:
-    """Raise the counters that are too low, and return how many. One that is too high stays: it may know of views from before there
-    were events. One that changed meanwhile stays for the next time."""
+    """Raise the counters that are too low, and return how many. One that is too high stays: it may
+    know of views from before there were events. One that changed meanwhile stays for the next
+    time."""
     low = [row for row in found if row.views_count + row.waiting < row.least]
     return sum(
         session.execute(  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """What a listing or a provider got: views, visitors and contacts by day, from the daily stats.
 
-Visitors of several days are never added up: who comes on two days is one visitor, and the stats cannot tell.
+Visitors of several days are never added up: who comes on two days is one visitor, and the stats
+cannot tell.
 """
 
 from collections.abc import Sequence
@@ -107,7 +108,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A listing or a provider, its days, the last of which is today, and what it got in as many days before them."""
+    """A listing or a provider, its days, the last of which is today, and what it got in as many
+    days before them.
+    """
 
     kind: str
     id: int
@@ -150,7 +153,9 @@ def report(session: Session, kind: str, id: int, *, days: int, zone: str) -> Rep
 
 
 def hours(session: Session, *, days: int, zone: str) -> Sequence[Any]:
-    """What all listings together got in each hour of the last so many days, until the last roll-up."""
+    """What all listings together got in each hour of the last so many days, until the last
+    roll-up.
+    """
     return session.execute(HOURS, {"days": days, "zone": zone}).all()
 
 

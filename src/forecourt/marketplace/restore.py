@@ -1,7 +1,8 @@
-"""Brings archived events back, beside the live ones: in `car_listing_analytics_restored`, to be queried and truncated.
+"""Brings archived events back, beside the live ones: in `car_listing_analytics_restored`, to be
+queried and truncated.
 
-Not among the live ones: the next archive run would archive them twice, and truncated addresses must not be counted as
-visitors.
+Not among the live ones: the next archive run would archive them twice, and truncated addresses must
+not be counted as visitors.
 """
 
 from collections.abc import Iterator
@@ -51,7 +52,9 @@ ADD = text(
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One file that an archive run finished: the events of [lower, upper) that left, when, and what the file must hold."""
+    """One file that an archive run finished: the events of [lower, upper) that left, when, and what
+    the file must hold.
+    """
 
     path: str
     lower: datetime
@@ -66,14 +69,16 @@ class Archive:
 
 
 def archives() -> list[Archive]:
-    """Every archive file that the database knows, oldest events first, whether or not it still lies in its place."""
+    """Every archive file that the database knows, oldest events first, whether or not it still lies
+    in its place.
+    """
     with session() as tx:
         return [_archive(row) for row in tx.execute(NOTED, {"path": None})]
 
 
 def named(path: str) -> Archive:
-    """The archive file of this name, or of the path to it where the archive is a folder. Raises LookupError for one that no archive
-    run finished."""
+    """The archive file of this name, or of the path to it where the archive is a folder. Raises
+    LookupError for one that no archive run finished."""
     storage = places.archive()
     name = path
     if isinstance(storage, Folder):
@@ -90,17 +95,19 @@ def named(path: str) -> Archive:
 
 
 def verify(archive: Archive) -> Contents:
-    """Read the file whole and compare. Raises ArchiveError, or an ArrowException or OSError, when it is not what was archived, and
-    NotStoredError when it is gone."""
+    """Read the file whole and compare. Raises ArchiveError, or an ArrowException or OSError, when
+    it is not what was archived, and NotStoredError when it is gone."""
     with _verified(archive):
         return archive.contents
 
 
 def restore(path: str) -> dict[str, int]:
-    """Load one archive file and return how many events it holds and how many were not restored before.
+    """Load one archive file and return how many events it holds and how many were not restored
+    before.
 
-    `path` is its name, or leads to it. Raises LookupError for a file that no archive run finished, NotStoredError for one that is
-    gone, and ArchiveError, or an ArrowException or OSError, for one that changed since.
+    `path` is its name, or leads to it. Raises LookupError for a file that no archive run finished,
+    NotStoredError for one that is gone, and ArchiveError, or an ArrowException or OSError, for one
+    that changed since.
     """
     archive = named(path)
     with _verified(archive) as file, session() as tx:

@@ -1,7 +1,9 @@
-"""What is done to every photo before it is published: an application's own hook, such as one that blurs plates, and a watermark.
+"""What is done to every photo before it is published: an application's own hook, such as one that
+blurs plates, and a watermark.
 
-The hook is a function of a picture, upright and in RGB, that returns one of the same size; FORECOURT_PHOTO_HOOK names it. The
-watermark is a picture with transparency; FORECOURT_WATERMARK is its path.
+The hook is a function of a picture, upright and in RGB, that returns one of the same size;
+FORECOURT_PHOTO_HOOK names it. The watermark is a picture with transparency; FORECOURT_WATERMARK is
+its path.
 """
 
 import hashlib
@@ -26,19 +28,25 @@ PART = 5
 
 
 class CannotRetouch(RuntimeError):
-    """The hook or the watermark that the settings name is not to be had, or does not do; the message says which, and why."""
+    """The hook or the watermark that the settings name is not to be had, or does not do; the
+    message says which, and why.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Retouching:
-    """What the settings want. `recipe` is part of a photo's key: published photos do not change when the settings do."""
+    """What the settings want. `recipe` is part of a photo's key: published photos do not change
+    when the settings do.
+    """
 
     hook: Hook | None = None
     mark: Image.Image | None = None
     recipe: str = ""
 
     def hooked(self, picture: Image.Image) -> Image.Image:
-        """The picture as the hook makes it. Raises CannotRetouch for another size; what the hook raises is the attempt's end."""
+        """The picture as the hook makes it. Raises CannotRetouch for another size; what the hook
+        raises is the attempt's end.
+        """
         if self.hook is None:
             return picture
         made = self.hook(picture.copy())

@@ -1,7 +1,8 @@
-"""The roll-up of one business day: its stats by listing and by hour, as a function of its raw events.
+"""The roll-up of one business day: its stats by listing and by hour, as a function of its raw
+events.
 
-A day whose raw events are still those of its last roll-up is left alone: to see that takes a fifth of the time that the roll-up
-takes. So the nights that only look for what came late are short.
+A day whose raw events are still those of its last roll-up is left alone: to see that takes a fifth
+of the time that the roll-up takes. So the nights that only look for what came late are short.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -15,8 +16,8 @@ DAY = timedelta(days=1)
 
 OPEN_SINCE = text("SELECT coalesce(max(upper), '2000-01-01Z') FROM analytics_archives WHERE dropped_at IS NOT NULL")
 
-# Every column that stats are made of, in any order of the rows: XOR neither minds the order nor which worker of a parallel scan
-# saw a row.
+# Every column that stats are made of, in any order of the rows: XOR neither minds the order nor
+# which worker of a parallel scan saw a row.
 DIGEST = text(
     """
     SELECT count(*) # coalesce(bit_xor(
@@ -37,8 +38,9 @@ SEEN = text(
     """
 )
 
-# Sorting each listing's few addresses by themselves is a fifth faster than sorting the day by (listing, address). The
-# setting is new in PostgreSQL 16; on 15 no row is found and it is as we want it.
+# Sorting each listing's few addresses by themselves is a fifth faster than sorting the day by
+# (listing, address). The setting is new in PostgreSQL 16; on 15 no row is found and it is as we
+# want it.
 SORT_EACH_LISTING = text(
     "SELECT set_config(name, :value, true) FROM pg_settings WHERE name = 'enable_presorted_aggregate'"
 )
@@ -146,8 +148,8 @@ LISTINGS = text("SELECT count(DISTINCT car_listing_id) FROM car_listing_daily_st
 
 
 def roll_up(session: Session, zone: ZoneInfo, days: set[date], *, anyway: bool = False) -> dict[str, int]:
-    """Bring the stats of these days up to date, and count what that took. Days that did not change since are left alone, unless
-    `anyway`."""
+    """Bring the stats of these days up to date, and count what that took. Days that did not change
+    since are left alone, unless `anyway`."""
     counts = {"days": len(days), "listings": 0, "rows_written": 0, "events": 0}
     session.execute(SORT_EACH_LISTING, {"value": "off"})
     for day in sorted(days):
@@ -167,21 +169,21 @@ def roll_up(session: Session, zone: ZoneInfo, days: set[date], *, anyway: bool =
 
 
 def start_of(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of `day`. Where clocks skip midnight it is the instant they go to; where it strikes twice, the
-    first."""
+    """The first instant of `day`. Where clocks skip midnight it is the instant they go to; where it
+    strikes twice, the first."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def _roll_up_hours(session: Session, lower: datetime, upper: datetime) -> None:
-    """Those that begin in the day, and the one before it that a day which begins at the half of an hour has a part of. An hour
-    of which a part is archived keeps the figures that it has."""
+    """Those that begin in the day, and the one before it that a day which begins at the half of an
+    hour has a part of. An hour of which a part is archived keeps the figures that it has."""
     first_whole = _whole_hour(session.scalars(OPEN_SINCE).one().astimezone(UTC))
     begin = lower.replace(minute=0, second=0, microsecond=0)
     session.execute(HOURS, {"lower": max(begin, first_whole), "upper": _whole_hour(upper)})
 
 
 def _whole_hour(instant: datetime) -> datetime:
-    """The end of the hour of UTC that an instant is in, or the instant itself where one begins: days of some zones begin at its
-    half."""
+    """The end of the hour of UTC that an instant is in, or the instant itself where one begins:
+    days of some zones begin at its half."""
     whole = instant.replace(minute=0, second=0, microsecond=0)
     return whole if whole == instant else whole + timedelta(hours=1)

@@ -1,9 +1,10 @@
 """Whether the hosts keep uploads and photos in one place, a folder or a bucket.
 
-A photo that was uploaded on one host and is looked for on another is a night's work lost. So each host notes the mark that it
-finds in its storage, and a dispatch is refused as long as a worker's host is known to have another. What is known comes from the
-hosts themselves: a worker that does not find an upload puts the call back for another worker, and from then on every dispatch
-says what is wrong.
+A photo that was uploaded on one host and is looked for on another is a night's work lost. So each
+host notes the mark that it finds in its storage, and a dispatch is refused as long as a worker's
+host is known to have another. What is known comes from the hosts themselves: a worker that does not
+find an upload puts the call back for another worker, and from then on every dispatch says what is
+wrong.
 """
 
 import logging
@@ -19,7 +20,9 @@ from forecourt.process import hostname
 from forecourt.settings import settings
 
 KNOWN_FOR = 60.0
-"""Seconds for which a process believes what it found: a dispatch of a thousand photo sets asks once."""
+"""Seconds for which a process believes what it found: a dispatch of a thousand photo sets asks
+once.
+"""
 
 NOTE = text(
     """
@@ -56,8 +59,8 @@ class NotShared(RuntimeError):
 
 
 def require_shared(storage: Storage) -> None:
-    """Note this host's storage. Raises NotShared while a host with workers keeps its files in another. The private server is one
-    machine's own, so there is nothing to ask."""
+    """Note this host's storage. Raises NotShared while a host with workers keeps its files in
+    another. The private server is one machine's own, so there is nothing to ask."""
     if settings().database_url is None:
         return
     place = settings().database_url, storage.where
@@ -73,7 +76,9 @@ def require_shared(storage: Storage) -> None:
 
 
 def lies_elsewhere(storage: Storage, uploads: Sequence[str]) -> str | None:
-    """Why uploads that are not here may be on another host; None when all are here, or there is no other folder."""
+    """Why uploads that are not here may be on another host; None when all are here, or there is no
+    other folder.
+    """
     missing = [key for key in uploads if not storage.exists(key)]
     if not missing or settings().database_url is None:
         return None

@@ -1,7 +1,8 @@
 """Publishes the sitemap: static pages, available listings, active verified providers.
 
-`sitemap.xml` is one urlset while everything fits into it, and an index of urlsets beyond. Shards are in their places
-before the index names them, and go after it no longer does, so a crawler never meets a name without a file.
+`sitemap.xml` is one urlset while everything fits into it, and an index of urlsets beyond. Shards
+are in their places before the index names them, and go after it no longer does, so a crawler never
+meets a name without a file.
 """
 
 import logging
@@ -47,8 +48,9 @@ PAGE = 2_000
 
 ENOUGH = 25_000
 CUT = 1_024
-"""A shard with ENOUGH entries ends before the next id that CUT divides. So when a listing goes, its own shard is written
-anew and the later ones keep their beginnings, where counting to 50,000 would shift every one of them."""
+"""A shard with ENOUGH entries ends before the next id that CUT divides. So when a listing goes, its
+own shard is written anew and the later ones keep their beginnings, where counting to 50,000 would
+shift every one of them."""
 
 LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('forecourt.sitemap'))")
 LAST = text("SELECT urls FROM sitemap_runs ORDER BY id DESC LIMIT 1")
@@ -102,7 +104,9 @@ class SitemapShrankError(SitemapError):
 
 
 class Section(NamedTuple):
-    """A kind of page, where its rows come from, and the business setting that holds its priority."""
+    """A kind of page, where its rows come from, and the business setting that holds its
+    priority.
+    """
 
     name: str
     rows: SQL
@@ -118,11 +122,13 @@ SECTIONS = (
 
 @job(queue="low", timeout=3600, fail_on=(SitemapShrankError, NoPublicAddress))
 def generate_sitemap(force: bool = False) -> dict[str, int]:
-    """Publish the sitemap under `settings().public`, or in the bucket, as the database is at one instant.
+    """Publish the sitemap under `settings().public`, or in the bucket, as the database is at one
+    instant.
 
-    The same rows give the same bytes, and a file whose bytes are the same is left alone. Returns how many addresses,
-    files and bytes are published and how many files had to be written. Raises SitemapError while another run publishes,
-    and SitemapShrankError when more than half of the last run's addresses are gone, unless `force`; and NoPublicAddress.
+    The same rows give the same bytes, and a file whose bytes are the same is left alone. Returns
+    how many addresses, files and bytes are published and how many files had to be written. Raises
+    SitemapError while another run publishes, and SitemapShrankError when more than half of the last
+    run's addresses are gone, unless `force`; and NoPublicAddress.
     """
     log.info("Generating sitemap")
     base_url = public_address()
@@ -218,8 +224,8 @@ def _site() -> Site:
 
 
 def _blocks(connection: Connection, site: Site) -> Generator[tuple[str, Block], None, None]:
-    """Each section's entries, in the order of their ids; a block begins at each id that CUT divides. Close it: until then
-    the connection does nothing else."""
+    """Each section's entries, in the order of their ids; a block begins at each id that CUT
+    divides. Close it: until then the connection does nothing else."""
     found = business(connection)
     for path, priority in STATIC:
         yield "pages", block([(0, path, None, None)], site, "", "daily", str(getattr(found, priority)))

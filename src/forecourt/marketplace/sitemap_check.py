@@ -1,4 +1,5 @@
-"""Whether a sitemap keeps the protocol, read as a crawler reads it: one that came from anywhere, of any size.
+"""Whether a sitemap keeps the protocol, read as a crawler reads it: one that came from anywhere, of
+any size.
 
 Nothing is held in memory but what is wrong, and of that the first findings of each file.
 """
@@ -33,7 +34,9 @@ Open = Callable[[str], BinaryIO]
 
 @dataclass(slots=True)
 class Checked:
-    """One file: how many entries it has, what is wrong with it, and, of an index, where its files are."""
+    """One file: how many entries it has, what is wrong with it, and, of an index, where its files
+    are.
+    """
 
     name: str
     urls: int = 0
@@ -49,8 +52,8 @@ class Checked:
 
 
 def check(name: str, open_file: Open, resolve: Callable[[str], str]) -> Iterator[Checked]:
-    """Check a sitemap, and each file that it names if it is an index. `resolve` says where the file of an address is. A file that
-    cannot be opened or read is a finding, never an error."""
+    """Check a sitemap, and each file that it names if it is an index. `resolve` says where the file
+    of an address is. A file that cannot be opened or read is a finding, never an error."""
     first = _checked(name, open_file)
     yield first
     for address in first.files:

@@ -27,8 +27,8 @@ def difference(old: dict[str, str], new: dict[str, str]) -> Difference:
 
 
 def entries(name: str, open_file: Open, resolve: Callable[[str], str]) -> dict[str, str]:
-    """Each address of a sitemap, and of the files of an index, with its lastmod, empty where there is none. Raises OSError, and
-    ValueError for what is no XML."""
+    """Each address of a sitemap, and of the files of an index, with its lastmod, empty where there
+    is none. Raises OSError, and ValueError for what is no XML."""
     found: dict[str, str] = {}
     files: list[str] = []
     for kind, loc, lastmod in _read(name, open_file):

@@ -1,11 +1,14 @@
-"""Sweeps storage: files to which nothing refers any more, because whoever was to give them up never came to it.
+"""Sweeps storage: files to which nothing refers any more, because whoever was to give them up never
+came to it.
 
-An upload whose call was killed, cancelled, cleared or forgotten; the variants that were written before a crash; what a dispatch
-spooled that was then rolled back. The reaper of the trash takes what was given up in order; this takes the rest.
+An upload whose call was killed, cancelled, cleared or forgotten; the variants that were written
+before a crash; what a dispatch spooled that was then rolled back. The reaper of the trash takes
+what was given up in order; this takes the rest.
 
-It is safe against work in flight: a file is left alone for a day, whatever else is known of it; an upload as long as any call
-that waits, runs or may be retried names it; a photo as long as a transaction holds its key, and when a listing has it. Files of
-other names than ours are never touched, and when most photos have no listing it is the database that is the wrong one.
+It is safe against work in flight: a file is left alone for a day, whatever else is known of it; an
+upload as long as any call that waits, runs or may be retried names it; a photo as long as a
+transaction holds its key, and when a listing has it. Files of other names than ours are never
+touched, and when most photos have no listing it is the database that is the wrong one.
 """
 
 import logging
@@ -25,8 +28,8 @@ from forecourt.marketplace.uploads import INCOMING
 from forecourt.store.mentions import mentioned
 
 DAY = 86_400.0
-"""Seconds for which a file is left alone. A transaction that spools an upload, or an application that stores a photo of its own
-before it writes the row, is over by then."""
+"""Seconds for which a file is left alone. A transaction that spools an upload, or an application
+that stores a photo of its own before it writes the row, is over by then."""
 
 BATCH = 1_000
 """Files in one transaction: each costs a lock until it ends."""
@@ -46,10 +49,12 @@ class TooManyOrphans(RuntimeError):
 
 @job(queue="low", timeout=3600, fail_on=TooManyOrphans)
 def sweep_storage(force: bool = False) -> dict[str, int]:
-    """Delete uploads that no call names and photos that no listing has, if they are older than a day.
+    """Delete uploads that no call names and photos that no listing has, if they are older than a
+    day.
 
-    Returns how many of each, and how many half-written files went. Running it again, or twice at once, does no harm. Raises
-    TooManyOrphans, and deletes nothing, when no listing has more than half of the photos, unless `force`.
+    Returns how many of each, and how many half-written files went. Running it again, or twice at
+    once, does no harm. Raises TooManyOrphans, and deletes nothing, when no listing has more than
+    half of the photos, unless `force`.
     """
     storage = places.files()
     if not force:
@@ -99,7 +104,9 @@ def _old_photos(storage: Storage) -> Iterator[list[str]]:
 
 
 def _without_holders(tx: Session, keys: list[str]) -> list[str]:
-    """Those that nobody writes right now and no listing has; until the transaction ends nobody can begin to write them."""
+    """Those that nobody writes right now and no listing has; until the transaction ends nobody can
+    begin to write them.
+    """
     free = set(tx.scalars(FREE, {"keys": keys}))
     in_use = set(tx.scalars(IN_USE, {"keys": list(free)}))
     tx.execute(FORGET_HOLDERS, {"keys": list(free - in_use)})

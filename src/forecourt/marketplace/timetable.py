@@ -1,4 +1,6 @@
-"""What the marketplace's night shift does, and when. Times are in the business zone, FORECOURT_TIMEZONE."""
+"""What the marketplace's night shift does, and when. Times are in the business zone,
+FORECOURT_TIMEZONE.
+"""
 
 from forecourt import Timetable
 from forecourt.marketplace.analytics import aggregate_daily_analytics, aggregate_hourly_analytics

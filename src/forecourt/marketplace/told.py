@@ -1,4 +1,6 @@
-"""What was told, to whom, and what became of its mail; a look at a mail without sending it, and sending it once more."""
+"""What was told, to whom, and what became of its mail; a look at a mail without sending it, and
+sending it once more.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -55,7 +57,8 @@ AGAIN = text(
     """
 )
 
-# A notice of each kind as it may stand in the table, and what is read again when its mail is sent, for a look at its mails.
+# A notice of each kind as it may stand in the table, and what is read again when its mail is sent,
+# for a look at its mails.
 SAMPLES: tuple[tuple[Notice, dict[str, Any]], ...] = (
     (SponsorshipEnding(7, "Kia Rio 2019", "kia-rio-2019", datetime(2026, 11, 23, 21, 1, tzinfo=UTC)), {}),
     (
@@ -107,8 +110,8 @@ def told(
 
 
 def resend(session: Session, ids: Sequence[UUID] = (), *, status: str | None = None) -> list[UUID]:
-    """Let mails be sent anew that were filed, suppressed or failed: these, or all of a status. In the caller's transaction; returns
-    which. A mail that is no longer true is suppressed again."""
+    """Let mails be sent anew that were filed, suppressed or failed: these, or all of a status. In
+    the caller's transaction; returns which. A mail that is no longer true is suppressed again."""
     again: list[UUID] = list(session.scalars(AGAIN, {"ids": list(ids), "status": status}))
     deliver_mail.using(session=session).dispatch_many([{"notification_id": str(id)} for id in again])
     return again

@@ -1,8 +1,9 @@
 """Empties the trash: rows in one statement, then photo files, from an outbox.
 
-Photos are stored by content, so two listings may share a file. Whoever gives up keys notes them in `blob_deletions` in
-the same transaction, a row for each listing, whatever else is noted there; the reaper deletes a file only when no listing,
-trashed ones included, holds its key. A crash can leave a file for a while, and never a listing without its photo.
+Photos are stored by content, so two listings may share a file. Whoever gives up keys notes them in
+`blob_deletions` in the same transaction, a row for each listing, whatever else is noted there; the
+reaper deletes a file only when no listing, trashed ones included, holds its key. A crash can leave
+a file for a while, and never a listing without its photo.
 """
 
 import logging
@@ -24,9 +25,12 @@ LONGEST = 36_500
 """Days; a hundred years."""
 
 BATCH = 1_000
-"""Files after which a call of the reaper leaves the rest to the next: each costs a lock until the transaction ends."""
+"""Files after which a call of the reaper leaves the rest to the next: each costs a lock until the
+transaction ends.
+"""
 
-# Under READ COMMITTED a row that was restored while we waited for its lock is looked at again, and spared.
+# Under READ COMMITTED a row that was restored while we waited for its lock is looked at again, and
+# spared.
 DOOMED = text(
     """
     SELECT id
@@ -37,7 +41,8 @@ DOOMED = text(
     FOR UPDATE
     """
 )
-# What another table's rows still need is known when a statement ends, also where the constraint would wait for the commit.
+# What another table's rows still need is known when a statement ends, also where the constraint
+# would wait for the commit.
 AT_ONCE = text("SET CONSTRAINTS ALL IMMEDIATE")
 # Its events go too, or the next night would aggregate them for a listing that is no more.
 EMPTY = text(
@@ -131,7 +136,9 @@ FORGET = text("DELETE FROM blob_deletions WHERE id = ANY(:ids) AND NOT keys && C
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A listing that could not be deleted, since rows of `table` refer to it; `why` is the database's own sentence."""
+    """A listing that could not be deleted, since rows of `table` refer to it; `why` is the
+    database's own sentence.
+    """
 
     listing_id: int
     table: str
@@ -140,7 +147,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """What went: listings, their stats, events and files, by name; and the listings that did not."""
+    """What went: listings, their stats, events and files, by name; and the listings that did
+    not.
+    """
 
     gone: dict[str, int]
     kept: list[Kept]
@@ -148,11 +157,12 @@ class Emptied:
 
 @job(queue="low", timeout=3600)
 def cleanup_soft_deleted(days: int | None = None, *, session: Session) -> dict[str, int]:
-    """Delete for good what was trashed `days` times 24 hours ago or earlier, and let the reaper see to the photos; by default as
-    many as the setting `trash_days` has.
+    """Delete for good what was trashed `days` times 24 hours ago or earlier, and let the reaper see
+    to the photos; by default as many as the setting `trash_days` has.
 
-    With a listing go its stats and its raw events. One to which rows of other tables refer stays, and is named in the log.
-    Returns how many of each, how many files may follow, and how many listings were kept. Raises ValueError for negative `days`.
+    With a listing go its stats and its raw events. One to which rows of other tables refer stays,
+    and is named in the log. Returns how many of each, how many files may follow, and how many
+    listings were kept. Raises ValueError for negative `days`.
     """
     emptied = purge(session, business(session).trash_days if days is None else days)
     for kept in emptied.kept:
@@ -162,9 +172,11 @@ def cleanup_soft_deleted(days: int | None = None, *, session: Session) -> dict[s
 
 
 def purge(session: Session, days: int, ids: Sequence[int] | None = None) -> Emptied:
-    """Delete, in the caller's transaction, what was trashed so long ago, of `ids` or of all; its files follow after the commit.
+    """Delete, in the caller's transaction, what was trashed so long ago, of `ids` or of all; its
+    files follow after the commit.
 
-    Rolled back it has changed nothing, and said what would go. Raises ValueError for negative `days`.
+    Rolled back it has changed nothing, and said what would go. Raises ValueError for negative
+    `days`.
     """
     if not 0 <= days <= LONGEST:
         raise ValueError(f"days: expected 0 to {LONGEST}, not {days}")
@@ -180,7 +192,9 @@ def purge(session: Session, days: int, ids: Sequence[int] | None = None) -> Empt
 
 
 def _delete_rows(session: Session, doomed: Sequence[int], emptied: Emptied) -> None:
-    """All in one statement; if the database refuses, by halves, until those that it refuses stand alone."""
+    """All in one statement; if the database refuses, by halves, until those that it refuses stand
+    alone.
+    """
     try:
         with session.begin_nested():
             counts = session.execute(EMPTY, {"doomed": list(doomed)}).mappings().one()
@@ -200,10 +214,11 @@ def _delete_rows(session: Session, doomed: Sequence[int], emptied: Emptied) -> N
 
 @job(queue="low", timeout=900)
 def reap_blobs(after: int = 0, *, session: Session) -> dict[str, int]:
-    """Delete the files in the outbox that no listing uses, and go on in a further call while there are more.
+    """Delete the files in the outbox that no listing uses, and go on in a further call while there
+    are more.
 
-    A file that is gone already is a success. Keys that are being written right now stay for the next night. Returns
-    how many files were deleted and how many are still in use and were spared.
+    A file that is gone already is a success. Keys that are being written right now stay for the
+    next night. Returns how many files were deleted and how many are still in use and were spared.
     """
     taken = session.execute(TAKE, {"after": after, "batch": BATCH}).all()
     ids = [id_ for id_, _ in taken]
@@ -229,11 +244,14 @@ def _delete(keys: Iterable[str]) -> None:
 
 
 def give_up(session: Session, keys: Iterable[str]) -> None:
-    """The caller's listing no longer holds these files: they go at the next reaping, unless another listing does."""
+    """The caller's listing no longer holds these files: they go at the next reaping, unless another
+    listing does.
+    """
     session.execute(GIVE_UP, {"keys": list(keys)})
 
 
 def hold(session: Session, keys: Iterable[str]) -> None:
-    """Keep the reaper off these files until the transaction ends. Call it before writing files to which the same
-    transaction makes a listing refer: the reaper cannot see that before the commit."""
+    """Keep the reaper off these files until the transaction ends. Call it before writing files to
+    which the same transaction makes a listing refer: the reaper cannot see that before the
+    commit."""
     session.execute(HOLD, {"keys": list(keys)})

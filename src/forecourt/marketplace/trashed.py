@@ -75,7 +75,7 @@ def trashed(session: Session, *, days: int, limit: int = 100) -> list[Trashed]:
 
 
 def restore(session: Session, ids: Sequence[int]) -> int:
-    """Take listings out of the trash, in the caller's transaction: all of them, or none. They are as they were, and changed now for
-    the sitemap. Raises NotInTrash."""
+    """Take listings out of the trash, in the caller's transaction: all of them, or none. They are
+    as they were, and changed now for the sitemap. Raises NotInTrash."""
     require_trashed(session, ids)
     return len(session.scalars(RESTORE, {"ids": list(ids)}).all())

@@ -1,7 +1,9 @@
-"""Photos that are on another listing as well: a finding for whoever looks after the marketplace, never a refusal.
+"""Photos that are on another listing as well: a finding for whoever looks after the marketplace,
+never a refusal.
 
-Two photos are of one picture when their hashes differ in seven bits of 64 at most: such two share one of eight bytes, by which the
-index finds them. A picture of one colour has the hash of every other such, and is left out.
+Two photos are of one picture when their hashes differ in seven bits of 64 at most: such two share
+one of eight bytes, by which the index finds them. A picture of one colour has the hash of every
+other such, and is left out.
 """
 
 import logging
@@ -21,7 +23,8 @@ ENOUGH = 20
 
 log = logging.getLogger(__name__)
 
-# Two that publish one picture at the same time would not see each other's. Taken after the listing's row, by all in this order.
+# Two that publish one picture at the same time would not see each other's. Taken after the
+# listing's row, by all in this order.
 ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtextextended('forecourt.photo_twins', 0))")
 FORGET = text("DELETE FROM photo_hashes WHERE car_listing_id = :listing_id")
 # A set may hold a photo twice; a key has one hash for ever.
@@ -77,7 +80,9 @@ SETTLE = text(
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A photo of one listing that is on another as well. `bits`: by how much the hashes differ, 0 to 7."""
+    """A photo of one listing that is on another as well. `bits`: by how much the hashes differ, 0
+    to 7.
+    """
 
     id: int
     listing_id: int
@@ -93,8 +98,8 @@ class Twin:
 
 
 def note(session: Session, listing_id: int, hashes: Sequence[tuple[str, str]], *, keep_others: bool) -> int:
-    """Note the hashes of a listing's new photos, by their keys, and what they are twins of; returns how many findings are new.
-    Without `keep_others` the listing has no other photos any more."""
+    """Note the hashes of a listing's new photos, by their keys, and what they are twins of; returns
+    how many findings are new. Without `keep_others` the listing has no other photos any more."""
     session.execute(ONE_BY_ONE)
     if not keep_others:
         session.execute(FORGET, {"listing_id": listing_id})

@@ -1,7 +1,8 @@
 """The link in each mail by which its reader ends mails of that kind, without signing in (RFC 8058).
 
-Its token is the user's id, the kind and a signature of both: whoever has the mail can use it, and nobody can make one for
-somebody else. It does not expire: a mail that was kept for years must still be able to end mails.
+Its token is the user's id, the kind and a signature of both: whoever has the mail can use it, and
+nobody can make one for somebody else. It does not expire: a mail that was kept for years must still
+be able to end mails.
 """
 
 import hmac
@@ -35,8 +36,8 @@ def whose(tx: Connection[Any], token: str) -> tuple[int, str] | None:
 
 
 def unsubscribe(tx: Connection[Any], token: str, wanted: Wish = "never") -> bool:
-    """Do what the reader of a mail wants with further ones of its kind, in the caller's transaction. False for a token that we did
-    not sign, or for a user who is gone."""
+    """Do what the reader of a mail wants with further ones of its kind, in the caller's
+    transaction. False for a token that we did not sign, or for a user who is gone."""
     found = whose(tx, token)
     return found is not None and prefer(tx, *found, wanted)
 

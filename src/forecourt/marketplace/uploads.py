@@ -1,4 +1,5 @@
-"""Uploads: base64 from a form becomes bytes in storage, and only their key travels in a job's arguments.
+"""Uploads: base64 from a form becomes bytes in storage, and only their key travels in a job's
+arguments.
 
 Light on purpose (no image library): this runs where a photo is dispatched, in the web process.
 """
@@ -14,13 +15,14 @@ INCOMING = "incoming/"
 """What the key of an upload begins with."""
 
 MAX_UPLOAD_BYTES = 20_000_000
-"""The largest photo accepted, decoded. A phone's 12 MP JPEG is 2 to 5 MB and its 50 MP JPEG 10 to 20 MB; photo services
-draw the line at 15 to 20 MB too."""
+"""The largest photo accepted, decoded. A phone's 12 MP JPEG is 2 to 5 MB and its 50 MP JPEG 10 to
+20 MB; photo services draw the line at 15 to 20 MB too."""
 
 IN_MEMORY = 1_000_000
 """Bytes of an upload that is being received; what is larger waits in a temporary file."""
 
-# Four characters carry three bytes; a tenth more is room for line breaks (CRLF every 64) and a data: header.
+# Four characters carry three bytes; a tenth more is room for line breaks (CRLF every 64) and a
+# data: header.
 _MAX_TEXT = MAX_UPLOAD_BYTES * 4 // 3 * 11 // 10
 _MAX_HEADER = 256
 
@@ -29,7 +31,9 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class BadUpload(Exception):
-    """An upload refused for good: a retry would end the same. Reads `code: words`; `code` is stable."""
+    """An upload refused for good: a retry would end the same. Reads `code: words`; `code` is
+    stable.
+    """
 
     def __init__(self, code: str, words: str) -> None:
         super().__init__(code, words)  # both, so that it survives pickling between processes
@@ -41,7 +45,9 @@ class BadUpload(Exception):
 
 
 def beyond(value: int, limit: int, unit: str, more: str = "") -> str:
-    """ "20.000001 MB; at most 20 MB": in millions, with as many digits as it takes to see that it is more."""
+    """ "20.000001 MB; at most 20 MB": in millions, with as many digits as it takes to see that it
+    is more.
+    """
     rounded = next(text for digits in range(7) if float(text := f"{value / 1e6:.{digits}f}") * 1e6 > limit)
     return f"{rounded} {unit}{more}; at most {limit // 1_000_000} {unit}"
 
@@ -49,10 +55,12 @@ def beyond(value: int, limit: int, unit: str, more: str = "") -> str:
 def spool(storage: Storage, base64_text: str) -> str:
     """Decodes one upload and stores it as `incoming/<sha256>-<random>`; returns that key.
 
-    The key is this upload's own, also when the same bytes came before: whoever is done with one may delete it.
+    The key is this upload's own, also when the same bytes came before: whoever is done with one may
+    delete it.
 
-    Takes plain base64 and data: URLs, the standard or the URL-safe alphabet, any white space, padding whole or absent.
-    Raises BadUpload (empty, too_large, not_base64), and then nothing is stored. What the bytes are is judged later.
+    Takes plain base64 and data: URLs, the standard or the URL-safe alphabet, any white space,
+    padding whole or absent. Raises BadUpload (empty, too_large, not_base64), and then nothing is
+    stored. What the bytes are is judged later.
     """
     return keep(storage, _decode(base64_text))
 
@@ -65,7 +73,9 @@ def keep(storage: Storage, data: bytes) -> str:
 
 
 class Receipt:
-    """An upload that comes in pieces: beyond a megabyte they go to a temporary file, and one too many is refused when it comes."""
+    """An upload that comes in pieces: beyond a megabyte they go to a temporary file, and one too
+    many is refused when it comes.
+    """
 
     def __init__(self) -> None:
         self._file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - it lives from piece to piece

@@ -1,7 +1,7 @@
 """The sitemap protocol 0.9 as files: a urlset with its two limits, and an index of urlsets.
 
-A file is written beside its place and takes it when it is whole, unless the same bytes lie there already: then the
-published one stays as it is, with its time.
+A file is written beside its place and takes it when it is whole, unless the same bytes lie there
+already: then the published one stays as it is, with its time.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,9 @@ from forecourt.marketplace.durable import publish
 
 MAX_URLS = 50_000
 MAX_BYTES = 52_428_800
-"""Of one file, uncompressed: the limits of sitemaps.org. With long addresses the bytes are used up first."""
+"""Of one file, uncompressed: the limits of sitemaps.org. With long addresses the bytes are used up
+first.
+"""
 
 ALTERNATE = '<xhtml:link rel="alternate" hreflang="{}" href="{}"/>'
 IMAGE = "<image:image><image:loc>{}/{}</image:loc></image:image>"
@@ -35,7 +37,9 @@ PIECE = 2**20
 
 
 class Block(NamedTuple):
-    """Some entries of one section, ready to be written. `lastmod` is the latest of them, empty when none has one."""
+    """Some entries of one section, ready to be written. `lastmod` is the latest of them, empty when
+    none has one.
+    """
 
     first_id: int
     urls: int
@@ -54,12 +58,15 @@ class Published(NamedTuple):
 
 
 Row: TypeAlias = tuple[int, str, str | None, list[str] | None]
-"""An entry's id, the end of its address, its lastmod when that is known, and the keys of its photos; the text needs no escaping."""
+"""An entry's id, the end of its address, its lastmod when that is known, and the keys of its
+photos; the text needs no escaping.
+"""
 
 
 class Site(NamedTuple):
-    """Where pages and photos are, escaped: the address that all begin with; each language and what its addresses go on with, none
-    for a site of one language; and where photos are served, if that is known."""
+    """Where pages and photos are, escaped: the address that all begin with; each language and what
+    its addresses go on with, none for a site of one language; and where photos are served, if that
+    is known."""
 
     base: str
     languages: tuple[tuple[str, str], ...] = ()
@@ -77,10 +84,11 @@ class Site(NamedTuple):
 
 
 def block(rows: list[Row], site: Site, path: str, changefreq: str, priority: str) -> Block:
-    """One entry a row and language, its elements in the order that the schema demands, extensions behind them.
+    """One entry a row and language, its elements in the order that the schema demands, extensions
+    behind them.
 
-    Each version of a page names all of them, itself as well, and the first language is for whoever speaks none of them: crawlers
-    ignore alternates that do not name each other.
+    Each version of a page names all of them, itself as well, and the first language is for whoever
+    speaks none of them: crawlers ignore alternates that do not name each other.
     """
     tail = f"<changefreq>{changefreq}</changefreq><priority>{priority}</priority>"
     prefixes = [prefix for _, prefix in site.languages] or [""]
@@ -116,7 +124,9 @@ class Urlset:
         self._tail = TAIL.format("urlset").encode()
 
     def add(self, block: Block) -> bool:
-        """Add these entries, or none of them and return False when the file would grow past a limit."""
+        """Add these entries, or none of them and return False when the file would grow past a
+        limit.
+        """
         if self.urls + block.urls > MAX_URLS or self._out.tell() + len(block.text) + len(self._tail) > MAX_BYTES:
             return False
         self._out.write(block.text)
@@ -142,7 +152,9 @@ class Urlset:
 
 
 def publish_index(folder: Path, name: str, base_url: str, files: Iterable[Published]) -> Published:
-    """Publish an index of urlsets that are in their places. Its lastmod of each is the latest inside, not today."""
+    """Publish an index of urlsets that are in their places. Its lastmod of each is the latest
+    inside, not today.
+    """
     entries = [
         f"<sitemap><loc>{escape(base_url)}/{file.name}</loc>"
         + (f"<lastmod>{file.lastmod}</lastmod>" if file.lastmod else "")
@@ -156,7 +168,9 @@ def publish_index(folder: Path, name: str, base_url: str, files: Iterable[Publis
 
 
 def remove_others(folder: Path, sections: Iterable[str], keep: Iterable[str]) -> None:
-    """Remove the shards of these sections that are not in `keep`, and what a killed run left half-written."""
+    """Remove the shards of these sections that are not in `keep`, and what a killed run left
+    half-written.
+    """
     kept = set(keep)
     shards = [shard.format(section, "[0-9]*") for section in sections for shard in (SHARD, UNPACKED_SHARD)]
     for pattern in [".sitemap*.writing", *shards]:

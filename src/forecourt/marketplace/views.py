@@ -1,4 +1,6 @@
-"""Counts page views: thousands of them become one UPDATE, whether they came as calls or as recorded events."""
+"""Counts page views: thousands of them become one UPDATE, whether they came as calls or as recorded
+events.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -74,8 +76,9 @@ NOW = text("SELECT now()")
 def increment_views_count(listing_id: list[int], *, session: Session) -> dict[str, int]:
     """Add one view to `listing_id`, once a call; a listing that is gone is a no-op.
 
-    Rows are locked in the order of their ids, so two workers with the same listings wait for each other and never
-    deadlock. `updated_at` stays: a view changes nothing that a visitor, or the sitemap, sees.
+    Rows are locked in the order of their ids, so two workers with the same listings wait for each
+    other and never deadlock. `updated_at` stays: a view changes nothing that a visitor, or the
+    sitemap, sees.
     """
     counted = session.scalars(COUNT, {"listing_ids": listing_id}).all()
     return {"views": sum(counted), "listings": len(counted)}
@@ -83,10 +86,11 @@ def increment_views_count(listing_id: list[int], *, session: Session) -> dict[st
 
 @job(queue="medium", tries=3, backoff=[10, 30, 60], timeout=300)
 def count_recorded_views(*, session: Session) -> dict[str, int]:
-    """Add the views that `record_event` found to be new to `views_count`, each once; those of a listing that is gone go.
+    """Add the views that `record_event` found to be new to `views_count`, each once; those of a
+    listing that is gone go.
 
-    Forgets also who saw what more than a day ago, and makes the salts of visitors' keys for today and tomorrow: with the end of a
-    business day nobody can find out any more whose its keys were.
+    Forgets also who saw what more than a day ago, and makes the salts of visitors' keys for today
+    and tomorrow: with the end of a business day nobody can find out any more whose its keys were.
     """
     zone = settings().zone
     today = session.scalars(NOW).one().astimezone(zone).date()
@@ -110,7 +114,9 @@ def count_view(
     purpose: str | None = None,
     session: Transaction | None = None,
 ) -> Call | None:
-    """Dispatch one view, if a person looks; None for bots, link previews and pages fetched ahead. See `visitors.is_person`."""
+    """Dispatch one view, if a person looks; None for bots, link previews and pages fetched ahead.
+    See `visitors.is_person`.
+    """
     if not is_person(user_agent, purpose):
         return None
     return increment_views_count.using(session=session).dispatch(listing_id=listing_id)

@@ -1,6 +1,8 @@
-"""Who looks at a page: a person, or a program, a messenger that makes a link's preview, a browser that fetches ahead.
+"""Who looks at a page: a person, or a program, a messenger that makes a link's preview, a browser
+that fetches ahead.
 
-The same two patterns stand in SQL, in the function `seen_by`, for front ends that write their events themselves.
+The same two patterns stand in SQL, in the function `seen_by`, for front ends that write their
+events themselves.
 """
 
 import re
@@ -17,7 +19,8 @@ _PROGRAM = re.compile(
 
 
 def is_person(user_agent: str | None, purpose: str | None = None) -> bool:
-    """Whether a request for a page is a view. `user_agent` and `purpose` (of Sec-Purpose, Purpose or X-Moz) are its headers.
+    """Whether a request for a page is a view. `user_agent` and `purpose` (of Sec-Purpose, Purpose
+    or X-Moz) are its headers.
 
     Without a user agent (None) nobody can tell, and it is; an empty one no browser sends.
     """

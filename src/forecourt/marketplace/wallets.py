@@ -21,8 +21,9 @@ CLOSE = text(
       AND wallet_balance >= :recovered * wallet_limit(wallet_currency, low_wallet_limit)
     """
 )
-# Business days, not hours, lie between two warnings: a Monday's run that came late, or a change of clocks, doesn't cost a provider
-# next Monday's warning. An empty wallet is not low but out of use, and told once: when it emptied since the last warning.
+# Business days, not hours, lie between two warnings: a Monday's run that came late, or a change of
+# clocks, doesn't cost a provider next Monday's warning. An empty wallet is not low but out of use,
+# and told once: when it emptied since the last warning.
 WARN = text(
     """
     WITH low AS (
@@ -57,11 +58,13 @@ WARN = text(
 
 @job(queue="low", timeout=600)
 def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
-    """Tell each active provider whose balance is below its limit, at most once in `wallet_days` however often this runs.
+    """Tell each active provider whose balance is below its limit, at most once in `wallet_days`
+    however often this runs.
 
-    The limit is the provider's own, else its currency's, else `wallet_limit`. A balance that flaps around it is one episode, until
-    it is at `wallet_recovered` times its limit. A wallet that emptied since the last warning is told once more. `updated_at` stays:
-    a warning changes no public page.
+    The limit is the provider's own, else its currency's, else `wallet_limit`. A balance that flaps
+    around it is one episode, until it is at `wallet_recovered` times its limit. A wallet that
+    emptied since the last warning is told once more. `updated_at` stays: a warning changes no
+    public page.
     """
     found = business(session)
     session.execute(CLOSE, {"recovered": found.wallet_recovered})
@@ -72,8 +75,9 @@ def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
 
 @job(queue="low", timeout=600)
 def notify_emptied_wallets(*, session: Session) -> dict[str, int]:
-    """Tell each active provider whose wallet emptied since the last warning, without waiting for the week's: what it
-    paid for stands still. Not sooner than `wallet_days` after that warning, which told it already that the wallet runs dry."""
+    """Tell each active provider whose wallet emptied since the last warning, without waiting for
+    the week's: what it paid for stands still. Not sooner than `wallet_days` after that warning,
+    which told it already that the wallet runs dry."""
     emptied, told = _warn(session, business(session), emptied=True)
     return {"emptied": emptied, "notified": told, "already_told": emptied - told}
 

@@ -1,6 +1,8 @@
-"""Users' webhooks: each notice is posted there as well, signed, once the transaction that tells it is committed.
+"""Users' webhooks: each notice is posted there as well, signed, once the transaction that tells it
+is committed.
 
-A receiver may get a notice twice, with the same `webhook-id`: when it answered and its answer was lost.
+A receiver may get a notice twice, with the same `webhook-id`: when it answered and its answer was
+lost.
 """
 
 import secrets
@@ -24,7 +26,9 @@ from forecourt.marketplace import deliveries
 from forecourt.marketplace.posting import WebhookDelayed, WebhookGone, WebhookRefused, checked, post
 
 AT_ONCE = 2
-"""Posted at the same moment, on all servers: a receiver may take seconds, and other duties wait for slots."""
+"""Posted at the same moment, on all servers: a receiver may take seconds, and other duties wait for
+slots.
+"""
 
 TRIES = 14
 """With the pauses between them that is a little more than a day."""
@@ -70,8 +74,8 @@ class Webhook:
 
 
 def set_webhook(tx: Connection[Any], user_id: int, url: str) -> str | None:
-    """Post a user's notices to an address from now on. Returns the secret that they are signed with, which is told this once; None
-    for a user who is not there. Raises WebhookRefused."""
+    """Post a user's notices to an address from now on. Returns the secret that they are signed
+    with, which is told this once; None for a user who is not there. Raises WebhookRefused."""
     secret = f"whsec_{b64encode(secrets.token_bytes(24)).decode()}"
     done = tx.execute(SET, {"user_id": user_id, "url": checked(url), "secret": secret})
     return secret if done.rowcount == 1 else None

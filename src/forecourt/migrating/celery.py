@@ -14,7 +14,9 @@ PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 
 
 def read(redis: Redis, queue: str) -> Iterator[Waiting]:
-    """What waits, the oldest first. What a worker has fetched is not in the list: stop the workers, and they put it back."""
+    """What waits, the oldest first. What a worker has fetched is not in the list: stop the workers,
+    and they put it back.
+    """
     for suffix in PRIORITIES:
         key = f"{queue}{suffix}"
         for raw in reversed(redis.ask("LRANGE", key, 0, -1)):

@@ -57,7 +57,9 @@ ITS_OWN = frozenset(
         "deduplicator",
     }
 )
-"""Properties that a job's class has for the framework; the policy of the job here takes their place."""
+"""Properties that a job's class has for the framework; the policy of the job here takes their
+place.
+"""
 
 
 def read(connection: psycopg.Connection[Any], *, failed: bool) -> Iterator[Waiting]:

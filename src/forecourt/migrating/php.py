@@ -1,4 +1,6 @@
-"""Reads what PHP's serialize() wrote, as data: objects become their properties, and no class is looked for."""
+"""Reads what PHP's serialize() wrote, as data: objects become their properties, and no class is
+looked for.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,9 @@ DEEPEST = 100
 
 
 class Reader:
-    """One pass over the bytes. References (`r`, `R`) are numbers of values in the order in which they were written."""
+    """One pass over the bytes. References (`r`, `R`) are numbers of values in the order in which
+    they were written.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -22,7 +22,9 @@ class Redis:
         self._answers = opened.makefile("rb")
 
     def ask(self, *words: str | bytes | int) -> Any:
-        """Send a command, and return its answer: bytes, a number, a list or None. Raises RedisError."""
+        """Send a command, and return its answer: bytes, a number, a list or None. Raises
+        RedisError.
+        """
         parts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
         try:
             self._socket.sendall(
@@ -52,7 +54,9 @@ class Redis:
 
 @contextmanager
 def connected(url: str) -> Iterator[Redis]:
-    """A connection to redis://user:password@host:port/number, or rediss://. Raises RedisError and ValueError."""
+    """A connection to redis://user:password@host:port/number, or rediss://. Raises RedisError and
+    ValueError.
+    """
     parts = urlsplit(url)
     number = parts.path.strip("/") or "0"
     if parts.scheme not in ("redis", "rediss") or not number.isdigit():

@@ -40,8 +40,9 @@ class Taken:
 
 
 def taken(waiting: Waiting, jobs: Mapping[str, Job[..., Any]], renamed: Mapping[str, str]) -> Taken:
-    """What a message becomes. `renamed` says which job stands for a name of theirs; the others are looked for under the last part
-    of their name, in snake_case. The arguments are checked as at any dispatch."""
+    """What a message becomes. `renamed` says which job stands for a name of theirs; the others are
+    looked for under the last part of their name, in snake_case. The arguments are checked as at any
+    dispatch."""
     try:
         if waiting.problem is not None:
             raise CannotBeTaken(waiting.problem)

@@ -1,4 +1,6 @@
-"""What would take too long while somebody waits for a page: a call that does it, with progress, on a worker."""
+"""What would take too long while somebody waits for a page: a call that does it, with progress, on
+a worker.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +44,9 @@ def act_on_failed(
 
 
 def start(tx: Connection[Any], action: Action, chosen: Filter, *, who: str, queue: str, count: int) -> Call:
-    """Enter a call, on `queue`, that retries or forgets all failed calls that fit; `count` is how many that seem to be."""
+    """Enter a call, on `queue`, that retries or forgets all failed calls that fit; `count` is how
+    many that seem to be.
+    """
     since = None if chosen.since is None else chosen.since.isoformat()
     args = {"job": chosen.job, "queue": chosen.queue, "error": chosen.error, "since": since}
     call = act_on_failed.using(queue=queue, session=tx).dispatch(
@@ -53,8 +57,8 @@ def start(tx: Connection[Any], action: Action, chosen: Filter, *, who: str, queu
 
 
 def least_urgent(tx: Connection[Any], known: Sequence[str]) -> str:
-    """The least urgent queue that a live worker serves, so that the call runs and keeps nothing waiting; without one, of those
-    known."""
+    """The least urgent queue that a live worker serves, so that the call runs and keeps nothing
+    waiting; without one, of those known."""
     alive = [worker for worker in activity.of_workers(tx) if worker.silent <= SILENT and worker.queues]
     return alive[0].queues[-1] if alive else known[-1]
 

@@ -18,7 +18,9 @@ class NotLive(Exception):
 
 
 class Cancelling(NamedTuple):
-    """What became of calls that were to be cancelled: `waiting` have ended, `running` will in a moment."""
+    """What became of calls that were to be cancelled: `waiting` have ended, `running` will in a
+    moment.
+    """
 
     waiting: set[int]
     running: set[int]

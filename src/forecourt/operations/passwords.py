@@ -19,7 +19,9 @@ def hashed(password: str) -> str:
 
 
 def fits(password: str, kept: str) -> bool:
-    """Whether it is the password of which `kept` was made. Takes as long for a wrong one as for the right one."""
+    """Whether it is the password of which `kept` was made. Takes as long for a wrong one as for the
+    right one.
+    """
     _, cost, block, lanes, salt, digest = kept.split("$")
     made = scrypt(password.encode(), salt=b64decode(salt), n=int(cost), r=int(block), p=int(lanes), maxmem=MEMORY)
     return hmac.compare_digest(made, b64decode(digest))

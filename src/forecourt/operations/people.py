@@ -14,8 +14,9 @@ ROLES = ("viewer", "operator", "admin")
 
 
 def add(tx: Connection[Any], name: str, role: str, password: str, *, who: str) -> bool:
-    """Let somebody sign in with this password, or change theirs and their role, which ends their sessions. Returns whether they are
-    new. Raises ValueError for a name or a password that will not do."""
+    """Let somebody sign in with this password, or change theirs and their role, which ends their
+    sessions. Returns whether they are new. Raises ValueError for a name or a password that will not
+    do."""
     if not NAME.fullmatch(name):
         raise ValueError(
             f"{name!r} cannot be a name: expected up to 64 of a-z 0-9 . _ @ -, with a letter or digit first"

@@ -36,9 +36,11 @@ def add(tx: Connection[Any], timetable: Timetable, jobs: Jobs, task: StoredTask,
 def edit(
     tx: Connection[Any], timetable: Timetable, jobs: Jobs, name: str, changes: Mapping[str, Any], *, who: str
 ) -> Task:
-    """Change fields of a stored task. One that is due at other times from now on begins with this minute.
+    """Change fields of a stored task. One that is due at other times from now on begins with this
+    minute.
 
-    Raises TimetableError when the rules refuse it, UnknownTaskError when no stored task has this name.
+    Raises TimetableError when the rules refuse it, UnknownTaskError when no stored task has this
+    name.
     """
     task = replace(_found(tx, timetable, name), **changes)
     checked = stored.enter(timetable.copy(), task, jobs)
@@ -48,7 +50,8 @@ def edit(
 
 
 def remove(tx: Connection[Any], timetable: Timetable, name: str, *, who: str) -> StoredTask:
-    """Forget a stored task, and return what it was. What it has enqueued still runs; its history stays.
+    """Forget a stored task, and return what it was. What it has enqueued still runs; its history
+    stays.
 
     Raises UnknownTaskError when no stored task has this name.
     """

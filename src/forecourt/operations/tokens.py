@@ -13,7 +13,9 @@ from forecourt.store import audit, tokens
 from forecourt.store.tokens import Token
 
 SCOPES = ("read", "operate", "admin", "events", "photos")
-"""What a token may be good for. The first three are what viewer, operator, admin may: each includes the ones before, admin all."""
+"""What a token may be good for. The first three are what viewer, operator, admin may: each includes
+the ones before, admin all.
+"""
 
 PREFIX = "forecourt_"
 """By which a token that lies where it should not, in a repository or a log, is recognised."""
@@ -26,8 +28,9 @@ class NameTaken(ValueError):
 def add(
     tx: Connection[Any], name: str, scopes: Sequence[str], *, lasts: timedelta | None = None, who: str
 ) -> tuple[str, Token]:
-    """Make a token, and return its text, which is kept nowhere, and what is. Without `lasts` it is good until it is removed. Raises
-    ValueError for a name or a scope that will not do, NameTaken."""
+    """Make a token, and return its text, which is kept nowhere, and what is. Without `lasts` it is
+    good until it is removed. Raises ValueError for a name or a scope that will not do,
+    NameTaken."""
     if not NAME.fullmatch(name):
         raise ValueError(
             f"{name!r} cannot be a name: expected up to 64 of a-z 0-9 . _ @ -, with a letter or digit first"

@@ -27,10 +27,11 @@ class NotEntered(Exception):
 
 
 def trigger(tx: Connection[Any], task: Task, *, who: str) -> int:
-    """Enter a run of this task, due now, whatever its time, its conditions and pauses, and return its call's id. A task that runs
-    on every server runs on this one.
+    """Enter a run of this task, due now, whatever its time, its conditions and pauses, and return
+    its call's id. A task that runs on every server runs on this one.
 
-    Raises Holding for a task that may not overlap and is under way, NotEntered when its job refuses the call.
+    Raises Holding for a task that may not overlap and is under way, NotEntered when its job refuses
+    the call.
     """
     host = "" if task.one_server else hostname()
     holder = ticks.holders(tx, [(task.name, host)]).get(task.name)

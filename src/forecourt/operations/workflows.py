@@ -12,7 +12,9 @@ class NoSuchWorkflow(LookupError):
 
 
 def cancel_workflow(tx: Connection[tuple[object, ...]], id: int, *, who: str) -> int:
-    """Begin no further step, and end the calls of those that were begun. Returns how many those were. Raises NoSuchWorkflow."""
+    """Begin no further step, and end the calls of those that were begun. Returns how many those
+    were. Raises NoSuchWorkflow.
+    """
     entered = store.cancel(tx, id)
     if entered is None:
         raise NoSuchWorkflow(f"there is no workflow {id}, or it is cancelled already")
@@ -24,8 +26,8 @@ def cancel_workflow(tx: Connection[tuple[object, ...]], id: int, *, who: str) ->
 
 
 def retry_workflow(tx: Connection[tuple[object, ...]], id: int, *, who: str) -> int:
-    """Go on from where it stopped: retry what failed, and enter anew what was cancelled or forgotten. Returns how many of its calls
-    live now. Raises NoSuchWorkflow."""
+    """Go on from where it stopped: retry what failed, and enter anew what was cancelled or
+    forgotten. Returns how many of its calls live now. Raises NoSuchWorkflow."""
     retried = store.resume(tx, id)
     if retried is None:
         raise NoSuchWorkflow(f"there is no workflow {id}")

@@ -1,8 +1,9 @@
 """The clock: turns due times into ticks and calls. It executes nothing.
 
-A round looks at every instant since a task was last evaluated, by the database's clock. Whatever is due becomes a row unique on
-(task, due time) in the transaction that enqueues its call, so any number of clocks, started twice, from cron or as daemons, make
-one call of each due time. When a clock was away, the task's own rule says which of the missed due times run.
+A round looks at every instant since a task was last evaluated, by the database's clock. Whatever is
+due becomes a row unique on (task, due time) in the transaction that enqueues its call, so any
+number of clocks, started twice, from cron or as daemons, make one call of each due time. When a
+clock was away, the task's own rule says which of the missed due times run.
 """
 
 import logging
@@ -42,10 +43,14 @@ MOST_AT_ONCE = 500
 MOMENT = timedelta(microseconds=1)
 
 GRACE = ON_TIME.total_seconds()
-"""Seconds by which the database's clock may seem to run backwards, until that is taken for a clock that was set."""
+"""Seconds by which the database's clock may seem to run backwards, until that is taken for a clock
+that was set.
+"""
 
 HEARTBEAT = "heartbeat"
-"""A task of this name says that clock and workers work; a clock without one says by its own beat that it lives."""
+"""A task of this name says that clock and workers work; a clock without one says by its own beat
+that it lives.
+"""
 
 BEAT_EVERY = 30.0
 """Seconds between two beats of a clock."""
@@ -53,7 +58,9 @@ BEAT_EVERY = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of a task's due times, which of them are to run, and until when it has been evaluated."""
+    """What became of a task's due times, which of them are to run, and until when it has been
+    evaluated.
+    """
 
     notes: list[NotRun]
     dues: list[Due]
@@ -61,10 +68,12 @@ class Finding:
 
 
 class Clock:
-    """Evaluates a timetable. Rounds are idempotent; two clocks never make two calls of one due time.
+    """Evaluates a timetable. Rounds are idempotent; two clocks never make two calls of one due
+    time.
 
-    `application`: under which name it says what its timetable is, for `schedule diff`; None: it does not. `jobs`: those that tasks
-    may run which are added meanwhile; None: it evaluates the timetable alone.
+    `application`: under which name it says what its timetable is, for `schedule diff`; None: it
+    does not. `jobs`: those that tasks may run which are added meanwhile; None: it evaluates the
+    timetable alone.
     """
 
     def __init__(
@@ -145,7 +154,9 @@ class Clock:
         self._next = {}
 
     def waits(self) -> bool:
-        """Whether a task is due whose condition has not answered yet: another round will look at it again."""
+        """Whether a task is due whose condition has not answered yet: another round will look at it
+        again.
+        """
         return self._conditions.waits()
 
     @property
@@ -217,13 +228,16 @@ class Clock:
         held: Holder | None,
         answer: Refusal | None,
     ) -> Finding:
-        """What to do about a task's due times. Its `until` is not `now` if one of them has to wait."""
+        """What to do about a task's due times. Its `until` is not `now` if one of them has to
+        wait.
+        """
         decision = apply_misfire(task.occurrences(evaluated, now), now, task.misfire, task.next_due)
         notes = [NotRun(task.name, instant, "missed", why) for instant, why in decision.missed]
         dues: list[Due] = []
         until = now
         for number, instant in enumerate(decision.run):
-            # Where each due time gets its run, they come one after the other unless they may overlap.
+            # Where each due time gets its run, they come one after the other unless they may
+            # overlap.
             waits = not (pause or task.may_overlap) and (dues or (held and task.misfire.kind == "every"))
             if waits or number == MOST_AT_ONCE:
                 until = instant - MOMENT
@@ -239,7 +253,9 @@ class Clock:
         return Finding(notes, dues, until)
 
     def _warn_of_unserved(self, events: list[Event]) -> None:
-        """A task for every server goes to a queue that this host's workers alone serve. Say so once if there is none."""
+        """A task for every server goes to a queue that this host's workers alone serve. Say so once
+        if there is none.
+        """
         here = [
             event.task for event in events if isinstance(event, Enqueued) and not self._tasks[event.task].one_server
         ]
@@ -270,7 +286,9 @@ class Clock:
 
 
 def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:
-    """The pause that holds for a task: the schedule's, a group's or its own. `even_when_paused` disregards the schedule's."""
+    """The pause that holds for a task: the schedule's, a group's or its own. `even_when_paused`
+    disregards the schedule's.
+    """
     names = [("group", group) for group in task.groups] + [("task", task.name)]
     if not task.ignores_pause:
         names.insert(0, ("schedule", ""))

@@ -1,5 +1,5 @@
-"""Asks the conditions of tasks that are due, before anything is locked and each in a thread of its own: one that is slow, or never
-answers, holds up its own task and nobody else's."""
+"""Asks the conditions of tasks that are due, before anything is locked and each in a thread of its
+own: one that is slow, or never answers, holds up its own task and nobody else's."""
 
 import logging
 import threading
@@ -14,7 +14,9 @@ from forecourt.schedule.task import Task
 log = logging.getLogger("forecourt.clock")
 
 ROUND_WAITS = 0.2
-"""Seconds that a round waits for answers; what is not answered by then is looked at in the next round."""
+"""Seconds that a round waits for answers; what is not answered by then is looked at in the next
+round.
+"""
 
 TIMEOUT = 30.0
 """Seconds after which a due time is given up, as failed, whose condition has not answered."""
@@ -22,7 +24,9 @@ TIMEOUT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a task does not run: `skipped` when a condition forbids it, `failed` when it could not be asked."""
+    """Why a task does not run: `skipped` when a condition forbids it, `failed` when it could not be
+    asked.
+    """
 
     status: Literal["skipped", "failed"]
     why: str
@@ -37,7 +41,9 @@ class ConditionCheck:
     answer: Refusal | None = None
     answered: threading.Event = field(default_factory=threading.Event)
     given_up: bool = False
-    """Whether a due time has failed for it: an answer that comes still is too old for the next one."""
+    """Whether a due time has failed for it: an answer that comes still is too old for the next
+    one.
+    """
 
     def ask(self) -> None:
         """Ask, and note the answer."""
@@ -58,7 +64,9 @@ class ConditionChecks:
         self._open: dict[str, ConditionCheck] = {}
 
     def answers(self, due: Iterable[Task]) -> dict[str, Refusal | None]:
-        """Whether these tasks may run, by name: None for yes. Tasks whose conditions have not answered yet are missing."""
+        """Whether these tasks may run, by name: None for yes. Tasks whose conditions have not
+        answered yet are missing.
+        """
         asked = [task for task in due if task.rules.conditions]
         for task in asked:
             before = self._open.get(task.name)
@@ -75,7 +83,9 @@ class ConditionChecks:
         return answers
 
     def waits(self) -> bool:
-        """Whether a check has not been used: its answer is still to come, or came after the round had looked."""
+        """Whether a check has not been used: its answer is still to come, or came after the round
+        had looked.
+        """
         return any(not one.given_up for one in self._open.values())
 
     def use_up(self, names: Iterable[str]) -> None:

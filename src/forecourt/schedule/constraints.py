@@ -1,4 +1,6 @@
-"""The words that hold a task back: windows, conditions, environments, and what a pause does to it."""
+"""The words that hold a task back: windows, conditions, environments, and what a pause does to
+it.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +16,8 @@ class Constraints(Fluent):
     """When a task that is due still does not run. Constraints add up: all must allow it."""
 
     def between(self, start: str, end: str) -> Self:
-        """Only at due times from `start` to `end`, such as "8:00" and "17:00": both included, in the task's zone.
+        """Only at due times from `start` to `end`, such as "8:00" and "17:00": both included, in
+        the task's zone.
 
         An end before the start lies on the next day.
         """
@@ -32,19 +35,25 @@ class Constraints(Fluent):
         )
 
     def when(self, test: Callable[[], object]) -> Self:
-        """Only if `test()` is true when the task is due. If it raises, this run of this task fails, and no other."""
+        """Only if `test()` is true when the task is due. If it raises, this run of this task fails,
+        and no other.
+        """
         return self._change(
             lambda own: replace(own, conditions=(*own.conditions, Condition("when", plain_function("when", test))))
         )
 
     def skip(self, test: Callable[[], object]) -> Self:
-        """Not if `test()` is true when the task is due. If it raises, this run of this task fails, and no other."""
+        """Not if `test()` is true when the task is due. If it raises, this run of this task fails,
+        and no other.
+        """
         return self._change(
             lambda own: replace(own, conditions=(*own.conditions, Condition("skip", plain_function("skip", test))))
         )
 
     def environments(self, *names: str) -> Self:
-        """Only where FORECOURT_ENVIRONMENT is one of `names`. The last call holds, a task's over its group's."""
+        """Only where FORECOURT_ENVIRONMENT is one of `names`. The last call holds, a task's over
+        its group's.
+        """
         if not names or not all(isinstance(name, str) and name for name in names):
             raise self._named(TimetableError(f"environments{names!r}: expected names, such as 'production', 'staging'"))
         return self._set(environments=names)

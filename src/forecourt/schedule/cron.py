@@ -1,8 +1,9 @@
 """A cron expression, checked: the minutes of a day that it names, and the days on which it runs.
 
-cronsim reads the fields and knows the day rules (L, LW, 5L, 1#2). An expression that could mean two things, or nothing,
-is refused here with a way out. Where both the day of month and the day of week are restricted it runs on either, as everywhere;
-where one of them begins with a star, as in */2, it runs on days that fit both.
+cronsim reads the fields and knows the day rules (L, LW, 5L, 1#2). An expression that could mean two
+things, or nothing, is refused here with a way out. Where both the day of month and the day of week
+are restricted it runs on either, as everywhere; where one of them begins with a star, as in */2, it
+runs on days that fit both.
 """
 
 import re
@@ -92,7 +93,9 @@ def cron_fields(expression: str) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def parse_cron(expression: str) -> Cron:
-    """Read and check an expression. Raises TimetableError with what is wrong and what would be right."""
+    """Read and check an expression. Raises TimetableError with what is wrong and what would be
+    right.
+    """
     minute, hour, day, month, weekday = fields = cron_fields(expression)
     if "?" in (minute, hour, month) or (day == "?" and weekday == "?"):
         raise TimetableError(f"{expression!r}: '?' may stand for the day of month or the day of week, not both")
@@ -106,7 +109,9 @@ def parse_cron(expression: str) -> Cron:
 
 
 def _single(field: str) -> str:
-    """The field with ranges of one value and a step as that value: 5-5/4 is 5, though cronsim reads it as 5-59/4."""
+    """The field with ranges of one value and a step as that value: 5-5/4 is 5, though cronsim reads
+    it as 5-59/4.
+    """
 
     def alone(found: re.Match[str]) -> str:
         same = _value(found[1]) == _value(found[2])
@@ -122,7 +127,9 @@ def _value(text: str) -> str:
 
 
 def _upward(field: str) -> str:
-    """The weekdays with names as numbers, with ranges that go past Saturday written out, and FRIL as 5L."""
+    """The weekdays with names as numbers, with ranges that go past Saturday written out, and FRIL
+    as 5L.
+    """
     text = field.upper()
     for number, name in enumerate(WEEKDAYS):
         text = re.sub(rf"\b{name}(?=L?\b|#)", str(number), text)

@@ -79,8 +79,8 @@ Read: TypeAlias = Line | Unread
 
 
 def read(text: str, *, with_user: bool = False) -> Iterator[Read]:
-    """The lines of a crontab that run something, in their order. `with_user`: whether a user stands before each command, as in
-    /etc/crontab and /etc/cron.d."""
+    """The lines of a crontab that run something, in their order. `with_user`: whether a user stands
+    before each command, as in /etc/crontab and /etc/cron.d."""
     environment: dict[str, str] = {}
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
@@ -155,7 +155,9 @@ def _quoted(text: str) -> str:
 
 
 def _named(command: str, taken: set[str]) -> str:
-    """A name after the program, with a number where there are several: `backup.sh`, `backup.sh 2`."""
+    """A name after the program, with a number where there are several: `backup.sh`,
+    `backup.sh 2`.
+    """
     parts = [part.split() for part in re.split(r"&&|;", command)]
     words = next((words for words in parts if words and words[0] != "cd"), [])
     words = [word for word in words if "=" not in word.partition("/")[0]]

@@ -1,4 +1,6 @@
-"""A task as plain data: what two versions of a timetable are compared by, also when one of them is in another process."""
+"""A task as plain data: what two versions of a timetable are compared by, also when one of them is
+in another process.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

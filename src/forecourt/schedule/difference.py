@@ -13,7 +13,9 @@ DUE_TIMES = 3
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A task that was added, removed or changed: its rules before and after, and the due times to come by each."""
+    """A task that was added, removed or changed: its rules before and after, and the due times to
+    come by each.
+    """
 
     task: str
     kind: Literal["added", "removed", "changed"]
@@ -33,7 +35,9 @@ class Change:
 
 
 def difference(before: Mapping[str, Definition], after: Mapping[str, Definition], now: datetime) -> list[Change]:
-    """Every task that is not the same in both: those of `after` in their order, then those that are gone."""
+    """Every task that is not the same in both: those of `after` in their order, then those that are
+    gone.
+    """
     found = []
     for name in dict.fromkeys([*after, *before]):
         old, new = before.get(name), after.get(name)

@@ -1,7 +1,8 @@
 """Turns due times into ticks and calls: of each both, or neither.
 
-What is plain goes into the database together, in one statement however much of it there is. What only its own dispatch can decide
-(a job that is unique or prepares its arguments) and what failed together goes one by one, so that a mistake stays alone.
+What is plain goes into the database together, in one statement however much of it there is. What
+only its own dispatch can decide (a job that is unique or prepares its arguments) and what failed
+together goes one by one, so that a mistake stays alone.
 """
 
 import logging
@@ -71,9 +72,11 @@ class Due:
 
 
 def enqueue(tx: Connection[Any], dues: Sequence[Due]) -> list[Event]:
-    """Claim due times and enter their calls. What another clock has is left out; one whose dispatch raises fails alone.
+    """Claim due times and enter their calls. What another clock has is left out; one whose dispatch
+    raises fails alone.
 
-    Raises OperationalError when the database could not go on: nothing that a task could help, so the round is repeated.
+    Raises OperationalError when the database could not go on: nothing that a task could help, so
+    the round is repeated.
     """
     together = [due for due in dues if due.is_plain]
     alone = [due for due in dues if not due.is_plain]

@@ -2,7 +2,9 @@
 
 
 class TimetableError(ValueError):
-    """A timetable that cannot be followed. `mistakes` holds a line for each: the task, where it was added, and why."""
+    """A timetable that cannot be followed. `mistakes` holds a line for each: the task, where it was
+    added, and why.
+    """
 
     def __init__(self, *mistakes: str) -> None:
         super().__init__("\n".join(mistakes))

@@ -1,4 +1,6 @@
-"""Why a task runs, ran or does not run at an instant: everything that the clock looks at, each with what it says."""
+"""Why a task runs, ran or does not run at an instant: everything that the clock looks at, each with
+what it says.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +50,9 @@ class Explanation:
 def upcoming(
     tx: Connection[Any], task: Task, now: datetime, *, environment: str, ask: bool, count: int
 ) -> list[Explanation]:
-    """The next due times of a task. `ask`: whether to ask its conditions, as they would answer now."""
+    """The next due times of a task. `ask`: whether to ask its conditions, as they would answer
+    now.
+    """
     found = islice(occurrences(task.wall_times(), task.zone, now), count)
     return [_of_due_time(tx, task, due_at, now, environment, ask) for due_at in found]
 

@@ -1,4 +1,6 @@
-"""How fluent words are kept: what an entry of the timetable says itself, inside what its groups say."""
+"""How fluent words are kept: what an entry of the timetable says itself, inside what its groups
+say.
+"""
 
 import re
 from collections.abc import Callable
@@ -14,7 +16,9 @@ from forecourt.schedule.rules import Rules
 
 
 class Fluent:
-    """The ground of every word: each returns the entry itself, and one that is refused leaves it as it was."""
+    """The ground of every word: each returns the entry itself, and one that is refused leaves it as
+    it was.
+    """
 
     def __init__(self, own: Rules, outer: "Fluent | None" = None) -> None:
         self._own = own
@@ -64,7 +68,9 @@ class Fluent:
 
 
 def plain_function(word: str, given: Callable[..., object]) -> Callable[..., object]:
-    """`given` itself. Raises TimetableError for what is no function, and for coroutines, which nobody would await."""
+    """`given` itself. Raises TimetableError for what is no function, and for coroutines, which
+    nobody would await.
+    """
     if not callable(given):
         raise TimetableError(f"{word}({given!r}): expected a function; pass it without calling it")
     if iscoroutinefunction(given):

@@ -1,7 +1,8 @@
-"""The words that say when a task is due: `daily_at("00:01")`, `every_five_minutes()`, `weekdays().hourly()`.
+"""The words that say when a task is due: `daily_at("00:01")`, `every_five_minutes()`,
+`weekdays().hourly()`.
 
-Each word means one cron expression (`cron`), and below a minute a repetition (`repeat_seconds`). An entry without
-any is due every minute.
+Each word means one cron expression (`cron`), and below a minute a repetition (`repeat_seconds`). An
+entry without any is due every minute.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,7 +25,9 @@ Entry = TypeVar("Entry", bound="Frequency")
 
 
 class CronWord(str, Generic[Entry]):
-    """An entry's cron expression: text to read, and, called with an expression, the word that sets it."""
+    """An entry's cron expression: text to read, and, called with an expression, the word that sets
+    it.
+    """
 
     __slots__ = ("_entry",)
     _entry: Entry
@@ -37,12 +40,16 @@ class CronWord(str, Generic[Entry]):
         return word
 
     def __call__(self, expression: str) -> Entry:
-        """Be due as five cron fields, or a nickname such as @daily, say. No other frequency word goes with it."""
+        """Be due as five cron fields, or a nickname such as @daily, say. No other frequency word
+        goes with it.
+        """
         return self._entry._by_cron(expression)
 
 
 class Frequency(Fluent):
-    """When an entry is due. A frequency, a time of day and weekdays are each said once; contradictions are refused."""
+    """When an entry is due. A frequency, a time of day and weekdays are each said once;
+    contradictions are refused.
+    """
 
     @property
     def cron(self) -> CronWord[Self]:
@@ -61,8 +68,9 @@ class Frequency(Fluent):
     def shift_policy(self, policy: ShiftPolicy) -> Self:
         """What a shift of the zone's clock does to the due times.
 
-        "wall": each named time comes once, at the end of a gap and the first time in an overlap. "elapsed": an interval goes on, as
-        every half hour of real time. Unsaid: "elapsed" for what runs in every hour of a plain star, "wall" for the rest.
+        "wall": each named time comes once, at the end of a gap and the first time in an overlap.
+        "elapsed": an interval goes on, as every half hour of real time. Unsaid: "elapsed" for what
+        runs in every hour of a plain star, "wall" for the rest.
         """
         if policy not in get_args(ShiftPolicy):
             raise self._named(TimetableError(f"shift_policy({policy!r}): expected 'wall' or 'elapsed'"))
@@ -257,7 +265,9 @@ class Frequency(Fluent):
         return self._every(Pattern("yearly", day="1", month="1"))
 
     def yearly_on(self, month: Field = 1, day: Field = 1, time: str | None = None) -> Self:
-        """A day of a month of each year, at 00:00 or at a time; day "*" is each day of that month."""
+        """A day of a month of each year, at 00:00 or at a time; day "*" is each day of that
+        month.
+        """
         return self._every(Pattern("yearly_on", day=_field(day), month=_field(month)), time=time)
 
     def _by_cron(self, expression: str) -> Self:

@@ -1,7 +1,8 @@
-"""Runs a task's hooks: `before` around its call, the others in a call of their own that follows however it ended.
+"""Runs a task's hooks: `before` around its call, the others in a call of their own that follows
+however it ended.
 
-That call is dispatched in the transaction that ends the task's, so the hooks run after a kill or a timeout as surely as after a
-success, and exactly one such call follows.
+That call is dispatched in the transaction that ends the task's, so the hooks run after a kill or a
+timeout as surely as after a success, and exactly one such call follows.
 """
 
 import inspect
@@ -32,9 +33,9 @@ _timetable: Timetable | None = None
 class Run:
     """A task's run, as its hooks see it: how it ended, what it returned, how many seconds it took.
 
-    `status`: running (before it), succeeded, failed, cancelled; overdue for one that goes on after its deadline; and of a due
-    time without a run missed, skipped or failed. `error` then says why. `due_times`: how many this tells of; `due_at` is the
-    latest.
+    `status`: running (before it), succeeded, failed, cancelled; overdue for one that goes on after
+    its deadline; and of a due time without a run missed, skipped or failed. `error` then says why.
+    `due_times`: how many this tells of; `due_at` is the latest.
     """
 
     task: str
@@ -59,7 +60,9 @@ def serve(timetable: Timetable) -> None:
 
 
 def follow_up(task: Task, instant: datetime, queue: str) -> dict[str, Any]:
-    """The note in a call's options that lets its hooks follow, on the same queue; empty for a task without any."""
+    """The note in a call's options that lets its hooks follow, on the same queue; empty for a task
+    without any.
+    """
     hooks = task.hooks
     if not (hooks.after or hooks.on_success or hooks.on_failure):
         return {}
@@ -77,8 +80,9 @@ def after_task(
     error: str | None = None,
     result: Any = None,
 ) -> dict[str, int]:
-    """Run what was to happen after a task: `after` first, then `on_success` or `on_failure`, or neither for a run that did not
-    succeed and did not fail. Every hook gets its turn; if one raised, this call fails in the end."""
+    """Run what was to happen after a task: `after` first, then `on_success` or `on_failure`, or
+    neither for a run that did not succeed and did not fail. Every hook gets its turn; if one
+    raised, this call fails in the end."""
     hooks = _hooks_of(task)
     by_end = {True: hooks.on_success, False: hooks.on_failure, None: ()}
     status = {True: "succeeded", False: "failed", None: "cancelled"}[succeeded]
@@ -89,7 +93,9 @@ def after_task(
 
 @job(name="forecourt.task_incident", tries=1, timeout=300)
 def task_incident(task: str, due_at: str, status: str, why: str, due_times: int) -> dict[str, int]:
-    """Run what was to happen instead of a run, or when one is overdue: `on_missed`, `on_skipped`, `on_failure`, `on_overdue`."""
+    """Run what was to happen instead of a run, or when one is overdue: `on_missed`, `on_skipped`,
+    `on_failure`, `on_overdue`.
+    """
     chosen = of_incident(_hooks_of(task), status)
     run_hooks(chosen, Run(task, datetime.fromisoformat(due_at), status, error=why, due_times=due_times))
     return {"hooks": len(chosen)}
@@ -113,7 +119,9 @@ def _hooks_of(task: str) -> Hooks:
 
 
 def run_hooks(hooks: Iterable[Hook], run: Run) -> None:
-    """Run all of them; afterwards raise the errors of those that raised. A ping that fails is only logged."""
+    """Run all of them; afterwards raise the errors of those that raised. A ping that fails is only
+    logged.
+    """
     errors: list[Exception] = []
     for hook in hooks:
         try:
@@ -144,7 +152,9 @@ def _ping(url: str, task: str) -> None:
 
 
 class BeforeHooks(Middleware):
-    """Around every call: each attempt at a task's run is preceded by its `before` hooks. If one raises, the attempt fails."""
+    """Around every call: each attempt at a task's run is preceded by its `before` hooks. If one
+    raises, the attempt fails.
+    """
 
     def before(self, call: RunningCall) -> None:
         """Run the hooks, if this call is a task's."""

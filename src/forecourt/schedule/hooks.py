@@ -32,19 +32,27 @@ class Hooked(Fluent):
         return self._hook(lambda: Hooks(on_success=(plain_function("on_success", function),)))
 
     def on_failure(self, function: Function) -> Self:
-        """Call `function` after each run that failed for good, and for a due time whose condition or dispatch raised."""
+        """Call `function` after each run that failed for good, and for a due time whose condition
+        or dispatch raised.
+        """
         return self._hook(lambda: Hooks(on_failure=(plain_function("on_failure", function),)))
 
     def on_missed(self, function: Function) -> Self:
-        """Call `function` when due times have passed without a run, because no clock ran. Once for all that are found together."""
+        """Call `function` when due times have passed without a run, because no clock ran. Once for
+        all that are found together.
+        """
         return self._hook(lambda: Hooks(on_missed=(plain_function("on_missed", function),)))
 
     def on_skipped(self, function: Function) -> Self:
-        """Call `function` when a due time was skipped: by a pause, a condition, or a run that still went on."""
+        """Call `function` when a due time was skipped: by a pause, a condition, or a run that still
+        went on.
+        """
         return self._hook(lambda: Hooks(on_skipped=(plain_function("on_skipped", function),)))
 
     def on_overdue(self, function: Function) -> Self:
-        """Call `function` when a run has not ended by its `deadline`. It is called beside the run, which goes on."""
+        """Call `function` when a run has not ended by its `deadline`. It is called beside the run,
+        which goes on.
+        """
         return self._hook(lambda: Hooks(on_overdue=(plain_function("on_overdue", function),)))
 
     def ping_before(self, url: str, *, when: Switch = True) -> Self:

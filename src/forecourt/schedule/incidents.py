@@ -1,6 +1,8 @@
-"""Silence is an event: a due time without a run, and a run past its deadline, get the hooks that their task has for it.
+"""Silence is an event: a due time without a run, and a run past its deadline, get the hooks that
+their task has for it.
 
-The hooks are a call, dispatched in the transaction that records the incident: nobody is called twice, and nobody is forgotten.
+The hooks are a call, dispatched in the transaction that records the incident: nobody is called
+twice, and nobody is forgotten.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,9 @@ URGENT = -1000
 
 
 def follow(tx: Connection[Any], tasks: Mapping[str, Task], host: str, found: Sequence[NotRun | Overdue]) -> None:
-    """Dispatch the hooks that these call for, one call for all of a task's that are alike. `host`: whose clock this is."""
+    """Dispatch the hooks that these call for, one call for all of a task's that are alike. `host`:
+    whose clock this is.
+    """
     alike: dict[tuple[str, str], list[NotRun | Overdue]] = {}
     for one in found:
         status = one.status if isinstance(one, NotRun) else "overdue"

@@ -9,12 +9,16 @@ from forecourt.durations import duration
 from forecourt.schedule.rules import ON_TIME, Misfire
 
 MOST_NOTED = 100
-"""Missed due times that get a row of their own after one stop; the oldest of them tells how many came before."""
+"""Missed due times that get a row of their own after one stop; the oldest of them tells how many
+came before.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class MisfireDecision:
-    """What one evaluation found: due times to run, and those that were missed, each with the reason."""
+    """What one evaluation found: due times to run, and those that were missed, each with the
+    reason.
+    """
 
     run: tuple[datetime, ...]
     missed: tuple[tuple[datetime, str], ...]
@@ -42,8 +46,8 @@ class Latest:
 def apply_misfire(
     due: Iterable[datetime], now: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]
 ) -> MisfireDecision:
-    """Sort the due times of (last evaluated, now], ascending, by the task's rule for missed ones. `next_due`: the due time after
-    one of them."""
+    """Sort the due times of (last evaluated, now], ascending, by the task's rule for missed ones.
+    `next_due`: the due time after one of them."""
     match misfire.kind:
         case "every":
             return _every(due, now, misfire.within)
@@ -78,7 +82,9 @@ def late_until(instant: datetime, misfire: Misfire, next_due: Callable[[datetime
 
 
 def _limit(instant: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]) -> timedelta:
-    """By default, a due time may run while it is nearer than the next one. A minute task's counts as met anyway."""
+    """By default, a due time may run while it is nearer than the next one. A minute task's counts
+    as met anyway.
+    """
     return misfire.within or max(ON_TIME, (next_due(instant) - instant) / 2)
 
 

@@ -1,10 +1,11 @@
 """The instants at which a cron expression is due in a time zone.
 
-A time of day that a zone skips is due at the first instant after the gap; one that comes twice is due the first time.
-Intervals go by elapsed time: every half hour is every real half hour, whatever the wall clock does.
+A time of day that a zone skips is due at the first instant after the gap; one that comes twice is
+due the first time. Intervals go by elapsed time: every half hour is every real half hour, whatever
+the wall clock does.
 
-cronsim's own iteration is not used: it starts days at a midnight which Cairo and Beirut skip once a year, and walks by
-whole hours through Lord Howe's half-hour shifts; both lose due times.
+cronsim's own iteration is not used: it starts days at a midnight which Cairo and Beirut skip once a
+year, and walks by whole hours through Lord Howe's half-hour shifts; both lose due times.
 """
 
 from bisect import bisect_left
@@ -24,23 +25,29 @@ MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
 ShiftPolicy: TypeAlias = Literal["wall", "elapsed"]
-"""What a shift of a zone's clock does to due times. wall: each named time comes once, as the clock on the wall shows or skips it;
-elapsed: an interval goes on."""
+"""What a shift of a zone's clock does to due times. wall: each named time comes once, as the clock
+on the wall shows or skips it; elapsed: an interval goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class WallTimes:
-    """Due times on the wall clock: a cron expression, held inside windows, repeated within the minute."""
+    """Due times on the wall clock: a cron expression, held inside windows, repeated within the
+    minute.
+    """
 
     cron: Cron
     minutes: tuple[int, ...]
     repeat_seconds: int | None
     by_elapsed_time: bool
-    """Whether it is an interval, which no shift of the zone's clock lengthens or shortens, and not times of day."""
+    """Whether it is an interval, which no shift of the zone's clock lengthens or shortens, and not
+    times of day.
+    """
 
     @property
     def lasts(self) -> timedelta:
-        """How long a due time is "now": its minute, or its second when it repeats within the minute."""
+        """How long a due time is "now": its minute, or its second when it repeats within the
+        minute.
+        """
         return SECOND if self.repeat_seconds else MINUTE
 
     def walls_from(self, start: datetime) -> Iterator[datetime]:
@@ -61,9 +68,10 @@ def wall_times(
     windows: tuple[TimeWindow, ...] = (),
     shift_policy: ShiftPolicy | None = None,
 ) -> WallTimes:
-    """Read an expression. Raises TimetableError if it is wrong, if the windows leave none of its times, or if it cannot have the
-    shift policy: `elapsed` is for what runs in every hour, `wall` for what does not repeat within the minute. Without one, a plain
-    star as the hour means `elapsed`."""
+    """Read an expression. Raises TimetableError if it is wrong, if the windows leave none of its
+    times, or if it cannot have the shift policy: `elapsed` is for what runs in every hour, `wall`
+    for what does not repeat within the minute. Without one, a plain star as the hour means
+    `elapsed`."""
     cron = parse_cron(expression)
     minutes = tuple(minute for minute in cron.minutes if all(window.admits(minute) for window in windows))
     if not minutes:
@@ -79,7 +87,9 @@ def wall_times(
 
 
 def occurrences(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    """Every due instant later than `after`, in UTC, strictly ascending, lazily. Raises ValueError for a naive one."""
+    """Every due instant later than `after`, in UTC, strictly ascending, lazily. Raises ValueError
+    for a naive one.
+    """
     return _instants(rule, zone, aware(after).astimezone(UTC))
 
 
@@ -121,7 +131,9 @@ def _first_reached(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _intervals(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    """Walk stretches of constant UTC offset: within one, wall time and elapsed time are the same thing."""
+    """Walk stretches of constant UTC offset: within one, wall time and elapsed time are the same
+    thing.
+    """
     start = after.replace(microsecond=0)
     while True:
         offset = offset_of(start, zone)
@@ -137,8 +149,8 @@ def _intervals(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[dat
                 yield instant
         else:
             return
-        # No later shift can move this next due time by more than a day, and what one repeats was due shortly before it: unless one
-        # follows at once, what lies between is empty.
+        # No later shift can move this next due time by more than a day, and what one repeats was
+        # due shortly before it: unless one follows at once, what lies between is empty.
         start = end if shifted or offset_of(end + DAY, zone) != offset else max(end, instant - DAY)
 
 

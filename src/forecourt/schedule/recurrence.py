@@ -1,6 +1,8 @@
-"""What a chain of frequency words adds up to: a pattern, a time of day, weekdays; together, one cron expression.
+"""What a chain of frequency words adds up to: a pattern, a time of day, weekdays; together, one
+cron expression.
 
-Each of the three is said once. A word that would undo an earlier one is refused; other schedulers keep the last word.
+Each of the three is said once. A word that would undo an earlier one is refused; other schedulers
+keep the last word.
 """
 
 from dataclasses import dataclass, replace
@@ -47,12 +49,16 @@ class Recurrence:
     time: int | None = None
     weekdays: str | None = None
     of_pattern: frozenset[str] = frozenset()
-    """Which of `time` and `weekdays` the frequency word itself named, as daily_at and weekly_on do: they go with it."""
+    """Which of `time` and `weekdays` the frequency word itself named, as daily_at and weekly_on do:
+    they go with it.
+    """
     drops: str | None = None
     """What is wrong with it inside its group, found out when the two met."""
 
     def every(self, pattern: Pattern) -> "Recurrence":
-        """With a pattern. Raises TimetableError if there is one, or if it would drop what was said."""
+        """With a pattern. Raises TimetableError if there is one, or if it would drop what was
+        said.
+        """
         if "" in (pattern.minute, pattern.hour, pattern.day, pattern.month):
             raise TimetableError(f"{pattern.word} names nothing: give it at least one value")
         if self.pattern is not None:
@@ -98,7 +104,8 @@ class Recurrence:
         weekdays = outer.weekdays if self.weekdays is None else self.weekdays
         if self.pattern is None:
             return Recurrence(outer.pattern, time, weekdays, outer.of_pattern, outer.drops)
-        # Its own frequency takes the place of the group's, with all that the group's frequency word had named.
+        # Its own frequency takes the place of the group's, with all that the group's frequency word
+        # had named.
         if self.time is None and ("time" in outer.of_pattern or not self.pattern.takes_time):
             time = None
         if self.weekdays is None and "weekdays" in outer.of_pattern:

@@ -1,4 +1,6 @@
-"""Everything that a task, or a group for its tasks, can say about itself, and the values that it is made of."""
+"""Everything that a task, or a group for its tasks, can say about itself, and the values that it is
+made of.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +17,9 @@ from forecourt.schedule.time_window import TimeWindow
 T = TypeVar("T")
 
 ON_TIME = timedelta(seconds=90)
-"""How late a due time still counts as met: a crontab's minute, and half of one for a machine under load."""
+"""How late a due time still counts as met: a crontab's minute, and half of one for a machine under
+load.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,9 @@ class Misfire:
     """once: the latest missed one runs; every: each of them; skip: none."""
 
     within: timedelta | None = None
-    """How late a due time may still run; None: until half the time to its next one has passed, and with `every` however late."""
+    """How late a due time may still run; None: until half the time to its next one has passed, and
+    with `every` however late.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,9 @@ Hook = Callable[..., object] | Ping
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What runs around a task's call, and instead of one, in this order; a group's hooks come before its tasks' own."""
+    """What runs around a task's call, and instead of one, in this order; a group's hooks come
+    before its tasks' own.
+    """
 
     before: tuple[Hook, ...] = ()
     after: tuple[Hook, ...] = ()
@@ -121,7 +129,9 @@ class Rules:
     groups: tuple[str, ...] = ()
 
     def within(self, outer: "Rules") -> "Rules":
-        """These rules inside a group's: each one's own word wins; windows, conditions, hooks and attributes add up."""
+        """These rules inside a group's: each one's own word wins; windows, conditions, hooks and
+        attributes add up.
+        """
         return Rules(
             recurrence=self.recurrence.within(outer.recurrence),
             zone=self.zone or outer.zone,

@@ -12,10 +12,11 @@ from forecourt.schedule.task import Task
 
 
 def run_now(task: Task) -> Any:
-    """Run the task's function in this process, with all its hooks and inside the middleware, as a slot would, and return its
-    result. What it raises goes through.
+    """Run the task's function in this process, with all its hooks and inside the middleware, as a
+    slot would, and return its result. What it raises goes through.
 
-    Its effects in the database are committed in one transaction if it takes a session, as in a worker.
+    Its effects in the database are committed in one transaction if it takes a session, as in a
+    worker.
     """
     job = cast("Job[..., Any]", task.job)
     begun = datetime.now(UTC)

@@ -19,7 +19,9 @@ MOST = 4
 
 
 def sentence(cron: str, repeat_seconds: int | None = None) -> str:
-    """The expression in words, or itself where words would be long or inexact. Raises TimetableError if it is wrong."""
+    """The expression in words, or itself where words would be long or inexact. Raises
+    TimetableError if it is wrong.
+    """
     rule = parse_cron(cron).rule
     days = _days(rule)
     if days is None:
@@ -55,7 +57,9 @@ def _interval(rule: CronSim, hour: str) -> str | None:
 
 
 def _days(rule: CronSim) -> tuple[str, str] | None:
-    """The days as the subject of a sentence and as what follows an interval, or None if they are too many to name."""
+    """The days as the subject of a sentence and as what follows an interval, or None if they are
+    too many to name.
+    """
     months = rule.months
     dates = {day for day in rule.days if any(_has(month, day) for month in months)}  # 30 in February never is
     any_weekday = {item % 7 if isinstance(item, int) else -1 for item in rule.weekdays} == ANY_WEEKDAY
@@ -117,7 +121,9 @@ def _ordinal(number: int) -> str:
 
 
 def _step(values: set[int], whole: int) -> int | None:
-    """The even step from 0 by which `values` fill `whole`: 15 for the quarters of an hour, 60 for its start."""
+    """The even step from 0 by which `values` fill `whole`: 15 for the quarters of an hour, 60 for
+    its start.
+    """
     step = sorted(values)[1] if len(values) > 1 else whole
     return step if whole % step == 0 and values == set(range(0, whole, step)) else None
 

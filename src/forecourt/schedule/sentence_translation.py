@@ -1,7 +1,9 @@
-"""When a task is due, in the reader's language. The schedule says it in English; another language gets it phrase by phrase.
+"""When a task is due, in the reader's language. The schedule says it in English; another language
+gets it phrase by phrase.
 
-The phrases of such a sentence stand in the same order in Arabic as in English: how often, on which days, at what time. What cannot
-be said so is told as the cron expression, which every language shares.
+The phrases of such a sentence stand in the same order in Arabic as in English: how often, on which
+days, at what time. What cannot be said so is told as the cron expression, which every language
+shares.
 """
 
 import re
@@ -48,7 +50,9 @@ def of(task: Task) -> str:
 
 
 def translated(sentence: str, cron: str) -> str:
-    """The sentence in the reader's language, or the cron expression when a word of it is not known."""
+    """The sentence in the reader's language, or the cron expression when a word of it is not
+    known.
+    """
     if language() == "en":
         return sentence
     for each, unit in EVERY:

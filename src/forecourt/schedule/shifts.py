@@ -1,4 +1,6 @@
-"""What a zone's clock does near an instant, in words: why a task was due an hour off, or once and not twice."""
+"""What a zone's clock does near an instant, in words: why a task was due an hour off, or once and
+not twice.
+"""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,7 +11,9 @@ from forecourt.schedule.task import Task
 
 
 def shift_near(task: Task, at: datetime) -> str:
-    """The zone and its offset at `at`, and the change of its clock within a day of that, with what it means for the task."""
+    """The zone and its offset at `at`, and the change of its clock within a day of that, with what
+    it means for the task.
+    """
     zone = task.zone
     here = f"{zone.key}, {_utc(offset_of(at, zone))}"
     before, after = at - DAY, at + DAY

@@ -1,4 +1,6 @@
-"""Tasks that were added while the application ran: read by the same rules as those of its code, beside them."""
+"""Tasks that were added while the application ran: read by the same rules as those of its code,
+beside them.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,7 +16,9 @@ log = logging.getLogger("forecourt.clock")
 
 
 def enter(timetable: Timetable, stored: StoredTask, jobs: Mapping[str, Job[..., Any]]) -> Task:
-    """Add a stored task to a timetable. Raises TimetableError for one that the code could not have added either."""
+    """Add a stored task to a timetable. Raises TimetableError for one that the code could not have
+    added either.
+    """
     if stored.job not in jobs:
         raise TimetableError(f"task {stored.name!r}: there is no job {stored.job!r} in this application")
     place = f"added while it ran, by {stored.changed_by}" if stored.changed_by else "added while it runs"
@@ -31,8 +35,9 @@ def enter(timetable: Timetable, stored: StoredTask, jobs: Mapping[str, Job[..., 
 
 
 def merged(timetable: Timetable, stored: Sequence[StoredTask], jobs: Mapping[str, Job[..., Any]]) -> Timetable:
-    """The timetable, with the stored tasks behind those of the code. One that this application cannot follow is left out: its name
-    is the code's by now, or its job is another application's or gone."""
+    """The timetable, with the stored tasks behind those of the code. One that this application
+    cannot follow is left out: its name is the code's by now, or its job is another application's or
+    gone."""
     if not stored:
         return timetable
     both = timetable.copy()

@@ -21,7 +21,9 @@ from forecourt.settings import settings
 
 
 class Job(Protocol):
-    """What the timetable asks of a job. If it also has `check(args)`, that is called when a task is added."""
+    """What the timetable asks of a job. If it also has `check(args)`, that is called when a task is
+    added.
+    """
 
     @property
     def name(self) -> str:
@@ -33,7 +35,9 @@ class Entry(Frequency, Constraints, TaskOptions, Hooked):
 
 
 class ReadOnlyText(str):
-    """Text to read, which somebody may try to call: other schedulers set it by a word of this name."""
+    """Text to read, which somebody may try to call: other schedulers set it by a word of this
+    name.
+    """
 
     __slots__ = ()
 
@@ -45,7 +49,8 @@ class ReadOnlyText(str):
 
 
 class Task(Entry):
-    """One entry of the timetable. Its words return it, so they chain; its properties say what they add up to.
+    """One entry of the timetable. Its words return it, so they chain; its properties say what they
+    add up to.
 
     Evaluating it reads no clock and no database.
     """
@@ -63,24 +68,31 @@ class Task(Entry):
     def occurrences(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """Every due time in (after, until], in UTC, strictly ascending, lazily.
 
-        Frequency, zone and windows decide; conditions, environments and pauses are asked when the task is due. Raises
-        ValueError for naive instants and TimetableError for a task that cannot be followed.
+        Frequency, zone and windows decide; conditions, environments and pauses are asked when the
+        task is due. Raises ValueError for naive instants and TimetableError for a task that cannot
+        be followed.
         """
         aware(until)
         return takewhile(lambda instant: instant <= until, occurrences(self.wall_times(), self.zone, after))
 
     def next_due(self, after: datetime) -> datetime:
-        """The first due time later than `after`, in UTC. Raises what `occurrences` does, OverflowError past 9998."""
+        """The first due time later than `after`, in UTC. Raises what `occurrences` does,
+        OverflowError past 9998.
+        """
         for instant in occurrences(self.wall_times(), self.zone, after):
             return instant
         raise OverflowError(f"{self._title()} has no due time between {after} and the end of the calendar")
 
     def is_due(self, at: datetime) -> bool:
-        """Whether `at` lies in the minute of a due time; in its second, for a task that repeats within the minute."""
+        """Whether `at` lies in the minute of a due time; in its second, for a task that repeats
+        within the minute.
+        """
         return self.next_due(aware(at) - self.wall_times().lasts) <= at
 
     def passes(self) -> str | None:
-        """Ask the conditions: None if all allow a run now, otherwise why not. What a condition raises goes through."""
+        """Ask the conditions: None if all allow a run now, otherwise why not. What a condition
+        raises goes through.
+        """
         return next((why for condition in self.rules.conditions if (why := condition.refusal())), None)
 
     def runs_in(self, environment: str) -> bool:
@@ -99,18 +111,24 @@ class Task(Entry):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone in which it is written: its own, a group's, the timetable's, or the one of the settings."""
+        """The zone in which it is written: its own, a group's, the timetable's, or the one of the
+        settings.
+        """
         return self.rules.zone or settings().zone
 
     @property
     def sentence(self) -> str:
-        """When it is due, in words: "Mondays at 09:00", "Every hour on weekdays, between 08:00 and 17:00"."""
+        """When it is due, in words: "Mondays at 09:00", "Every hour on weekdays, between 08:00 and
+        17:00".
+        """
         recurrence = self.rules.recurrence
         return ", ".join([sentence(recurrence.cron, recurrence.repeat_seconds), *map(str, self.rules.windows)])
 
     @property
     def fingerprint(self) -> str:
-        """A short stable hash of when it is due: another one means that its frequency, zone, windows or shift policy changed."""
+        """A short stable hash of when it is due: another one means that its frequency, zone,
+        windows or shift policy changed.
+        """
         windows = [str(window) for window in self.rules.windows]
         policy = [self.rules.shift_policy] if self.rules.shift_policy else []
         told = json.dumps([str(self.cron), self.repeat_seconds, self.zone.key, windows, *policy])
@@ -118,7 +136,9 @@ class Task(Entry):
 
     @property
     def misfire(self) -> Misfire:
-        """What happens to missed due times. Unsaid: the latest runs, until half the time to its next one has passed."""
+        """What happens to missed due times. Unsaid: the latest runs, until half the time to its
+        next one has passed.
+        """
         return self.rules.misfire or Misfire("once")
 
     @property
@@ -127,7 +147,9 @@ class Task(Entry):
         return self.rules.deadline
 
     def delay_of(self, due_at: datetime, host: str) -> timedelta:
-        """By how much `jitter` puts off the start of a due time's run: always the same for the same due time and host."""
+        """By how much `jitter` puts off the start of a due time's run: always the same for the same
+        due time and host.
+        """
         if self.rules.jitter is None:
             return timedelta()
         drawn = sha256(f"{self.name}|{due_at.timestamp()}|{host}".encode()).digest()

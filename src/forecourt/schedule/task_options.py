@@ -1,4 +1,6 @@
-"""The words about how a due task runs: where, beside itself or not, how late, with which dispatch options."""
+"""The words about how a due task runs: where, beside itself or not, how late, with which dispatch
+options.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +13,9 @@ from forecourt.schedule.rules import ON_TIME, DispatchOptions, Misfire, merged
 
 
 class TaskOptions(Fluent):
-    """One server, no overlap, and missed due times caught up where that helps, unless these words say otherwise."""
+    """One server, no overlap, and missed due times caught up where that helps, unless these words
+    say otherwise.
+    """
 
     def on_every_server(self) -> Self:
         """Run on each host that runs a clock, not on one of them."""
@@ -26,14 +30,17 @@ class TaskOptions(Fluent):
         return self._set(overlapping=True)
 
     def without_overlapping(self) -> Self:
-        """Skip a due time while an earlier run is going: the default, said to undo a group's `allow_overlapping`."""
+        """Skip a due time while an earlier run is going: the default, said to undo a group's
+        `allow_overlapping`.
+        """
         return self._set(overlapping=False)
 
     def catch_up(self, *, within: timedelta | float | None = None, every: bool = False) -> Self:
-        """Run missed due times no older than `within` (a timedelta, or seconds): the latest only, or `every` one.
+        """Run missed due times no older than `within` (a timedelta, or seconds): the latest only,
+        or `every` one.
 
-        Without `within`, the latest runs until half the time to its next one has passed, which is the default, and every one
-        however late.
+        Without `within`, the latest runs until half the time to its next one has passed, which is
+        the default, and every one however late.
         """
         limit = None if within is None else self._span("catch_up(within", within, "up to then a due time counts as met")
         return self._set(misfire=Misfire("every" if every else "once", limit))
@@ -43,20 +50,24 @@ class TaskOptions(Fluent):
         return self._set(misfire=Misfire("skip"))
 
     def deadline(self, within: timedelta | float) -> Self:
-        """A run must have ended so long after its due time (a timedelta, or seconds). One that has not, because it waits or still
-        goes on, is noted as overdue, and `on_overdue` is called; the run itself goes on."""
+        """A run must have ended so long after its due time (a timedelta, or seconds). One that has
+        not, because it waits or still goes on, is noted as overdue, and `on_overdue` is called; the
+        run itself goes on."""
         return self._set(deadline=self._span("deadline(within", within, "nothing starts sooner for certain"))
 
     def jitter(self, most: timedelta | float) -> Self:
-        """Put off each run by up to so much (a timedelta, or seconds), so that many tasks or hosts that are due together do not
-        start together. The due time stays what it is: history, deadline and overlap count from it."""
+        """Put off each run by up to so much (a timedelta, or seconds), so that many tasks or hosts
+        that are due together do not start together. The due time stays what it is: history,
+        deadline and overlap count from it."""
         span = timedelta(seconds=most) if isinstance(most, (int, float)) else most
         if not isinstance(span, timedelta) or not timedelta() < span <= timedelta(days=1):
             raise self._named(TimetableError(f"jitter({most!r}): expected a timedelta, or seconds, up to a day"))
         return self._set(jitter=span)
 
     def using(self, *, queue: str | None = None, priority: int | None = None) -> Self:
-        """Dispatch the task's calls to this queue, at this priority (lower first), instead of the job's own."""
+        """Dispatch the task's calls to this queue, at this priority (lower first), instead of the
+        job's own.
+        """
         given = DispatchOptions()
         if queue is not None:
             given["queue"] = queue

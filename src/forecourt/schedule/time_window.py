@@ -23,9 +23,11 @@ def time_of_day(minute: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """The minutes of a day from `start` to `end`, both included; past midnight when `end` is the earlier.
+    """The minutes of a day from `start` to `end`, both included; past midnight when `end` is the
+    earlier.
 
-    Compared with the time that the timetable names, so a due time that a clock change moved stays inside its window.
+    Compared with the time that the timetable names, so a due time that a clock change moved stays
+    inside its window.
     """
 
     start: int

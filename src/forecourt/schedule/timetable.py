@@ -20,7 +20,8 @@ LONGEST_NAME = 200
 class Timetable:
     """Tasks under unique names, in the order in which they were added.
 
-    `timezone` is the IANA zone they are written in; without it, the settings' zone, read when a task is evaluated.
+    `timezone` is the IANA zone they are written in; without it, the settings' zone, read when a
+    task is evaluated.
     """
 
     def __init__(self, timezone: str | None = None) -> None:
@@ -44,7 +45,9 @@ class Timetable:
         return Group(self, self._defaults, name, timezone)
 
     def copy(self) -> "Timetable":
-        """Another timetable with the same tasks, to which some can be added that this one does not get."""
+        """Another timetable with the same tasks, to which some can be added that this one does not
+        get.
+        """
         other = Timetable()
         other._defaults = self._defaults
         other._tasks = dict(self._tasks)
@@ -106,10 +109,12 @@ class Timetable:
 
 
 class Group(Entry):
-    """Tasks that share rules. Any word said of it, before or after they were added, holds for all of them.
+    """Tasks that share rules. Any word said of it, before or after they were added, holds for all
+    of them.
 
-    A task takes from its group what it does not say itself; windows, conditions, hooks and attributes add up, the
-    group's first. Groups nest, the inner one's word wins. Operators pause a group by its name.
+    A task takes from its group what it does not say itself; windows, conditions, hooks and
+    attributes add up, the group's first. Groups nest, the inner one's word wins. Operators pause a
+    group by its name.
     """
 
     def __init__(self, timetable: Timetable, outer: Fluent, name: str | None, timezone: str | None) -> None:

@@ -19,7 +19,8 @@ def zone_named(name: str) -> ZoneInfo:
         OSError,
     ):  # OSError: a folder, such as "America"
         if found := re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})", str(name), re.IGNORECASE):
-            # The database's names have the sign turned round, as POSIX does: Etc/GMT-3 is three hours ahead of Greenwich.
+            # The database's names have the sign turned round, as POSIX does: Etc/GMT-3 is three
+            # hours ahead of Greenwich.
             turned = f"Etc/GMT{'-' if found[1] == '+' else '+'}{int(found[2])}"
             raise TimetableError(
                 f"{name!r} is not an IANA time zone; {found[2]} hours {'ahead of' if found[1] == '+' else 'behind'} UTC is "

@@ -27,7 +27,9 @@ LIMIT %(most)s
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """A call that a worker has claimed; `started_at` is None until its function has been running for a moment."""
+    """A call that a worker has claimed; `started_at` is None until its function has been running
+    for a moment.
+    """
 
     id: int
     job: str
@@ -49,7 +51,9 @@ class Doing:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker that has not been given up, with what it runs. `silent`: seconds since its last heartbeat."""
+    """A worker that has not been given up, with what it runs. `silent`: seconds since its last
+    heartbeat.
+    """
 
     id: int
     host: str

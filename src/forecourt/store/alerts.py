@@ -69,7 +69,8 @@ WELL = "UPDATE forecourt.alerts SET well_since = %(at)s WHERE id = ANY (%(ids)s)
 
 END = "UPDATE forecourt.alerts SET ended_at = %(at)s WHERE id = ANY (%(ids)s)"
 
-# Of what nobody watches any more nobody will say that it is over: a machine that is gone, an application.
+# Of what nobody watches any more nobody will say that it is over: a machine that is gone, an
+# application.
 FORGET = """
 DELETE FROM forecourt.alerts AS a
 WHERE id = ANY (%(ids)s)
@@ -99,7 +100,8 @@ IS_UNSENT = "SELECT EXISTS (SELECT FROM forecourt.alert_messages WHERE id = %(id
 
 SENT = "UPDATE forecourt.alert_messages SET sent_at = clock_timestamp() WHERE id = %(id)s"
 
-# Each time after twice as long, up to an hour: whoever refused it is not asked each minute of a night.
+# Each time after twice as long, up to an hour: whoever refused it is not asked each minute of a
+# night.
 TRY = """
 UPDATE forecourt.alert_messages
 SET tried_at = now()
@@ -140,8 +142,9 @@ PRUNE = "DELETE FROM forecourt.alert_messages WHERE created_at < now() - make_in
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A trouble that is not over. `told_status`: what somebody has been told of it; `well_since`: nothing is wrong any more, but
-    that may be a pause. One that does not last has no end to tell."""
+    """A trouble that is not over. `told_status`: what somebody has been told of it; `well_since`:
+    nothing is wrong any more, but that may be a pause. One that does not last has no end to
+    tell."""
 
     id: int
     began_at: datetime
@@ -181,14 +184,18 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How many seconds ago somebody looked, infinity for never; how many messages could not be sent for five minutes."""
+    """How many seconds ago somebody looked, infinity for never; how many messages could not be sent
+    for five minutes.
+    """
 
     looked_ago: float
     unsent: int
 
 
 def turn(tx: Connection[Any], application: str, every: float) -> bool:
-    """Whether it is this process's turn to look: nobody has for so many seconds, and nobody does now."""
+    """Whether it is this process's turn to look: nobody has for so many seconds, and nobody does
+    now.
+    """
     tx.execute(FIRST, {"application": application})
     return tx.execute(TURN, {"application": application, "every": every}).rowcount == 1
 
@@ -256,7 +263,9 @@ def enter(tx: Connection[Any], channel: str, content: dict[str, Any]) -> int:
 
 
 def take(tx: Connection[Any], id: int) -> Message | None:
-    """Hold a message that has not been sent until the transaction ends; None when it has, or somebody else holds it."""
+    """Hold a message that has not been sent until the transaction ends; None when it has, or
+    somebody else holds it.
+    """
     with tx.cursor(row_factory=class_row(Message)) as cursor:
         return cursor.execute(TAKE, {"id": id}).fetchone()
 
@@ -272,7 +281,9 @@ def sent(tx: Connection[Any], id: int) -> None:
 
 
 def left_over(tx: Connection[Any], patience: float) -> list[int]:
-    """Messages that no worker has sent within so many seconds, for whoever tries now; each comes back after a while."""
+    """Messages that no worker has sent within so many seconds, for whoever tries now; each comes
+    back after a while.
+    """
     return sorted(row[0] for row in tx.execute(TRY, {"patience": patience, "give_up": GIVE_UP}))
 
 

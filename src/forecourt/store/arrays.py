@@ -1,6 +1,7 @@
 """Numbers on their way into a statement, as PostgreSQL writes an array.
 
-The driver gives a list of integers the smallest type that holds them, so a cast would convert the whole array again for each row.
+The driver gives a list of integers the smallest type that holds them, so a cast would convert the
+whole array again for each row.
 """
 
 from collections.abc import Sequence

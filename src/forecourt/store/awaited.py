@@ -34,8 +34,8 @@ PRUNE = "DELETE FROM forecourt.awaited WHERE until < now()"
 
 
 class Standing(NamedTuple):
-    """How a call stands: `outcome` is None while it waits or runs, else the word that done keeps, or failed; `result` is JSON
-    text."""
+    """How a call stands: `outcome` is None while it waits or runs, else the word that done keeps,
+    or failed; `result` is JSON text."""
 
     outcome: str | None
     result: str | None

@@ -1,7 +1,8 @@
-"""Batches of calls: counted in one row, which is locked while a call of the batch ends, so that each callback is due once.
+"""Batches of calls: counted in one row, which is locked while a call of the batch ends, so that
+each callback is due once.
 
-What is added to a batch is a row of its own until a call of the batch ends, which counts it in: the call that adds is one of the
-batch, so its own end sees it at the latest.
+What is added to a batch is a row of its own until a call of the batch ends, which counts it in: the
+call that adds is one of the batch, so its own end sees it at the latest.
 """
 
 from dataclasses import dataclass

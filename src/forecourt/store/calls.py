@@ -11,7 +11,9 @@ from psycopg import Connection
 from forecourt.store import json_text
 
 LARGEST_PORTION = 64 * 1024 * 1024
-"""Characters of arguments in one statement: PostgreSQL allows an array of 256 MB in JSON, and a character may take four bytes."""
+"""Characters of arguments in one statement: PostgreSQL allows an array of 256 MB in JSON, and a
+character may take four bytes.
+"""
 
 INSERT_READY = """
 WITH entered AS (
@@ -128,9 +130,10 @@ WAKE = "SELECT forecourt.wake(queue) FROM unnest(%(queues)s::text[]) AS waiting(
 class Placement:
     """Where and when calls of one job enter: everything but their arguments.
 
-    `run_at` is an instant, `delay` seconds from now by the database's clock; neither means now. `unique`: the arguments that make a
-    call unique, () for all of them, None if calls are not; `defaults`: what an argument is that was left out; `unique_for`: for so
-    many seconds, or while the call lives.
+    `run_at` is an instant, `delay` seconds from now by the database's clock; neither means now.
+    `unique`: the arguments that make a call unique, () for all of them, None if calls are not;
+    `defaults`: what an argument is that was left out; `unique_for`: for so many seconds, or while
+    the call lives.
     """
 
     job: str
@@ -167,8 +170,9 @@ class Placement:
 
 
 def enter(tx: Connection[Any], placement: Placement, args: str) -> tuple[int, bool]:
-    """Enter one call with `args`, a JSON object as text. Returns its id and True; for the duplicate of a unique call nothing is
-    entered, and the id is that call's, with False. Waits for a transaction that is entering the same unique call."""
+    """Enter one call with `args`, a JSON object as text. Returns its id and True; for the duplicate
+    of a unique call nothing is entered, and the id is that call's, with False. Waits for a
+    transaction that is entering the same unique call."""
     parameters = placement.parameters() | {"args": args}
     if placement.unique is None:
         statement = INSERT_SCHEDULED if placement.later else INSERT_READY
@@ -183,8 +187,8 @@ def enter(tx: Connection[Any], placement: Placement, args: str) -> tuple[int, bo
 
 
 def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> list[tuple[int, bool]]:
-    """Enter one call for each JSON object in `args`, all or none, in as few statements as their size allows; they run in this
-    order. Returns for each what `enter` returns."""
+    """Enter one call for each JSON object in `args`, all or none, in as few statements as their
+    size allows; they run in this order. Returns for each what `enter` returns."""
     with tx.transaction() if tx.autocommit else nullcontext():
         if placement.unique is None:
             entered = [(id, True) for id in _insert(tx, placement, args)]
@@ -227,10 +231,11 @@ def _insert_unique(tx: Connection[Any], placement: Placement, args: Sequence[str
 
 
 def _take(tx: Connection[Any], keys: Sequence[str], unique_for: float | None) -> tuple[dict[str, int], dict[str, int]]:
-    """The numbers of new calls for the keys that nobody has, and the numbers of the calls that have the others.
+    """The numbers of new calls for the keys that nobody has, and the numbers of the calls that have
+    the others.
 
-    The keys are taken in the same order in every transaction: of two that want the same ones, one waits for the other, and never
-    each for the other.
+    The keys are taken in the same order in every transaction: of two that want the same ones, one
+    waits for the other, and never each for the other.
     """
     taken: dict[str, int] = {}
     others: dict[str, int] = {}
@@ -260,5 +265,7 @@ def _array(objects: Sequence[str]) -> str:
 
 
 def wake(tx: Connection[Any], queues: Sequence[str]) -> None:
-    """Tell idle workers of these queues that calls became ready; they hear of it when the transaction commits."""
+    """Tell idle workers of these queues that calls became ready; they hear of it when the
+    transaction commits.
+    """
     tx.execute(WAKE, {"queues": list(queues)})

@@ -1,7 +1,9 @@
-"""Ends calls that nobody wants any more: one that waits goes to done as cancelled, one that runs is ended by its worker.
+"""Ends calls that nobody wants any more: one that waits goes to done as cancelled, one that runs is
+ended by its worker.
 
-A request is a row for as long as its call lives, wherever the call is: a call moves between its tables meanwhile, and only a
-statement that looks into all of them at once can tell one that moved from one that is over.
+A request is a row for as long as its call lives, wherever the call is: a call moves between its
+tables meanwhile, and only a statement that looks into all of them at once can tell one that moved
+from one that is over.
 """
 
 from collections.abc import Sequence
@@ -81,7 +83,9 @@ class Cancelled(NamedTuple):
 
 
 def ask(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int]:
-    """Request the end of calls, wherever they are, until they have ended. Returns the ids of those that live."""
+    """Request the end of calls, wherever they are, until they have ended. Returns the ids of those
+    that live.
+    """
     return {row[0] for row in tx.execute(ASK, {"ids": list(ids), "who": who})}
 
 
@@ -97,6 +101,8 @@ def waiting_again(tx: Connection[Any]) -> dict[int, str]:
 
 
 def asked_of(tx: Connection[Any], worker: int) -> set[int]:
-    """The calls that this worker runs and should end. The requests of calls that are over are forgotten."""
+    """The calls that this worker runs and should end. The requests of calls that are over are
+    forgotten.
+    """
     tx.execute(FORGET)
     return {row[0] for row in tx.execute(ASKED_OF, {"worker": worker})}

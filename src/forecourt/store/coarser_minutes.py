@@ -1,8 +1,10 @@
-"""Counts get coarser with age, so that a week of a whole fleet is read in milliseconds. Nothing of them is lost.
+"""Counts get coarser with age, so that a week of a whole fleet is read in milliseconds. Nothing of
+them is lost.
 
-Each slot counts into rows of its own, so that no two wait for each other. Once a minute is over, one row for each queue and job
-says the same; once nobody looks at single minutes any more, one for each hour does. A slot that is late with a count finds its row
-gone and begins a new one, which is added the next time.
+Each slot counts into rows of its own, so that no two wait for each other. Once a minute is over,
+one row for each queue and job says the same; once nobody looks at single minutes any more, one for
+each hour does. A slot that is late with a count finds its row gone and begins a new one, which is
+added the next time.
 """
 
 from datetime import timedelta
@@ -14,10 +16,14 @@ OVER = timedelta(minutes=5)
 """Age at which the slots' rows of a minute become one."""
 
 BY_THE_HOUR = timedelta(hours=7)
-"""Age at which the minutes of an hour become one row. Lines are drawn by the minute over three hours, sums made over six."""
+"""Age at which the minutes of an hour become one row. Lines are drawn by the minute over three
+hours, sums made over six.
+"""
 
 AT_ONCE = timedelta(hours=1)
-"""The longest stretch of one step: what piled up while no worker ran is not folded in one transaction."""
+"""The longest stretch of one step: what piled up while no worker ran is not folded in one
+transaction.
+"""
 
 NOBODY = 0
 """The writer of rows that are sums; workers' numbers begin above."""
@@ -34,7 +40,8 @@ FROM forecourt.minutes
 WHERE minute <> date_trunc('hour', minute, 'UTC')
 """
 
-# What is added to is never among what is taken away: rows of slots go into one of nobody's, minutes into the first of their hour.
+# What is added to is never among what is taken away: rows of slots go into one of nobody's, minutes
+# into the first of their hour.
 FOLD = """
 WITH gone AS (
     DELETE FROM forecourt.minutes
@@ -78,7 +85,9 @@ SELECT count(*) FROM gone
 
 
 def fold(tx: Connection[Any]) -> int:
-    """Make one row of many where a minute, or an hour of long ago, is over: an hour's worth of each. Returns how many rows went."""
+    """Make one row of many where a minute, or an hour of long ago, is over: an hour's worth of
+    each. Returns how many rows went.
+    """
     folded = 0
     for first, age, hourly in ((FIRST_OF_SLOTS, OVER, False), (FIRST_OF_MINUTES, BY_THE_HOUR, True)):
         oldest = tx.execute(first).fetchall()[0][0]

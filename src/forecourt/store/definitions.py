@@ -36,7 +36,9 @@ def masks(tx: Connection[Any]) -> dict[str, list[str]]:
 
 
 def declare(tx: Connection[Any], definitions: Sequence[tuple[str, str, int, str, str]]) -> int:
-    """Record (name, queue, priority, parameters, policy), the last two as JSON text. Returns how many were new or changed."""
+    """Record (name, queue, priority, parameters, policy), the last two as JSON text. Returns how
+    many were new or changed.
+    """
     names, queues, priorities, parameters, policies = (
         [list(column) for column in zip(*definitions, strict=True)] if definitions else ([], [], [], [], [])
     )

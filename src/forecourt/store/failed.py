@@ -34,9 +34,10 @@ ORDER BY id
 LIMIT %(limit)s
 """
 
-# Attempts, errors and age start from zero, as if it was dispatched now; the history stays, with a line between, so that nobody
-# wonders later what had happened. A batch has counted the failure and may be finished, so the call goes on without it.
-# A unique call comes back only if no other has its key meanwhile.
+# Attempts, errors and age start from zero, as if it was dispatched now; the history stays, with a
+# line between, so that nobody wonders later what had happened. A batch has counted the failure and
+# may be finished, so the call goes on without it. A unique call comes back only if no other has its
+# key meanwhile.
 RETRY = """
 WITH pick AS MATERIALIZED (
     SELECT id, unique_key
@@ -94,8 +95,8 @@ class FailedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which failed calls: those that fit all that is given. `since` is when they failed, at the earliest; `older_than` how long
-    ago, at least."""
+    """Which failed calls: those that fit all that is given. `since` is when they failed, at the
+    earliest; `older_than` how long ago, at least."""
 
     ids: Sequence[int] | None = None
     queue: str | None = None
@@ -123,8 +124,8 @@ def selected(tx: Connection[Any], chosen: Filter, *, after: int = 0, limit: int 
 
 
 def retry(tx: Connection[Any], ids: Sequence[int]) -> int:
-    """failed → ready, with all tries anew, as if dispatched now. Returns how many: one that somebody else took, or a unique call of
-    which another is live, stays where it is."""
+    """failed → ready, with all tries anew, as if dispatched now. Returns how many: one that
+    somebody else took, or a unique call of which another is live, stays where it is."""
     queues = [row[0] for row in tx.execute(RETRY, {"ids": list(ids)})]
     wake(tx, sorted(set(queues)))
     return len(queues)

@@ -1,4 +1,6 @@
-"""Failed calls by error and job: the few things that are wrong, instead of the many calls that show it."""
+"""Failed calls by error and job: the few things that are wrong, instead of the many calls that show
+it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +53,8 @@ ORDER BY k.last DESC
 """
 
 
-# What was seen before is mostly found at once, going back in time; only a kind that is new takes a walk through the whole week.
+# What was seen before is mostly found at once, going back in time; only a kind that is new takes a
+# walk through the whole week.
 NEW = """
 WITH recent AS (
     SELECT job, error, count(*) AS calls, max(id) AS sample
@@ -77,13 +80,16 @@ WHERE (
 ORDER BY r.calls DESC, r.job, r.error
 """
 
-# The planner cannot know how few kinds there are, and would sort a hundred thousand names to group them: 95 ms instead of 59.
+# The planner cannot know how few kinds there are, and would sort a hundred thousand names to group
+# them: 95 ms instead of 59.
 RATHER_HASH = "SELECT set_config('enable_sort', %(sort)s, true)"
 
 
 @dataclass(frozen=True, slots=True)
 class NewKind:
-    """Calls of one job that failed with one error within the last 15 minutes, as none did in the week before."""
+    """Calls of one job that failed with one error within the last 15 minutes, as none did in the
+    week before.
+    """
 
     job: str
     error: str
@@ -93,8 +99,9 @@ class NewKind:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Calls of one job that failed with one error: how many at all, in the last hour, day and week; when first and last; the newest
-    of them. `nights` has the calls of the last days by how many days ago they failed."""
+    """Calls of one job that failed with one error: how many at all, in the last hour, day and week;
+    when first and last; the newest of them. `nights` has the calls of the last days by how many
+    days ago they failed."""
 
     job: str
     error: str
@@ -124,7 +131,9 @@ def kinds(
     limit: int = 100,
     most: int = MOST,
 ) -> Sequence[Kind]:
-    """The kinds of failure among the `most` latest failed calls of [since, until), the one that happened last first."""
+    """The kinds of failure among the `most` latest failed calls of [since, until), the one that
+    happened last first.
+    """
     parameters = {"queue": queue, "since": since, "until": until, "most": most, "nights": NIGHTS, "limit": limit}
     with tx.cursor(row_factory=class_row(Kind)) as cursor:
         cursor.execute(RATHER_HASH, {"sort": "off"})

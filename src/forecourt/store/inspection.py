@@ -1,4 +1,6 @@
-"""One call as its page shows it: where it is, what happened to it, what it belongs to. Long arguments and results are cut."""
+"""One call as its page shows it: where it is, what happened to it, what it belongs to. Long
+arguments and results are cut.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,8 +67,9 @@ WHERE id = %(tick)s
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A call. `at`: since when it is in this state, or when it is due. `args` and `result` are JSON text, None when they are too
-    long to show; `chain` are the jobs that follow it, `tick` the due time that it is."""
+    """A call. `at`: since when it is in this state, or when it is due. `args` and `result` are JSON
+    text, None when they are too long to show; `chain` are the jobs that follow it, `tick` the due
+    time that it is."""
 
     state: str
     id: int

@@ -1,8 +1,9 @@
 """Concurrency and rate limits, decided in the transaction that claims.
 
-A hold is a claim that counts against a limit; it counts only while its call is in running under the same token, so a crash frees it
-with the call and nothing can stay stuck. A claim that was charged to a rate has one too, with the end of the window: a call that is
-given back unstarted takes its charge with it. All limits of a call are checked before any of them is charged.
+A hold is a claim that counts against a limit; it counts only while its call is in running under the
+same token, so a crash frees it with the call and nothing can stay stuck. A claim that was charged
+to a rate has one too, with the end of the window: a call that is given back unstarted takes its
+charge with it. All limits of a call are checked before any of them is charged.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from psycopg import Connection
 
 from forecourt.store.arrays import bigints, floats
 
-# One decision at a time for a key; keys in the same order everywhere, so that no two decisions wait for each other crosswise.
+# One decision at a time for a key; keys in the same order everywhere, so that no two decisions wait
+# for each other crosswise.
 LOCK = """
 SELECT pg_advisory_xact_lock(1718579831, hash)
 FROM (SELECT DISTINCT hashtext(key) AS hash FROM unnest(%(keys)s::text[]) AS k(key) ORDER BY hash) AS ordered
@@ -68,7 +70,8 @@ SELECT id, batch_id, created_at, ready_at, priority, attempts, job, queue, args,
 FROM gone
 """
 
-# Each hold that ends lets one call with the same key go on at once, the one that was dispatched first.
+# Each hold that ends lets one call with the same key go on at once, the one that was dispatched
+# first.
 FREE = """
 WITH ended AS (
     DELETE FROM forecourt.holds AS h
@@ -115,7 +118,9 @@ FORGET_RATES = "DELETE FROM forecourt.rates WHERE ends_at < now()"
 
 @dataclass(frozen=True, slots=True)
 class HeldOff:
-    """A call that a limit stops: it waits `delay` seconds at most; with `key`, until a place in that limit is free."""
+    """A call that a limit stops: it waits `delay` seconds at most; with `key`, until a place in
+    that limit is free.
+    """
 
     id: int
     token: int
@@ -139,13 +144,17 @@ def used(tx: Connection[Any], keys: Sequence[str]) -> dict[str, tuple[int, float
 
 
 def hold(tx: Connection[Any], holds: Sequence[tuple[str, int, int]]) -> None:
-    """Note which claims count against which keys, after the rates among them were charged: (key, call id, token)."""
+    """Note which claims count against which keys, after the rates among them were charged: (key,
+    call id, token).
+    """
     keys, calls, tokens = ([list(column) for column in zip(*holds, strict=True)]) if holds else ([], [], [])
     tx.execute(HOLD, {"keys": keys, "calls": calls, "tokens": tokens})
 
 
 def charge(tx: Connection[Any], charges: dict[str, tuple[int, float]]) -> None:
-    """Charge rates: how many calls begin now, and the seconds of a window, should a new one begin."""
+    """Charge rates: how many calls begin now, and the seconds of a window, should a new one
+    begin.
+    """
     parameters = {"keys": list(charges), "used": [c[0] for c in charges.values()]}
     tx.execute(CHARGE, parameters | {"seconds": [c[1] for c in charges.values()]})
 

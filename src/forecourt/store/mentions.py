@@ -4,8 +4,9 @@ from typing import Any
 
 from psycopg import Connection
 
-# One statement, one snapshot: a call that moves from table to table meanwhile is in exactly one of them. Links of a chain and
-# callbacks of a batch are calls to come; they wait in the options of another, or in its batch.
+# One statement, one snapshot: a call that moves from table to table meanwhile is in exactly one of
+# them. Links of a chain and callbacks of a batch are calls to come; they wait in the options of
+# another, or in its batch.
 MENTIONED = """
 WITH words AS (
     SELECT args::text || options::text AS said FROM forecourt.ready
@@ -24,6 +25,6 @@ FROM words, regexp_matches(said, %(pattern)s, 'g') AS found
 
 
 def mentioned(tx: Connection[Any], pattern: str, *, failed: bool) -> set[str]:
-    """Every text that matches the regular expression in the arguments of calls that wait or run, are still to be made by these, or,
-    with `failed`, may be retried by hand."""
+    """Every text that matches the regular expression in the arguments of calls that wait or run,
+    are still to be made by these, or, with `failed`, may be retried by hand."""
     return {text for (text,) in tx.execute(MENTIONED.encode(), {"pattern": pattern, "failed": failed})}

@@ -1,4 +1,6 @@
-"""Counts a minute, queue, job and worker: what metrics and charts are made of. No job needs to run to keep them."""
+"""Counts a minute, queue, job and worker: what metrics and charts are made of. No job needs to run
+to keep them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,6 @@
-"""When each task last succeeded, failed or was missed, as far as its latest due times tell; and which of its runs are open."""
+"""When each task last succeeded, failed or was missed, as far as its latest due times tell; and
+which of its runs are open.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +51,9 @@ GROUP BY name
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Of a task: when one of its latest runs last ended so; `took`: seconds of the last that succeeded."""
+    """Of a task: when one of its latest runs last ended so; `took`: seconds of the last that
+    succeeded.
+    """
 
     task: str
     succeeded: datetime | None
@@ -66,10 +70,14 @@ def outcomes(tx: Connection[Any], tasks: Sequence[str]) -> dict[str, Outcomes]:
 
 
 def open_for(tx: Connection[Any]) -> dict[str, float]:
-    """For each task with a run that has not ended, how many seconds ago the oldest of them was due."""
+    """For each task with a run that has not ended, how many seconds ago the oldest of them was
+    due.
+    """
     return {row[0]: row[1] for row in tx.execute(OPEN)}
 
 
 def known_since(tx: Connection[Any]) -> dict[str, datetime]:
-    """Since when a clock has looked at each task as it is now: what was due before, nobody promised."""
+    """Since when a clock has looked at each task as it is now: what was due before, nobody
+    promised.
+    """
     return {row[0]: row[1] for row in tx.execute(KNOWN_SINCE)}

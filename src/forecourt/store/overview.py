@@ -8,7 +8,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 
-# Counting ready by queue walks the claim's index once; running is small; scheduled and failed have an index each.
+# Counting ready by queue walks the claim's index once; running is small; scheduled and failed have
+# an index each.
 SIZES = """
 WITH RECURSIVE names AS (
     (SELECT queue FROM forecourt.ready ORDER BY queue LIMIT 1)
@@ -106,7 +107,9 @@ ORDER BY id
 
 @dataclass(frozen=True, slots=True)
 class QueueSize:
-    """How many calls a queue has in each state, and for how many seconds its oldest ready call has been waiting."""
+    """How many calls a queue has in each state, and for how many seconds its oldest ready call has
+    been waiting.
+    """
 
     queue: str
     ready: int
@@ -119,7 +122,9 @@ class QueueSize:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A call, wherever it is. `at` is when that state began, or for a scheduled call when it ends."""
+    """A call, wherever it is. `at` is when that state began, or for a scheduled call when it
+    ends.
+    """
 
     state: str
     id: int

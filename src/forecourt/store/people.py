@@ -66,8 +66,8 @@ class Listed:
 
 
 def enter(tx: Connection[Any], name: str, role: str, password: str) -> bool:
-    """Let somebody in from now on, or change their role and password, which ends their sessions. `password` is a hash. Returns
-    whether the name is new."""
+    """Let somebody in from now on, or change their role and password, which ends their sessions.
+    `password` is a hash. Returns whether the name is new."""
     new = bool(tx.execute(ENTER, {"name": name, "role": role, "password": password}).fetchall()[0][0])
     if not new:
         tx.execute("DELETE FROM forecourt.sessions WHERE person = %(name)s", {"name": name})

@@ -34,8 +34,9 @@ LIMIT 500
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """A job's calls in a period: how many attempts ended well, are tried again, and failed for good; the seconds that they ran in
-    all; how long they ran and waited, as counts by `minutes.BOUNDS`."""
+    """A job's calls in a period: how many attempts ended well, are tried again, and failed for
+    good; the seconds that they ran in all; how long they ran and waited, as counts by
+    `minutes.BOUNDS`."""
 
     job: str
     well: int

@@ -9,12 +9,13 @@ from psycopg import Connection
 from forecourt.store import batches
 from forecourt.store.arrays import bigints
 
-# One statement for all queues, in their order: the loops over them are lateral, so the second queue is not touched unless the first
-# came short. The row comparison lets the index scan begin after entries that are dead but cannot be removed yet, because some other
-# transaction still sees them; adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
-# `= ANY (ARRAY(...))` makes the deletion go straight to the rows that were locked; a join may walk the whole table.
-# What is claimed under a name that is on no list would be found by nobody, so the worker's row is held. A beat does not conflict
-# with that, giving the worker up does.
+# One statement for all queues, in their order: the loops over them are lateral, so the second queue
+# is not touched unless the first came short. The row comparison lets the index scan begin after
+# entries that are dead but cannot be removed yet, because some other transaction still sees them;
+# adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
+# `= ANY (ARRAY(...))` makes the deletion go straight to the rows that were locked; a join may walk
+# the whole table. What is claimed under a name that is on no list would be found by nobody, so the
+# worker's row is held. A beat does not conflict with that, giving the worker up does.
 CLAIM = """
 WITH worker AS MATERIALIZED (
     SELECT id
@@ -65,7 +66,8 @@ RETURNING id, token, batch_id, job, queue, priority, attempts,
           false AS unwanted
 """
 
-# The same of calls that were claimed before: by a slot that is no more, or by a claim whose answer was lost.
+# The same of calls that were claimed before: by a slot that is no more, or by a claim whose answer
+# was lost.
 HELD_BY = """
 SELECT id, token, batch_id, job, queue, priority, attempts,
        CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions,
@@ -81,8 +83,9 @@ WHERE worker = %(worker)s
   AND slot = %(slot)s
 """
 
-# A claim that was planned while the table was empty is a sequential scan, and stays one; with these off the index plans are
-# the only ones left, and need not be made anew for each round. They hold on the slot's own connection, where no job runs.
+# A claim that was planned while the table was empty is a sequential scan, and stays one; with these
+# off the index plans are the only ones left, and need not be made anew for each round. They hold on
+# the slot's own connection, where no job runs.
 PLANNER = """
 SET plan_cache_mode = force_generic_plan;
 SET enable_seqscan = off;
@@ -106,8 +109,8 @@ SET LOCAL enable_mergejoin = off;
 
 
 MOST = 16 * 1024
-"""Characters of arguments, and of options, that come with a claim; whoever needs longer ones reads them where they are. So a worker
-that claims a thousand calls of 30 MB each holds none of them."""
+"""Characters of arguments, and of options, that come with a claim; whoever needs longer ones reads
+them where they are. So a worker that claims a thousand calls of 30 MB each holds none of them."""
 
 WHOLE = """
 SELECT id, args::text, options::text, token
@@ -117,9 +120,9 @@ WHERE id = ANY (%(ids)s)
 
 
 class Claimed(NamedTuple):
-    """A call as a worker holds it; long `args` or `options` are None. `attempts` ended before this claim, `errors` of them by an
-    exception; its last `interruptions` came in a row; `waited` is seconds between ready and claimed, `age` seconds since it was
-    dispatched."""
+    """A call as a worker holds it; long `args` or `options` are None. `attempts` ended before this
+    claim, `errors` of them by an exception; its last `interruptions` came in a row; `waited` is
+    seconds between ready and claimed, `age` seconds since it was dispatched."""
 
     id: int
     token: int
@@ -137,14 +140,18 @@ class Claimed(NamedTuple):
     unknown_for: float | None = None
     """Seconds since a worker first did not know its job."""
     rescued: str | None = None
-    """How its last attempt ended, if that was with its whole worker: nobody has decided yet what follows from it."""
+    """How its last attempt ended, if that was with its whole worker: nobody has decided yet what
+    follows from it.
+    """
     unwanted: bool = False
     """Whether the batch that it belongs to was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
 class LowWater:
-    """Where the next claim of a queue begins to look: only a hint, forgotten every second and whenever a claim comes short."""
+    """Where the next claim of a queue begins to look: only a hint, forgotten every second and
+    whenever a claim comes short.
+    """
 
     priority: int = -32768
     id: int = 0
@@ -162,10 +169,11 @@ def claim(
     slot: int | None,
     low: Mapping[str, LowWater],
 ) -> list[Claimed]:
-    """Move up to `limit` calls from ready to running: of the first queue first, lowest priority number and oldest first.
+    """Move up to `limit` calls from ready to running: of the first queue first, lowest priority
+    number and oldest first.
 
-    A paused queue yields none, and a worker that was given up gets none. Calls that another transaction is claiming are skipped,
-    not waited for.
+    A paused queue yields none, and a worker that was given up gets none. Calls that another
+    transaction is claiming are skipped, not waited for.
     """
     begin = [low.get(queue, START) for queue in queues]
     parameters = {
@@ -188,14 +196,16 @@ def claim(
 
 
 def held_by(tx: Connection[Any], worker: int, slot: int) -> list[Claimed]:
-    """What a slot has claimed and not ended, as the database knows it. Scans running, which has no more rows than the fleet's slots
-    have calls."""
+    """What a slot has claimed and not ended, as the database knows it. Scans running, which has no
+    more rows than the fleet's slots have calls."""
     parameters = {"worker": worker, "slot": slot, "most": MOST}
     return [_bounded(row) for row in tx.execute(HELD_BY, parameters, binary=True)]
 
 
 def whole(tx: Connection[Any], ids: Sequence[int]) -> dict[int, tuple[str, str, int]]:
-    """The arguments and options of claimed calls, as JSON text, however long, and the token of their latest claim."""
+    """The arguments and options of claimed calls, as JSON text, however long, and the token of
+    their latest claim.
+    """
     if not ids:
         return {}
     return {row[0]: (row[1], row[2], row[3]) for row in tx.execute(WHOLE, {"ids": list(ids)})}

@@ -8,8 +8,8 @@ from psycopg.rows import class_row
 
 from forecourt.store.running import moved
 
-# Whoever rescues knows no job, so the attempt is counted here, and the slot that claims the call next decides whether it was
-# the last.
+# Whoever rescues knows no job, so the attempt is counted here, and the slot that claims the call
+# next decides whether it was the last.
 RESCUE = """
 WITH gone AS (
     DELETE FROM forecourt.running
@@ -40,7 +40,9 @@ WHERE NOT EXISTS (SELECT FROM forecourt.workers WHERE id = r.worker)
 
 
 class Held(NamedTuple):
-    """A call in the hands of a worker that may be gone. `slot` is None where its worker did not say."""
+    """A call in the hands of a worker that may be gone. `slot` is None where its worker did not
+    say.
+    """
 
     id: int
     token: int
@@ -60,13 +62,17 @@ class Rescued(NamedTuple):
 
 
 def of_workers(tx: Connection[Any], workers: Sequence[int]) -> list[Held]:
-    """What these workers hold. Scans running, which has no more rows than the fleet has slots and buffers."""
+    """What these workers hold. Scans running, which has no more rows than the fleet has slots and
+    buffers.
+    """
     with tx.cursor(row_factory=class_row(Held)) as cursor:
         return cursor.execute(OF_WORKERS, {"workers": list(workers)}).fetchall()
 
 
 def orphans(tx: Connection[Any]) -> list[int]:
-    """Workers that hold calls and have no row any more: given up, or gone, before their last claim was committed."""
+    """Workers that hold calls and have no row any more: given up, or gone, before their last claim
+    was committed.
+    """
     return [row[0] for row in tx.execute(ORPHANS)]
 
 

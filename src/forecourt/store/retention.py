@@ -1,4 +1,6 @@
-"""How long finished things are kept: done by partitions of a day, which are dropped whole; ticks and minutes by age."""
+"""How long finished things are kept: done by partitions of a day, which are dropped whole; ticks
+and minutes by age.
+"""
 
 import logging
 from datetime import date, timedelta
@@ -59,11 +61,12 @@ def alone(tx: Connection[Any]) -> bool:
 
 
 def keep_partitions(tx: Connection[Any], *, ahead: int, days: int) -> int:
-    """Have a partition for today and `ahead` days after it, and drop those older than `days`. Returns how many changed.
+    """Have a partition for today and `ahead` days after it, and drop those older than `days`.
+    Returns how many changed.
 
-    A day that already has rows in the default partition gets none: they stay there until they are too old. So it is with a day
-    whose partition cannot be made now, because somebody reads the table for long, or ever, because the role may not: the log says
-    so, and nothing is lost.
+    A day that already has rows in the default partition gets none: they stay there until they are
+    too old. So it is with a day whose partition cannot be made now, because somebody reads the
+    table for long, or ever, because the role may not: the log says so, and nothing is lost.
     """
     changed = tx.execute(PRUNE_REST, {"days": days}).rowcount
     today = tx.execute(TODAY).fetchall()[0][0]

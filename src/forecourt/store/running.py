@@ -1,9 +1,9 @@
-"""Moves calls out of running. Each statement is guarded by (call id, run token): a row that another worker has claimed since
-does not match, is not moved, and is missing from the ids that come back.
+"""Moves calls out of running. Each statement is guarded by (call id, run token): a row that another
+worker has claimed since does not match, is not moved, and is missing from the ids that come back.
 
-The calls of a statement come as arrays in the order of their ids, so that `width_bucket`, a binary search, finds a row's place in
-them. A join would be as short, but the planner believes that running is empty whenever it was analyzed in a quiet moment, and then
-compares every row with every call.
+The calls of a statement come as arrays in the order of their ids, so that `width_bucket`, a binary
+search, finds a row's place in them. A join would be as short, but the planner believes that running
+is empty whenever it was analyzed in a quiet moment, and then compares every row with every call.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,9 @@ SELECT forecourt.finish(%(ids)s, %(tokens)s, %(seconds)s, %(told)s)
 FINISH_WITHIN = SQL("SELECT forecourt.finish_within({mark}, {ids}, {tokens}, {seconds}, {told})")
 
 NOT_WITHIN, NOT_OURS = "YF001", "YF002"
-"""The codes of the errors of FINISH_WITHIN: the transaction does not bear the mark; a call is no longer held under its token."""
+"""The codes of the errors of FINISH_WITHIN: the transaction does not bear the mark; a call is no
+longer held under its token.
+"""
 
 RETRY = """
 WITH gone AS (
@@ -65,7 +67,8 @@ FROM gone
 RETURNING id
 """
 
-# A call that never began takes back what its claim was charged to rates, as long as their windows last.
+# A call that never began takes back what its claim was charged to rates, as long as their windows
+# last.
 GIVE_BACK = """
 WITH gone AS (
     DELETE FROM forecourt.running
@@ -117,10 +120,11 @@ NO_OPTIONS: dict[str, Any] = {}
 
 
 class Ended(NamedTuple):
-    """A call that is over: `outcome` is the word that done keeps, `result` JSON text or None, `seconds` its running time.
+    """A call that is over: `outcome` is the word that done keeps, `result` JSON text or None,
+    `seconds` its running time.
 
-    `incident` is JSON text: a list of one entry for the call's history; None when there is nothing to tell. `options` are those of
-    its row: what counts on it.
+    `incident` is JSON text: a list of one entry for the call's history; None when there is nothing
+    to tell. `options` are those of its row: what counts on it.
     """
 
     id: int
@@ -133,7 +137,8 @@ class Ended(NamedTuple):
 
 
 class Postponed(NamedTuple):
-    """A call that runs again after `delay` seconds; `counted` says whether this was one of its tries.
+    """A call that runs again after `delay` seconds; `counted` says whether this was one of its
+    tries.
 
     `incident` is JSON text: a list of one entry for the call's history, or an empty list.
     """
@@ -146,8 +151,8 @@ class Postponed(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A call that failed for good. `incident` is JSON text: a list of the last entry for its history, or an empty list; `counted`
-    says whether this was one of its tries."""
+    """A call that failed for good. `incident` is JSON text: a list of the last entry for its
+    history, or an empty list; `counted` says whether this was one of its tries."""
 
     id: int
     token: int
@@ -170,8 +175,9 @@ def finish(tx: Connection[Any], calls: Sequence[Ended]) -> set[int]:
 
 
 def finishing_within(tx: AdaptContext, calls: Sequence[Ended], mark: str) -> str:
-    """The statement by which calls go from running to done together with their effects, as text, so that a COMMIT can follow it in
-    the same message. It raises NOT_WITHIN unless the transaction bears the mark, and NOT_OURS unless all of them are still ours."""
+    """The statement by which calls go from running to done together with their effects, as text, so
+    that a COMMIT can follow it in the same message. It raises NOT_WITHIN unless the transaction
+    bears the mark, and NOT_OURS unless all of them are still ours."""
     parameters = _finished(calls) | {"mark": mark}
     return FINISH_WITHIN.format(**{name: Literal(text) for name, text in parameters.items()}).as_string(tx)
 
@@ -197,7 +203,9 @@ def _told(call: Ended) -> list[tuple[str, str]]:
 
 
 def postpone(tx: Connection[Any], calls: Sequence[Postponed]) -> set[int]:
-    """running → scheduled, with one more entry in the history. Returns the ids that were still ours."""
+    """running → scheduled, with one more entry in the history. Returns the ids that were still
+    ours.
+    """
     calls = sorted(calls, key=BY_ID)
     more = {
         "delays": floats([call.delay for call in calls]),
@@ -220,12 +228,16 @@ def fail(tx: Connection[Any], calls: Sequence[Failed]) -> set[int]:
 
 
 def give_back(tx: Connection[Any], claims: Sequence[tuple[int, int]]) -> set[int]:
-    """running → ready for (id, token) pairs that were claimed and never started: no attempt, no history."""
+    """running → ready for (id, token) pairs that were claimed and never started: no attempt, no
+    history.
+    """
     return moved(tx, GIVE_BACK, sorted(claims), {})
 
 
 def mark_started(tx: Connection[Any], started: Sequence[tuple[int, int, float, float | None]]) -> None:
-    """Note that these calls have been running for so many seconds and may run so long: (id, token, seconds, timeout)."""
+    """Note that these calls have been running for so many seconds and may run so long: (id, token,
+    seconds, timeout).
+    """
     started = sorted(started, key=BY_ID)
     tx.execute(
         MARK_STARTED,
@@ -241,7 +253,9 @@ def mark_started(tx: Connection[Any], started: Sequence[tuple[int, int, float, f
 def moved(
     tx: Connection[Any], statement: str, calls: Sequence[tuple[int, int, *tuple[Any, ...]]], more: dict[str, Any]
 ) -> set[int]:
-    """Run a statement on calls in the order of their ids; of two claims of one call the later one counts."""
+    """Run a statement on calls in the order of their ids; of two claims of one call the later one
+    counts.
+    """
     if not calls:
         return set()
     ids, tokens = bigints([call[0] for call in calls]), bigints([call[1] for call in calls])

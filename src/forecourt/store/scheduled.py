@@ -31,7 +31,9 @@ GROUP BY queue
 
 
 BATCH = 5000
-"""Rows that one statement moves: large enough to be cheap, small enough to keep the transaction short."""
+"""Rows that one statement moves: large enough to be cheap, small enough to keep the transaction
+short.
+"""
 
 
 def promote(tx: Connection[Any], limit: int = BATCH) -> int:

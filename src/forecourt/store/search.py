@@ -1,7 +1,8 @@
 """Calls of one state as pages list them, a page at a time by the key that they are ordered by.
 
-What has no index of its own is looked for among the latest LOOK_THROUGH calls only: so a question takes a fraction of a second
-whatever is asked, and no index has to be kept up by the claim or the acknowledgement. Arguments are cut where they are read.
+What has no index of its own is looked for among the latest LOOK_THROUGH calls only: so a question
+takes a fraction of a second whatever is asked, and no index has to be kept up by the claim or the
+acknowledgement. Arguments are cut where they are read.
 """
 
 from collections.abc import Sequence
@@ -154,8 +155,8 @@ JOBS = "SELECT name FROM forecourt.job_definitions ORDER BY name LIMIT 1000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What is looked for. `args`: JSON objects, one of which the arguments must contain; `first` and `last` bound when the state
-    began; `at` and `id` are the last row of the page before."""
+    """What is looked for. `args`: JSON objects, one of which the arguments must contain; `first`
+    and `last` bound when the state began; `at` and `id` are the last row of the page before."""
 
     state: State = "ready"
     job: str | None = None
@@ -176,8 +177,9 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A call in a list. `at`: since when it is in this state, or when it is due. `until`: its deadline while it runs, its start
-    once it is done. `args` is the beginning of its arguments, None when they are long."""
+    """A call in a list. `at`: since when it is in this state, or when it is due. `until`: its
+    deadline while it runs, its start once it is done. `args` is the beginning of its arguments,
+    None when they are long."""
 
     state: str
     id: int
@@ -194,7 +196,9 @@ class Listed:
 
 
 def calls(tx: Connection[Any], search: Search, limit: int) -> list[Listed]:
-    """The calls that fit, those that matter first. One more than fits on a page says that there is another page."""
+    """The calls that fit, those that matter first. One more than fits on a page says that there is
+    another page.
+    """
     parameters = {name: getattr(search, name) for name in Search.__slots__ if name != "state"}
     parameters["args"] = None if search.args is None else list(search.args)
     with tx.cursor(row_factory=class_row(Listed)) as cursor:

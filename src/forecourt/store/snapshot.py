@@ -1,7 +1,9 @@
-"""What the database looks like to whoever asks now, as one short text: as long as it is the same, so are all rows.
+"""What the database looks like to whoever asks now, as one short text: as long as it is the same,
+so are all rows.
 
-A snapshot names the transactions whose writes are seen. Nothing that was committed since is missing from it, and nothing that
-was not committed can be read, so a page need not be made again while it is unchanged.
+A snapshot names the transactions whose writes are seen. Nothing that was committed since is missing
+from it, and nothing that was not committed can be read, so a page need not be made again while it
+is unchanged.
 """
 
 from datetime import datetime

@@ -1,5 +1,5 @@
-"""How each queue stands, for pages: as `overview.sizes`, but no count goes beyond a cap, so that it takes no longer the deeper the
-backlog is."""
+"""How each queue stands, for pages: as `overview.sizes`, but no count goes beyond a cap, so that it
+takes no longer the deeper the backlog is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,8 +79,9 @@ FROM (SELECT FROM forecourt.failed WHERE failed_at >= %(since)s LIMIT %(cap)s + 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A queue: how many of its calls are in each state, `failed` since the given instant, how many seconds its oldest ready call
-    has waited, who has paused it, and how many live workers serve it. No count is above CAP + 1."""
+    """A queue: how many of its calls are in each state, `failed` since the given instant, how many
+    seconds its oldest ready call has waited, who has paused it, and how many live workers serve it.
+    No count is above CAP + 1."""
 
     queue: str
     ready: int

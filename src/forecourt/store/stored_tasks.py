@@ -27,7 +27,8 @@ SET args = %(args)s::jsonb,
 WHERE name = %(name)s
 """
 
-# With how far it was evaluated: a task that comes back under its name begins anew, and makes up nothing.
+# With how far it was evaluated: a task that comes back under its name begins anew, and makes up
+# nothing.
 REMOVE = """
 WITH removed AS (
     DELETE FROM forecourt.stored_tasks
@@ -67,7 +68,9 @@ class StoredTask:
 
 
 def add(tx: Connection[Any], task: StoredTask, args: str, who: str) -> bool:
-    """Store a task. `args`: its arguments as JSON text. False when one of its name is stored already."""
+    """Store a task. `args`: its arguments as JSON text. False when one of its name is stored
+    already.
+    """
     return tx.execute(ADD, _parameters(task, args, who)).fetchone() is not None
 
 

@@ -1,5 +1,5 @@
-"""How far each task of the timetable has been evaluated, by each version of it: its name and its fingerprint, which says when it is
-due."""
+"""How far each task of the timetable has been evaluated, by each version of it: its name and its
+fingerprint, which says when it is due."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-# A version that is new, or that was replaced by another and is back, begins with this minute: what it would have done before is
-# not made up, and what is due in the minute of its deploy is not lost. Back means that the other began after its last evaluation.
+# A version that is new, or that was replaced by another and is back, begins with this minute: what
+# it would have done before is not made up, and what is due in the minute of its deploy is not lost.
+# Back means that the other began after its last evaluation.
 ENTER = """
 INSERT INTO forecourt.tasks AS t (name, fingerprint, evaluated_until, begun_at)
 SELECT name, fingerprint,
@@ -80,12 +81,14 @@ SELECT (SELECT max(beat_at) FROM forecourt.clocks) AS clock,
 """
 
 frozen: datetime | None = None
-"""Where tests stub the clock, by `forecourt.testing.freeze`: an instant that stands for the database's now."""
+"""Where tests stub the clock, by `forecourt.testing.freeze`: an instant that stands for the
+database's now.
+"""
 
 
 class Liveness(NamedTuple):
-    """When a clock last said that it lives, how long ago that was and how long ago a worker did, and whether the application has a
-    task that says more."""
+    """When a clock last said that it lives, how long ago that was and how long ago a worker did,
+    and whether the application has a task that says more."""
 
     clock: datetime | None
     clock_ago: timedelta | None
@@ -101,8 +104,9 @@ class Version(NamedTuple):
 
 
 def enter(tx: Connection[Any], versions: Mapping[Version, bool], at: datetime | None) -> list[str]:
-    """Make versions known, each with whether it repeats within the minute. A new one begins at `at`, exclusive, or with the minute
-    that it is; one that repeats, now. Returns the names of those that are back after another version of their task had begun."""
+    """Make versions known, each with whether it repeats within the minute. A new one begins at
+    `at`, exclusive, or with the minute that it is; one that repeats, now. Returns the names of
+    those that are back after another version of their task had begun."""
     parameters = _arrays(list(versions)) | {"often": list(versions.values()), "at": at or frozen}
     rows = tx.execute(ENTER, parameters).fetchall()
     return [name for name, is_back in rows if is_back]
@@ -114,7 +118,9 @@ def evaluated(tx: Connection[Any], versions: Sequence[Version]) -> dict[str, dat
 
 
 def lock(tx: Connection[Any], versions: Sequence[Version]) -> dict[str, datetime]:
-    """Lock versions until the transaction ends, except those that another clock holds, with their evaluated-until."""
+    """Lock versions until the transaction ends, except those that another clock holds, with their
+    evaluated-until.
+    """
     return {row[0]: row[1] for row in tx.execute(LOCK, _arrays(versions))}
 
 
@@ -124,8 +130,8 @@ def advance(tx: Connection[Any], until: Mapping[Version, datetime]) -> None:
 
 
 def rewind(tx: Connection[Any], versions: Sequence[Version], at: datetime | None, grace: float) -> list[str]:
-    """Let versions that were evaluated more than `grace` seconds into the future go on from now, and return their names: the
-    database's clock ran ahead once, and they would sleep until then."""
+    """Let versions that were evaluated more than `grace` seconds into the future go on from now,
+    and return their names: the database's clock ran ahead once, and they would sleep until then."""
     return [row[0] for row in tx.execute(REWIND, _arrays(versions) | {"at": at or frozen, "grace": grace})]
 
 

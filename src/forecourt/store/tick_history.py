@@ -1,4 +1,6 @@
-"""Reads due times and what became of them: the latest of all, a task's last ones, each task from the end of its own index."""
+"""Reads due times and what became of them: the latest of all, a task's last ones, each task from
+the end of its own index.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +34,8 @@ CROSS JOIN LATERAL (
 ORDER BY tick.due_at
 """
 
-# The same walk, of which one row a task leaves the database: the histories of five hundred tasks as objects take seconds.
+# The same walk, of which one row a task leaves the database: the histories of five hundred tasks as
+# objects take seconds.
 USUAL_SECONDS = """
 SELECT named.task, usual.seconds
 FROM unnest(%(tasks)s::text[]) AS named(task)
@@ -51,7 +54,8 @@ CROSS JOIN LATERAL (
 ) AS usual
 """
 
-# Walks the unique index from its end. A due time in the future is left from a clock that once ran ahead: it proves nothing.
+# Walks the unique index from its end. A due time in the future is left from a clock that once ran
+# ahead: it proves nothing.
 LAST_SUCCESS = """
 SELECT finished_at, now() - finished_at AS ago
 FROM forecourt.ticks
@@ -123,13 +127,15 @@ def between(
 def recent(
     tx: Connection[Any], tasks: Sequence[str], *, before: datetime | None = None, most: int = 30
 ) -> dict[str, list[Tick]]:
-    """The last due times of each task, oldest first; `before` leaves out what was due then or later."""
+    """The last due times of each task, oldest first; `before` leaves out what was due then or
+    later.
+    """
     return _by_task(tx, tasks, "-infinity", before or "infinity", most)
 
 
 def usual_seconds(tx: Connection[Any], tasks: Sequence[str], *, before: datetime, most: int = 30) -> dict[str, float]:
-    """How long each task's runs take, in seconds: the middle of those of its last due times before `before` that succeeded. Tasks
-    with fewer than three of them are missing."""
+    """How long each task's runs take, in seconds: the middle of those of its last due times before
+    `before` that succeeded. Tasks with fewer than three of them are missing."""
     rows = tx.execute(USUAL_SECONDS, {"tasks": list(tasks), "before": before, "most": most})
     return {task: float(seconds) for task, seconds in rows}
 

@@ -1,4 +1,6 @@
-"""Due times become rows, unique on (task, due time), or (task, due time, host) on every server; `tick_history` reads them."""
+"""Due times become rows, unique on (task, due time), or (task, due time, host) on every server;
+`tick_history` reads them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +18,8 @@ ON CONFLICT (task, due_at, host) DO NOTHING
 RETURNING id
 """
 
-# Of each tick and its call both or neither. The call's id is drawn with the tick, so that nothing has to be tied afterwards.
+# Of each tick and its call both or neither. The call's id is drawn with the tick, so that nothing
+# has to be tied afterwards.
 ENQUEUE = """
 WITH given AS MATERIALIZED (
     SELECT *
@@ -68,8 +71,9 @@ WHERE t.id = late.id
 RETURNING t.task, t.due_at, t.host, t.call_id, t.deadline_at
 """
 
-# From the few ticks that are open, not from the tasks' long histories. Lateral and scalar subqueries, because a join or an EXISTS
-# may be planned as a hash of the whole backlog, or of all that running has not been cleaned of.
+# From the few ticks that are open, not from the tasks' long histories. Lateral and scalar
+# subqueries, because a join or an EXISTS may be planned as a hash of the whole backlog, or of all
+# that running has not been cleaned of.
 HOLDERS = """
 WITH open AS MATERIALIZED (
     SELECT call_id, task, due_at, host, claimed_at
@@ -150,7 +154,9 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The live call that keeps a task from starting again. `host` and `pid` are set while a worker runs it."""
+    """The live call that keeps a task from starting again. `host` and `pid` are set while a worker
+    runs it.
+    """
 
     task: str
     call_id: int
@@ -175,7 +181,9 @@ class Closing:
 def claim(
     tx: Connection[Any], *, task: str, due_at: datetime, host: str = "", deadline_at: datetime | None = None
 ) -> int | None:
-    """Take a due time. None when another clock has it already. Enqueue its call in the same transaction."""
+    """Take a due time. None when another clock has it already. Enqueue its call in the same
+    transaction.
+    """
     row = tx.execute(CLAIM, {"task": task, "due_at": due_at, "host": host, "deadline_at": deadline_at}).fetchone()
     return None if row is None else int(row[0])
 
@@ -186,14 +194,16 @@ def attach(tx: Connection[Any], tick: int, call_id: int) -> None:
 
 
 def enqueue(tx: Connection[Any], entries: Sequence[Entry]) -> list[Entered]:
-    """Claim due times and enter their calls, in this order; those that another clock has already are left out. Idle workers are not
-    told."""
+    """Claim due times and enter their calls, in this order; those that another clock has already
+    are left out. Idle workers are not told."""
     with tx.cursor(row_factory=class_row(Entered)) as cursor:
         return cursor.execute(ENQUEUE, {"entries": orjson.dumps(entries).decode()}).fetchall()
 
 
 def note(tx: Connection[Any], notes: Sequence[Note]) -> set[tuple[str, datetime]]:
-    """Record due times that do not run. Returns those, as (task, due time), that nobody had recorded before."""
+    """Record due times that do not run. Returns those, as (task, due time), that nobody had
+    recorded before.
+    """
     if not notes:
         return set()
     rows = tx.execute(
@@ -210,14 +220,16 @@ def note(tx: Connection[Any], notes: Sequence[Note]) -> set[tuple[str, datetime]
 
 
 def mark_overdue(tx: Connection[Any], tasks: Sequence[str], now: datetime, most: int) -> list[Late]:
-    """Note which runs of these tasks have not ended by their deadline, and return those that nobody had noted before."""
+    """Note which runs of these tasks have not ended by their deadline, and return those that nobody
+    had noted before.
+    """
     with tx.cursor(row_factory=class_row(Late)) as cursor:
         return cursor.execute(MARK_OVERDUE, {"tasks": list(tasks), "now": now, "most": most}).fetchall()
 
 
 def holders(tx: Connection[Any], asked: Sequence[tuple[str, str]]) -> dict[str, Holder]:
-    """The live call of the latest due time that has one, for each of these tasks on its host. When the call ends, so does the hold:
-    there is no lock to expire."""
+    """The live call of the latest due time that has one, for each of these tasks on its host. When
+    the call ends, so does the hold: there is no lock to expire."""
     if not asked:
         return {}
     parameters = {"tasks": [task for task, _ in asked], "hosts": [host for _, host in asked]}

@@ -32,7 +32,9 @@ WHERE digest = %(digest)s
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as it is listed. `ends_at` None means that it lasts until it is removed; `used_at` is exact to an hour."""
+    """A token as it is listed. `ends_at` None means that it lasts until it is removed; `used_at` is
+    exact to an hour.
+    """
 
     name: str
     scopes: list[str]

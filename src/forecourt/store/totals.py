@@ -1,5 +1,5 @@
-"""Counts since ever, by queue and job: what counters and histograms of a monitor are made of. They never go back, though
-minutes are forgotten: those that are over are summed up beside them."""
+"""Counts since ever, by queue and job: what counters and histograms of a monitor are made of. They
+never go back, though minutes are forgotten: those that are over are summed up beside them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 SETTLED = 30
-"""Minutes after which nobody adds to a minute any more: a transaction that is idle is ended after 15."""
+"""Minutes after which nobody adds to a minute any more: a transaction that is idle is ended after
+15.
+"""
 
 MOST = 5_000
 """Pairs of a queue and a job that are told."""
@@ -53,9 +55,9 @@ SET finished = t.finished + excluded.finished,
     wait_buckets = forecourt.add_buckets(t.wait_buckets, excluded.wait_buckets)
 """
 
-# A job that is known begins with zeros: what it counts first is then seen as an increase. What is summed up already is said by
-# `until`, in the same look at the database; `about` is what it was a moment before, as a value by which the planner finds the few
-# minutes after it through the index.
+# A job that is known begins with zeros: what it counts first is then seen as an increase. What is
+# summed up already is said by `until`, in the same look at the database; `about` is what it was a
+# moment before, as a value by which the planner finds the few minutes after it through the index.
 COUNTS = """
 WITH counts AS (
     SELECT queue, job, finished, discarded, retried, failed, released, late, run_seconds, wait_seconds, run_buckets, wait_buckets
@@ -101,8 +103,8 @@ UNTIL = "SELECT until::text FROM forecourt.counted"
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What became of a job's calls from a queue since the first one. `ran` and `waited` have the attempts in each bucket of
-    `minutes.BOUNDS`, and in the one above."""
+    """What became of a job's calls from a queue since the first one. `ran` and `waited` have the
+    attempts in each bucket of `minutes.BOUNDS`, and in the one above."""
 
     queue: str
     job: str

@@ -50,8 +50,8 @@ SELECT EXISTS (
 
 
 class Vitals(NamedTuple):
-    """`oldest_transaction`: seconds since the oldest other transaction here began; `dead_rows` of the tables through which each
-    call passes; `size` in bytes; `clock` as the statement ran."""
+    """`oldest_transaction`: seconds since the oldest other transaction here began; `dead_rows` of
+    the tables through which each call passes; `size` in bytes; `clock` as the statement ran."""
 
     version: int
     most_connections: int

@@ -36,7 +36,8 @@ WHERE id = ANY (%(workers)s)
 FOR UPDATE SKIP LOCKED
 """
 
-# Waits a second for each to be gone, so that what it was committing is committed by then, or never will be.
+# Waits a second for each to be gone, so that what it was committing is committed by then, or never
+# will be.
 END_SESSIONS = """
 SELECT count(pg_terminate_backend(pid, 1000))
 FROM pg_stat_activity
@@ -52,8 +53,8 @@ SERVE = "SELECT EXISTS (SELECT FROM forecourt.workers WHERE %(queue)s = ANY (que
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A worker as the others see it. `boot` and `pid_started` tell a reused process id from the same process; `marks` is the
-    file in which its `slots` say what they run."""
+    """A worker as the others see it. `boot` and `pid_started` tell a reused process id from the
+    same process; `marks` is the file in which its `slots` say what they run."""
 
     id: int
     host: str
@@ -94,19 +95,23 @@ def register(
 
 
 def beat(tx: Connection[Any], worker: int, *, busy: int, stopping: bool) -> bool:
-    """Say that the worker lives. False when others gave it up and took its calls: it must start anew."""
+    """Say that the worker lives. False when others gave it up and took its calls: it must start
+    anew.
+    """
     return tx.execute(BEAT, {"worker": worker, "busy": busy, "stopping": stopping}).fetchone() is not None
 
 
 def suspects(tx: Connection[Any], *, self: int, grace: float, host: str, boot: str) -> list[Registered]:
-    """Workers whose last beat is more than `grace` seconds away, in the past or in the future, and all others of this host, whose
-    processes can be looked at."""
+    """Workers whose last beat is more than `grace` seconds away, in the past or in the future, and
+    all others of this host, whose processes can be looked at."""
     with tx.cursor(row_factory=class_row(Registered)) as cursor:
         return cursor.execute(SILENT, {"self": self, "grace": grace, "host": host, "boot": boot}).fetchall()
 
 
 def lock(tx: Connection[Any], workers: Sequence[int]) -> list[int]:
-    """Lock these rows until the transaction ends, except those that another rescuer holds. Returns the locked ids."""
+    """Lock these rows until the transaction ends, except those that another rescuer holds. Returns
+    the locked ids.
+    """
     return [row[0] for row in tx.execute(LOCK, {"workers": list(workers)})]
 
 
@@ -116,8 +121,9 @@ def remove(tx: Connection[Any], workers: Sequence[int]) -> None:
 
 
 def end_sessions(tx: Connection[Any], names: Sequence[str]) -> None:
-    """End other sessions with these names, and those of the slots below, with the locks that they hold and all that they leave
-    undecided. A client that was cut off may otherwise keep them for hours."""
+    """End other sessions with these names, and those of the slots below, with the locks that they
+    hold and all that they leave undecided. A client that was cut off may otherwise keep them for
+    hours."""
     tx.execute(END_SESSIONS, {"patterns": [rf"^{re.escape(name)}(\.\d+)?$" for name in names]})
 
 
@@ -137,7 +143,9 @@ def agents_name(worker: int) -> str:
 
 
 def slot_name(worker: int, slot: int | None = None) -> str:
-    """The application name of the sessions in which a worker's slots, or one of them, claim and acknowledge."""
+    """The application name of the sessions in which a worker's slots, or one of them, claim and
+    acknowledge.
+    """
     return f"forecourt slots of {worker}" if slot is None else f"forecourt slots of {worker}.{slot}"
 
 

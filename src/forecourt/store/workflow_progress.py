@@ -55,8 +55,8 @@ class Workflow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step: `state` is blocked, waiting, running, succeeded, failed, cancelled, or, when its failed call was, forgotten; `after`
-    are the steps before it."""
+    """A step: `state` is blocked, waiting, running, succeeded, failed, cancelled, or, when its
+    failed call was, forgotten; `after` are the steps before it."""
 
     step: int
     job: str

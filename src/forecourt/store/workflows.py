@@ -1,7 +1,9 @@
-"""Workflows: a step's call is entered in the transaction in which the last of the steps before it succeeds.
+"""Workflows: a step's call is entered in the transaction in which the last of the steps before it
+succeeds.
 
-Each step counts those that it waits for in a row of its own. Rows are locked in the order of their numbers, so no two transactions
-wait for each other crosswise; and a workflow's row in shared mode while steps enter, so that none enters behind a cancellation.
+Each step counts those that it waits for in a row of its own. Rows are locked in the order of their
+numbers, so no two transactions wait for each other crosswise; and a workflow's row in shared mode
+while steps enter, so that none enters behind a cancellation.
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,8 @@ SELECT %(workflow)s, step, plan, followers, awaits
 FROM jsonb_to_recordset(%(steps)s::jsonb) AS given(step integer, plan jsonb, followers integer[], awaits integer)
 """
 
-# By the call too, which is another one when the step was entered anew: the end of the former one changes nothing.
+# By the call too, which is another one when the step was entered anew: the end of the former one
+# changes nothing.
 SUCCEED = """
 WITH over AS (
     UPDATE forecourt.steps AS s
@@ -80,7 +83,8 @@ ORDER BY id
 FOR SHARE
 """
 
-# What waits for nothing and has no call. One whose call failed and is still kept is retried, not entered anew.
+# What waits for nothing and has no call. One whose call failed and is still kept is retried, not
+# entered anew.
 ENTERABLE = """
 SELECT s.workflow_id, s.step, s.plan,
        (SELECT jsonb_object_agg(r.name, before.result)
@@ -146,7 +150,9 @@ WHERE created_at < now() - make_interval(days => %(days)s)
 
 
 class StepEnd(NamedTuple):
-    """How a step's call ended: `state` is succeeded, failed or cancelled, `result` JSON text or None."""
+    """How a step's call ended: `state` is succeeded, failed or cancelled, `result` JSON text or
+    None.
+    """
 
     workflow: int
     step: int
@@ -172,7 +178,9 @@ def begin(tx: Connection[Any], name: str, on_failure: dict[str, Any] | None, ste
 
 
 def end(tx: Connection[Any], ends: Sequence[StepEnd]) -> list[Failing]:
-    """Calls of steps have ended: enter what waited for them. Returns the workflows of which a step failed for the first time."""
+    """Calls of steps have ended: enter what waited for them. Returns the workflows of which a step
+    failed for the first time.
+    """
     succeeded = [
         {"workflow": over.workflow, "step": over.step, "call": over.call, "result": _value(over.result)}
         for over in ends
@@ -192,15 +200,17 @@ def end(tx: Connection[Any], ends: Sequence[StepEnd]) -> list[Failing]:
 
 
 def cancel(tx: Connection[Any], id: int) -> list[int] | None:
-    """No further step begins. Returns the calls that were entered and have not succeeded; None if there is nothing to cancel."""
+    """No further step begins. Returns the calls that were entered and have not succeeded; None if
+    there is nothing to cancel.
+    """
     if tx.execute(CANCEL, {"id": id}).fetchone() is None:
         return None
     return [call for call, state in tx.execute(CALLS, {"id": id}) if state == "entered"]
 
 
 def resume(tx: Connection[Any], id: int) -> list[int] | None:
-    """Enter anew what was cancelled or forgotten, and what waits for nothing. Returns the calls that failed, which are to be
-    retried; None if there is no such workflow."""
+    """Enter anew what was cancelled or forgotten, and what waits for nothing. Returns the calls
+    that failed, which are to be retried; None if there is no such workflow."""
     if tx.execute(RESUME, {"id": id}).fetchone() is None:
         return None
     _enter(tx, [id], anew=True)
@@ -208,7 +218,9 @@ def resume(tx: Connection[Any], id: int) -> list[int] | None:
 
 
 def prune(tx: Connection[Any], days: int) -> int:
-    """Forget workflows that are older, unless one of their calls is live or has failed and is kept."""
+    """Forget workflows that are older, unless one of their calls is live or has failed and is
+    kept.
+    """
     return tx.execute(PRUNE, {"days": days}).rowcount
 
 

@@ -1,7 +1,8 @@
-"""What a test suite of an application needs: a queue that only records, calls that run at once, time that stands still.
+"""What a test suite of an application needs: a queue that only records, calls that run at once,
+time that stands still.
 
-The names are imported when first used: pytest loads this package with every test run, also where no job is tested. Nothing in
-production imports it.
+The names are imported when first used: pytest loads this package with every test run, also where no
+job is tested. Nothing in production imports it.
 """
 
 from importlib import import_module

@@ -1,4 +1,6 @@
-"""Works off the real queue in this process, without a worker: claim, execute and complete, by the worker's own code."""
+"""Works off the real queue in this process, without a worker: claim, execute and complete, by the
+worker's own code.
+"""
 
 import asyncio
 import logging
@@ -33,7 +35,9 @@ from forecourt.workers.verdict import over_before
 log = logging.getLogger("forecourt.drain")
 
 MOST_RUNS = 100
-"""How often one call may run in one drain. More is a call that is released or retried without end."""
+"""How often one call may run in one drain. More is a call that is released or retried without
+end.
+"""
 
 MOST_AT_ONCE = 10_000
 
@@ -70,8 +74,8 @@ WHERE worker = %(worker)s
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """How many attempts ended in which way: `retried` and `released` ones run again, the others are over. Calls that were cancelled
-    count as discarded."""
+    """How many attempts ended in which way: `retried` and `released` ones run again, the others are
+    over. Calls that were cancelled count as discarded."""
 
     finished: int = 0
     discarded: int = 0
@@ -83,12 +87,15 @@ class Drained:
 def drain(queues: Sequence[str] | None = None, *, until_empty: bool = True, include_scheduled: bool = False) -> Drained:
     """Execute the calls that are ready in this process, and return how many ended in which way.
 
-    They end as with a worker: in done, in failed, or scheduled for the next attempt; why an attempt failed is logged, not raised.
-    Timeouts and rates are not enforced. `queues` in this order; unless given, all, the longest waiting first. It goes on until
-    nothing is ready, so calls that were dispatched meanwhile run too; `until_empty=False` runs only what is ready at first. With
-    `include_scheduled`, time jumps to the next scheduled call, delayed or to be retried, whenever nothing is ready.
+    They end as with a worker: in done, in failed, or scheduled for the next attempt; why an attempt
+    failed is logged, not raised. Timeouts and rates are not enforced. `queues` in this order;
+    unless given, all, the longest waiting first. It goes on until nothing is ready, so calls that
+    were dispatched meanwhile run too; `until_empty=False` runs only what is ready at first. With
+    `include_scheduled`, time jumps to the next scheduled call, delayed or to be retried, whenever
+    nothing is ready.
 
-    Raises RuntimeError for a call that does not end in 100 attempts. Meant for a database at which no worker works.
+    Raises RuntimeError for a call that does not end in 100 attempts. Meant for a database at which
+    no worker works.
     """
     chosen = None if queues is None else _checked(queues)
     database = Transactions()
@@ -107,7 +114,9 @@ def drain(queues: Sequence[str] | None = None, *, until_empty: bool = True, incl
 
 
 class _Alarm(Middleware):
-    """Hears what was meant for the test run and not for the job that happened to run: Ctrl-C, or a time limit of pytest's."""
+    """Hears what was meant for the test run and not for the job that happened to run: Ctrl-C, or a
+    time limit of pytest's.
+    """
 
     rung: BaseException | None = None
 
@@ -131,7 +140,9 @@ class _Hand:
         use(self._alarm)
 
     def work(self, queues: Sequence[str] | None, *, everything: bool) -> int:
-        """Execute the next call, or everything that is ready now. Returns how many calls that were."""
+        """Execute the next call, or everything that is ready now. Returns how many calls that
+        were.
+        """
         with _transaction() as tx:
             line = [row[0] for row in tx.execute(QUEUES)] if queues is None else list(queues)
             claimed = self._claim(tx, line, MOST_AT_ONCE if everything else 1)
@@ -213,7 +224,9 @@ def _jump(queues: Sequence[str] | None) -> int:
 
 @contextmanager
 def _signed_on(queues: Sequence[str]) -> Iterator[int]:
-    """The id of a worker that is this process. If it is interrupted, what it has claimed and not run is ready again."""
+    """The id of a worker that is this process. If it is interrupted, what it has claimed and not
+    run is ready again.
+    """
     me = own()
     with _transaction() as tx:
         worker = workers.register(

@@ -1,4 +1,6 @@
-"""A queue that only records: what was dispatched and how, and assertions about it. It touches no database."""
+"""A queue that only records: what was dispatched and how, and assertions about it. It touches no
+database.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,11 +27,12 @@ Where: TypeAlias = Callable[[RecordedCall], object]
 
 
 class FakeQueue:
-    """What was dispatched while it was active, and assertions about it, which on failure list what was.
+    """What was dispatched while it was active, and assertions about it, which on failure list what
+    was.
 
-    Wherever a job is named, its arguments may follow: those given must be equal, the others may be anything. `where` decides
-    by the whole call. All raise WrongArguments for an argument that the job does not take, ValueError for a job that this
-    fake lets pass.
+    Wherever a job is named, its arguments may follow: those given must be equal, the others may be
+    anything. `where` decides by the whole call. All raise WrongArguments for an argument that the
+    job does not take, ValueError for a job that this fake lets pass.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class FakeQueue:
         self.batches: dict[int, str] = {}
         """The names of the batches that were dispatched, by their ids."""
         self.workflows: list[tuple[Plan, ...]] = []
-        """The steps of the workflows that were dispatched, in the order in which they were added; none of them is a call yet."""
+        """The steps of the workflows that were dispatched, in the order in which they were added;
+        none of them is a call yet.
+        """
         self.calls: list[RecordedCall] = []
         """All of them, in the order in which they were dispatched."""
 
@@ -92,7 +97,9 @@ class FakeQueue:
         where: Where | None = None,
         **args: Any,
     ) -> None:
-        """At least one such call was dispatched for later: after `delay` (seconds or timedelta) or at an instant, if given."""
+        """At least one such call was dispatched for later: after `delay` (seconds or timedelta) or
+        at an instant, if given.
+        """
         __tracebackhide__ = True
         matcher = CallMatcher(job, args)
         after = None if delay is None else seconds(delay)
@@ -108,14 +115,18 @@ class FakeQueue:
     def assert_dispatched_in_transaction(
         self, job: Definition[..., Any], /, *, where: Where | None = None, **args: Any
     ) -> None:
-        """At least one such call was dispatched with `session=`: it shares the fate of the caller's transaction."""
+        """At least one such call was dispatched with `session=`: it shares the fate of the caller's
+        transaction.
+        """
         __tracebackhide__ = True
         matcher = CallMatcher(job, args)
         if not any(call.in_transaction for call in self._found(matcher, where)):
             self._fail(f"{matcher} was not dispatched in the caller's transaction, with using(session=...)")
 
     def assert_chained(self, first: Definition[..., Any] | Plan, /, *then: Definition[..., Any] | Plan) -> None:
-        """A chain of exactly these was dispatched, in this order. Each is a job, or the very call: `job.call(...)`."""
+        """A chain of exactly these was dispatched, in this order. Each is a job, or the very call:
+        `job.call(...)`.
+        """
         __tracebackhide__ = True
         head, links = CallMatcher.of(first), [CallMatcher.of(link) for link in then]
         if not any(_fit(links, call.chain) for call in self._found(head, None)):
@@ -140,11 +151,14 @@ class FakeQueue:
             self._fail(f"{_calls(len(self.calls))} dispatched, expected {count or 'none'}")
 
     def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
-        """Record calls; let them pass if this fake is not for their job. Raises what a real dispatch would."""
+        """Record calls; let them pass if this fake is not for their job. Raises what a real
+        dispatch would.
+        """
         if not self._is_for(dispatch.job):
             return None
         placement = checked(dispatch)
-        # `prepare` is left out: it may move things into storage, and a test asserts what its code has said.
+        # `prepare` is left out: it may move things into storage, and a test asserts what its code
+        # has said.
         texts = [dispatch.job.arguments.dump(args) for args in many]
         return [self._record(dispatch, placement, text) for text in texts]
 
@@ -170,8 +184,8 @@ class FakeQueue:
         return new_id()
 
     def assert_workflow(self, *calls: Definition[..., Any] | Plan) -> None:
-        """A workflow of exactly these steps was dispatched, in the order in which they were added. Each is a job, or the very
-        call."""
+        """A workflow of exactly these steps was dispatched, in the order in which they were added.
+        Each is a job, or the very call."""
         __tracebackhide__ = True
         matchers = [CallMatcher.of(call) for call in calls]
         for plans in self.workflows:
@@ -182,7 +196,9 @@ class FakeQueue:
         self._fail(f"no workflow of {', '.join(map(str, matchers))} was dispatched")
 
     def assert_batched(self, *calls: Definition[..., Any] | Plan, name: str | None = None) -> None:
-        """A batch of exactly these was dispatched, in this order; with `name`, under it. Each is a job, or the very call."""
+        """A batch of exactly these was dispatched, in this order; with `name`, under it. Each is a
+        job, or the very call.
+        """
         __tracebackhide__ = True
         matchers = [CallMatcher.of(call) for call in calls]
         for id, given in self.batches.items():
@@ -210,7 +226,8 @@ class FakeQueue:
             batch=options.get("batch"),
         )
         if placement.unique is not None:
-            # Nothing runs here, so the first call of its kind lives, and keeps others out, as long as the fake.
+            # Nothing runs here, so the first call of its kind lives, and keeps others out, as long
+            # as the fake.
             holder = self._uniques.setdefault(_unique_key(placement, text), call)
             if holder is not call:
                 return Call(holder.id, job.name, duplicate=True)
@@ -240,11 +257,13 @@ class FakeQueue:
 def fake_queue(
     *, only: Iterable[Definition[..., Any]] | None = None, except_: Iterable[Definition[..., Any]] | None = None
 ) -> Iterator[FakeQueue]:
-    """While the block runs, every dispatch of this process is checked and recorded instead of entered; nothing runs.
+    """While the block runs, every dispatch of this process is checked and recorded instead of
+    entered; nothing runs.
 
-    `only` fakes these jobs, `except_` all but these; what is not faked goes its way. What a job's `prepare` does is left out, and
-    a call in a transaction is recorded whether or not that commits. Raises ValueError if both are given. A batch with a call that
-    would be faked raises RuntimeError.
+    `only` fakes these jobs, `except_` all but these; what is not faked goes its way. What a job's
+    `prepare` does is left out, and a call in a transaction is recorded whether or not that commits.
+    Raises ValueError if both are given. A batch with a call that would be faked raises
+    RuntimeError.
     """
     fake = FakeQueue(only=only, except_=except_)
     with intercepted(fake):

@@ -1,4 +1,6 @@
-"""Runs calls at once, in this process, as a slot would: no queue, no worker, and a database only if the job takes a session."""
+"""Runs calls at once, in this process, as a slot would: no queue, no worker, and a database only if
+the job takes a session.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,11 +29,13 @@ R = TypeVar("R")
 
 
 def run_now(job: Job[..., R], /, **args: Any) -> R:
-    """Run one call in this process and return its result. What the function raises goes through, Release and Discard too.
+    """Run one call in this process and return its result. What the function raises goes through,
+    Release and Discard too.
 
-    As in a slot: the arguments are checked, prepared and go through JSON; middleware stands around; a job that takes a session
-    gets one in a transaction of its own, committed when it returns and rolled back when it raises; a batched job gets lists of
-    one. Nothing is retried and no timeout is enforced.
+    As in a slot: the arguments are checked, prepared and go through JSON; middleware stands around;
+    a job that takes a session gets one in a transaction of its own, committed when it returns and
+    rolled back when it raises; a batched job gets lists of one. Nothing is retried and no timeout
+    is enforced.
     """
     dispatch = Dispatch(require_job(job))
     result: R = _execute(dispatch, [dispatch.text(args)], new_id())
@@ -40,11 +44,13 @@ def run_now(job: Job[..., R], /, **args: Any) -> R:
 
 @contextmanager
 def run_as_inline() -> Iterator[None]:
-    """While the block runs, every dispatch of this process runs its calls at once, in the caller's thread, as `run_now` does.
+    """While the block runs, every dispatch of this process runs its calls at once, in the caller's
+    thread, as `run_now` does.
 
-    Delays are not waited for, and a chain runs to its end. What a call raises goes through to the caller; Discard ends it quietly.
-    With `session=`, a SQLAlchemy Session or Connection, the job's effects are part of the caller's transaction, in a savepoint.
-    Raises RuntimeError for a batch, TypeError where a job's session cannot join the caller's transaction.
+    Delays are not waited for, and a chain runs to its end. What a call raises goes through to the
+    caller; Discard ends it quietly. With `session=`, a SQLAlchemy Session or Connection, the job's
+    effects are part of the caller's transaction, in a savepoint. Raises RuntimeError for a batch,
+    TypeError where a job's session cannot join the caller's transaction.
     """
     with intercepted(_Inline()):
         yield

@@ -18,7 +18,9 @@ _numbers = count(1)
 
 @contextmanager
 def intercepted(interceptor: Interceptor) -> Iterator[None]:
-    """While the block runs, `interceptor` takes what is dispatched, in whichever thread; the innermost is asked first."""
+    """While the block runs, `interceptor` takes what is dispatched, in whichever thread; the
+    innermost is asked first.
+    """
     interceptors.append(interceptor)
     try:
         yield
@@ -27,8 +29,8 @@ def intercepted(interceptor: Interceptor) -> Iterator[None]:
 
 
 def checked(dispatch: Dispatch) -> Placement:
-    """Where and when calls would have entered. Raises TypeError or ValueError where a real dispatch would, without touching the
-    session."""
+    """Where and when calls would have entered. Raises TypeError or ValueError where a real dispatch
+    would, without touching the session."""
     source = dispatch.session
     if not (
         isinstance(source, Session | Connection | psycopg.Connection | None) or is_async(source) or is_django(source)

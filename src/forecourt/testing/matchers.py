@@ -17,8 +17,9 @@ _brief.maxstring = _brief.maxother = 60
 class CallMatcher:
     """Calls of a job whose arguments include these.
 
-    Raises TypeError for something that is no job, WrongArguments for an argument that the job does not take: no call could
-    ever fit, and an assertion that there is none would hold for the wrong reason.
+    Raises TypeError for something that is no job, WrongArguments for an argument that the job does
+    not take: no call could ever fit, and an assertion that there is none would hold for the wrong
+    reason.
     """
 
     job: Definition[..., Any]
@@ -57,5 +58,7 @@ def call_text(job: Definition[..., Any], args: Mapping[str, Any]) -> str:
 
 
 def as_received(job: Definition[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments as the function gets them: checked, gone through JSON, defaults filled in. Raises WrongArguments."""
+    """The arguments as the function gets them: checked, gone through JSON, defaults filled in.
+    Raises WrongArguments.
+    """
     return job.arguments.load(job.arguments.dump(args))

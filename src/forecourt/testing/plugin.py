@@ -1,4 +1,6 @@
-"""Fixtures that pytest finds in every suite beside which Forecourt is installed. Imports nothing of it until one is used."""
+"""Fixtures that pytest finds in every suite beside which Forecourt is installed. Imports nothing of
+it until one is used.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,7 +13,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(name="fake_queue")
 def _fake_queue() -> "Iterator[FakeQueue]":
-    """While the test runs, whatever it dispatches is recorded instead of entered. No database is touched."""
+    """While the test runs, whatever it dispatches is recorded instead of entered. No database is
+    touched.
+    """
     from forecourt.testing import fake_queue
 
     with fake_queue() as fake:

@@ -22,8 +22,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """A dispatch that a fake queue took. `args` are what the function would get: checked, through JSON, defaults filled in.
-    `delay` is in seconds. `chain` is what would follow, `catch` what would if it failed."""
+    """A dispatch that a fake queue took. `args` are what the function would get: checked, through
+    JSON, defaults filled in. `delay` is in seconds. `chain` is what would follow, `catch` what
+    would if it failed."""
 
     id: int
     job: Definition[..., Any]

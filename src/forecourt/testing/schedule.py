@@ -17,9 +17,11 @@ from forecourt.testing.matchers import CallMatcher, as_received, call_text
 
 @contextmanager
 def freeze(at: datetime) -> Iterator[None]:
-    """While the block runs, `at` is the database's now for the schedule: for `Clock.run_once`, and for `assert_due`.
+    """While the block runs, `at` is the database's now for the schedule: for `Clock.run_once`, and
+    for `assert_due`.
 
-    Everything else keeps the real time: delays, leases, Python's clock. Raises ValueError for a naive instant.
+    Everything else keeps the real time: delays, leases, Python's clock. Raises ValueError for a
+    naive instant.
     """
     before, tasks.frozen = tasks.frozen, aware(at)
     try:
@@ -37,10 +39,12 @@ def assert_scheduled(
     repeat_seconds: int | None = None,
     **args: Any,
 ) -> None:
-    """A task runs this job, with these arguments among its own, at the times of this cron expression.
+    """A task runs this job, with these arguments among its own, at the times of this cron
+    expression.
 
-    `timetable` is that of the application which FORECOURT_APP names, unless given. A task that repeats within the minute is asked
-    for with `repeat_seconds`. Raises TimetableError if the expression is wrong.
+    `timetable` is that of the application which FORECOURT_APP names, unless given. A task that
+    repeats within the minute is asked for with `repeat_seconds`. Raises TimetableError if the
+    expression is wrong.
     """
     __tracebackhide__ = True  # pytest then shows the line of the test
     matcher = CallMatcher(job, args)
@@ -60,7 +64,8 @@ def assert_scheduled(
 
 
 def assert_due(task: Task, at: datetime | None = None) -> None:
-    """The task is due at this instant, or at the one that `freeze` holds, by its frequency, zone and windows.
+    """The task is due at this instant, or at the one that `freeze` holds, by its frequency, zone
+    and windows.
 
     Conditions and pauses are not asked. Raises ValueError if there is no instant, or a naive one.
     """

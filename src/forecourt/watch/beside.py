@@ -1,4 +1,6 @@
-"""Watching beside something else: in a thread of a clock or a web server, where somebody wants to be told."""
+"""Watching beside something else: in a thread of a clock or a web server, where somebody wants to
+be told.
+"""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -13,7 +15,9 @@ log = logging.getLogger("forecourt.watch")
 
 
 def watch_once(application: Callable[[], Forecourt]) -> None:
-    """Look once, for a clock that cron starts. Whatever goes wrong is logged: the clock's own round is done."""
+    """Look once, for a clock that cron starts. Whatever goes wrong is logged: the clock's own round
+    is done.
+    """
     if not channels():
         return
     try:

@@ -1,4 +1,6 @@
-"""Troubles as episodes: of each one message when it has lasted a little, and one when it is over."""
+"""Troubles as episodes: of each one message when it has lasted a little, and one when it is
+over.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,8 +24,8 @@ RANK = {None: 0, "warn": 1, "fail": 2}
 
 @dataclass(slots=True)
 class News:
-    """What is worth telling: troubles that began or became worse, and troubles that are over; how many others that were told go
-    on."""
+    """What is worth telling: troubles that began or became worse, and troubles that are over; how
+    many others that were told go on."""
 
     began: list[Alert] = field(default_factory=list)
     ended: list[Alert] = field(default_factory=list)
@@ -40,8 +42,9 @@ def follow(
 ) -> News:
     """Note how an application's troubles stand, and say what is worth telling now.
 
-    Where the checks could not be made (None), that is a trouble, and the others are as they were. While it is `quiet` only failures
-    are told, and their end; what only wants a look waits, and is never told if it is over by then.
+    Where the checks could not be made (None), that is a trouble, and the others are as they were.
+    While it is `quiet` only failures are told, and their end; what only wants a look waits, and is
+    never told if it is over by then.
     """
     found = [TOO_SLOW] if results is None else results
     known = {alert.subject: alert for alert in alerts.open_ones(tx, application)}

@@ -1,4 +1,6 @@
-"""The dead man's switch: a monitor elsewhere is asked for each minute, and calls somebody when it no longer is."""
+"""The dead man's switch: a monitor elsewhere is asked for each minute, and calls somebody when it
+no longer is.
+"""
 
 import logging
 import threading
@@ -15,7 +17,9 @@ TIMEOUT = 10
 
 
 class Ping:
-    """Asks for FORECOURT_CLOCK_PING, at most once a minute, in a thread: a monitor that is slow does not hold the clock up."""
+    """Asks for FORECOURT_CLOCK_PING, at most once a minute, in a thread: a monitor that is slow
+    does not hold the clock up.
+    """
 
     def __init__(self) -> None:
         self._due_at = 0.0

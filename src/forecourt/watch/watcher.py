@@ -32,7 +32,9 @@ LIMITS = "SELECT set_config('statement_timeout', '10s', true), set_config('jit',
 
 
 class Watcher(Agent):
-    """Looks, and tells. `application` is asked in each round, so that one that cannot be loaded now is loaded later."""
+    """Looks, and tells. `application` is asked in each round, so that one that cannot be loaded now
+    is loaded later.
+    """
 
     every = 30.0
     longest_backoff = 60.0
@@ -41,8 +43,8 @@ class Watcher(Agent):
         self._application = application
 
     def run_once(self) -> int:
-        """One look, if it is nobody else's turn, and a try at what no worker has sent. Returns how many messages that made or
-        sent. Raises what the database does."""
+        """One look, if it is nobody else's turn, and a try at what no worker has sent. Returns how
+        many messages that made or sent. Raises what the database does."""
         with closing(connect(application_name="forecourt watch")) as connection:
             app = self._application()
             # What only this machine can see, each machine watches by itself.

@@ -1,8 +1,9 @@
-"""Finds out who asks: by a token, by a trusted proxy's word, by a session's cookie, or by asking from this machine while nobody is
-known who could sign in.
+"""Finds out who asks: by a token, by a trusted proxy's word, by a session's cookie, or by asking
+from this machine while nobody is known who could sign in.
 
-Through a proxy everybody seems to ask from this machine. What gives that away is the name in the Host header, and the headers by
-which proxies say for whom they ask: such a request has to sign in, and without anybody who could, it is refused.
+Through a proxy everybody seems to ask from this machine. What gives that away is the name in the
+Host header, and the headers by which proxies say for whom they ask: such a request has to sign in,
+and without anybody who could, it is refused.
 """
 
 import secrets
@@ -34,8 +35,8 @@ BEARER = b"bearer "
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
 AHEAD = 1.0
-"""Seconds before its end in which one asker finds an answer out anew, while all others go by the old one: a busy program's requests
-would otherwise all ask the database at the same moment."""
+"""Seconds before its end in which one asker finds an answer out anew, while all others go by the
+old one: a busy program's requests would otherwise all ask the database at the same moment."""
 
 _remembered: dict[tuple[str, bytes], tuple[float, Person | None]] = {}
 _renewed: set[tuple[str, bytes]] = set()
@@ -47,7 +48,9 @@ class SignIn(Exception):
 
 
 def identify(request: Request) -> Person:
-    """Who asks. Raises SignIn, or HTTPException where nobody could, or for a token that is good for nothing."""
+    """Who asks. Raises SignIn, or HTTPException where nobody could, or for a token that is good for
+    nothing.
+    """
     shown = bearer.shown(request.headers)
     if shown is not None:
         return _of_token(shown) or bearer.refuse(request)
@@ -66,13 +69,17 @@ def identify(request: Request) -> Person:
 
 
 def at_hand(request: Request) -> Person | None:
-    """Who asks, if that was found out a moment ago by the token that is shown now: without a thread, for many small requests."""
+    """Who asks, if that was found out a moment ago by the token that is shown now: without a
+    thread, for many small requests.
+    """
     shown = bearer.shown(request.headers)
     return None if shown is None else at_hand_of(shown)
 
 
 def at_hand_of(token: str) -> Person | None:
-    """Whose token it is, if that was found out a moment ago. None as well for the one who is to find it out anew."""
+    """Whose token it is, if that was found out a moment ago. None as well for the one who is to
+    find it out anew.
+    """
     key = (libpq_url(), BEARER + digest(token))
     ends, person = _remembered.get(key, (0.0, None))
     left = ends - time.monotonic()

@@ -1,4 +1,5 @@
-"""The shape of every JSON answer: a status, words when something is wrong, and never out of a cache.
+"""The shape of every JSON answer: a status, words when something is wrong, and never out of a
+cache.
 
 What the API refuses is a problem as RFC 9457 has it.
 """
@@ -23,7 +24,9 @@ def refusal(path: str, status: int, message: str, headers: Mapping[str, str] | N
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
-    """problem+json: what the status means, what was wrong here, and whatever else there is to tell."""
+    """problem+json: what the status means, what was wrong here, and whatever else there is to
+    tell.
+    """
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
     more_headers = {**(headers or {}), "Cache-Control": "no-store"}
     return JSONResponse(content, status, more_headers, "application/problem+json")

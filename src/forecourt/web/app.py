@@ -22,7 +22,9 @@ from forecourt.web.tongue import ReadersLanguage
 
 
 def create_app() -> Starlette:
-    """The application, as the settings are now. It connects to the database only when it is asked something."""
+    """The application, as the settings are now. It connects to the database only when it is asked
+    something.
+    """
     hosts = OWN_NAMES | {hostname(settings().base_url), hostname(f"//{_in_url(settings().web_host)}")} - {""}
     probes = {route.path for route in health.ROUTES}
     app = Starlette(

@@ -21,11 +21,15 @@ def application() -> Forecourt:
 
 
 _has_marketplace: dict[str, bool] = {}
-"""By the application's name, once it was loaded: what each of a thousand events a second would ask."""
+"""By the application's name, once it was loaded: what each of a thousand events a second would
+ask.
+"""
 
 
 def may_have_marketplace() -> bool:
-    """Whether what the marketplace serves is there to ask for: not where the application is loaded, and has none of its jobs."""
+    """Whether what the marketplace serves is there to ask for: not where the application is loaded,
+    and has none of its jobs.
+    """
     try:
         found = application().has_marketplace
     except CannotLoad:
@@ -35,7 +39,9 @@ def may_have_marketplace() -> bool:
 
 
 def known_marketplace() -> bool | None:
-    """The same, where that was found out before: without an import, so without a thread. Else None."""
+    """The same, where that was found out before: without an import, so without a thread. Else
+    None.
+    """
     return _has_marketplace.get(settings().app)
 
 

@@ -1,7 +1,8 @@
 """Tokens that programs send: `Authorization: Bearer`.
 
-A browser sends this header only for a page's script, and to another server only when that server lets it. So a request that bears
-a token needs no proof of where it comes from; and its cookies are not looked at, since they might be somebody else's.
+A browser sends this header only for a page's script, and to another server only when that server
+lets it. So a request that bears a token needs no proof of where it comes from; and its cookies are
+not looked at, since they might be somebody else's.
 """
 
 import logging
@@ -53,7 +54,8 @@ def holder(digest: bytes) -> Person | None:
 def refuse(request: Request) -> NoReturn:
     """Refuse a token that is good for nothing, and slow down whoever sends many.
 
-    A right one is never held up: it cannot be guessed, and a program with an old one may ask through the same proxy as all others.
+    A right one is never held up: it cannot be guessed, and a program with an old one may ask
+    through the same proxy as all others.
     """
     where = client(request)
     key = f"token from {where}"

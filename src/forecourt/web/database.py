@@ -1,7 +1,7 @@
 """The pages' own connections: few, impatient, and never the workers'.
 
-A page that nobody gets within three seconds is of no use to an operator, so each step of it has a limit: being let in, waiting
-for a connection, each statement.
+A page that nobody gets within three seconds is of no use to an operator, so each step of it has a
+limit: being let in, waiting for a connection, each statement.
 """
 
 import threading
@@ -21,8 +21,9 @@ from forecourt.store import snapshot
 MOST = 4
 """Connections of one web process, whatever is asked of it."""
 
-# For the transaction only: through PgBouncer the connection is not ours alone. A plan that is compiled takes longer to compile
-# than any statement of a page to run; what is grouped must not go through files.
+# For the transaction only: through PgBouncer the connection is not ours alone. A plan that is
+# compiled takes longer to compile than any statement of a page to run; what is grouped must not go
+# through files.
 TO_READ = """
 SELECT set_config('statement_timeout', '2500ms', true),
        set_config('jit', 'off', true),
@@ -37,8 +38,8 @@ _making = threading.Lock()
 
 
 class Reading:
-    """One look at the database, for one answer. `now` is the database's clock, `state` names what it saw: the same state, the same
-    rows. `milliseconds` is how long it has lasted."""
+    """One look at the database, for one answer. `now` is the database's clock, `state` names what
+    it saw: the same state, the same rows. `milliseconds` is how long it has lasted."""
 
     def __init__(self, tx: Connection[Any]) -> None:
         self._began = time.perf_counter()
@@ -59,7 +60,9 @@ class Reading:
 
 @contextmanager
 def reading() -> Iterator[Reading]:
-    """A transaction that cannot write. Raises OperationalError within three seconds when the database does not answer."""
+    """A transaction that cannot write. Raises OperationalError within three seconds when the
+    database does not answer.
+    """
     with _engine(database_url()).begin() as connection:
         tx = in_transaction_of(connection)
         tx.execute(TO_READ)

@@ -1,4 +1,6 @@
-"""Days and times of day as people read them, in the business zone and the reader's language. Digits stay 0 to 9."""
+"""Days and times of day as people read them, in the business zone and the reader's language. Digits
+stay 0 to 9.
+"""
 
 from datetime import UTC, date, datetime
 

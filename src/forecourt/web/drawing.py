@@ -1,4 +1,6 @@
-"""Small drawings as SVG: lines, strips and bars. Their colours come from classes, so they are right in both themes and in print."""
+"""Small drawings as SVG: lines, strips and bars. Their colours come from classes, so they are right
+in both themes and in print.
+"""
 
 from collections.abc import Sequence
 
@@ -19,7 +21,9 @@ COLOURS = {
 
 
 def line(values: Sequence[float], late: bool = False, width: int = 110, height: int = 24) -> Markup:
-    """A sparkline of at least two values, from 0 up. It decorates: what it says stands beside it in figures."""
+    """A sparkline of at least two values, from 0 up. It decorates: what it says stands beside it in
+    figures.
+    """
     top = max([*values, 1])
     step = width / max(1, len(values) - 1)
     points = " ".join(f"{n * step:.1f},{height - 2 - value / top * (height - 4):.1f}" for n, value in enumerate(values))
@@ -30,7 +34,9 @@ def line(values: Sequence[float], late: bool = False, width: int = 110, height: 
 
 
 def runs(last: Sequence[Tick], most: int = 30) -> Markup:
-    """The last runs as bars as high as they took long, the failed ones full; for those who cannot see it, as a sentence."""
+    """The last runs as bars as high as they took long, the failed ones full; for those who cannot
+    see it, as a sentence.
+    """
     width, height = most * 5, 20
     seconds = [run.seconds for run in last]
     longest = max([*(took or 0 for took in seconds), 0.001])

@@ -1,7 +1,8 @@
-"""What a request for events may hold: one event, a list of them, or an object with `events`, a `token` and an `idempotency_key`.
+"""What a request for events may hold: one event, a list of them, or an object with `events`, a
+`token` and an `idempotency_key`.
 
-The last two are for `navigator.sendBeacon`, which sends no headers of one's own. Whatever type a body says it has, it is JSON; or a
-form of one event, as `URLSearchParams` makes it.
+The last two are for `navigator.sendBeacon`, which sends no headers of one's own. Whatever type a
+body says it has, it is JSON; or a form of one event, as `URLSearchParams` makes it.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,9 @@ Header = Annotated[str, Field(max_length=2_000), AfterValidator(_without_nul)]
 
 
 class GivenEvent(BaseModel):
-    """One event as it was sent. What is left out of a visitor is the request's own; null is unknown."""
+    """One event as it was sent. What is left out of a visitor is the request's own; null is
+    unknown.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,7 +56,9 @@ class GivenEvent(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a request holds, not looked at any further; `unread` says why nothing of it could be read."""
+    """What a request holds, not looked at any further; `unread` says why nothing of it could be
+    read.
+    """
 
     given: Any = None
     token: str | None = None

@@ -1,7 +1,8 @@
-"""Requests for events that come at the same time are recorded in one statement: while one is under way, the next ones gather.
+"""Requests for events that come at the same time are recorded in one statement: while one is under
+way, the next ones gather.
 
-So the database sees batches as large as the load makes them, an idle server answers at once, and whoever is answered knows that the
-events are committed.
+So the database sees batches as large as the load makes them, an idle server answers at once, and
+whoever is answered knows that the events are committed.
 """
 
 import asyncio
@@ -26,11 +27,15 @@ MOST_WAITING = 20_000
 
 
 GATHER = 0.008
-"""Seconds for which requests gather once several came together: a transaction costs the same for ten as for a hundred."""
+"""Seconds for which requests gather once several came together: a transaction costs the same for
+ten as for a hundred.
+"""
 
 
 class EventIntake:
-    """Records requests, together where they come together. Its server is one, with one event loop."""
+    """Records requests, together where they come together. Its server is one, with one event
+    loop.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -39,8 +44,9 @@ class EventIntake:
         self._writer: asyncio.Task[None] | None = None
 
     async def record(self, request: Request) -> Counts:
-        """What became of a request's events, once they are committed. Raises HTTPException 503 while too many wait, 422 for events
-        that the database refuses; and what it raises when it is out of reach."""
+        """What became of a request's events, once they are committed. Raises HTTPException 503
+        while too many wait, 422 for events that the database refuses; and what it raises when it is
+        out of reach."""
         loop = self._running()
         if self._events + len(request.events) > MOST_WAITING:
             raise HTTPException(503, "too many events wait to be recorded; send these again", {"Retry-After": "1"})
@@ -89,7 +95,9 @@ class EventIntake:
 
 
 def _recorded(requests: Sequence[Request]) -> list[Counts | Exception]:
-    """What became of each. If the database refuses something, each request is recorded by itself."""
+    """What became of each. If the database refuses something, each request is recorded by
+    itself.
+    """
     try:
         with database.acting() as tx:
             return list(record_requests(tx, requests))

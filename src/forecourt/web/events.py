@@ -1,4 +1,6 @@
-"""`POST /api/v1/events`: what visitors do, sent by a site's server, or by its pages (`fetch`, `navigator.sendBeacon`)."""
+"""`POST /api/v1/events`: what visitors do, sent by a site's server, or by its pages (`fetch`,
+`navigator.sendBeacon`).
+"""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,14 +28,18 @@ PURPOSES = ("sec-purpose", "purpose", "x-moz")
 
 
 class Events:
-    """The address at which events come in: one of a server, since it counts what each visitor sends."""
+    """The address at which events come in: one of a server, since it counts what each visitor
+    sends.
+    """
 
     def __init__(self) -> None:
         self._intake = EventIntake()
         self._rate = VisitorRate()
 
     async def record(self, request: Request) -> Response:
-        """Record the events that a request holds, and say what became of them, once they are committed."""
+        """Record the events that a request holds, and say what became of them, once they are
+        committed.
+        """
         allowed = origins.allowing(request.headers)
         try:
             shown = bearer.shown(request.headers)
@@ -68,7 +74,9 @@ record, preflight = _events.record, _events.preflight
 
 
 def _event(given: GivenEvent, own: dict[str, Any], from_page: bool, position: int) -> Event:
-    """As it is recorded. A server names the visitor; a page's visitor is who sends the request, and names nobody."""
+    """As it is recorded. A server names the visitor; a page's visitor is who sends the request, and
+    names nobody.
+    """
     said = given.model_fields_set
     if from_page and (wrong := said & own.keys()):
         raise HTTPException(422, f"events[{position}].{min(wrong)}: a page does not name its visitor; leave it out")
@@ -91,8 +99,9 @@ def _of(request: Request) -> dict[str, str | None]:
 
 
 async def _sender(request: Request, token: str | None) -> str:
-    """Who sends, by their token. A cookie counts for nothing: it comes along with whatever a page sends, and says who looks at it.
-    Without a token only a page of this server's own may, where nobody is asked who they are. Raises SignIn and HTTPException."""
+    """Who sends, by their token. A cookie counts for nothing: it comes along with whatever a page
+    sends, and says who looks at it. Without a token only a page of this server's own may, where
+    nobody is asked who they are. Raises SignIn and HTTPException."""
     if token is None and (why := foreign(request.headers, urlsplit(settings().base_url).netloc)):
         raise HTTPException(401, f"{why}, and there is no token: forecourt web token add NAME --scope events", BEARER)
     person = None if token is None else at_hand_of(token)

@@ -1,4 +1,6 @@
-"""Style sheets, scripts and the icon, under addresses that change with their content, so that they may be kept for a year."""
+"""Style sheets, scripts and the icon, under addresses that change with their content, so that they
+may be kept for a year.
+"""
 
 import mimetypes
 

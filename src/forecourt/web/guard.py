@@ -1,7 +1,8 @@
-"""Who may talk to the server: without credentials only this machine, and only under a name that is meant.
+"""Who may talk to the server: without credentials only this machine, and only under a name that is
+meant.
 
-A page from elsewhere can make its own name point at 127.0.0.1 and so let a browser on this machine read what is served
-here. The name in the Host header gives it away.
+A page from elsewhere can make its own name point at 127.0.0.1 and so let a browser on this machine
+read what is served here. The name in the Host header gives it away.
 """
 
 from collections.abc import Collection
@@ -42,7 +43,8 @@ def is_loopback(host: str) -> bool:
 
 
 class HostGuard:
-    """Refuses requests under a name that is not `hosts`. `everywhere`: paths that any name may ask for.
+    """Refuses requests under a name that is not `hosts`. `everywhere`: paths that any name may ask
+    for.
 
     Probes come by whatever address a machine has, and their answers reveal nothing.
     """
@@ -69,10 +71,11 @@ class HostGuard:
 class OriginGuard:
     """Refuses a request that would change something unless one of this server's own pages sent it.
 
-    Browsers say where a form stands: by Sec-Fetch-Site where the address is https or this machine's, and by Origin everywhere.
-    A request that bears a token is a program's: it need not say so, and goes on without its cookies.
-    `everywhere`: paths that change nothing, whatever is asked of them. `signed`: beginnings of paths whose rest is a signature of
-    ours, which nobody else can make: mail programs ask for these, and say nothing of themselves.
+    Browsers say where a form stands: by Sec-Fetch-Site where the address is https or this
+    machine's, and by Origin everywhere. A request that bears a token is a program's: it need not
+    say so, and goes on without its cookies. `everywhere`: paths that change nothing, whatever is
+    asked of them. `signed`: beginnings of paths whose rest is a signature of ours, which nobody
+    else can make: mail programs ask for these, and say nothing of themselves.
     """
 
     def __init__(self, app: ASGIApp, public: str, everywhere: Collection[str], signed: tuple[str, ...] = ()) -> None:
@@ -104,8 +107,9 @@ class OriginGuard:
 
 
 def foreign(headers: Headers, public: str) -> str | None:
-    """Why a request that changes something does not come from a page of ours; None if it does. `public`: host and port of the
-    configured address, for servers behind a proxy that does not pass the name on."""
+    """Why a request that changes something does not come from a page of ours; None if it does.
+    `public`: host and port of the configured address, for servers behind a proxy that does not pass
+    the name on."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return None if site == "same-origin" else f"Sec-Fetch-Site says {site!r}"
@@ -125,7 +129,9 @@ def _netloc(url: str) -> str:
 
 @lru_cache(maxsize=64)
 def hostname(url: str) -> str:
-    """The host that a URL names, in lower case, without port and brackets; empty when it names none."""
+    """The host that a URL names, in lower case, without port and brackets; empty when it names
+    none.
+    """
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,4 +1,6 @@
-"""What every answer says beside its content: that nothing of another origin runs in it, and that nobody keeps it."""
+"""What every answer says beside its content: that nothing of another origin runs in it, and that
+nobody keeps it.
+"""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

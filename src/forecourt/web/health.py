@@ -1,7 +1,8 @@
-"""What probes and monitors ask: does the process live, can it serve, does the schedule run, do the queues keep up.
+"""What probes and monitors ask: does the process live, can it serve, does the schedule run, do the
+queues keep up.
 
-A question about the database gets a connection of its own, which gives up within seconds: a probe has to learn that the
-database is gone, also when a connection from before would still wait for it.
+A question about the database gets a connection of its own, which gives up within seconds: a probe
+has to learn that the database is gone, also when a connection from before would still wait for it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,9 @@ LONGEST_SILENCE = timedelta(minutes=5)
 
 
 async def live(_: Request) -> Response:
-    """The event loop turns. Asks nobody: a process is not restarted because its database is away."""
+    """The event loop turns. Asks nobody: a process is not restarted because its database is
+    away.
+    """
     return answers.ok()
 
 
@@ -42,8 +45,9 @@ def ready(_: Request) -> Response:
 
 
 def scheduler(_: Request) -> Response:
-    """The heartbeat succeeded within the last five minutes, by the database's clock. In an application without that task, a clock
-    and a worker have said within that time that they live."""
+    """The heartbeat succeeded within the last five minutes, by the database's clock. In an
+    application without that task, a clock and a worker have said within that time that they
+    live."""
     try:
         with _engine(database_url()).begin() as connection:
             last = _last_run(in_transaction_of(connection))
@@ -66,8 +70,9 @@ def _last_run(tx: psycopg.Connection[Any]) -> datetime | None:
 
 
 def queue(_: Request) -> Response:
-    """Every queue that is not paused is served, and its oldest call has not waited much too long, as the checks of
-    `forecourt doctor` have it. Which one is to blame is in the message; what else is known of it takes signing in."""
+    """Every queue that is not paused is served, and its oldest call has not waited much too long,
+    as the checks of `forecourt doctor` have it. Which one is to blame is in the message; what else
+    is known of it takes signing in."""
     with _engine(database_url()).begin() as connection:
         tx = in_transaction_of(connection)
         try:
@@ -90,7 +95,9 @@ ROUTES = (
 
 @lru_cache(maxsize=1)
 def _engine(url: URL) -> Engine:
-    """No pool, and seconds to connect, to be heard of (milliseconds here), and for each statement."""
+    """No pool, and seconds to connect, to be heard of (milliseconds here), and for each
+    statement.
+    """
     patience = {"connect_timeout": 2, "tcp_user_timeout": 2000}
     engine = create_engine(url, poolclass=NullPool, connect_args={"application_name": "forecourt probe", **patience})
 

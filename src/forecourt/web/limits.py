@@ -9,7 +9,9 @@ LONGEST_PATH = 4000
 
 
 class PathLimit:
-    """Refuses longer paths: a number of five thousand digits in one is an error to whoever reads it as a number."""
+    """Refuses longer paths: a number of five thousand digits in one is an error to whoever reads it
+    as a number.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -97,8 +97,8 @@ SELECT (SELECT count(DISTINCT day) FROM (SELECT day FROM public.analytics_late_d
 
 
 def figures(tx: Connection[Any], zone: str) -> dict[str, Any]:
-    """Placements that end soon by day, the last roll-ups, archives and sitemaps, photos on two listings, notices
-    by state, single counts up to CAP + 1."""
+    """Placements that end soon by day, the last roll-ups, archives and sitemaps, photos on two
+    listings, notices by state, single counts up to CAP + 1."""
     with tx.cursor(row_factory=dict_row) as cursor:
         return {
             "ending": cursor.execute(ENDING, {"zone": zone}).fetchall(),

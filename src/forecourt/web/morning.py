@@ -1,5 +1,6 @@
-"""The morning's mail: each duty of the last day, what was late, slow beside its own history or failed, what is wrong now, and
-what the next day will bring. Of what it cannot know it says so, or nothing."""
+"""The morning's mail: each duty of the last day, what was late, slow beside its own history or
+failed, what is wrong now, and what the next day will bring. Of what it cannot know it says so, or
+nothing."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -56,8 +57,8 @@ TONES = {"✓": "good", "✕": "bad", "…": "plain", "○": "plain"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A run of a duty, or what is to be said of it instead. `state` as the pages name it; `due`, `took` and `did` in words, empty
-    where nothing is known."""
+    """A run of a duty, or what is to be said of it instead. `state` as the pages name it; `due`,
+    `took` and `did` in words, empty where nothing is known."""
 
     title: str
     state: str
@@ -161,7 +162,9 @@ def _title(duty: Duty) -> str:
 
 
 def _time(at: datetime, today: datetime) -> str:
-    """The time on the business zone's clocks, with the day of the week if it is another than `today`'s."""
+    """The time on the business zone's clocks, with the day of the week if it is another than
+    `today`'s.
+    """
     local = at.astimezone(settings().zone)
     if local.date() == today.astimezone(settings().zone).date():
         return f"{local:%H:%M}"

@@ -1,4 +1,6 @@
-"""The night as a drawing: duties by hours; what ran as bars, what is to come as rings with what is expected, now as a line."""
+"""The night as a drawing: duties by hours; what ran as bars, what is to come as rings with what is
+expected, now as a line.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -127,7 +129,9 @@ def _x(instant: datetime, over: Span) -> float:
 
 
 def _side(x: float) -> float:
-    """The place of something on the drawing, which is mirrored where one reads from right to left."""
+    """The place of something on the drawing, which is mirrored where one reads from right to
+    left.
+    """
     return WIDTH - x if direction() == "rtl" else x
 
 

@@ -46,9 +46,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """A task in a span of time: its runs then, oldest first; the due times that are still to come; the seconds that its last runs
-    before that took, in the middle, None while fewer than three are known; who holds it back or runs it. `before` are those last
-    runs, once `beside_history` has fetched them; of a pulse, `runs` has only the latest until then."""
+    """A task in a span of time: its runs then, oldest first; the due times that are still to come;
+    the seconds that its last runs before that took, in the middle, None while fewer than three are
+    known; who holds it back or runs it. `before` are those last runs, once `beside_history` has
+    fetched them; of a pulse, `runs` has only the latest until then."""
 
     task: Task
     runs: Sequence[Tick]
@@ -66,13 +67,17 @@ class Duty:
 
     @property
     def expected(self) -> str:
-        """What its next run will probably do, in words; empty when that cannot be known, or no history was fetched."""
+        """What its next run will probably do, in words; empty when that cannot be known, or no
+        history was fetched.
+        """
         return words.expected(
             [run.output for run in self.before if run.status == "succeeded" and run.output is not None]
         )
 
     def standing(self, now: datetime) -> str:
-        """One word for how it stands: paused, failed, missed, skipped, late, running, slow, done or to come."""
+        """One word for how it stands: paused, failed, missed, skipped, late, running, slow, done or
+        to come.
+        """
         run = self.latest
         if run is None:
             return "paused" if self.pause and self.to_come else "to come"
@@ -89,7 +94,9 @@ class Duty:
                 return status
 
     def is_slow(self, run: Tick) -> bool:
-        """Whether a run took far longer than this task's runs usually do, and long enough to matter."""
+        """Whether a run took far longer than this task's runs usually do, and long enough to
+        matter.
+        """
         return run.seconds is not None and self.usual is not None and run.seconds > max(5.0, SLOW * self.usual)
 
 
@@ -104,8 +111,9 @@ def span(day: date, now: datetime, zone: ZoneInfo) -> Span:
 
 
 def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime) -> list[Duty]:
-    """The tasks that have due times in the span, in the order of their first one; pulses last, as on the timetable. With what it
-    takes to judge them: `beside_history` fetches the rest, for those that are shown."""
+    """The tasks that have due times in the span, in the order of their first one; pulses last, as
+    on the timetable. With what it takes to judge them: `beside_history` fetches the rest, for those
+    that are shown."""
     tasks = [task for task in timetable if task.runs_in(settings().environment)]
     names = [task.name for task in tasks]
     pulses = {task.name for task in tasks if _is_often(task)}
@@ -132,8 +140,8 @@ def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime)
 
 
 def at_a_glance(found: Sequence[Duty], now: datetime, most: int) -> list[Duty]:
-    """So many duties as can be looked at: those that are not well, then those that ran last or come next, pulses after the others.
-    In the night's order."""
+    """So many duties as can be looked at: those that are not well, then those that ran last or come
+    next, pulses after the others. In the night's order."""
     if len(found) <= most:
         return list(found)
 
@@ -147,8 +155,8 @@ def at_a_glance(found: Sequence[Duty], now: datetime, most: int) -> list[Duty]:
 
 
 def beside_history(tx: Connection[Any], found: Sequence[Duty], over: Span) -> list[Duty]:
-    """The same duties with their last runs before the span, and with all runs of a pulse. It costs thirty rows a duty, and
-    hundreds a pulse, so it is for those that are shown."""
+    """The same duties with their last runs before the span, and with all runs of a pulse. It costs
+    thirty rows a duty, and hundreds a pulse, so it is for those that are shown."""
     before = tick_history.recent(tx, [duty.task.name for duty in found], before=over.first)
     pulses = [duty.task.name for duty in found if duty.often]
     ran = tick_history.between(tx, pulses, over.first, over.last, most=MOST_RUNS)
@@ -156,7 +164,9 @@ def beside_history(tx: Connection[Any], found: Sequence[Duty], over: Span) -> li
 
 
 def _is_often(task: Task) -> bool:
-    """By the times of day that it names: walking through them for each of some hundred tasks takes longer than the page may."""
+    """By the times of day that it names: walking through them for each of some hundred tasks takes
+    longer than the page may.
+    """
     return task.repeat_seconds is not None or len(task.wall_times().minutes) > OFTEN
 
 

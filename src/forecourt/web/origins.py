@@ -1,4 +1,6 @@
-"""Which web sites' scripts may send events: the marketplace's own, and those that FORECOURT_EVENT_ORIGINS names."""
+"""Which web sites' scripts may send events: the marketplace's own, and those that
+FORECOURT_EVENT_ORIGINS names.
+"""
 
 from urllib.parse import urlsplit
 
@@ -12,7 +14,9 @@ A_DAY = "86400"
 
 
 def allowing(headers: Headers) -> dict[str, str]:
-    """What an answer to a request from another site's page says; nothing for one from a program. Raises HTTPException 403."""
+    """What an answer to a request from another site's page says; nothing for one from a program.
+    Raises HTTPException 403.
+    """
     origin = headers.get("origin")
     if origin is None:
         return {}

@@ -1,7 +1,9 @@
-"""Makes pages: a head that stays as it is, and a live part that is asked for again every few seconds.
+"""Makes pages: a head that stays as it is, and a live part that is asked for again every few
+seconds.
 
-The live part has an ETag of two halves. The first names the database's state that it was made from: while it is the same, one cheap
-query answers 304. The second is a digest of the part itself: also what had to be made again is not sent twice.
+The live part has an ETag of two halves. The first names the database's state that it was made from:
+while it is the same, one cheap query answers 304. The second is a digest of the part itself: also
+what had to be made again is not sent twice.
 """
 
 import json
@@ -64,7 +66,9 @@ def is_poll(request: Request) -> bool:
 
 @contextmanager
 def reading(request: Request) -> Iterator[Reading]:
-    """Look at the database for this request. Raises Unchanged, after one query, when whoever asks has the live part already."""
+    """Look at the database for this request. Raises Unchanged, after one query, when whoever asks
+    has the live part already.
+    """
     with database.reading() as look:
         tag = request.headers.get("if-none-match", "").strip('"')
         if is_poll(request) and tag.partition("-")[0] == _state(request, look):
@@ -82,8 +86,8 @@ def page(
     below: str | None = None,
     **facts: Any,
 ) -> Response:
-    """The page made of `facts`: the whole of it, or its live part. `head` and `below` are the templates of what stands around that
-    and does not change under the reader's eyes."""
+    """The page made of `facts`: the whole of it, or its live part. `head` and `below` are the
+    templates of what stands around that and does not change under the reader's eyes."""
     facts |= {"now": look.now, "me": person_of(request), "here": here(request)}
     live = environment().get_template(template).render(facts)
     tag = f'"{_state(request, look)}-{sha256(live.encode()).hexdigest()[:16]}"'
@@ -154,7 +158,9 @@ def here(request: Request) -> str:
 def back(
     form: dict[str, str], words: str, *, command: str = "", undo: tuple[str, dict[str, str]] | None = None
 ) -> Response:
-    """To the page where the button stands, which says what was done; `command` does the same, `undo` the opposite."""
+    """To the page where the button stands, which says what was done; `command` does the same,
+    `undo` the opposite.
+    """
     answer = RedirectResponse(local(form.get("back", "/")), 303)
     told = {"words": words[:500], "command": command[:300], "undo": undo and undo[0], "fields": undo and undo[1]}
     text = quote(json.dumps(told, ensure_ascii=False))
@@ -188,7 +194,9 @@ def _said(request: Request) -> dict[str, Any] | None:
 
 
 def _state(request: Request, look: Reading) -> str:
-    """Names what is seen, and by whom. With each minute it is another one, since "4 min ago" becomes wrong by itself."""
+    """Names what is seen, and by whom. With each minute it is another one, since "4 min ago"
+    becomes wrong by itself.
+    """
     me = person_of(request)
     return sha256(f"{look.state} {look.now:%Y%m%d%H%M} {language()} {me.role} {me.name}".encode()).hexdigest()[:16]
 

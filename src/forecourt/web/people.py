@@ -1,4 +1,6 @@
-"""Who is asking, and what they may do: three roles, each of which may do all that the one before may, and scopes beside them."""
+"""Who is asking, and what they may do: three roles, each of which may do all that the one before
+may, and scopes beside them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +24,9 @@ class Role(IntEnum):
 
 
 class Scope(StrEnum):
-    """What a program may be let do that has no role: hand in the marketplace's events, or photos."""
+    """What a program may be let do that has no role: hand in the marketplace's events, or
+    photos.
+    """
 
     EVENTS = "events"
     PHOTOS = "photos"
@@ -34,8 +38,9 @@ ROLE_OF_SCOPE = {"read": Role.VIEWER, "operate": Role.OPERATOR, "admin": Role.AD
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who asks, or a program that does. `name` is None on a machine of one's own, where nobody is asked who they are.
-    `role` is None for a program that only has scopes. `by` says how they were recognised."""
+    """Somebody who asks, or a program that does. `name` is None on a machine of one's own, where
+    nobody is asked who they are. `role` is None for a program that only has scopes. `by` says how
+    they were recognised."""
 
     name: str | None
     role: Role | None

@@ -1,4 +1,6 @@
-"""Reads photos from a request while they come: as multipart/form-data, or one as the body itself. None is ever in memory whole."""
+"""Reads photos from a request while they come: as multipart/form-data, or one as the body itself.
+None is ever in memory whole.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -16,7 +18,9 @@ LONGEST_FIELD = 1_000
 
 
 class RefusedUpload(Exception):
-    """A photo that was refused while it came in: its position from 1, the code, and why in words."""
+    """A photo that was refused while it came in: its position from 1, the code, and why in
+    words.
+    """
 
     def __init__(self, position: int, bad: BadUpload) -> None:
         super().__init__(position, bad)
@@ -24,9 +28,11 @@ class RefusedUpload(Exception):
 
 
 async def receive(request: Request, storage: Storage, most: int, kept: list[str]) -> None:
-    """Store the photos of a request, and add the key of each to `kept` as soon as it is stored, also when a later one is refused.
+    """Store the photos of a request, and add the key of each to `kept` as soon as it is stored,
+    also when a later one is refused.
 
-    Raises RefusedUpload, and HTTPException for a body that holds no photos, more than `most`, or breaks off.
+    Raises RefusedUpload, and HTTPException for a body that holds no photos, more than `most`, or
+    breaks off.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == b"multipart/form-data":

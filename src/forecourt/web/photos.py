@@ -1,4 +1,6 @@
-"""`/api/v1/listings/ID/photos`: photos come in, the answer is the id of the call that makes them, and GET tells how far it is."""
+"""`/api/v1/listings/ID/photos`: photos come in, the answer is the id of the call that makes them,
+and GET tells how far it is.
+"""
 
 import re
 from typing import Any
@@ -76,7 +78,9 @@ def _number(request: Request, name: str) -> int:
 
 
 def _room(listing_id: int, add: bool) -> int:
-    """How many photos the listing has room for. Raises HTTPException for one that there is not, or is full."""
+    """How many photos the listing has room for. Raises HTTPException for one that there is not, or
+    is full.
+    """
     with database.reading() as look:
         row = look.tx.execute(PHOTOS, {"id": listing_id}).fetchone()
         most = business(look.tx).photos_most

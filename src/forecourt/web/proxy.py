@@ -1,5 +1,5 @@
-"""A proxy that signs people in by itself, and says in headers who asks. It is believed only when it asks from an address that is
-listed."""
+"""A proxy that signs people in by itself, and says in headers who asks. It is believed only when it
+asks from an address that is listed."""
 
 from ipaddress import ip_address, ip_network
 
@@ -18,8 +18,8 @@ def is_trusted(request: Request) -> bool:
 
 
 def told(request: Request) -> Person | None:
-    """Who asks, as a trusted proxy says; None when it does not say so, or is none. Raises HTTPException for what cannot be
-    meant."""
+    """Who asks, as a trusted proxy says; None when it does not say so, or is none. Raises
+    HTTPException for what cannot be meant."""
     if not settings().web_trusted_proxy or not is_trusted(request):
         return None
     name = _one(request, settings().web_trusted_proxy_user)
@@ -43,8 +43,8 @@ def peer(request: Request) -> str:
 
 
 def client(request: Request) -> str:
-    """The address to count tries by: the peer's, or, behind a proxy that is listed or on this machine, whom it says that it asks
-    for."""
+    """The address to count tries by: the peer's, or, behind a proxy that is listed or on this
+    machine, whom it says that it asks for."""
     near = peer(request)
     if is_trusted(request) or _within(near, "127.0.0.0/8") or near == "::1":
         last = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()

@@ -25,8 +25,8 @@ def _bound(seconds: float) -> str:
 
 
 def quantile(counts: Sequence[int], share: float) -> str:
-    """The duration that this share of them did not exceed, as far as the bounds tell it: within its bound they are taken to be
-    spread evenly. Empty for none."""
+    """The duration that this share of them did not exceed, as far as the bounds tell it: within its
+    bound they are taken to be spread evenly. Empty for none."""
     total = sum(counts)
     if not total:
         return ""

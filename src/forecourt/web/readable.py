@@ -7,8 +7,9 @@ ISOLATES = {"\\u2068": "\u2068", "\\u2069": "\u2069"}
 
 
 def readable(text: str) -> str:
-    """The text with what would act instead of being read spelled out. Where one reads from right to left, isolates stay: our own
-    messages fence off with them what is filled in, and they reorder nothing around them."""
+    """The text with what would act instead of being read spelled out. Where one reads from right to
+    left, isolates stay: our own messages fence off with them what is filled in, and they reorder
+    nothing around them."""
     shown = visible(text)
     if direction() == "rtl":
         for spelled, isolate in ISOLATES.items():

@@ -1,4 +1,6 @@
-"""What is answered when something is wrong: a page for people, JSON for programs; what happened, and what to do about it."""
+"""What is answered when something is wrong: a page for people, JSON for programs; what happened,
+and what to do about it.
+"""
 
 import logging
 
@@ -37,7 +39,9 @@ TITLES = {
 def refuse(
     request: Request, status: int, words: str, headers: dict[str, str] | None = None, *, hint: str = ""
 ) -> Response:
-    """The answer of this status: to a browser a page, to anything else JSON. What may be better in a moment is asked for again."""
+    """The answer of this status: to a browser a page, to anything else JSON. What may be better in
+    a moment is asked for again.
+    """
     if "text/html" not in request.headers.get("accept", "") or request.url.path.startswith(answers.API):
         return answers.refusal(request.url.path, status, words, headers)
     again = status == 503 and request.method == "GET"
@@ -76,7 +80,9 @@ def sign_in(request: Request, _error: Exception) -> Response:
 
 
 def out_of_reach(request: Request, error: Exception) -> Response:
-    """Whoever asks is told only that; where the database is and what the driver said is in the log."""
+    """Whoever asks is told only that; where the database is and what the driver said is in the
+    log.
+    """
     match error:
         case sqlalchemy.exc.OperationalError(orig=Exception() as origin):
             words = unreachable(origin)
@@ -124,6 +130,8 @@ def cannot_load(request: Request, error: Exception) -> Response:
 
 
 def failed(request: Request, error: Exception) -> Response:
-    """Everything else. The server logs the traceback; it also answers beyond what else adds the headers."""
+    """Everything else. The server logs the traceback; it also answers beyond what else adds the
+    headers.
+    """
     with speaking(wanted(request)):  # this handler stands outside of what sets the language
         return refuse(request, 500, _("Internal server error"), dict(ALWAYS), hint=_("The log has the traceback."))

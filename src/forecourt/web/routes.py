@@ -1,4 +1,6 @@
-"""Every address of the pages, with the least role that may ask for it. There is no other place where roles are enforced."""
+"""Every address of the pages, with the least role that may ask for it. There is no other place
+where roles are enforced.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ _imported: dict[str, Callable[..., Any]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """An endpoint of the marketplace's, as `module:attribute`: imported when it is asked, so never in another application."""
+    """An endpoint of the marketplace's, as `module:attribute`: imported when it is asked, so never
+    in another application.
+    """
 
     path: str
 
@@ -50,9 +54,10 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A method and a path, what answers, and who may ask: None for everybody, signed in or not; and programs whose token has the
-    `scope`. The endpoint of a POST gets its form as well; of several fields with one name it gets the values with a comma
-    between. A `raw` endpoint is a coroutine that gets the request alone, and reads the body by itself."""
+    """A method and a path, what answers, and who may ask: None for everybody, signed in or not; and
+    programs whose token has the `scope`. The endpoint of a POST gets its form as well; of several
+    fields with one name it gets the values with a comma between. A `raw` endpoint is a coroutine
+    that gets the request alone, and reads the body by itself."""
 
     method: str
     path: str

@@ -1,7 +1,8 @@
-"""Reads what somebody looks for: from the fields of the search, and from the one line in which anything may be typed.
+"""Reads what somebody looks for: from the fields of the search, and from the one line in which
+anything may be typed.
 
-That line takes a call's id, `name=value` for an argument (`listing_id=42`, `owner.city=Homs`), and the names of a job, a queue, an
-error, as `job:`, `queue:`, `error:`, `batch:`, or bare.
+That line takes a call's id, `name=value` for an argument (`listing_id=42`, `owner.city=Homs`), and
+the names of a job, a queue, an error, as `job:`, `queue:`, `error:`, `batch:`, or bare.
 """
 
 from collections.abc import Mapping, Sequence

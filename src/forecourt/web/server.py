@@ -25,7 +25,9 @@ class CannotListen(RuntimeError):
 
 
 def listen(host: str, port: int, *, guarded: bool = False) -> socket.socket:
-    """Take the port. `guarded`: people are known, and whoever asks has to sign in. Raises OpenToOthers or CannotListen."""
+    """Take the port. `guarded`: people are known, and whoever asks has to sign in. Raises
+    OpenToOthers or CannotListen.
+    """
     if not guarded:
         require_loopback(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -34,7 +36,8 @@ def listen(host: str, port: int, *, guarded: bool = False) -> socket.socket:
     except OSError as error:
         reason = "another program does" if error.errno == errno.EADDRINUSE else error.strerror
         raise CannotListen(f"cannot listen on port {port} of {host}: {reason}") from None
-    # Its connections inherit this. Without it each answer waits 40 ms for the acknowledgement of its own head.
+    # Its connections inherit this. Without it each answer waits 40 ms for the acknowledgement of
+    # its own head.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -59,7 +62,8 @@ def serve(listening: socket.socket) -> None:
     def stop(*_: object) -> None:
         server.should_exit = True
 
-    # The server takes over the first two while it runs, and raises them again when it is done: that must not kill us.
+    # The server takes over the first two while it runs, and raises them again when it is done: that
+    # must not kill us.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, stop)
     host, port = listening.getsockname()[:2]

@@ -1,5 +1,6 @@
-"""The templates, and what they may use. Whatever a template prints is escaped, and what would act instead of being read is spelled
-out: no name, argument or error from outside can be more than text on a page."""
+"""The templates, and what they may use. Whatever a template prints is escaped, and what would act
+instead of being read is spelled out: no name, argument or error from outside can be more than text
+on a page."""
 
 import shlex
 from functools import lru_cache
@@ -85,8 +86,8 @@ def _readable(value: Any) -> Any:
 
 
 def said(message: str, **facts: object) -> Markup:
-    """A message of ours, which may hold markup, in the reader's language. What is filled in is escaped, and where the language runs
-    from right to left it keeps its own direction."""
+    """A message of ours, which may hold markup, in the reader's language. What is filled in is
+    escaped, and where the language runs from right to left it keeps its own direction."""
     return Markup(language.lookup(message)) % {name: _filled_in(fact) for name, fact in facts.items()}
 
 

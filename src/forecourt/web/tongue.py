@@ -1,4 +1,6 @@
-"""Which language somebody is answered in: the one that they chose, else the one that their browser asks for."""
+"""Which language somebody is answered in: the one that they chose, else the one that their browser
+asks for.
+"""
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,7 +12,9 @@ COOKIE = "language"
 
 
 class ReadersLanguage:
-    """Answers each request in its reader's language. Programs, which do not ask for HTML, are answered in English."""
+    """Answers each request in its reader's language. Programs, which do not ask for HTML, are
+    answered in English.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -34,7 +38,9 @@ def wanted(request: Request) -> str:
 
 
 def preferred(accept: str) -> str:
-    """The first of our languages in an Accept-Language header, by its weights; English if there is none."""
+    """The first of our languages in an Accept-Language header, by its weights; English if there is
+    none.
+    """
     weighed = []
     for part in accept[:500].split(","):
         tag, _, weight = part.strip().partition(";q=")

@@ -1,4 +1,5 @@
-"""The sentence that a page begins with: whether all goes well, and if not, the one thing that matters most.
+"""The sentence that a page begins with: whether all goes well, and if not, the one thing that
+matters most.
 
 Troubles are found by rules and ranked by them; nothing is weighed, and there is no percentage.
 """
@@ -53,7 +54,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`opening` and the worst trouble make the sentence; `others` are the rest, `under` what else there is to know."""
+    """`opening` and the worst trouble make the sentence; `others` are the rest, `under` what else
+    there is to know.
+    """
 
     opening: str
     worst: Trouble | None

@@ -1,4 +1,6 @@
-"""How many events one visitor may send in a minute. Counted in this process, in memory: an address is never written down."""
+"""How many events one visitor may send in a minute. Counted in this process, in memory: an address
+is never written down.
+"""
 
 from collections import Counter
 from time import monotonic
@@ -6,7 +8,9 @@ from time import monotonic
 from forecourt.marketplace.events import Event
 
 A_MINUTE = 120
-"""Events of one visitor; who looks at a listing a second, and does something with each, stays below."""
+"""Events of one visitor; who looks at a listing a second, and does something with each, stays
+below.
+"""
 
 MOST_VISITORS = 200_000
 
@@ -19,7 +23,9 @@ class VisitorRate:
         self._seen: Counter[str] = Counter()
 
     def over(self, event: Event) -> bool:
-        """Whether this is one too many of its visitor; counts it. One without an address is nobody's."""
+        """Whether this is one too many of its visitor; counts it. One without an address is
+        nobody's.
+        """
         if event.ip is None:
             return False
         minute = int(monotonic() // 60)

@@ -37,7 +37,9 @@ def number(value: float) -> str:
 
 
 def called(check: str) -> str:
-    """What a check is called, which for a queue's or a task's holds its name, and for what a day brought the day."""
+    """What a check is called, which for a queue's or a task's holds its name, and for what a day
+    brought the day.
+    """
     kind, _, name = check.partition(" ")
     if kind in (marked("queue"), marked("task"), marked("late"), marked("failure"), marked("twins")) and name:
         return f"{lookup(kind)} {name}"
@@ -45,7 +47,9 @@ def called(check: str) -> str:
 
 
 def described(task: Task) -> str:
-    """What a task does, as its application says it; in the reader's language where the catalogue has it."""
+    """What a task does, as its application says it; in the reader's language where the catalogue
+    has it.
+    """
     return lookup(task.description) if task.description else ""
 
 
@@ -64,8 +68,8 @@ def size(count: float) -> str:
 
 
 def did(output: Any) -> str:
-    """What a run returned, as a person would say it: "225 expired, 200 notifications, 1.2 MB". What came to nothing is left out,
-    unless everything did."""
+    """What a run returned, as a person would say it: "225 expired, 200 notifications, 1.2 MB". What
+    came to nothing is left out, unless everything did."""
     if output is None:
         return ""
     if not isinstance(output, Mapping):
@@ -76,8 +80,8 @@ def did(output: Any) -> str:
 
 
 def expected(outputs: Sequence[Any]) -> str:
-    """What a run that has not come yet will probably do: the middle of what those before it did, two figures at most. Empty when
-    they do not say, or when nothing is to be expected."""
+    """What a run that has not come yet will probably do: the middle of what those before it did,
+    two figures at most. Empty when they do not say, or when nothing is to be expected."""
     dicts = [output for output in outputs if isinstance(output, Mapping)]
     told = []
     for name in dicts[0] if dicts else ():
@@ -108,7 +112,9 @@ def _figure(name: str, value: Any) -> str:
 
 
 def _counted(words: str, value: float) -> str:
-    """ "1 listing", "3 listings"; in another language the name with its figure, since only English has its plural in the name."""
+    """ "1 listing", "3 listings"; in another language the name with its figure, since only English
+    has its plural in the name.
+    """
     if language() != "en":
         return f"{lookup(words)}: {number(value)}"
     one = value == 1 and words.endswith("s") and not words.endswith("ss")

@@ -33,7 +33,9 @@ class Acknowledger:
         self._writer = writer
 
     def write(self, tx: Connection[Any], completions: Sequence[Completion]) -> None:
-        """Write these ends. Those of calls that are no longer ours change nothing and are counted as late."""
+        """Write these ends. Those of calls that are no longer ours change nothing and are counted
+        as late.
+        """
         ends: list[Ended | Failed] = []
         postponed: list[Postponed] = []
         verdicts: list[tuple[Completion, Verdict]] = []
@@ -58,8 +60,8 @@ class Acknowledger:
         minutes.add(tx, self._writer, _tallies(verdicts, ours))
 
     def write_one_by_one(self, tx: Connection[Any], completions: Sequence[Completion]) -> list[Completion]:
-        """Write ends of which one cannot be written, one by one so that it is found. Its call fails, and says why. Returns
-        those whose failure cannot be written either."""
+        """Write ends of which one cannot be written, one by one so that it is found. Its call
+        fails, and says why. Returns those whose failure cannot be written either."""
         stuck = []
         for completion in completions:
             reason = self._try_to_write(tx, completion)
@@ -92,9 +94,10 @@ NOBODYS = Policy()
 
 
 def is_of_the_outcome(error: BaseException) -> bool:
-    """Whether an error comes from what was to be written, which another try would not mend: a value that PostgreSQL does not take
-    (class 22), that breaks a constraint (23), that is too large (54), that somebody's trigger refuses (P0), or that the driver
-    cannot send. All else is the database's or the connection's: it is kept, and tried again."""
+    """Whether an error comes from what was to be written, which another try would not mend: a value
+    that PostgreSQL does not take (class 22), that breaks a constraint (23), that is too large (54),
+    that somebody's trigger refuses (P0), or that the driver cannot send. All else is the database's
+    or the connection's: it is kept, and tried again."""
     if isinstance(error, psycopg.Error):
         refused = (error.sqlstate or "")[:2] in ("22", "23", "54", "P0")
         return refused or (error.sqlstate is None and isinstance(error, psycopg.DataError | psycopg.ProgrammingError))

@@ -1,4 +1,6 @@
-"""Admission: of the calls that were just claimed, which may run now under their jobs' limits. The others wait, at no cost."""
+"""Admission: of the calls that were just claimed, which may run now under their jobs' limits. The
+others wait, at no cost.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,11 +14,15 @@ from forecourt.store.limits import HeldOff
 from forecourt.store.ready import Claimed
 
 PATIENCE = 5.0
-"""Seconds after which a call that waits for a place looks by itself. Usually it is told at once, when another call ends."""
+"""Seconds after which a call that waits for a place looks by itself. Usually it is told at once,
+when another call ends.
+"""
 
 
 def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
-    """The calls that may run. Every limit of a call is checked before any is charged, in the claiming transaction."""
+    """The calls that may run. Every limit of a call is checked before any is charged, in the
+    claiming transaction.
+    """
     limited = [call for call in claimed if call.job in jobs and jobs[call.job].is_limited]
     if not limited:
         return list(claimed)

@@ -10,7 +10,9 @@ log = logging.getLogger("forecourt.agent")
 
 
 class Agent(ABC):
-    """A background duty of a worker. `every`: seconds between two rounds; `longest_backoff`: at most so many after errors."""
+    """A background duty of a worker. `every`: seconds between two rounds; `longest_backoff`: at
+    most so many after errors.
+    """
 
     every: float
     longest_backoff = 10.0
@@ -23,7 +25,8 @@ class Agent(ABC):
 
 
 class Loop(threading.Thread):
-    """Runs an agent until it is stopped. Errors are logged and the next round waits longer, as long as the agent lets it.
+    """Runs an agent until it is stopped. Errors are logged and the next round waits longer, as long
+    as the agent lets it.
 
     Stopping twice, or before it was started, does nothing.
     """

@@ -1,4 +1,6 @@
-"""Executes calls of `async def` jobs: any number at a time on one event loop, each in a transaction of its own."""
+"""Executes calls of `async def` jobs: any number at a time on one event loop, each in a transaction
+of its own.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -79,8 +81,8 @@ class AsyncExecutor:
                 return outcome_of(error, job)
 
     async def _end(self, opened: AsyncTransaction, call: Whole, result: str | None, seconds: float) -> None:
-        """End the call in the job's transaction, and commit it. Raises TransactionEnded unless it is the one that was begun for it,
-        and ClaimIsLost unless it is still ours."""
+        """End the call in the job's transaction, and commit it. Raises TransactionEnded unless it
+        is the one that was begun for it, and ClaimIsLost unless it is still ours."""
         log = success_entry(call.attempts, seconds, self._capture.lines())
         over = Ended(call.id, call.token, seconds, "finished", result, log, call.options)
         last = running.finishing_within(opened.tx, [over], opened.mark)
@@ -101,4 +103,6 @@ class AsyncExecutor:
 
 
 MOST_CONNECTIONS = 20
-"""Sessions that the coroutines of a slot have open at once; more of them wait for one. PostgreSQL allows a hundred in all."""
+"""Sessions that the coroutines of a slot have open at once; more of them wait for one. PostgreSQL
+allows a hundred in all.
+"""

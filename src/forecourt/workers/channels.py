@@ -1,4 +1,6 @@
-"""A slot's ends of what it shares with its supervisor. They say little to each other; everything else is on the slot's page."""
+"""A slot's ends of what it shares with its supervisor. They say little to each other; everything
+else is on the slot's page.
+"""
 
 import select
 import socket
@@ -16,8 +18,8 @@ class SupervisorGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """`wake`: bytes from the supervisor, that there may be something to claim. `flush`: bytes for the thread beside. `notify`:
-    bytes to the supervisor, that there is something on the page."""
+    """`wake`: bytes from the supervisor, that there may be something to claim. `flush`: bytes for
+    the thread beside. `notify`: bytes to the supervisor, that there is something on the page."""
 
     wake: socket.socket
     flush: socket.socket

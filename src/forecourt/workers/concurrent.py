@@ -1,7 +1,7 @@
 """Runs several calls of one job at once: in threads, or as coroutines on one event loop.
 
-While some run, the slot goes on claiming for the places that become free, as long as what it gets are calls of the same job.
-They are begun at once, so nothing waits behind them.
+While some run, the slot goes on claiming for the places that become free, as long as what it gets
+are calls of the same job. They are begun at once, so nothing waits behind them.
 """
 
 import logging
@@ -53,7 +53,9 @@ class Claiming(Protocol):
 
 
 class Ran(NamedTuple):
-    """How a stretch went: whether all of its calls could begin, and what was claimed on the way and waits for its permits."""
+    """How a stretch went: whether all of its calls could begin, and what was claimed on the way and
+    waits for its permits.
+    """
 
     whole: bool
     later: list[Claimed]
@@ -82,8 +84,8 @@ class Concurrent:
         self._noted: list[int] = []
 
     def run(self, row: int, calls: Sequence[Claimed], *, more: bool) -> Ran:
-        """Run these calls, which are the slot's from that row on, and with `more` those of the same job that it claims
-        meanwhile."""
+        """Run these calls, which are the slot's from that row on, and with `more` those of the same
+        job that it claims meanwhile."""
         job = self._jobs[calls[0].job]
         places = job.policy.at_once
         pending = deque(enumerate(calls, row))
@@ -157,8 +159,8 @@ class Concurrent:
             os._exit(1)
 
     def _round(self, job: Definition[..., Any], room: int) -> list[Claimed]:
-        """Write what has ended, and claim for free places. Calls of this job begin; returned are those from the first other one
-        on."""
+        """Write what has ended, and claim for free places. Calls of this job begin; returned are
+        those from the first other one on."""
         claimed = self._slot.persist(lambda: self._slot.exchange(self._slot.allowed(room))) or []
         self._free.extend(self._noted)
         self._noted.clear()
@@ -173,7 +175,9 @@ class Concurrent:
         return claimed[count:]
 
     def _wait(self, longest: float) -> bool:
-        """Wait until calls are over, and take note of them. True when there may be something to claim."""
+        """Wait until calls are over, and take note of them. True when there may be something to
+        claim.
+        """
         poll = select.poll()
         poll.register(self._woken, select.POLLIN)
         poll.register(self._slot.wake_end, select.POLLIN)

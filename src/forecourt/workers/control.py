@@ -1,4 +1,6 @@
-"""Control requests: what operators ask of workers through the database, to end a call, or themselves."""
+"""Control requests: what operators ask of workers through the database, to end a call, or
+themselves.
+"""
 
 from collections.abc import Callable
 

@@ -1,7 +1,8 @@
-"""The end of a call, in one transaction: its row moves, its tick closes, its batch counts it, and what was to follow is dispatched.
+"""The end of a call, in one transaction: its row moves, its tick closes, its batch counts it, and
+what was to follow is dispatched.
 
-Calls end through here whether their end is committed with their effects or in a slot's round, so everything that follows a call
-follows it exactly once.
+Calls end through here whether their end is committed with their effects or in a slot's round, so
+everything that follows a call follows it exactly once.
 """
 
 from collections import Counter
@@ -38,7 +39,9 @@ def cancel_waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> set[int
 
 
 def clear(tx: Connection[Any], queue: str) -> int:
-    """Remove the calls that wait in a queue, due or not; to whatever counts on them they are cancelled. Returns how many."""
+    """Remove the calls that wait in a queue, due or not; to whatever counts on them they are
+    cancelled. Returns how many.
+    """
     count = 0
     followed: list[End] = []
     while cleared := waiting.clear(tx, queue):
@@ -109,7 +112,9 @@ def _go_on_with_chain(tx: Connection[Any], over: End) -> None:
 
 
 def _count_in_batches(tx: Connection[Any], ends: Iterable[End]) -> None:
-    """Batches in the order of their ids, so that no two transactions wait for each other crosswise."""
+    """Batches in the order of their ids, so that no two transactions wait for each other
+    crosswise.
+    """
     by_batch: dict[int, list[End]] = {}
     for over in ends:
         by_batch.setdefault(over.options["batch"], []).append(over)

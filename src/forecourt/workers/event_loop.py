@@ -36,7 +36,9 @@ class EventLoop:
         self._loop.call_soon_threadsafe(self._begin, row, call)
 
     def look_after(self) -> None:
-        """To be called now and then: if the loop has not answered for a second, whoever blocks it is named in the log."""
+        """To be called now and then: if the loop has not answered for a second, whoever blocks it
+        is named in the log.
+        """
         now = time.monotonic()
         if now - self._asked_at < LONGEST_SILENCE:
             return

@@ -1,5 +1,5 @@
-"""Executes calls: runs the function, and for a job with a session or a connection commits its effects together with the call's
-end."""
+"""Executes calls: runs the function, and for a job with a session or a connection commits its
+effects together with the call's end."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,9 @@ AFTER_INTERRUPTION = 1.0
 
 
 class Completion(NamedTuple):
-    """A claimed call and what became of its attempt, after `seconds` of running; `log` is the tail of what it logged."""
+    """A claimed call and what became of its attempt, after `seconds` of running; `log` is the tail
+    of what it logged.
+    """
 
     call: Claimed
     outcome: Outcome
@@ -63,7 +65,9 @@ class ClaimIsLost(Exception):
 
 
 class Executor:
-    """Executes calls in this process. What it raises nobody need catch: whatever happens is in the completions."""
+    """Executes calls in this process. What it raises nobody need catch: whatever happens is in the
+    completions.
+    """
 
     def __init__(self, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture | None = None) -> None:
         self._jobs = jobs
@@ -80,7 +84,9 @@ class Executor:
         return Completion(call, outcome, time.perf_counter() - begun, self._capture.lines())
 
     def run_batch(self, calls: Sequence[Claimed]) -> list[Completion]:
-        """Execute calls of one batched job together; if that raises they are halved until the guilty call stands alone."""
+        """Execute calls of one batched job together; if that raises they are halved until the
+        guilty call stands alone.
+        """
         begun = time.perf_counter()
         self._capture.begin()
         outcome = self._attempt(self._jobs[calls[0].job], calls)
@@ -116,8 +122,9 @@ class Executor:
                 return outcome_of(error, job)
 
     def _end(self, opened: Transaction, calls: Sequence[Whole], result: str | None, seconds: float) -> None:
-        """End the calls in the job's transaction, and commit it. Raises TransactionEnded unless it is the one that was begun for
-        them, and ClaimIsLost unless all of them are still ours: nothing is committed then."""
+        """End the calls in the job's transaction, and commit it. Raises TransactionEnded unless it
+        is the one that was begun for them, and ClaimIsLost unless all of them are still ours:
+        nothing is committed then."""
         log = success_entry(calls[0].attempts, seconds, self._capture.lines())
         ends = [
             Ended(call.id, call.token, seconds, "finished", result, None if n else log, call.options)
@@ -130,8 +137,9 @@ class Executor:
 
 
 def end_with_effects(opened: Transaction, ends: Sequence[Ended]) -> None:
-    """End calls in the transaction of their effects, and commit it: in one message, unless something follows from them. The
-    database refuses, and nothing is committed, unless it is that transaction and all of them are still ours."""
+    """End calls in the transaction of their effects, and commit it: in one message, unless
+    something follows from them. The database refuses, and nothing is committed, unless it is that
+    transaction and all of them are still ours."""
     last = running.finishing_within(opened.tx, ends, opened.mark)
     if any(over.options for over in ends):
         opened.tx.execute(last.encode(), prepare=False)
@@ -160,8 +168,8 @@ class attempting:  # noqa: N801 - a context manager, and half the time of a gene
 
 
 def run_within(opened: Transaction, function: Callable[[], Any]) -> Any:
-    """Run what writes into the transaction, and send what it left to be sent. Raises TransactionEnded when it ended the transaction
-    and then raised."""
+    """Run what writes into the transaction, and send what it left to be sent. Raises
+    TransactionEnded when it ended the transaction and then raised."""
     try:
         result = function()
         opened.flush()
@@ -191,7 +199,9 @@ def outcome_of(error: BaseException, job: Definition[..., Any]) -> Outcome:
 
 
 def refusal(error: DBAPIError | psycopg.Error) -> Exception | None:
-    """What the database means by refusing to end calls together with their effects; None if that is not what it says."""
+    """What the database means by refusing to end calls together with their effects; None if that is
+    not what it says.
+    """
     match sqlstate(error):
         case running.NOT_WITHIN:
             return TransactionEnded(ENDED)

@@ -1,4 +1,5 @@
-"""What a call may change in its process, put back as it was before the next: nobody should find another's working folder or timer.
+"""What a call may change in its process, put back as it was before the next: nobody should find
+another's working folder or timer.
 
 All of it together takes three microseconds when nothing was changed.
 """
@@ -25,7 +26,9 @@ WATCHED = (
 
 
 class Footprint:
-    """The state of this process as it was when this was made, and the descriptors that nobody but the slot may touch."""
+    """The state of this process as it was when this was made, and the descriptors that nobody but
+    the slot may touch.
+    """
 
     def __init__(self, descriptors: tuple[int, ...]) -> None:
         self._folder = _folder()
@@ -38,8 +41,8 @@ class Footprint:
         self._descriptors = {number: _identity(number) for number in descriptors}
 
     def holds(self) -> bool:
-        """Whether the slot's own descriptors are what they were. One that was closed may be another file by now, and what is
-        written to it would end up there."""
+        """Whether the slot's own descriptors are what they were. One that was closed may be another
+        file by now, and what is written to it would end up there."""
         return all(_identity(number) == known for number, known in self._descriptors.items())
 
     def restore(self) -> None:

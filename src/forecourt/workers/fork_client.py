@@ -1,4 +1,6 @@
-"""The supervisor's side of the fork server: starts it, asks for slots, and hears of births and deaths."""
+"""The supervisor's side of the fork server: starts it, asks for slots, and hears of births and
+deaths.
+"""
 
 import os
 import pickle
@@ -28,8 +30,8 @@ class ForkClient:
         self.events: socket.socket
 
     def start(self) -> Loaded:
-        """Start the fork server and wait until it has loaded the application and declared its jobs. Raises what that raised, and
-        ForkServerFailed."""
+        """Start the fork server and wait until it has loaded the application and declared its jobs.
+        Raises what that raised, and ForkServerFailed."""
         self.events, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -37,7 +39,8 @@ class ForkClient:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                # The same database, also when it is the private one: slots must not become its owners.
+                # The same database, also when it is the private one: slots must not become its
+                # owners.
                 env=os.environ | {"FORECOURT_DATABASE_URL": libpq_url()},
             )
         answer = _heard(self.events, 0)
@@ -50,7 +53,9 @@ class ForkClient:
         return heard
 
     def spawn(self, birth: Birth, descriptors: Sequence[int]) -> None:
-        """Ask for a slot with these descriptors. If the fork server is gone, the next `hear` says so."""
+        """Ask for a slot with these descriptors. If the fork server is gone, the next `hear` says
+        so.
+        """
         with suppress(BrokenPipeError, ConnectionResetError):
             socket.send_fds(self.events, [pickle.dumps(birth)], descriptors)
 
@@ -60,7 +65,9 @@ class ForkClient:
             self.events.sendall(pickle.dumps(pid))
 
     def hear(self) -> list[Event]:
-        """What happened since the last time. Raises ForkServerFailed when the fork server itself is gone."""
+        """What happened since the last time. Raises ForkServerFailed when the fork server itself is
+        gone.
+        """
         heard: list[Event] = []
         while True:
             try:
@@ -76,7 +83,9 @@ class ForkClient:
         return self._process is not None and self._process.wait() < 0
 
     def stop(self) -> None:
-        """End the fork server and with it every slot that is left. Does nothing when it was never started."""
+        """End the fork server and with it every slot that is left. Does nothing when it was never
+        started.
+        """
         if self._process is not None:
             self.events.close()
             self._process.wait()

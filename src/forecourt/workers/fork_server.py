@@ -1,9 +1,11 @@
-"""The fork server: a process with one thread that has the application loaded and forks slots from it.
+"""The fork server: a process with one thread that has the application loaded and forks slots from
+it.
 
-A supervisor has threads and connections, which no fork may inherit, and loads no application; and a fork starts in a
-millisecond and shares its parent's memory. The fork server lives in a session of its own, so the terminal's Ctrl-C reaches only
-the supervisor. When the supervisor ends, however it ends, the fork server kills its slots and goes; when the fork server ends,
-the kernel kills the slots.
+A supervisor has threads and connections, which no fork may inherit, and loads no application; and a
+fork starts in a millisecond and shares its parent's memory. The fork server lives in a session of
+its own, so the terminal's Ctrl-C reaches only the supervisor. When the supervisor ends, however it
+ends, the fork server kills its slots and goes; when the fork server ends, the kernel kills the
+slots.
 """
 
 import gc
@@ -33,7 +35,9 @@ LARGEST = 64 * 1024
 
 
 class ForkServer:
-    """Serves one supervisor over a sequential-packet socket: it asks for births and deaths, and is told of both."""
+    """Serves one supervisor over a sequential-packet socket: it asks for births and deaths, and is
+    told of both.
+    """
 
     def __init__(self, orders: socket.socket, jobs: Mapping[str, Definition[..., Any]]) -> None:
         self._orders = orders
@@ -124,7 +128,8 @@ def main() -> None:
     """`python -m forecourt.workers.fork_server DESCRIPTOR APP`, started by a supervisor."""
     die_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
-        # Handled by doing nothing rather than ignored: programs that a job starts then get the default back.
+        # Handled by doing nothing rather than ignored: programs that a job starts then get the
+        # default back.
         signal.signal(number, lambda *_: None)
     configure()
     orders = socket.socket(fileno=int(sys.argv[1]))

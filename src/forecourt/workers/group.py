@@ -1,7 +1,8 @@
 """Group commit: calls of a job that share one transaction, each behind a savepoint of its own.
 
-One that raises is rolled back alone. When the transaction as a whole comes to nothing (a deadlock, a lock waited for too long,
-a commit that fails, a claim that was lost), its calls run one by one, and the next groups are smaller.
+One that raises is rolled back alone. When the transaction as a whole comes to nothing (a deadlock,
+a lock waited for too long, a commit that fails, a claim that was lost), its calls run one by one,
+and the next groups are smaller.
 """
 
 import time
@@ -40,16 +41,18 @@ STATUS = "SELECT pg_xact_status(%(xid)s::text::xid8)"
 
 
 class Grouped(NamedTuple):
-    """What became of the calls that began, in their order; and whether the next one was taken back."""
+    """What became of the calls that began, in their order; and whether the next one was taken
+    back.
+    """
 
     completions: list[Completion]
     cut: bool
 
 
 class Size:
-    """How many calls of a job share a commit: half as many after a group that came to nothing, a quarter more after so many calls
-    went well as it takes, which is twice as many after each failure. So where groups stand in each other's way they are seldom
-    tried."""
+    """How many calls of a job share a commit: half as many after a group that came to nothing, a
+    quarter more after so many calls went well as it takes, which is twice as many after each
+    failure. So where groups stand in each other's way they are seldom tried."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -81,8 +84,8 @@ class Groups:
         self._sizes: dict[str, Size] = {}
 
     def run(self, calls: Sequence[Claimed], begin: Callable[[int], bool], again: Callable[[int], None]) -> Grouped:
-        """Run as many of these calls of one job as fit into a group, the first at least. `begin` is asked before each begins, and
-        `again` told of each that begins anew."""
+        """Run as many of these calls of one job as fit into a group, the first at least. `begin` is
+        asked before each begins, and `again` told of each that begins anew."""
         job = self._jobs[calls[0].job]
         size = self._sizes.setdefault(job.name, Size(job.policy.commit_together or 1))
         if not begin(0):
@@ -104,7 +107,9 @@ class Groups:
 
 
 class _Group:
-    """One group. `calls` are those that began, each with what became of it; None for those that have to run once more."""
+    """One group. `calls` are those that began, each with what became of it; None for those that
+    have to run once more.
+    """
 
     def __init__(self, job: Definition[..., Any], capture: LogCapture) -> None:
         self.calls: list[tuple[Claimed, Completion | None]] = []
@@ -168,8 +173,8 @@ class _Group:
         self._done.append(Completion(call, Finished(text, committed=True), seconds))
 
     def _tell_apart(self, begun: Sequence[Claimed]) -> None:
-        """What became of each, when the transaction came to nothing, unless a call had committed it by hand: then those before
-        it have had their effects, and it is to blame."""
+        """What became of each, when the transaction came to nothing, unless a call had committed it
+        by hand: then those before it have had their effects, and it is to blame."""
         if self._guilty is None or not self._was_committed():
             self.calls = [(call, None) for call in begun]
             return

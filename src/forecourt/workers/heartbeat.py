@@ -12,7 +12,9 @@ class Heartbeat(Agent):
 
     every = 3.0
     longest_backoff = 3.0
-    """Not more: when the database is back, those who watch must hear this worker before they give it up."""
+    """Not more: when the database is back, those who watch must hear this worker before they give
+    it up.
+    """
 
     def __init__(
         self, database: Transactions, worker: Callable[[], int], busy: Callable[[], int], stopping: Callable[[], bool]

@@ -1,5 +1,5 @@
-"""What a slot holds: the calls that it claimed, whether each may begin, is running or has ended, on its page and in its permits,
-where the supervisor sees it and where it outlives the slot.
+"""What a slot holds: the calls that it claimed, whether each may begin, is running or has ended, on
+its page and in its permits, where the supervisor sees it and where it outlives the slot.
 """
 
 import sys
@@ -17,7 +17,9 @@ from forecourt.workers.permits import PERMIT, Permits
 
 
 class Holding:
-    """The calls of one slot. `ended` are those whose ends are not written yet; `timeouts` are the jobs', in seconds."""
+    """The calls of one slot. `ended` are those whose ends are not written yet; `timeouts` are the
+    jobs', in seconds.
+    """
 
     def __init__(self, page: Page, permits: Permits, timeouts: Mapping[str, float | None]) -> None:
         self.page = page
@@ -58,7 +60,9 @@ class Holding:
         return bool(permit)
 
     def begin(self, row: int, count: int, job: str) -> int:
-        """Take permits for calls that begin together, and mark them. Returns how many there were."""
+        """Take permits for calls that begin together, and mark them. Returns how many there
+        were.
+        """
         permits = len(self._permits.take(count)) // PERMIT.size
         if permits:
             self.mark(row, permits, job)
@@ -86,7 +90,9 @@ class Holding:
         page.words[markers.HIGH] = row + count
 
     def take_back(self, calls: Sequence[Claimed]) -> Sequence[Claimed]:
-        """Those of the claimed calls whose permits nobody else has taken; they may not begin until they are held anew."""
+        """Those of the claimed calls whose permits nobody else has taken; they may not begin until
+        they are held anew.
+        """
         mine = {token for _, token in self._permits.take_back()}
         return [call for call in calls if call.token in mine]
 

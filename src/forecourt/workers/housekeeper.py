@@ -12,8 +12,9 @@ log = logging.getLogger("forecourt.worker")
 
 
 class Housekeeper(Agent):
-    """Gives back calls that were taken back from slots, and notes those that have been running for a while, for operators and for
-    whoever may have to rescue them. Nothing of it is forgotten while the database is away."""
+    """Gives back calls that were taken back from slots, and notes those that have been running for
+    a while, for operators and for whoever may have to rescue them. Nothing of it is forgotten while
+    the database is away."""
 
     every = 60.0
     longest_backoff = 2.0
@@ -29,7 +30,9 @@ class Housekeeper(Agent):
     def take(
         self, taken_back: Sequence[tuple[int, int]], started: Sequence[tuple[int, int, float, float | None]]
     ) -> None:
-        """Claims that were taken back, by (id, token), and calls that run: (id, token, seconds, timeout)."""
+        """Claims that were taken back, by (id, token), and calls that run: (id, token, seconds,
+        timeout).
+        """
         with self._lock:
             self._taken_back += taken_back
             self._started += started

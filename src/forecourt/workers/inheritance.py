@@ -1,5 +1,6 @@
-"""A slot's first act, where another one died: what that one had ended is written, what it had not begun goes back, and what its
-death means for the call that it was running is decided by the call's policy."""
+"""A slot's first act, where another one died: what that one had ended is written, what it had not
+begun goes back, and what its death means for the call that it was running is decided by the call's
+policy."""
 
 import time
 from collections.abc import Mapping
@@ -19,8 +20,8 @@ from forecourt.workers.rounds import Rounds
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """What a dead slot left: calls that are over, calls that it had not begun, and calls of which one is to blame for its death
-    while nobody knows which: they run one by one."""
+    """What a dead slot left: calls that are over, calls that it had not begun, and calls of which
+    one is to blame for its death while nobody knows which: they run one by one."""
 
     over: list[Completion]
     untouched: list[Claimed]
@@ -28,7 +29,9 @@ class Estate:
 
 
 def inherit(rounds: Rounds, page: Page, death: Death) -> list[Claimed]:
-    """Settle a dead slot's estate, and return the calls that run one by one now. May be repeated until it succeeds."""
+    """Settle a dead slot's estate, and return the calls that run one by one now. May be repeated
+    until it succeeds.
+    """
     estate = divide(page, {call.token: call for call in rounds.take_over()}, death)
     rounds.settle(estate.over, estate.untouched)
     page.words[markers.ENDED] += len(estate.over)
@@ -39,7 +42,9 @@ def inherit(rounds: Rounds, page: Page, death: Death) -> list[Claimed]:
 
 
 def divide(page: Page, held: dict[int, Claimed], death: Death) -> Estate:
-    """The estate, from the slot's page and from what the database holds under its name, by token."""
+    """The estate, from the slot's page and from what the database holds under its name, by
+    token.
+    """
     journal = {line[0]: line for line in map(orjson.loads, page.journaled())}
     over: list[Completion] = []
     untouched: list[Claimed] = []

@@ -1,5 +1,5 @@
-"""The listener: wakes idle slots within milliseconds of a dispatch. An optimization only: polling is the truth, and its doing
-too."""
+"""The listener: wakes idle slots within milliseconds of a dispatch. An optimization only: polling
+is the truth, and its doing too."""
 
 import logging
 import select
@@ -23,7 +23,9 @@ REST = "SELECT bool_and(pg_try_advisory_lock_shared(1718579829, hashtext(queue))
 RISE = "SELECT pg_advisory_unlock_all()"
 
 FIRST_IMPATIENCE = 0.005
-"""Seconds until another look, while somebody is dispatching at the moment of each; twice as many after each."""
+"""Seconds until another look, while somebody is dispatching at the moment of each; twice as many
+after each.
+"""
 
 LINGER = 0.02
 """Seconds for which no slot must be idle until notifications are not wanted any more."""
@@ -32,11 +34,13 @@ LONGEST_BACKOFF = 5.0
 
 
 class Listener(threading.Thread):
-    """While a slot is idle it holds the queues' advisory locks in shared mode, which tells those who dispatch that a
-    notification is wanted; busy slots find new calls anyway, and spare them the cost.
+    """While a slot is idle it holds the queues' advisory locks in shared mode, which tells those
+    who dispatch that a notification is wanted; busy slots find new calls anyway, and spare them the
+    cost.
 
-    `is_wanted` says whether a slot is idle, `wake` wakes one of them. Every `sleep` seconds one is woken whatever was heard.
-    Behind a pooler in transaction mode, where no connection stays one's own to listen on, that alone is left.
+    `is_wanted` says whether a slot is idle, `wake` wakes one of them. Every `sleep` seconds one is
+    woken whatever was heard. Behind a pooler in transaction mode, where no connection stays one's
+    own to listen on, that alone is left.
     """
 
     def __init__(
@@ -99,7 +103,8 @@ class Listener(threading.Thread):
         if not self.is_resting and self._is_wanted():
             self._rest(connection)
         lingering = self.is_resting and not self._is_wanted()
-        # What came in while a statement was running lies in the driver already, and no socket tells of it.
+        # What came in while a statement was running lies in the driver already, and no socket tells
+        # of it.
         if not self._hear(connection):
             self._poll([connection.fileno()], LINGER if lingering else self._sleep)
             self._hear(connection)
@@ -115,12 +120,15 @@ class Listener(threading.Thread):
         return heard
 
     def _rest(self, connection: psycopg.Connection[Any]) -> None:
-        """Say that notifications are wanted, which must wait while somebody is dispatching at this very moment."""
+        """Say that notifications are wanted, which must wait while somebody is dispatching at this
+        very moment.
+        """
         impatience = FIRST_IMPATIENCE
         while not self._stopping and self._is_wanted():
             row = connection.execute(REST, {"queues": self._queues}).fetchone()
             self.is_resting = row is not None and bool(row[0])
-            # One more look: a call may have entered between the slot's claim and the lock, or is entering.
+            # One more look: a call may have entered between the slot's claim and the lock, or is
+            # entering.
             self._wake()
             if self.is_resting:
                 break
@@ -129,8 +137,8 @@ class Listener(threading.Thread):
             impatience = min(impatience * 2, self._sleep)
 
     def _poll(self, descriptors: Sequence[int], patience: float) -> None:
-        """Wait until one of them can be read, it is woken up, or patience ends. Poll, since select knows no descriptor
-        above 1023."""
+        """Wait until one of them can be read, it is woken up, or patience ends. Poll, since select
+        knows no descriptor above 1023."""
         now = time.monotonic()
         if now >= self._poll_at:
             self._poll_at = now + self._sleep

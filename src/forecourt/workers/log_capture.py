@@ -1,4 +1,6 @@
-"""What a call logs: the last lines are kept with its attempt, where whoever asks what happened will look."""
+"""What a call logs: the last lines are kept with its attempt, where whoever asks what happened will
+look.
+"""
 
 import logging
 from collections import deque
@@ -12,8 +14,9 @@ _of_call: ContextVar[deque[str]] = ContextVar("lines")
 
 
 class LogCapture(logging.Handler):
-    """Keeps the last lines that were logged since the call began: at most 200, and 16 kB. Calls that run beside each other, in
-    threads or as coroutines, have lines of their own; what other threads log belongs to the call that began last."""
+    """Keeps the last lines that were logged since the call began: at most 200, and 16 kB. Calls
+    that run beside each other, in threads or as coroutines, have lines of their own; what other
+    threads log belongs to the call that began last."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)

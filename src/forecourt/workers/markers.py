@@ -1,8 +1,9 @@
 """Slot markers: what each slot of a worker holds, runs and has ended, on pages that outlive it.
 
-A slot writes, and everybody else reads: its supervisor, to enforce deadlines; its successor, to write the ends that it could not
-write any more and to know whom to blame; and whoever rescues the calls of a worker that was killed as a whole. A mapped page
-costs a slot a store a word, and is there after any kind of death.
+A slot writes, and everybody else reads: its supervisor, to enforce deadlines; its successor, to
+write the ends that it could not write any more and to know whom to blame; and whoever rescues the
+calls of a worker that was killed as a whole. A mapped page costs a slot a store a word, and is
+there after any kind of death.
 
     a slot's pages:  words, of which the first are its state
                      rows, one a call that it holds: id, token, began, deadline, state
@@ -28,8 +29,8 @@ MOST_CALLS = 2048
 JOURNAL = 192 * 1024
 """Bytes of outcomes that a slot may have unwritten."""
 NEARLY_FULL = JOURNAL - 96 * 1024
-"""From here on the next outcome may find no room: its result or traceback, and its log, are each cut to 16,384 characters
-before."""
+"""From here on the next outcome may find no room: its result or traceback, and its log, are each
+cut to 16,384 characters before."""
 
 HEADER = 16
 WIDTH = 5
@@ -37,21 +38,25 @@ WORD = 8
 WORDS = HEADER + MOST_CALLS * WIDTH
 SIZE = WORDS * WORD + JOURNAL
 
-# The words of the header. A slot's: how many rows are in use; between which of them calls are running; bytes of the journal;
-# how many attempts have ended, and calls been claimed, in all; ends that are not written to the database yet; how often it
-# became idle, having found nothing to claim; how often a claim was cut off by its limit; and how many estates were settled.
+# The words of the header. A slot's: how many rows are in use; between which of them calls are
+# running; bytes of the journal; how many attempts have ended, and calls been claimed, in all; ends
+# that are not written to the database yet; how often it became idle, having found nothing to claim;
+# how often a claim was cut off by its limit; and how many estates were settled.
 HELD, LOW, HIGH, WRITTEN, ENDED, CLAIMED, UNWRITTEN, IDLE, CUT_OFF, SETTLED = range(10)
-# Its supervisor's: how many calls it may claim in all, -1 for any number; whether it is to end; and whether others are idle.
+# Its supervisor's: how many calls it may claim in all, -1 for any number; whether it is to end; and
+# whether others are idle.
 ALLOWED, STOP, WANTED = range(10, 13)
 # The words of a row.
 ID, TOKEN, BEGAN, DEADLINE, OUTCOME = range(WIDTH)
-# What the last two bits of OUTCOME say: not over; returned nothing; its end is committed already; or the journal tells. Above them
-# are the nanoseconds that it took.
+# What the last two bits of OUTCOME say: not over; returned nothing; its end is committed already;
+# or the journal tells. Above them are the nanoseconds that it took.
 OPEN, FINISHED, COMMITTED, JOURNALED = range(4)
 
 
 class Marked(NamedTuple):
-    """A call as its slot's page has it. `began` and `deadline` in nanoseconds of the monotonic clock, 0 for not or none."""
+    """A call as its slot's page has it. `began` and `deadline` in nanoseconds of the monotonic
+    clock, 0 for not or none.
+    """
 
     id: int
     token: int
@@ -143,7 +148,8 @@ class Markers:
         path.parent.mkdir(parents=True, exist_ok=True)
         size = len(SIGNATURE) + slots * SIZE
         with path.open("a+b") as file:
-            # Written rather than truncated to size: a store into a hole for which the disk has no room would kill the slot.
+            # Written rather than truncated to size: a store into a hole for which the disk has no
+            # room would kill the slot.
             if file.seek(0, os.SEEK_END) == 0:
                 file.write(SIGNATURE + bytes(size - len(SIGNATURE)))
                 file.flush()
@@ -161,8 +167,8 @@ def folder() -> Path:
 
 
 def file_of(name: str) -> Path | None:
-    """The file that a worker's row names, wherever it lies on this host, if markers are what it is: a row says what whoever wrote
-    it likes."""
+    """The file that a worker's row names, wherever it lies on this host, if markers are what it is:
+    a row says what whoever wrote it likes."""
     path = Path(name)
     return path if PATTERN.fullmatch(path.name) and _begins(path) else None
 
@@ -175,7 +181,9 @@ def forget(path: Path | None) -> None:
 
 
 def begun(path: Path | None, slots: int) -> dict[int, list[Marked]]:
-    """Of each slot of a worker that has ended, the calls that it had begun, over or not; nothing when there is no such file."""
+    """Of each slot of a worker that has ended, the calls that it had begun, over or not; nothing
+    when there is no such file.
+    """
     if path is None:
         return {}
     try:

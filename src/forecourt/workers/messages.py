@@ -1,5 +1,5 @@
-"""What a supervisor, its fork server and its slots tell each other: few words, and all of them light, since the supervisor
-loads nothing that it does not need."""
+"""What a supervisor, its fork server and its slots tell each other: few words, and all of them
+light, since the supervisor loads nothing that it does not need."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,18 @@ from forecourt.workers.options import WorkOptions
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The fork server has loaded the application: the queues that it serves unless told otherwise."""
+    """The fork server has loaded the application: the queues that it serves unless told
+    otherwise.
+    """
 
     queues: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """Why a slot is no more, and because of which calls, by their tokens; none for all that it ran."""
+    """Why a slot is no more, and because of which calls, by their tokens; none for all that it
+    ran.
+    """
 
     outcome: Outcome
     tokens: frozenset[int] = frozenset()
@@ -24,7 +28,9 @@ class Death:
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """What a slot is told when it is born. `death`: how its predecessor ended, whose estate is not settled yet."""
+    """What a slot is told when it is born. `death`: how its predecessor ended, whose estate is not
+    settled yet.
+    """
 
     number: int
     worker: int

@@ -1,4 +1,6 @@
-"""What `forecourt queue work` can be told. The words and their meaning are the reference framework's."""
+"""What `forecourt queue work` can be told. The words and their meaning are the reference
+framework's.
+"""
 
 from dataclasses import dataclass
 
@@ -10,9 +12,10 @@ from forecourt.jobs.policy import Defaults
 class WorkOptions:
     """A worker's options; every duration is in seconds.
 
-    `sleep`: how often an idle worker looks by itself, whatever notifications say. `rest`: pause of a slot between two calls.
-    `max_jobs`, `max_time`, `memory` (MiB of one slot): stop in order when reached, 0 for never. `shutdown_timeout`: how long
-    running calls may still take once the worker was asked to stop.
+    `sleep`: how often an idle worker looks by itself, whatever notifications say. `rest`: pause of
+    a slot between two calls. `max_jobs`, `max_time`, `memory` (MiB of one slot): stop in order when
+    reached, 0 for never. `shutdown_timeout`: how long running calls may still take once the worker
+    was asked to stop.
     """
 
     queues: tuple[str, ...] = ("high", "medium", "low", "default")

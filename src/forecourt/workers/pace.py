@@ -1,5 +1,5 @@
-"""How many calls a round claims: about 20 ms of work, so that its transaction costs little and nothing waits long behind
-another."""
+"""How many calls a round claims: about 20 ms of work, so that its transaction costs little and
+nothing waits long behind another."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,9 @@ MOST = 250
 
 
 class Pace:
-    """Learns how long calls take: a call that took longer than expected counts at once, quicker ones little by little."""
+    """Learns how long calls take: a call that took longer than expected counts at once, quicker
+    ones little by little.
+    """
 
     def __init__(self) -> None:
         self._expected = FIRST_GUESS

@@ -1,9 +1,10 @@
 """Permits: who may begin a call, decided by the kernel.
 
-A slot that has claimed a round writes a permit for each call into a pipe, and reads one back before it begins a call. Its
-supervisor holds the same end of that pipe: what it reads from there will certainly never be begun, and what it does not get has
-certainly been taken. The kernel gives each permit to one of the two, whoever dies or is frozen in between, so calls that wait
-behind a slow one can be taken back exactly.
+A slot that has claimed a round writes a permit for each call into a pipe, and reads one back before
+it begins a call. Its supervisor holds the same end of that pipe: what it reads from there will
+certainly never be begun, and what it does not get has certainly been taken. The kernel gives each
+permit to one of the two, whoever dies or is frozen in between, so calls that wait behind a slow one
+can be taken back exactly.
 """
 
 import os

@@ -9,7 +9,9 @@ KEEP_DONE = 7
 KEEP_MINUTES = 30
 """Days that counts by the minute are kept."""
 KEEP_TICKS = 400
-"""Days that due times are kept: a little more than a year, so that last year's run of a yearly task can be seen."""
+"""Days that due times are kept: a little more than a year, so that last year's run of a yearly task
+can be seen.
+"""
 KEEP_BATCHES = 30
 """Days that finished batches and workflows are kept."""
 KEEP_AUDIT = 400
@@ -19,7 +21,8 @@ AHEAD = 3
 
 
 class Pruner(Agent):
-    """Keeps partitions ahead, sums up what is counted, and removes what is too old. Of all workers one does so at a time.
+    """Keeps partitions ahead, sums up what is counted, and removes what is too old. Of all workers
+    one does so at a time.
 
     Failed calls are never pruned here: they leave by `queue retry`, `forget`, `flush` or `prune`.
     """

@@ -19,23 +19,30 @@ from forecourt.workers.verdict import lost_with_its_worker
 log = logging.getLogger("forecourt.rescuer")
 
 GRACE = 5.5
-"""Seconds without a beat, by the database's clock, until a worker is suspected; a beat from the future is none either."""
+"""Seconds without a beat, by the database's clock, until a worker is suspected; a beat from the
+future is none either.
+"""
 
 WATCH = 4.5
-"""Seconds for which a suspect must stay silent under observation until it counts as lost. Whoever lives beats meanwhile, so nobody
-is given up because the database was away, because its clock was set, or because the observer itself had been asleep. With a beat
-every 3 s and a round every 2 s, the calls of a lost worker are back within 15 s."""
+"""Seconds for which a suspect must stay silent under observation until it counts as lost. Whoever
+lives beats meanwhile, so nobody is given up because the database was away, because its clock was
+set, or because the observer itself had been asleep. With a beat every 3 s and a round every 2 s,
+the calls of a lost worker are back within 15 s."""
 
 SWEEP = 60.0
-"""Seconds between two searches for calls whose worker is on no list. They should not exist, and the search reads all of running."""
+"""Seconds between two searches for calls whose worker is on no list. They should not exist, and the
+search reads all of running.
+"""
 
 
 class Rescuer(Agent):
-    """Gives back the calls of workers that stopped beating, or whose process on this host has ended.
+    """Gives back the calls of workers that stopped beating, or whose process on this host has
+    ended.
 
-    A call is given back at most once a claim: its run token changes when another worker claims it, so a late acknowledgement
-    from the first finds nothing to change. A call that had started loses a try; one that was only claimed loses nothing.
-    Whether that was its last try is its job's to say, so whoever claims it next decides.
+    A call is given back at most once a claim: its run token changes when another worker claims it,
+    so a late acknowledgement from the first finds nothing to change. A call that had started loses
+    a try; one that was only claimed loses nothing. Whether that was its last try is its job's to
+    say, so whoever claims it next decides.
     """
 
     every = 2.0
@@ -54,7 +61,8 @@ class Rescuer(Agent):
             silent = self._silent_while_watched(suspects)
             lost = {suspect.id: suspect for suspect in suspects if suspect.id in silent or _has_ended(suspect)}
             if lost:
-                # First, so that what they still hold open is rolled back and blocks nobody, their own row included.
+                # First, so that what they still hold open is rolled back and blocks nobody, their
+                # own row included.
                 workers.end_sessions(tx, workers.session_names(list(lost)))
             locked = workers.lock(tx, list(lost))
             nameless = self._nameless(tx)
@@ -81,7 +89,9 @@ class Rescuer(Agent):
         return len(held)
 
     def _silent_while_watched(self, suspects: list[Registered]) -> set[int]:
-        """Those who have not been heard for as long as they have been watched without a gap, and that is long enough."""
+        """Those who have not been heard for as long as they have been watched without a gap, and
+        that is long enough.
+        """
         now = time.monotonic()
         if now - self._looked_at > WATCH:
             self._since.clear()
@@ -99,8 +109,8 @@ class Rescuer(Agent):
 
 
 def give_back(tx: Connection[tuple[object, ...]], gone: list[Registered], files: dict[int, Path | None]) -> list[Held]:
-    """Move everything that these workers hold to ready; what they had begun, as their markers or the rows tell, with one
-    attempt more. Returns the calls."""
+    """Move everything that these workers hold to ready; what they had begun, as their markers or
+    the rows tell, with one attempt more. Returns the calls."""
     held = rescue.of_workers(tx, [worker.id for worker in gone])
     begun = {token for worker in gone for token in _to_blame(files.get(worker.id), worker.slots)}
     origins = {worker.id: worker for worker in gone}
@@ -121,8 +131,8 @@ def give_back(tx: Connection[tuple[object, ...]], gone: list[Registered], files:
 
 
 def _to_blame(file: Path | None, slots: int) -> set[int]:
-    """The tokens of the calls that were running when the worker ended. Of several that ran together in a slot nobody knows
-    which is to blame, if any is, so none is."""
+    """The tokens of the calls that were running when the worker ended. Of several that ran together
+    in a slot nobody knows which is to blame, if any is, so none is."""
     open_calls = [
         [marked.token for marked in begun if marked.state == markers.OPEN]
         for begun in markers.begun(file, slots).values()

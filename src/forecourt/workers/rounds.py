@@ -1,4 +1,6 @@
-"""A slot's rounds: one transaction that writes the ends of the calls that it ran and claims the next, on its one connection."""
+"""A slot's rounds: one transaction that writes the ends of the calls that it ran and claims the
+next, on its one connection.
+"""
 
 import logging
 import threading
@@ -25,17 +27,23 @@ from forecourt.workers.options import WorkOptions
 log = logging.getLogger("forecourt.slot")
 
 HINT_LIFE = 1.0
-"""Seconds until a low-water mark is forgotten: a call that entered below it (a retry, a late commit) waits no longer than this."""
+"""Seconds until a low-water mark is forgotten: a call that entered below it (a retry, a late
+commit) waits no longer than this.
+"""
 
 STUCK = 30.0
-"""Seconds until an end that could not be written, not even as a failure, is tried again. When the slot ends, its call goes back."""
+"""Seconds until an end that could not be written, not even as a failure, is tried again. When the
+slot ends, its call goes back.
+"""
 
 
 class Rounds:
-    """`ended` are the calls whose ends the next round writes; while the database is away they wait there, and none is dropped.
+    """`ended` are the calls whose ends the next round writes; while the database is away they wait
+    there, and none is dropped.
 
-    `known` says which claims the slot knows of, by their tokens. After a lost connection nobody can tell whether the last round was
-    committed: what else the database holds under the slot's name goes back then.
+    `known` says which claims the slot knows of, by their tokens. After a lost connection nobody can
+    tell whether the last round was committed: what else the database holds under the slot's name
+    goes back then.
     """
 
     def __init__(
@@ -66,8 +74,8 @@ class Rounds:
         self._hint_until = 0.0
 
     def round(self, limit: int, *, fill: bool = False) -> list[Claimed]:
-        """Write what has ended, and claim up to `limit` calls; with `fill`, more of a batched job's if it is the last of them.
-        Raises what the database raises; nothing is lost then."""
+        """Write what has ended, and claim up to `limit` calls; with `fill`, more of a batched job's
+        if it is the last of them. Raises what the database raises; nothing is lost then."""
         with self._lock:
             if not limit:
                 self.found = 0  # else a slot that has used up what it may claim would go round without rest
@@ -86,7 +94,9 @@ class Rounds:
             _give_back(connection, untouched)
 
     def take_over(self) -> list[Claimed]:
-        """What the database holds under the slot's name, after every earlier session of that name was ended."""
+        """What the database holds under the slot's name, after every earlier session of that name
+        was ended.
+        """
         with self._lock, self._connected() as connection:
             with connection.transaction():
                 names = [name(self._worker, self._slot) for name in (workers.slot_name, workers.jobs_name)]
@@ -141,7 +151,9 @@ class Rounds:
         return claimed
 
     def _missing(self, claimed: Sequence[Claimed]) -> int:
-        """How many calls the last of these, if it is a batched job's, may run together with beside those of its job before it."""
+        """How many calls the last of these, if it is a batched job's, may run together with beside
+        those of its job before it.
+        """
         name = claimed[-1].job
         if name not in self._jobs:
             return 0
@@ -172,7 +184,9 @@ class Rounds:
         return _Guarded(self, self._connection)
 
     def _compare(self, connection: psycopg.Connection[Any]) -> None:
-        """A commit whose answer was lost may have claimed calls that nobody here has seen: they would wait for ever."""
+        """A commit whose answer was lost may have claimed calls that nobody here has seen: they
+        would wait for ever.
+        """
         with connection.transaction():
             # The server may not know yet that the previous session is lost.
             workers.end_sessions(connection, [workers.slot_name(self._worker, self._slot)])

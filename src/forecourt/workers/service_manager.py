@@ -1,4 +1,6 @@
-"""Tells systemd how the worker does, where systemd asked to be told: that it is ready, that it stops, and that it still turns."""
+"""Tells systemd how the worker does, where systemd asked to be told: that it is ready, that it
+stops, and that it still turns.
+"""
 
 import logging
 import os
@@ -9,10 +11,12 @@ log = logging.getLogger("forecourt.worker")
 
 
 class ServiceManager:
-    """Speaks sd_notify's protocol, a datagram a word, to the socket that the environment names; without one it is silent.
+    """Speaks sd_notify's protocol, a datagram a word, to the socket that the environment names;
+    without one it is silent.
 
-    The watchdog is fed from the supervisor's own loop, so by a turn in which every slot was looked after. A thread would go on
-    feeding it while the loop hangs. A database that is away does not starve it: a restart would not bring that back.
+    The watchdog is fed from the supervisor's own loop, so by a turn in which every slot was looked
+    after. A thread would go on feeding it while the loop hangs. A database that is away does not
+    starve it: a restart would not bring that back.
     """
 
     def __init__(self) -> None:
@@ -32,7 +36,9 @@ class ServiceManager:
         self._tell(f"STOPPING=1\nSTATUS={words}")
 
     def has_turned(self) -> None:
-        """The loop has come round: three times within the limit that the watchdog was given, systemd hears of it."""
+        """The loop has come round: three times within the limit that the watchdog was given,
+        systemd hears of it.
+        """
         if self._every and (now := time.monotonic()) >= self._next:
             self._next = now + self._every
             self._tell("WATCHDOG=1")

@@ -1,9 +1,9 @@
-"""A slot: a process that works in rounds. It claims some calls, runs them one after the other, and writes their ends with the next
-claim.
+"""A slot: a process that works in rounds. It claims some calls, runs them one after the other, and
+writes their ends with the next claim.
 
-It is forked from the fork server, so the application is loaded. It hears little: a byte that says "look, there may be
-something", and the end of that channel, which is its supervisor's. When to stop, and what takes too long, is the supervisor's
-to see.
+It is forked from the fork server, so the application is loaded. It hears little: a byte that says
+"look, there may be something", and the end of that channel, which is its supervisor's. When to
+stop, and what takes too long, is the supervisor's to see.
 """
 
 import gc
@@ -42,7 +42,9 @@ log = logging.getLogger("forecourt.slot")
 
 LONGEST_BACKOFF = 5.0
 LAST_BACKOFF = 0.5
-"""Seconds between two tries to write the last outcomes, when the slot only waits for that to end."""
+"""Seconds between two tries to write the last outcomes, when the slot only waits for that to
+end.
+"""
 
 R = TypeVar("R")
 
@@ -114,8 +116,8 @@ class Slot:
         return bool(self.page.words[markers.STOP])
 
     def exchange(self, limit: int) -> list[Claimed]:
-        """One round's transaction. Returns what was claimed and may begin; whatever may not is over already. Raises what the
-        database raises."""
+        """One round's transaction. Returns what was claimed and may begin; whatever may not is over
+        already. Raises what the database raises."""
         words = self.page.words
         claimed = self.rounds.round(limit, fill=words[markers.ALLOWED] < 0)
         self.holding.note_written()
@@ -125,10 +127,12 @@ class Slot:
             self._channels.tell()
         return [call for call in claimed if not self._is_over(call)]
 
-    # -- running a round -------------------------------------------------------------------------------------------------
+    # -- running a round ---------------------------------------------------------------------------
 
     def _run(self, calls: Sequence[Claimed], *, alone: bool = False) -> None:
-        """Run calls in order, as far as they are not taken back. `alone`: each by itself, whatever its job says."""
+        """Run calls in order, as far as they are not taken back. `alone`: each by itself, whatever
+        its job says.
+        """
         while calls:
             self.page.clear()
             self.holding.hold(list(enumerate(calls)))
@@ -186,13 +190,17 @@ class Slot:
         return True
 
     def _still_mine(self, calls: Sequence[Claimed]) -> Sequence[Claimed]:
-        """Those of the claimed calls that nobody took back; they get new rows, after everything that has ended is written."""
+        """Those of the claimed calls that nobody took back; they get new rows, after everything
+        that has ended is written.
+        """
         mine = self.holding.take_back(calls)
         self.persist(self.rounds.flush)
         return mine
 
     def _end(self, row: int, completions: Sequence[Completion]) -> None:
-        """Calls are over: note it where it outlives this process, and put the process back as it was."""
+        """Calls are over: note it where it outlives this process, and put the process back as it
+        was.
+        """
         if not self._footprint.holds():
             sys.exit("a call closed descriptors that are not its own, so its slot ends with it")
         for completion in completions:
@@ -226,7 +234,7 @@ class Slot:
         most = words[markers.ALLOWED]
         return wanted if most < 0 else max(0, min(wanted, most - words[markers.CLAIMED]))
 
-    # -- waiting ---------------------------------------------------------------------------------------------------------
+    # -- waiting -----------------------------------------------------------------------------------
 
     def _idle(self) -> None:
         """Wait until there may be something to claim."""
@@ -244,7 +252,9 @@ class Slot:
         self._channels.hear()
 
     def persist(self, act: Callable[[], R]) -> R | None:
-        """Do what needs the database until it succeeds. None when the slot is to stop, and nothing is lost if it does."""
+        """Do what needs the database until it succeeds. None when the slot is to stop, and nothing
+        is lost if it does.
+        """
         errors = 0
         while True:
             try:

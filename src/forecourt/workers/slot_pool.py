@@ -1,4 +1,6 @@
-"""The slots of a worker: born from the fork server, watched, woken when there may be calls, and replaced when they die."""
+"""The slots of a worker: born from the fork server, watched, woken when there may be calls, and
+replaced when they die.
+"""
 
 import logging
 import select
@@ -23,15 +25,19 @@ DEATH_AT_BIRTH = 0.2
 """Seconds to wait before a slot that died without having run anything is replaced."""
 
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Seconds to wait after a fork server was killed at its start, until the worker gives up: what kills it will not have had
-enough."""
+"""Seconds to wait after a fork server was killed at its start, until the worker gives up: what
+kills it will not have had enough."""
 
 PORTION = 100
-"""Into so many portions the calls of --max-jobs are divided, since what one slot may claim, another may not."""
+"""Into so many portions the calls of --max-jobs are divided, since what one slot may claim, another
+may not.
+"""
 
 
 class SlotPool:
-    """A fixed number of slots. Only the supervisor's own thread may call it, but for `has_idle` and `wake_one`."""
+    """A fixed number of slots. Only the supervisor's own thread may call it, but for `has_idle` and
+    `wake_one`.
+    """
 
     def __init__(
         self,
@@ -64,7 +70,7 @@ class SlotPool:
         for slot in self._slots:
             slot.page.words[markers.ALLOWED] = 0 if self._limit else -1
 
-    # -- what it knows ---------------------------------------------------------------------------------------------------
+    # -- what it knows -----------------------------------------------------------------------------
 
     @property
     def ended(self) -> int:
@@ -80,7 +86,9 @@ class SlotPool:
         return any(slot.is_idle for slot in self._slots)
 
     def is_empty(self) -> bool:
-        """Whether every slot found nothing to claim after everything that any of them ran had ended, and was written."""
+        """Whether every slot found nothing to claim after everything that any of them ran had
+        ended, and was written.
+        """
         return (
             self._housekeeper.is_done()
             and not self._owed
@@ -99,7 +107,7 @@ class SlotPool:
         """The slots' processes."""
         return [slot.pid for slot in self._slots if slot.pid is not None]
 
-    # -- what it does ----------------------------------------------------------------------------------------------------
+    # -- what it does ------------------------------------------------------------------------------
 
     def open(self) -> None:
         """Start the slots."""
@@ -116,7 +124,9 @@ class SlotPool:
             self._owed = True
 
     def wait(self, wakeup: socket.socket, longest: float) -> None:
-        """Wait until something happens or is due, at most `longest` seconds, and hear of births and deaths."""
+        """Wait until something happens or is due, at most `longest` seconds, and hear of births and
+        deaths.
+        """
         now = time.monotonic_ns()
         dues = [due for slot in self._slots if (due := slot.seconds_until_due(now)) is not None]
         poll = select.poll()
@@ -131,8 +141,8 @@ class SlotPool:
             self._hear()
 
     def watch(self) -> bool:
-        """Enforce deadlines, take back what waits behind slow calls, and see who is idle. Returns whether any slot has become
-        so."""
+        """Enforce deadlines, take back what waits behind slow calls, and see who is idle. Returns
+        whether any slot has become so."""
         now = time.monotonic_ns()
         for slot in self._slots:
             if slot.pid is None:
@@ -155,12 +165,16 @@ class SlotPool:
         return sum(slot.became_idle() for slot in self._slots) > 0
 
     def cancel(self, ids: set[int]) -> None:
-        """End calls that an operator does not want any more: those that wait here go back, to be ended there."""
+        """End calls that an operator does not want any more: those that wait here go back, to be
+        ended there.
+        """
         for slot in self._slots:
             self._give_back(slot.cancel(ids))
 
     def stop(self) -> None:
-        """Have every slot end after what it is running, and take back the rest. To be called until all have left."""
+        """Have every slot end after what it is running, and take back the rest. To be called until
+        all have left.
+        """
         self.is_stopping = True
         for slot in self._slots:
             if not slot.has_left:
@@ -177,7 +191,9 @@ class SlotPool:
                 slot.condemn(Death(Interrupted(why)))
 
     def disown(self, pages: Markers) -> None:
-        """Others have taken over everything that is here: kill every slot, and begin anew on other pages."""
+        """Others have taken over everything that is here: kill every slot, and begin anew on other
+        pages.
+        """
         self._ended_before = self.ended
         self._limit = max(0, self._limit - self._ended_before) if self._limit else 0
         for slot in self._slots:
@@ -200,7 +216,7 @@ class SlotPool:
             self._unspent += len(taken)
             self._housekeeper.take(taken, [])
 
-    # -- births and deaths -----------------------------------------------------------------------------------------------
+    # -- births and deaths -------------------------------------------------------------------------
 
     def _spawn(self, slot: SlotProcess) -> None:
         slot.spawned_at = time.monotonic()
@@ -269,7 +285,7 @@ class SlotPool:
             if not slot.has_left and slot not in [due for _, due in self._due]:
                 self._reap(slot, -signal.SIGKILL)
 
-    # -- how many calls may be claimed -----------------------------------------------------------------------------------
+    # -- how many calls may be claimed -------------------------------------------------------------
 
     def _grant(self) -> None:
         """Let slots that have used up what they were allowed have more, as far as there is any."""

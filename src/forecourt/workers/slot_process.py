@@ -1,5 +1,5 @@
-"""A slot as its supervisor sees it: reads its page, wakes it, takes back what it has not begun, and has it killed. What a death
-means is its successor's to decide."""
+"""A slot as its supervisor sees it: reads its page, wakes it, takes back what it has not begun, and
+has it killed. What a death means is its successor's to decide."""
 
 import logging
 import socket
@@ -17,7 +17,9 @@ from forecourt.workers.permits import Permits
 log = logging.getLogger("forecourt.worker")
 
 SLOW = 0.05
-"""Seconds after which a running call counts as slow: what waits behind it in its slot is taken back."""
+"""Seconds after which a running call counts as slow: what waits behind it in its slot is taken
+back.
+"""
 
 NOTED = 1.0
 """Seconds after which a running call is noted in its row as started."""
@@ -25,7 +27,9 @@ NOTED = 1.0
 
 @dataclass(slots=True)
 class Watched:
-    """What a look at a slot's page led to: calls to be given back, calls to be noted as started, and when to look again."""
+    """What a look at a slot's page led to: calls to be given back, calls to be noted as started,
+    and when to look again.
+    """
 
     taken_back: list[tuple[int, int]] = field(default_factory=list)
     started: list[tuple[int, int, float, float | None]] = field(default_factory=list)
@@ -91,7 +95,9 @@ class SlotProcess:
         return words[markers.UNWRITTEN] > 0 or any(marked.began for marked in self.page.held())
 
     def was_cut_off(self) -> bool:
-        """Whether it claimed as much as it may since the last time, so that there may be more for others."""
+        """Whether it claimed as much as it may since the last time, so that there may be more for
+        others.
+        """
         count = self.page.words[markers.CUT_OFF]
         before, self._cut_off = self._cut_off, count
         return count > before
@@ -131,7 +137,9 @@ class SlotProcess:
         return found
 
     def seconds_until_due(self, now: int) -> float | None:
-        """How long until there is something to do about what it runs; None when there is nothing."""
+        """How long until there is something to do about what it runs; None when there is
+        nothing.
+        """
         running = self._running()
         if not running:
             return None
@@ -143,8 +151,9 @@ class SlotProcess:
         return max(0.0, (min(dues) - now) / 1e9) if dues else None
 
     def cancel(self, ids: set[int]) -> list[tuple[int, int]]:
-        """End these calls, if it runs one of them by itself: by its death. Returns what it had not begun, which may be among
-        them and goes back. A call that runs in a batch with others is left to finish."""
+        """End these calls, if it runs one of them by itself: by its death. Returns what it had not
+        begun, which may be among them and goes back. A call that runs in a batch with others is
+        left to finish."""
         running = self._running()
         for marked in running:
             together = sum(other.began == marked.began for other in running)
@@ -168,7 +177,9 @@ class SlotProcess:
         _send(self._wake)
 
     def death(self, code: int) -> Death:
-        """How it ended, with this exit code. As long as its own inheritance is not settled, that of its predecessor."""
+        """How it ended, with this exit code. As long as its own inheritance is not settled, that of
+        its predecessor.
+        """
         if self.inherited is not None and self.is_settling:
             return self.inherited
         if self.cause is not None:
@@ -189,7 +200,9 @@ class SlotProcess:
         self._permits.close()
 
     def _running(self) -> list[Marked]:
-        """What it runs. Until it has settled what its predecessor left, its page tells of that one's calls."""
+        """What it runs. Until it has settled what its predecessor left, its page tells of that
+        one's calls.
+        """
         return [] if self.is_settling else self.page.running()
 
     def _to_note(self, running: Sequence[Marked], now: int) -> list[tuple[int, int, float, float | None]]:

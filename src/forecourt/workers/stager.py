@@ -6,7 +6,9 @@ from forecourt.workers.agent import Agent
 
 
 class Stager(Agent):
-    """Moves due calls from scheduled to ready. Any number of workers do so side by side: locked rows are skipped."""
+    """Moves due calls from scheduled to ready. Any number of workers do so side by side: locked
+    rows are skipped.
+    """
 
     every = 0.5
     longest_backoff = 3.0

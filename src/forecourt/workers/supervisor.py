@@ -1,5 +1,5 @@
-"""The supervisor: watches its slots, obeys signals and limits, and decides when the worker ends. It executes nothing, and knows no
-job."""
+"""The supervisor: watches its slots, obeys signals and limits, and decides when the worker ends. It
+executes nothing, and knows no job."""
 
 import logging
 import os
@@ -39,7 +39,9 @@ LONGEST_WAIT = 0.25
 """Seconds between two looks at limits when nothing else happens."""
 
 LONGEST_ROUND = 5.0
-"""Seconds that a background duty may take to finish its round when the worker ends, and a slot to settle what it inherited."""
+"""Seconds that a background duty may take to finish its round when the worker ends, and a slot to
+settle what it inherited.
+"""
 
 MEMORY_EVERY = 2.0
 """Seconds between two looks at the slots' memory."""
@@ -52,7 +54,9 @@ EXIT_MEMORY = 12
 
 
 class Supervisor:
-    """One worker: this process, its fork server (which has loaded the application) and its slots."""
+    """One worker: this process, its fork server (which has loaded the application) and its
+    slots.
+    """
 
     def __init__(self, options: WorkOptions, forks: ForkClient) -> None:
         self._options = options
@@ -87,8 +91,9 @@ class Supervisor:
         self._memory_at = 0.0
 
     def run(self) -> int:
-        """Work until a signal or an option ends it, and return the exit code: 0 after an orderly end, 12 for the memory limit,
-        1 after an error, or when ends could not be written because the database was away; those calls run again."""
+        """Work until a signal or an option ends it, and return the exit code: 0 after an orderly
+        end, 12 for the memory limit, 1 after an error, or when ends could not be written because
+        the database was away; those calls run again."""
         self._listen_to_signals()
         try:
             _have_descriptors(DESCRIPTORS + DESCRIPTORS_OF_SLOT * self._options.processes)
@@ -164,7 +169,7 @@ class Supervisor:
             workers.remove(tx, [self._worker])
         self._database.close()
 
-    # -- signals and limits ----------------------------------------------------------------------------------------------
+    # -- signals and limits ------------------------------------------------------------------------
 
     def _listen_to_signals(self) -> None:
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
@@ -211,14 +216,15 @@ class Supervisor:
         return max((_private_memory(pid) for pid in self._pool.pids()), default=0)
 
     def _prune_first(self) -> None:
-        """Have today's partition before the first call ends. Without it calls end too, so a connection that breaks just now is no
-        reason to give up; the pruner's own loop comes by again."""
+        """Have today's partition before the first call ends. Without it calls end too, so a
+        connection that breaks just now is no reason to give up; the pruner's own loop comes by
+        again."""
         try:
             Pruner(self._database).run_once()
         except (DatabaseUnreachable, psycopg.Error) as error:
             log.warning("could not prune at the start, again soon: %s", str(error).partition("\n")[0])
 
-    # -- who it is -------------------------------------------------------------------------------------------------------
+    # -- who it is ---------------------------------------------------------------------------------
 
     def _register(self) -> None:
         me = own()
@@ -241,11 +247,14 @@ class Supervisor:
             pages.remove()
             raise
         self._markers = pages
-        # By their names others can end its sessions, should it be cut off in the middle of something.
+        # By their names others can end its sessions, should it be cut off in the middle of
+        # something.
         self._database.rename(workers.agents_name(self._worker))
 
     def _begin_anew(self) -> None:
-        """Others gave this worker up, as after a long sleep: what it held is theirs. It enters again under a new id."""
+        """Others gave this worker up, as after a long sleep: what it held is theirs. It enters
+        again under a new id.
+        """
         log.warning("given up by the other workers, beginning anew", extra={"worker": self._worker})
         before = self._markers
         try:
@@ -271,7 +280,9 @@ class Supervisor:
 
 
 def _have_descriptors(needed: int) -> None:
-    """Raise this process's own limit of open files if that many need it. Raises RuntimeError where the system does not allow it."""
+    """Raise this process's own limit of open files if that many need it. Raises RuntimeError where
+    the system does not allow it.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise RuntimeError(f"so many slots need {needed} open files, and the system allows {hard}: raise `ulimit -Hn`")

@@ -27,21 +27,23 @@ from forecourt.store.ready import Claimed
 from forecourt.store.running import NO_OPTIONS, Ended, Failed, Postponed
 
 PARKED = 30.0
-"""Seconds until a call that this worker does not know is tried again, by this worker or by one with newer code."""
+"""Seconds until a call that this worker does not know is tried again, by this worker or by one with
+newer code.
+"""
 
 LONGEST_UNKNOWN = 86_400.0
-"""Seconds after which a call that nobody knows fails: a deploy is over by then, so its job was renamed or removed. While it waited,
-its task was skipped each time."""
+"""Seconds after which a call that nobody knows fails: a deploy is over by then, so its job was
+renamed or removed. While it waited, its task was skipped each time."""
 
 UNCOUNTED = 20
-"""Interruptions in a row that cost no try. One that always comes with the same call is the call's own doing, and counts from
-then on."""
+"""Interruptions in a row that cost no try. One that always comes with the same call is the call's
+own doing, and counts from then on."""
 
 
 class Attempt(Protocol):
-    """What the verdict needs to know of a call that somebody holds. `attempts` ended before this one, `errors` of them by an
-    exception; the last `interruptions` came in a row; `age` is in seconds since its dispatch,
-    `unknown_for` since its job was first found unknown."""
+    """What the verdict needs to know of a call that somebody holds. `attempts` ended before this
+    one, `errors` of them by an exception; the last `interruptions` came in a row; `age` is in
+    seconds since its dispatch, `unknown_for` since its job was first found unknown."""
 
     @property
     def id(self) -> int: ...
@@ -61,7 +63,9 @@ class Attempt(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Nothing is left to do: the slot committed the end itself, or the call is no longer ours (`late`)."""
+    """Nothing is left to do: the slot committed the end itself, or the call is no longer ours
+    (`late`).
+    """
 
     id: int
     late: bool
@@ -79,8 +83,8 @@ def decide(
     log: tuple[str, ...] = (),
     options: dict[str, Any] = NO_OPTIONS,
 ) -> Verdict:
-    """The transition that an attempt of `seconds` with this outcome leads to. `log` is the tail of what it logged, `options`
-    what the call's row notes of what counts on it."""
+    """The transition that an attempt of `seconds` with this outcome leads to. `log` is the tail of
+    what it logged, `options` what the call's row notes of what counts on it."""
     final = False
     match outcome:
         case Finished(committed=True):
@@ -162,7 +166,9 @@ def success_entry(attempts: int, seconds: float, log: tuple[str, ...]) -> str | 
 
 
 def _exhausted(call: Attempt, until_next: float, attempt: int, policy: Policy, defaults: Defaults) -> bool:
-    """Whether there is no next attempt; it would begin `until_next` seconds after this one began."""
+    """Whether there is no next attempt; it would begin `until_next` seconds after this one
+    began.
+    """
     if policy.retry_until is not None:
         return call.age + until_next >= policy.retry_until
     tries = defaults.tries_of(policy)

@@ -1,4 +1,6 @@
-"""What may be imported: the columns of each kind, how a value of another system becomes one of ours, and which must be there."""
+"""What may be imported: the columns of each kind, how a value of another system becomes one of
+ours, and which must be there.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +20,9 @@ TYPES = ("view", "contact_phone", "contact_whatsapp", "favorite", "share", "bot"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a file may hold. `table`: what it is called in a dump. `needed`: columns without which a row is nothing."""
+    """What a file may hold. `table`: what it is called in a dump. `needed`: columns without which a
+    row is nothing.
+    """
 
     name: str
     table: str
@@ -62,7 +66,9 @@ def truth(value: Any, _: ZoneInfo) -> bool:
 
 
 def moment(value: Any, zone: ZoneInfo) -> str | None:
-    """An instant, as ISO 8601 in UTC. One without an offset is in `zone`; MySQL's zero date is none."""
+    """An instant, as ISO 8601 in UTC. One without an offset is in `zone`; MySQL's zero date is
+    none.
+    """
     if str(value).startswith("0000-00-00"):
         return None
     try:

@@ -1,7 +1,8 @@
-"""The statements by which rows are entered. Each takes many at once, and says how many of them were new.
+"""The statements by which rows are entered. Each takes many at once, and says how many of them were
+new.
 
-A row whose id is there already is left as it is: an import adds, and changes nothing. Events have no id of their own here; that
-none is entered twice is what the run's own row is for.
+A row whose id is there already is left as it is: an import adds, and changes nothing. Events have
+no id of their own here; that none is entered twice is what the run's own row is for.
 """
 
 from collections.abc import Callable, Sequence
@@ -103,7 +104,9 @@ Numbered = Sequence[tuple[Place, dict[str, Any]]]
 
 @dataclass(slots=True)
 class Entered:
-    """What became of rows: how many are new, how many were `there`, and which the database refused."""
+    """What became of rows: how many are new, how many were `there`, and which the database
+    refused.
+    """
 
     imported: int
     there: int
@@ -126,7 +129,9 @@ def keep_ahead(session: Session, kind: str) -> None:
 
 
 def _enter(session: Session, insert: TextClause, rows: Numbered, entered: Entered) -> None:
-    """All in one statement; if the database refuses, by halves, until those that it refuses stand alone."""
+    """All in one statement; if the database refuses, by halves, until those that it refuses stand
+    alone.
+    """
     if not rows:
         return
     try:
@@ -146,7 +151,9 @@ def _enter(session: Session, insert: TextClause, rows: Numbered, entered: Entere
 
 
 def _countable(session: Session, rows: Numbered, entered: Entered) -> Numbered:
-    """Events that a roll-up will find: of listings that there are, and of days that are not archived."""
+    """Events that a roll-up will find: of listings that there are, and of days that are not
+    archived.
+    """
     missing = set(session.scalars(NO_LISTING, {"ids": list({row["car_listing_id"] for _, row in rows})}))
     since = session.scalars(OPEN_SINCE).one()
     archived: Callable[[dict[str, Any]], bool] = lambda row: since is not None and row["created_at"] < since.isoformat()  # noqa: E731

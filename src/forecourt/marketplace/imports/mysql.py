@@ -1,7 +1,8 @@
-"""Reads the rows of one table from a dump of MySQL or MariaDB, as `mysqldump` and `mariadb-dump` write it, line by line.
+"""Reads the rows of one table from a dump of MySQL or MariaDB, as `mysqldump` and `mariadb-dump`
+write it, line by line.
 
-Nothing is executed. What is understood is `CREATE TABLE`, for the names of the columns, and `INSERT INTO`, with names or without,
-many rows at once or one, on one line or on many.
+Nothing is executed. What is understood is `CREATE TABLE`, for the names of the columns, and
+`INSERT INTO`, with names or without, many rows at once or one, on one line or on many.
 """
 
 import re
@@ -11,7 +12,8 @@ from typing import Any
 LONGEST = 128 * 1024 * 1024
 """Characters of one statement on several lines; a server accepts 64 MB unless told otherwise."""
 
-# A value of a row, and what follows it. Binary strings and numbers in other bases are kept as they are written.
+# A value of a row, and what follows it. Binary strings and numbers in other bases are kept as they
+# are written.
 _VALUE = re.compile(
     r"""\s*(?:
         (?:_binary\s+|_utf8mb4\s+|_utf8\s+)?'(?P<text>(?:[^'\\]++|\\.|'')*+)'
@@ -37,7 +39,9 @@ class NotADump(ValueError):
 
 
 def rows(lines: Iterator[str], table: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of `table`, each with the number of the line on which it begins; texts, or None for NULL. Raises NotADump."""
+    """The rows of `table`, each with the number of the line on which it begins; texts, or None for
+    NULL. Raises NotADump.
+    """
     reader = _Lines(lines)
     columns: list[str] = []
     found = False

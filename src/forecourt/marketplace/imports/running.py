@@ -1,7 +1,8 @@
 """An import of one file: chunk by chunk, each committed together with how far it is.
 
-So a run that is killed goes on at the next chunk, and a file that was imported is not imported again: a run is known by what the
-file holds, whatever it is called. Rows that were refused are tried again, with a better mapping perhaps.
+So a run that is killed goes on at the next chunk, and a file that was imported is not imported
+again: a run is known by what the file holds, whatever it is called. Rows that were refused are
+tried again, with a better mapping perhaps.
 """
 
 import hashlib
@@ -63,8 +64,9 @@ class ImportIsRunning(RuntimeError):
 
 @dataclass(slots=True)
 class Imported:
-    """What became of a file's rows: how many were `read`, of which `resumed` by an earlier run; how many were `imported`, `before`
-    by that run; how many were `there`. `left_out`: columns of the file that go nowhere."""
+    """What became of a file's rows: how many were `read`, of which `resumed` by an earlier run; how
+    many were `imported`, `before` by that run; how many were `there`. `left_out`: columns of the
+    file that go nowhere."""
 
     read: int = 0
     imported: int = 0
@@ -81,7 +83,9 @@ class Imported:
 
 
 def rehearse(path: Path, form: str, mapped: Mapped, told: Told = lambda read, at: None) -> Imported:
-    """What an import of the rows that are not imported yet would do: the very statements, undone. Raises CannotRead."""
+    """What an import of the rows that are not imported yet would do: the very statements, undone.
+    Raises CannotRead.
+    """
     with transaction() as tx:
         done, begun = _begin(tx, path, mapped)
         for chunk in _chunks(path, form, mapped, done, begun.refused):
@@ -92,7 +96,9 @@ def rehearse(path: Path, form: str, mapped: Mapped, told: Told = lambda read, at
 
 
 def run(path: Path, form: str, mapped: Mapped, told: Told = lambda read, at: None) -> Imported:
-    """Import the rows that are not imported yet, those too that an earlier run refused. Raises CannotRead, and ImportIsRunning."""
+    """Import the rows that are not imported yet, those too that an earlier run refused. Raises
+    CannotRead, and ImportIsRunning.
+    """
     with transaction() as tx:
         done, begun = _begin(tx, path, mapped)
     for chunk in _chunks(path, form, mapped, done, begun.refused):

@@ -1,4 +1,6 @@
-"""The rows of a file, one after the other, each with the number of its line: CSV, Parquet, or a dump of MySQL or MariaDB."""
+"""The rows of a file, one after the other, each with the number of its line: CSV, Parquet, or a
+dump of MySQL or MariaDB.
+"""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -19,8 +21,8 @@ class Place(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row as the file has it. `line` is where it begins, or its number in a Parquet file; `at` is how far into the file it is,
-    from 0 to 1."""
+    """One row as the file has it. `line` is where it begins, or its number in a Parquet file; `at`
+    is how far into the file it is, from 0 to 1."""
 
     line: int
     values: dict[str, Any]
@@ -69,7 +71,9 @@ def _csv(path: Path, _: str) -> Iterator[Row]:
 
 
 def _named(names: list[str], fields: list[str]) -> dict[str, Any]:
-    """A field that is empty is none. One too many, or too few, is the row's own error, under a name that no column has."""
+    """A field that is empty is none. One too many, or too few, is the row's own error, under a name
+    that no column has.
+    """
     if len(fields) != len(names):
         return {"": f"{len(fields)} fields, and the first line has {len(names)}"}
     return {name: value if value != "" else None for name, value in zip(names, fields, strict=True)}

@@ -37,7 +37,9 @@ def cancel(request: Request, form: Form) -> Response:
 
 
 def selected(request: Request, form: Form) -> Response:
-    """POST /calls/act: what `do` says, with the calls that are ticked. Removing some asks back first."""
+    """POST /calls/act: what `do` says, with the calls that are ticked. Removing some asks back
+    first.
+    """
     ids = ids_of(form.get("ids", ""))
     match form.get("do"):
         case "retry":

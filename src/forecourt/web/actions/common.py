@@ -42,7 +42,9 @@ def paused(what: str, end: datetime | None) -> str:
 
 
 def meant(form: Form, expected: str, count: int) -> None:
-    """For what destroys more than a thousand rows: its name has been typed. Raises HTTPException."""
+    """For what destroys more than a thousand rows: its name has been typed. Raises
+    HTTPException.
+    """
     if count > 1000 and form.get("typed", "").strip() != expected:
         calls = some(count, "call", "calls")
         words = _(

@@ -1,4 +1,6 @@
-"""Signing in and out. Who guesses is slowed, by name and by address, before any hash is computed."""
+"""Signing in and out. Who guesses is slowed, by name and by address, before any hash is
+computed.
+"""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -20,7 +22,9 @@ from forecourt.web.templating import environment
 
 WINDOW = timedelta(minutes=5)
 TRIES_OF_ONE, TRIES_OF_ADDRESS = 5, 30
-"""Tries in vain within the window: at one name from one address, and at all names from one address."""
+"""Tries in vain within the window: at one name from one address, and at all names from one
+address.
+"""
 
 
 def form(request: Request) -> Response:

@@ -1,4 +1,6 @@
-"""The page behind the link in each mail: fewer mails of this kind, without signing in. Its token is all that it takes."""
+"""The page behind the link in each mail: fewer mails of this kind, without signing in. Its token is
+all that it takes.
+"""
 
 from typing import Any, get_args
 
@@ -16,13 +18,17 @@ READER = "SELECT locale FROM public.users WHERE id = %(id)s"
 
 
 def ask(request: Request) -> Response:
-    """GET /unsubscribe/TOKEN. It changes nothing: mail programs and scanners open links by themselves."""
+    """GET /unsubscribe/TOKEN. It changes nothing: mail programs and scanners open links by
+    themselves.
+    """
     with reading() as look:
         return _page(look.tx, request.path_params["token"], done=False)
 
 
 def answer(request: Request, form: Form) -> Response:
-    """POST /unsubscribe/TOKEN, from the page's form, or from a mail program in one click (RFC 8058)."""
+    """POST /unsubscribe/TOKEN, from the page's form, or from a mail program in one click (RFC
+    8058).
+    """
     wanted = "never" if form.get("List-Unsubscribe") == "One-Click" else form.get("mail", "")
     if wanted not in get_args(Wish):
         raise HTTPException(400, f"{wanted!r} is not one of {', '.join(get_args(Wish))}")

@@ -20,9 +20,9 @@ State: TypeAlias = Literal["ready", "running", "scheduled", "failed", "done"]
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A call in a list. `at`: since when it is in this state, or when it is due. `until`: its deadline while it runs, its start
-    once it is done. `args` is None when they are long, as `args_bytes` says; secrets in it are hidden. `error` and `message` are
-    cut."""
+    """A call in a list. `at`: since when it is in this state, or when it is due. `until`: its
+    deadline while it runs, its start once it is done. `args` is None when they are long, as
+    `args_bytes` says; secrets in it are hidden. `error` and `message` are cut."""
 
     id: int
     state: str
@@ -48,9 +48,9 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A call. `at`: since when it is in this state, or when it is due. `history`: every attempt that did not end well. `tick`: the
-    due time that it is, `batch`: what it belongs to, `chain`: the jobs that follow it. Secrets in arguments and results are
-    hidden."""
+    """A call. `at`: since when it is in this state, or when it is due. `history`: every attempt
+    that did not end well. `tick`: the due time that it is, `batch`: what it belongs to, `chain`:
+    the jobs that follow it. Secrets in arguments and results are hidden."""
 
     id: int
     state: str
@@ -95,9 +95,10 @@ def find(
     limit: A_PAGE = 50,
     cursor: Cursor | None = None,
 ) -> Calls:
-    """The calls of one state, those that matter first. `q` takes what the search field of the page takes: `listing_id=42` for an
-    argument, `job:`, `queue:`, `error:` or `batch:` before a name. `first` and `last` bound when they came into the state.
-    Arguments, jobs and batches are looked for among the latest 100,000 calls of the state."""
+    """The calls of one state, those that matter first. `q` takes what the search field of the page
+    takes: `listing_id=42` for an argument, `job:`, `queue:`, `error:` or `batch:` before a name.
+    `first` and `last` bound when they came into the state. Arguments, jobs and batches are looked
+    for among the latest 100,000 calls of the state."""
     from forecourt.web.searching import CannotRead, asked
 
     try:
@@ -135,7 +136,9 @@ def show(tx: Connection[Any], *, id: Id) -> Shown:
 
 
 def cancel(tx: Connection[Any], *, who: str, ids: Ids) -> Cancelled:
-    """End calls: those that wait at once, those that run by killing their slot within a second or two. All of them, or none."""
+    """End calls: those that wait at once, those that run by killing their slot within a second or
+    two. All of them, or none.
+    """
     from forecourt.operations import calls
 
     try:
@@ -160,7 +163,9 @@ def _shown(tx: Connection[Any], found: Found, more: inspection.Inspected) -> Sho
 
 
 def _options(options: Any, masks: Mapping[str, Collection[str]]) -> Any:
-    """What a call carries besides its arguments: those of the jobs that follow it are as secret as theirs."""
+    """What a call carries besides its arguments: those of the jobs that follow it are as secret as
+    theirs.
+    """
     match options:
         case {"job": str(job), "args": args, **more}:
             return {"job": job, "args": hide(args, masks.get(job, ())), **_options(more, masks)}

@@ -40,7 +40,9 @@ REFUSED = {
 
 @lru_cache(maxsize=2)
 def document(*, marketplace: bool = True) -> dict[str, Any]:
-    """OpenAPI 3.1, with the marketplace's ways in or without. Raises CannotLoad where the packages are missing that they need."""
+    """OpenAPI 3.1, with the marketplace's ways in or without. Raises CannotLoad where the packages
+    are missing that they need.
+    """
     results = [(operation.id, "serialization", shape(operation.does).result) for operation in OPERATIONS]
     found, together = TypeAdapter.json_schemas(results, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     schemas = {**together.get("$defs", {}), "Problem": PROBLEM}
@@ -71,7 +73,9 @@ def document(*, marketplace: bool = True) -> dict[str, Any]:
 
 
 def _others(marketplace: bool) -> list[Rule]:
-    """The routes under the API that are no operations of its table. What a browser asks before it sends is left out."""
+    """The routes under the API that are no operations of its table. What a browser asks before it
+    sends is left out.
+    """
     from forecourt.web.table import RULES  # which has the route of this document
 
     known = {(operation.method, operation.route) for operation in OPERATIONS}

@@ -24,7 +24,9 @@ MOST_IDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The ids of failed calls, in order. `next` is what `after` has to be for more; None when these are the last."""
+    """The ids of failed calls, in order. `next` is what `after` has to be for more; None when these
+    are the last.
+    """
 
     ids: list[int]
     next: int | None
@@ -32,8 +34,9 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """How many calls were changed, and how many stay as they are: somebody else took them, or another call with the same unique key
-    lives. `call`: the call that does it in the background, when there are many; then `changed` is how many it will try."""
+    """How many calls were changed, and how many stay as they are: somebody else took them, or
+    another call with the same unique key lives. `call`: the call that does it in the background,
+    when there are many; then `changed` is how many it will try."""
 
     changed: int
     stayed: int
@@ -72,7 +75,9 @@ def choose(
     older_than: Annotated[float, Ge(0), Le(3.2e9)] | None = None,
     after: Annotated[int, Ge(0), Le(LARGEST_ID)] = 0,
 ) -> Chosen:
-    """The ids of the failed calls that fit all that is given, or of all. `older_than`: seconds since they failed, at least."""
+    """The ids of the failed calls that fit all that is given, or of all. `older_than`: seconds
+    since they failed, at least.
+    """
     age = None if older_than is None else timedelta(seconds=older_than)
     chosen = Filter(ids=ids, queue=queue, job=job, error=error, since=since, older_than=age)
     few = failed.selected(tx, chosen, after=after, limit=MOST_IDS + 1)
@@ -99,8 +104,8 @@ def retry_matching(
     error: Error | None = None,
     since: datetime | None = None,
 ) -> Acted:
-    """Give all failed calls that fit all that is given their tries again: up to a thousand at once, more by a call in the
-    background, whose progress shows."""
+    """Give all failed calls that fit all that is given their tries again: up to a thousand at once,
+    more by a call in the background, whose progress shows."""
     return _matching(tx, "retry", Filter(queue=queue, job=job, error=error, since=since), who, app)
 
 
@@ -114,7 +119,9 @@ def forget_matching(
     error: Error | None = None,
     since: datetime | None = None,
 ) -> Acted:
-    """Remove all failed calls that fit all that is given: up to a thousand at once, more by a call in the background."""
+    """Remove all failed calls that fit all that is given: up to a thousand at once, more by a call
+    in the background.
+    """
     return _matching(tx, "forget", Filter(queue=queue, job=job, error=error, since=since), who, app)
 
 

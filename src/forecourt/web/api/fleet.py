@@ -23,8 +23,9 @@ class Restarting:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A job's attempts in a period: how many ended well, are tried again, failed for good; the seconds that they ran in all. `ran`
-    and `waited` are counts of attempts by duration, between the bounds that the answer names."""
+    """A job's attempts in a period: how many ended well, are tried again, failed for good; the
+    seconds that they ran in all. `ran` and `waited` are counts of attempts by duration, between the
+    bounds that the answer names."""
 
     job: str
     well: int
@@ -37,7 +38,9 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """Timings by job, what took most time first. `bounds`: upper bounds in seconds; the last count is what is above them all."""
+    """Timings by job, what took most time first. `bounds`: upper bounds in seconds; the last count
+    is what is above them all.
+    """
 
     period: Period
     bounds: list[float]
@@ -45,13 +48,15 @@ class Performance:
 
 
 def workers(tx: Connection[Any]) -> list[Worker]:
-    """Every worker that has not been given up, with what it runs, the longest running first. `silent`: seconds since its
-    heartbeat."""
+    """Every worker that has not been given up, with what it runs, the longest running first.
+    `silent`: seconds since its heartbeat."""
     return activity.of_workers(tx)
 
 
 def restart(tx: Connection[Any], *, who: str) -> Restarting:
-    """Ask every worker to finish what it runs and exit 0; its supervisor starts it again, with new code."""
+    """Ask every worker to finish what it runs and exit 0; its supervisor starts it again, with new
+    code.
+    """
     from forecourt.operations import fleet
 
     return Restarting(fleet.restart(tx, who=who))

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """A page of the audit, newest first. `next` is the cursor of the page after it, None when this is the last."""
+    """A page of the audit, newest first. `next` is the cursor of the page after it, None when this
+    is the last.
+    """
 
     items: list[Entry]
     next: str | None
@@ -27,8 +29,8 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Marketplace:
-    """Placements that end within a week by day, the last roll-ups, archives and sitemaps, photos that are on two listings,
-    notices by state, and single counts."""
+    """Placements that end within a week by day, the last roll-ups, archives and sitemaps, photos
+    that are on two listings, notices by state, and single counts."""
 
     ending: list[dict[str, Any]]
     days: list[dict[str, Any]]
@@ -41,7 +43,9 @@ class Marketplace:
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Who asks, what they may do, and whom: `role` is None for a token that has only scopes of its own."""
+    """Who asks, what they may do, and whom: `role` is None for a token that has only scopes of its
+    own.
+    """
 
     name: str
     role: str | None
@@ -60,7 +64,9 @@ def me(tx: Connection[Any], *, person: "Person") -> Me:
 
 
 def doctor(tx: Connection[Any], *, app: "Forecourt") -> list[Result]:
-    """Database, workers, clock, queues, tasks and disk, each with what was found, its limit, and what to do."""
+    """Database, workers, clock, queues, tasks and disk, each with what was found, its limit, and
+    what to do.
+    """
     from forecourt.doctor.check import House
     from forecourt.doctor.examination import examine
     from forecourt.store import tasks

@@ -1,6 +1,8 @@
-"""What the document says of the routes under the API that read their bodies by themselves: the marketplace's ways in.
+"""What the document says of the routes under the API that read their bodies by themselves: the
+marketplace's ways in.
 
-Method, path, scope and description come from the table of routes. Only what a body may be has to be said here.
+Method, path, scope and description come from the table of routes. Only what a body may be has to be
+said here.
 """
 
 import re

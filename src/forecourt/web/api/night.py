@@ -1,4 +1,6 @@
-"""A night, for whoever slept: what each duty did, what was late, slow or failed, and what is still to come."""
+"""A night, for whoever slept: what each duty did, what was late, slow or failed, and what is still
+to come.
+"""
 
 from dataclasses import dataclass
 from datetime import date as day_type
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A due time of a duty, or a pulse as a whole: how it stands in a word, how many seconds it took and usually takes, what it did
-    or will probably do."""
+    """A due time of a duty, or a pulse as a whole: how it stands in a word, how many seconds it
+    took and usually takes, what it did or will probably do."""
 
     task: str
     due: datetime | None
@@ -48,7 +50,9 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How everything stands now: the sentence of the first page, the figures under it, and every trouble, the worst first."""
+    """How everything stands now: the sentence of the first page, the figures under it, and every
+    trouble, the worst first.
+    """
 
     sentence: str
     under: str
@@ -57,7 +61,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """A business day in the zone of the house. `sentence` is about now, and so only there for today."""
+    """A business day in the zone of the house. `sentence` is about now, and so only there for
+    today.
+    """
 
     date: day_type
     timezone: str
@@ -79,8 +85,8 @@ def overview(tx: Connection[Any], *, app: "Forecourt") -> Standing:
 
 
 def night(tx: Connection[Any], *, app: "Forecourt", date: day_type | None = None) -> Night:
-    """What each duty of a business day did, what was late, slow or failed, which calls failed, what is to come. Today without a
-    date."""
+    """What each duty of a business day did, what was late, slow or failed, which calls failed, what
+    is to come. Today without a date."""
     from forecourt.settings import settings
     from forecourt.store import failure_kinds, tasks
     from forecourt.web.facts import midnight

@@ -1,7 +1,8 @@
 """An operation: a function, and the method and path under which programs reach it.
 
-Everything else is read from the function: what a request may contain from its keyword parameters, what comes back from its result,
-what it is for from its docstring. The server, the document and the remote command line read the same, so they cannot differ.
+Everything else is read from the function: what a request may contain from its keyword parameters,
+what comes back from its result, what it is for from its docstring. The server, the document and the
+remote command line read the same, so they cannot differ.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,12 +19,16 @@ from forecourt.web.people import Role
 ROOT = "/api/v1"
 
 GIVEN = ("tx", "who", "app", "person")
-"""Parameters that are not the request's: the transaction, who asks as the audit names them, the application, the person."""
+"""Parameters that are not the request's: the transaction, who asks as the audit names them, the
+application, the person.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`does` answers `method` on `path`, for whoever has at least this role. One that GETs only reads."""
+    """`does` answers `method` on `path`, for whoever has at least this role. One that GETs only
+    reads.
+    """
 
     method: Literal["GET", "POST"]
     path: str
@@ -42,13 +47,17 @@ class Operation:
 
     @property
     def route(self) -> str:
-        """The path on this server, as Starlette writes it: the last parameter may contain slashes."""
+        """The path on this server, as Starlette writes it: the last parameter may contain
+        slashes.
+        """
         return ROOT + self.path.replace("}", ":path}") if self.path.endswith("}") else ROOT + self.path
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a function takes from a request and what it returns. `given`: which of GIVEN it wants besides."""
+    """What a function takes from a request and what it returns. `given`: which of GIVEN it wants
+    besides.
+    """
 
     request: type[BaseModel]
     result: TypeAdapter[Any]

@@ -15,7 +15,9 @@ from forecourt.web.api.parameters import Name, Names, Words
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """What was halted, and until when; None means until somebody resumes it. `warning`: what whoever asked should know."""
+    """What was halted, and until when; None means until somebody resumes it. `warning`: what
+    whoever asked should know.
+    """
 
     kind: str
     name: str
@@ -39,7 +41,9 @@ class Removed:
 
 
 def sizes(tx: Connection[Any], *, queues: Names = ()) -> list[QueueSize]:
-    """How many calls are ready, running, scheduled and failed, by queue: of all queues, or of those that are named."""
+    """How many calls are ready, running, scheduled and failed, by queue: of all queues, or of those
+    that are named.
+    """
     return [size for size in overview.sizes(tx, queues) if not queues or size.queue in queues]
 
 
@@ -70,7 +74,9 @@ def clear(tx: Connection[Any], *, who: str, queue: Name) -> Removed:
 
 
 def unknown(tx: Connection[Any], queue: str) -> str | None:
-    """Words when nobody has ever used a queue of this name: it is probably misspelled, and may be meant for later."""
+    """Words when nobody has ever used a queue of this name: it is probably misspelled, and may be
+    meant for later.
+    """
     known: Sequence[str] = overview.queues(tx)
     if queue in known:
         return None

@@ -35,9 +35,9 @@ class Last:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A task: when it is due in words and as cron, its next due times, what holds it back, how its latest due time ended.
-    `stored`: it was added while the application ran. `next_due` is empty where this environment does not run it, as
-    `next_due_human` says."""
+    """A task: when it is due in words and as cron, its next due times, what holds it back, how its
+    latest due time ended. `stored`: it was added while the application ran. `next_due` is empty
+    where this environment does not run it, as `next_due_human` says."""
 
     task: str
     job: str
@@ -95,7 +95,9 @@ def history(tx: Connection[Any], *, app: "Forecourt", task: Name | None = None, 
 
 
 def trigger(tx: Connection[Any], *, who: str, app: "Forecourt", task: Name) -> Entered:
-    """Enter a run of a task now, on a worker, whatever its time, conditions and pauses; its history shows it."""
+    """Enter a run of a task now, on a worker, whatever its time, conditions and pauses; its history
+    shows it.
+    """
     from forecourt.operations import triggering
 
     try:
@@ -114,7 +116,9 @@ def pause(
     until: datetime | None = None,
     why: Words = "",
 ) -> Paused:
-    """Skip due times: of a task, of a group, or, if neither is named, of all tasks. What runs goes on."""
+    """Skip due times: of a task, of a group, or, if neither is named, of all tasks. What runs goes
+    on.
+    """
     from forecourt.operations import pausing
 
     kind, name = _target(tx, app, task, group)
@@ -126,7 +130,9 @@ def pause(
 def resume(
     tx: Connection[Any], *, who: str, app: "Forecourt", task: Name | None = None, group: Name | None = None
 ) -> Resumed:
-    """Go on with a task, a group, or the whole schedule. What was skipped meanwhile stays skipped."""
+    """Go on with a task, a group, or the whole schedule. What was skipped meanwhile stays
+    skipped.
+    """
     from forecourt.operations import pausing
 
     kind, name = _target(tx, app, task, group)

@@ -1,4 +1,6 @@
-"""Answers operations over HTTP: reads the request as the function's signature says, calls it, and writes what it returns."""
+"""Answers operations over HTTP: reads the request as the function's signature says, calls it, and
+writes what it returns.
+"""
 
 from collections.abc import Mapping
 from typing import Any

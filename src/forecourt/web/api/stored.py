@@ -1,4 +1,6 @@
-"""Tasks that are added, edited and removed while the application runs; and why a task is due or not."""
+"""Tasks that are added, edited and removed while the application runs; and why a task is due or
+not.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +55,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A due time, or an instant that is none: what becomes or became of it, and why. Conditions are named, but not asked here."""
+    """A due time, or an instant that is none: what becomes or became of it, and why. Conditions are
+    named, but not asked here.
+    """
 
     at: datetime
     is_due: bool
@@ -75,7 +79,9 @@ def add(
     priority: Priority | None = None,
     description: Words = "",
 ) -> Stored:
-    """Add a task that runs a job, beside those of the code; every clock takes it up at once. Its name is the job's unless given."""
+    """Add a task that runs a job, beside those of the code; every clock takes it up at once. Its
+    name is the job's unless given.
+    """
     from forecourt.operations import stored_tasks
     from forecourt.schedule.errors import TimetableError
 
@@ -99,7 +105,9 @@ def edit(
     priority: Priority | None = None,
     description: Words | None = None,
 ) -> Stored:
-    """Change a task that was added. What is not given stays; `args` takes the place of all arguments."""
+    """Change a task that was added. What is not given stays; `args` takes the place of all
+    arguments.
+    """
     from forecourt.operations import stored_tasks
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
 
@@ -133,7 +141,9 @@ def remove(tx: Connection[Any], *, who: str, app: "Forecourt", task: Name) -> Re
 def explain(
     tx: Connection[Any], *, app: "Forecourt", task: Name, at: datetime | None = None, count: Count = 1
 ) -> list[Explained]:
-    """Why a task will run, or not: its next due times, or the one in whose minute `at` lies, past or to come."""
+    """Why a task will run, or not: its next due times, or the one in whose minute `at` lies, past
+    or to come.
+    """
     from forecourt.schedule import explanation
     from forecourt.schedule.errors import UnknownTaskError
     from forecourt.settings import settings

@@ -64,7 +64,9 @@ def cancel(tx: Connection[Any], *, who: str, workflow: Id) -> Live:
 
 
 def retry(tx: Connection[Any], *, who: str, workflow: Id) -> Live:
-    """Go on from where it stopped: what failed, was cancelled or forgotten runs again. Returns how many of its calls live."""
+    """Go on from where it stopped: what failed, was cancelled or forgotten runs again. Returns how
+    many of its calls live.
+    """
     try:
         return Live(operations.retry_workflow(tx, workflow, who=who))
     except operations.NoSuchWorkflow as error:

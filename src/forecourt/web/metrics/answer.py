@@ -1,4 +1,6 @@
-"""The answer to a scrape: one look at the database, on the pages' own few connections and within their limits."""
+"""The answer to a scrape: one look at the database, on the pages' own few connections and within
+their limits.
+"""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,4 +1,6 @@
-"""The text format of Prometheus, version 0.0.4: families of samples, each with its kind and a sentence."""
+"""The text format of Prometheus, version 0.0.4: families of samples, each with its kind and a
+sentence.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,8 +17,8 @@ ESCAPED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Samples of one name. A gauge or a counter has a value for each set of labels, a histogram a `Distribution`. `words` say what
-    it counts, for whoever reads it in the monitor."""
+    """Samples of one name. A gauge or a counter has a value for each set of labels, a histogram a
+    `Distribution`. `words` say what it counts, for whoever reads it in the monitor."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
@@ -26,7 +28,9 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How many values were in each bucket up to `bounds`, and in the one above; the sum of all values."""
+    """How many values were in each bucket up to `bounds`, and in the one above; the sum of all
+    values.
+    """
 
     bounds: Sequence[float]
     counts: Sequence[int]

@@ -1,4 +1,6 @@
-"""Is the house well: the checks of `forecourt doctor` as a page, and as health+json for monitors."""
+"""Is the house well: the checks of `forecourt doctor` as a page, and as health+json for
+monitors.
+"""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response

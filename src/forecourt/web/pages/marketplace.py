@@ -1,4 +1,6 @@
-"""What the night's duties have to do with: placements, events, wallets, photos, notices, the sitemap."""
+"""What the night's duties have to do with: placements, events, wallets, photos, notices, the
+sitemap.
+"""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request

@@ -1,4 +1,6 @@
-"""One night: each duty, when it was due, when it ran, how long that took, what it did, and how that compares with its last runs."""
+"""One night: each duty, when it was due, when it ran, how long that took, what it did, and how that
+compares with its last runs.
+"""
 
 from datetime import date, timedelta
 
@@ -15,7 +17,9 @@ from forecourt.web.nights import at_a_glance, beside_history, duties, span
 from forecourt.web.page import page, reading
 
 A_PAGE = 60
-"""Duties that are shown at once, each beside thirty runs: what is not well, and what ran last or comes next."""
+"""Duties that are shown at once, each beside thirty runs: what is not well, and what ran last or
+comes next.
+"""
 
 
 def night(request: Request) -> Response:

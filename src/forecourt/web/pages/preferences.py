@@ -1,4 +1,6 @@
-"""How the pages look and behave for whoever looks at them, what the business decided, and what this server was told."""
+"""How the pages look and behave for whoever looks at them, what the business decided, and what this
+server was told.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -103,7 +103,9 @@ def task(request: Request) -> Response:
 
 
 def _explained(look: Reading, found: Task, at: str | None) -> list[Explanation]:
-    """Its next due time, or the instant in the address. Conditions are the application's code: a page does not ask them."""
+    """Its next due time, or the instant in the address. Conditions are the application's code: a
+    page does not ask them.
+    """
     environment = settings().environment
     if at is None:
         return explanation.upcoming(look.tx, found, look.now, environment=environment, ask=False, count=1)

@@ -1,4 +1,6 @@
-"""The sitemap as it was published, for a look: whoever crawls finds it at the marketplace's own address."""
+"""The sitemap as it was published, for a look: whoever crawls finds it at the marketplace's own
+address.
+"""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request

@@ -1,7 +1,8 @@
 """The engine: calls, workers, the schedule, and what an operator reads.
 
-A call is a row in exactly one of ready, scheduled, running, done and failed; a transition moves the row. Column order packs
-the fixed widths first. Only what a query needs is indexed: every further index is paid for at each transition.
+A call is a row in exactly one of ready, scheduled, running, done and failed; a transition moves the
+row. Column order packs the fixed widths first. Only what a query needs is indexed: every further
+index is paid for at each transition.
 """
 
 from forecourt.database.schema import run

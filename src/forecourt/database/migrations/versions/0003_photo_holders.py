@@ -1,4 +1,6 @@
-"""Which listings hold a photo, noted where it is set instead of indexed where it lies; files to delete, a row a listing."""
+"""Which listings hold a photo, noted where it is set instead of indexed where it lies; files to
+delete, a row a listing.
+"""
 
 from forecourt.database.schema import run_marketplace, undo_marketplace
 

@@ -1,4 +1,6 @@
-"""Keys of any length, charges that can be given back, batches that grow without a lock, histories that lose no count."""
+"""Keys of any length, charges that can be given back, batches that grow without a lock, histories
+that lose no count.
+"""
 
 from forecourt.database.schema import run
 

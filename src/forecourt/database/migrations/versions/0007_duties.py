@@ -1,4 +1,6 @@
-"""Mails that became files, wallets by currency, visits that nobody made, and which folder the photos lie in."""
+"""Mails that became files, wallets by currency, visits that nobody made, and which folder the
+photos lie in.
+"""
 
 from forecourt.database.schema import run_marketplace, undo_marketplace
 

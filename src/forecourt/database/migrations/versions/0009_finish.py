@@ -1,5 +1,5 @@
-"""A call's end is a function, so that it can travel with the commit of the call's effects in one message, and somebody may wait for
-it."""
+"""A call's end is a function, so that it can travel with the commit of the call's effects in one
+message, and somebody may wait for it."""
 
 from forecourt.database.schema import run
 

@@ -1,4 +1,6 @@
-"""Ways in: events by a function, photos with a preview and a hash, imports that go on where they were broken off."""
+"""Ways in: events by a function, photos with a preview and a hash, imports that go on where they
+were broken off.
+"""
 
 from forecourt.database.schema import run_marketplace, undo_marketplace
 

@@ -1,4 +1,6 @@
-"""Settings of the business, what each user wants to be told, what became of each try, and since when a listing is sponsored."""
+"""Settings of the business, what each user wants to be told, what became of each try, and since
+when a listing is sponsored.
+"""
 
 from forecourt.database.schema import run_marketplace, undo_marketplace
 

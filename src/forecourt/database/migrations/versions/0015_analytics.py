@@ -1,4 +1,6 @@
-"""Analytics by the hour, days that need not be rolled up again, and what search engines were told."""
+"""Analytics by the hour, days that need not be rolled up again, and what search engines were
+told.
+"""
 
 from forecourt.database.schema import run_marketplace, undo_marketplace
 

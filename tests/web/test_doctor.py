@@ -19,6 +19,8 @@ from forecourt.doctor import database as database_checks
 from forecourt.doctor import place, work
 from forecourt.doctor.check import House, Result
 from forecourt.doctor.examination import CHECKS, examine, worst
+from forecourt.durations import duration
+from forecourt.ladder import Ladder
 from forecourt.settings import settings
 from forecourt.store import retention, tasks
 
@@ -73,6 +75,19 @@ def test_a_worker_that_is_silent_is_found(house: House) -> None:
         " VALUES ('gone', '', 1, '', 4, '{low}', '0', '', now() - interval '1 minute')"
     )
     assert found(house, "workers").found == "1 alive, 1 silent for more than 30 s"
+
+
+def test_a_worker_that_does_not_wait_for_the_longest_job_is_found(house: House) -> None:
+    make_well(house.tx)
+    assert not any(result.name == "waits at a stop" for result in examine(house)), "a worker at a terminal"
+    house.tx.execute("UPDATE forecourt.workers SET shutdown_timeout = 30, stop_grace = 90")
+    longest = duration(Ladder.of(house.app).job)
+    assert found(house, "waits at a stop").status == "warn"
+    assert found(house, "waits at a stop").found.endswith(f"on h waits 30 s, and the longest job may take {longest}")
+    house.tx.execute(
+        "UPDATE forecourt.workers SET shutdown_timeout = %s, stop_grace = 9000", (Ladder.of(house.app).shutdown,)
+    )
+    assert found(house, "waits at a stop").status == "ok"
 
 
 def test_a_queue_that_is_behind_paused_or_unserved_is_found(house: House) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.doctor.lateness import own_tasks
 from forecourt.durations import duration
+from forecourt.ladder import Ladder
 from forecourt.language import comma, lookup, marked, some
 from forecourt.language import gettext as _
 from forecourt.schedule.clock import HEARTBEAT, pause_of
@@ -35,6 +36,28 @@ def workers(house: House) -> list[Result]:
         else _("A silent one is given up by the others; its log says what happened.")
     )
     return [Result(marked("workers"), status, words, _("1 or more"), advice, len(alive), "workers")]
+
+
+def ladder(house: House) -> list[Result]:
+    """Whether each worker waits for the longest job when it is told to stop: where somebody said
+    how long it is itself waited for, so that it is not one that a person started."""
+    longest = Ladder.of(house.app).job
+    told = [worker for worker in activity.of_workers(house.tx) if worker.stop_grace]
+    if not told:
+        return []
+    short = [worker for worker in told if (worker.shutdown_timeout or 0) <= longest]
+    words = _("longer than the longest job, %(time)s", time=duration(longest))
+    if short:
+        worker = short[0]
+        words = _(
+            "worker %(id)s on %(host)s waits %(time)s, and the longest job may take %(longest)s",
+            id=worker.id,
+            host=worker.host[:60],
+            time=duration(worker.shutdown_timeout or 0),
+            longest=duration(longest),
+        )
+    advice = _("What runs longer is given back at each stop and runs again. Print its file anew: forecourt deploy")
+    return [Result(marked("waits at a stop"), "warn" if short else "ok", words, "", advice, len(short), "workers")]
 
 
 def clock(house: House) -> list[Result]:

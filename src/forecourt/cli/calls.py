@@ -44,7 +44,7 @@ def dispatch(
     try:
         given = json.loads(args)
     except json.JSONDecodeError as error:
-        raise click.UsageError(f"ARGS is not JSON: {error}") from None
+        raise click.UsageError(f"""ARGS is not JSON such as '{{"listing_id": 7}}': {error}""") from None
     except RecursionError:
         raise click.UsageError("ARGS is nested too deeply") from None
     if not isinstance(given, dict):

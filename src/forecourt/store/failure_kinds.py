@@ -15,7 +15,7 @@ MOST = 100_000
 
 NIGHTS = 7
 
-# The last of the `most` latest: found in an index alone, it spares the statement below to sort them.
+# The last of the `most` latest: found in an index alone, it spares the statement below the sorting.
 EARLIEST = """
 SELECT failed_at, id
 FROM forecourt.failed
@@ -27,8 +27,8 @@ OFFSET %(most)s - 1
 LIMIT 1
 """
 
-# `ago`: days since, up to NIGHTS for all that is older. The sample of a kind is its newest call. What
-# is computed for each of a hundred thousand calls is the day by date_bin alone, a fifth of what
+# `ago`: days since, up to NIGHTS for all that is older. The sample of a kind is its newest call. Of
+# each of a hundred thousand calls only the day is computed, by date_bin, in a fifth of what
 # date_part takes; errors are cut when they are few.
 KINDS = """
 WITH by_day AS (
@@ -92,6 +92,7 @@ WHERE (
 ) IS NULL
 ORDER BY r.calls DESC, r.job, r.error
 """
+
 
 @dataclass(frozen=True, slots=True)
 class NewKind:

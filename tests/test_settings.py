@@ -127,3 +127,20 @@ def test_a_variable_wins_over_the_file_and_the_file_over_the_default(
     assert settings().environment == "variable"
     assert settings().var == empty_var
     settings.cache_clear()
+
+
+def test_a_misspelled_setting_is_named_instead_of_overlooked() -> None:
+    """Overlooked, a private database would be filled in place of the one that was meant."""
+    with pytest.raises(WrongSettings, match="FORECOURT_DATABSE_URL is no setting: did you mean FORECOURT_DATABASE_URL"):
+        read({"FORECOURT_DATABSE_URL": "postgresql://db/shop"})
+    of_kubernetes = ("SERVICE_HOST", "PORT", "PORT_80_TCP_ADDR", "WEB_SERVICE_PORT", "WEB_PORT_80_TCP_PORT")
+    assert read({f"FORECOURT_{name}": "tcp://10.0.0.1:80" for name in of_kubernetes}) == read({})
+
+
+def test_a_line_of_the_file_that_is_no_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("# ours\nFORECOURT_APP shop:app\n")
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    with pytest.raises(WrongSettings, match=r"\.env, line 2: expected NAME=value"):
+        settings()
+    settings.cache_clear()

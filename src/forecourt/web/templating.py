@@ -88,7 +88,15 @@ def _readable(value: Any) -> Any:
 def said(message: str, **facts: object) -> Markup:
     """A message of ours, which may hold markup, in the reader's language. What is filled in is
     escaped, and where the language runs from right to left it keeps its own direction."""
+    if not facts:
+        return _without_facts(language.language(), message)
     return Markup(language.lookup(message)) % {name: _filled_in(fact) for name, fact in facts.items()}
+
+
+@lru_cache(maxsize=4096)
+def _without_facts(_language: str, message: str) -> Markup:
+    """Labels, which a page may say a thousand times."""
+    return Markup(language.lookup(message)) % {}
 
 
 def _filled_in(fact: object) -> object:
@@ -110,7 +118,7 @@ def brief(text: str, most: int = 160) -> str:
 
 def wrapped(name: str) -> Markup:
     """A name that may be broken after its underscores, as on a phone it has to be."""
-    return Markup(escape(readable(name)).replace("_", Markup("_<wbr>")))
+    return Markup(str(escape(readable(name))).replace("_", "_<wbr>"))
 
 
 def path_part(name: str) -> str:

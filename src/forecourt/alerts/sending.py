@@ -37,7 +37,7 @@ class Channel(NamedTuple):
     backoff=exponential(10, maximum=timedelta(minutes=30)),
     timeout=60,
 )
-def send_alert(message: int, *, connection: psycopg.Connection[Any]) -> dict[str, int]:
+def send_alert(connection: psycopg.Connection[Any], message: int) -> dict[str, int]:
     """Send a message, unless somebody else has. Tries for about seven hours."""
     if send(connection, message):
         return {"sent": 1}

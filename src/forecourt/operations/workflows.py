@@ -18,9 +18,9 @@ def cancel_workflow(tx: Connection[tuple[object, ...]], id: int, *, who: str) ->
     entered = store.cancel(tx, id)
     if entered is None:
         raise NoSuchWorkflow(f"there is no workflow {id}, or it is cancelled already")
-    audit.record(tx, who, "workflow cancel", {"workflow": id}, len(entered))
     live = cancel.ask(tx, entered, who)
     ending.cancel_waiting(tx, sorted(live), who)
+    audit.record(tx, who, "workflow cancel", {"workflow": id}, len(live))
     return len(live)
 
 

@@ -5,6 +5,7 @@ do.
 import json
 import os
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -12,12 +13,14 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+import workshop
+from forecourt import Forecourt, Timetable
 from forecourt.app import load
 from forecourt.cli import forecourt
 from forecourt.database.revision import needed
 from forecourt.database.schema import revisions
 from forecourt.doctor import database as database_checks
-from forecourt.doctor import place, work
+from forecourt.doctor import lateness, place, work
 from forecourt.doctor.check import House, Result
 from forecourt.doctor.examination import CHECKS, examine, worst
 from forecourt.durations import duration
@@ -157,6 +160,29 @@ def test_a_due_time_that_is_not_looked_at_or_not_begun_is_found(house: House) ->
     house.tx.execute("UPDATE forecourt.clocks SET beat_at = now() - interval '10 minutes'")
     names = [result.name for result in examine(house)]
     assert "late cleanup_soft_deleted" not in names, "while the clock is stopped, that alone is said"
+
+
+def test_what_jitter_puts_off_is_not_late_and_advice_can_be_typed(house: House) -> None:
+    timetable = Timetable("UTC")
+    with timetable.group("the night") as night:
+        task = night.add(workshop.nothing, name="ask for euros").daily().jitter(86400)
+    house = House(house.tx, Forecourt(timetable), house.now)
+    recently = (house.now - timedelta(minutes=5, seconds=number) for number in range(1000))
+    due_at = next(at for at in recently if task.delay_of(at, "") > timedelta(hours=1))
+    house.tx.execute("INSERT INTO forecourt.scheduled (id, job, queue, run_at) VALUES (7, 'nothing', 'q', now())")
+    house.tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, call_id) VALUES (%s, %s, 'enqueued', 7)",
+        (task.name, due_at),
+    )
+    assert [result.found for result in lateness.late(house)] == ["everything that was due has begun"]
+    house.tx.execute("UPDATE forecourt.ticks SET status = 'failed', finished_at = now()")
+    assert found(house, "task ask for euros").advice.endswith("forecourt schedule trigger 'ask for euros'")
+    for kind, name, words in (("schedule", "", ""), ("group", "the night", " --group 'the night'")):
+        house.tx.execute(
+            "INSERT INTO forecourt.pauses (kind, name, who, why) VALUES (%s, %s, 'anna', '')", (kind, name)
+        )
+        assert found(house, "task ask for euros").advice == f"forecourt schedule resume{words}"
+        house.tx.execute("DELETE FROM forecourt.pauses")
 
 
 def test_a_kind_of_failure_is_new_until_it_was_seen_before(house: House) -> None:

@@ -1,5 +1,6 @@
 """Whether work is done: workers, clock, queues, tasks, failures."""
 
+import shlex
 from datetime import timedelta
 
 from forecourt.doctor.check import House, Result, Status, grade
@@ -191,25 +192,20 @@ def duties(house: House) -> list[Result]:
     for task in timetable:
         run, pause = last.get(task.name), pause_of(task, halted)
         if pause is not None:
-            advice = f"forecourt schedule resume {task.name}"
+            of = {"task": [task.name], "group": ["--group", pause.name], "schedule": []}[pause.kind]
+            advice = shlex.join(["forecourt", "schedule", "resume", *of])
             found.append(Result(f"task {task.name}", "warn", str(pause)[:200], "", advice, tell="never"))
         elif run is not None and run.overdue_at is not None and run.finished_at is None:
             words = f"not over by its deadline: call {run.call_id}, due at {run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
-            found.append(Result(f"task {task.name}", "warn", words, "", f"forecourt schedule explain {task.name}"))
+            advice = shlex.join(["forecourt", "schedule", "explain", task.name])
+            found.append(Result(f"task {task.name}", "warn", words, "", advice))
         elif run is not None and run.status in ("failed", "missed"):
             due = f"{run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
             told = _("%(state)s at %(time)s", state=lookup(run.status), time=due)
             words = f"{told}: {run.why or ''}"[:300]
             status: Status = "fail" if run.status == "failed" else "warn"
-            found.append(
-                Result(
-                    f"task {task.name}",
-                    status,
-                    words,
-                    "",
-                    _("When it is mended:") + f" forecourt schedule trigger {task.name}",
-                )
-            )
+            again = shlex.join(["forecourt", "schedule", "trigger", task.name])
+            found.append(Result(f"task {task.name}", status, words, "", f"{_('When it is mended:')} {again}"))
     return found or [
         Result(
             marked("tasks"),

@@ -49,7 +49,14 @@ WHERE application_name ~ ANY (%(patterns)s)
 """
 
 
-SERVE = "SELECT EXISTS (SELECT FROM forecourt.workers WHERE %(queue)s = ANY (queues))"
+SERVE = """
+SELECT EXISTS (
+    SELECT
+    FROM forecourt.workers
+    WHERE %(queue)s = ANY (queues)
+      AND beat_at > now() - interval '30 seconds'
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,7 @@ def end_sessions(tx: Connection[Any], names: Sequence[str]) -> None:
 
 
 def serve(tx: Connection[Any], queue: str) -> bool:
-    """Whether any worker serves a queue."""
+    """Whether any live worker serves a queue."""
     return bool(tx.execute(SERVE, {"queue": queue}).fetchall()[0][0])
 
 

@@ -12,6 +12,15 @@ from forecourt.jobs.job import Job
 from forecourt.workers.group import Size
 
 TRANSACTIONS = "SELECT count(DISTINCT xmin::text) FROM forecourt.done"
+SLOW_COMMITS = """
+CREATE FUNCTION public.take_long() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(2);
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER take_long AFTER INSERT ON traces DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION public.take_long();
+"""
 JOBS = [workshop.transact_in_groups, workshop.write_in_groups]
 
 
@@ -23,6 +32,16 @@ def test_calls_share_commits(looking: Looking, job: Job[..., None]) -> None:
     assert looking.count("done") == 400
     assert looking.one(TRANSACTIONS) < 100
     assert looking.one("SELECT sum(finished)::int FROM forecourt.minutes") == 400
+
+
+def test_where_commits_take_long_a_slot_goes_on_claiming_calls_to_share_one(looking: Looking, database: str) -> None:
+    """A call that runs alone counts without its commit, of two seconds here: else a slot would take
+    its job for a slow one, claim one call at a time, and never again have two that could share."""
+    with psycopg.connect(database, autocommit=True) as tx:
+        tx.execute(SLOW_COMMITS)
+    workshop.write_in_groups.dispatch(call="alone")
+    work_until_empty(processes=1)
+    assert looking.one("SELECT sum(run_seconds) FROM forecourt.minutes") < 1.9
 
 
 @pytest.mark.parametrize("job", JOBS, ids=str)

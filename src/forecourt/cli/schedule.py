@@ -126,7 +126,7 @@ def work() -> None:
                 errors += 1
                 reason = str(error).strip().partition("\n")[0] or type(error).__name__
                 log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
-            signals.wait(min(_next_second() + errors, 10.0))
+            signals.waiter.wait(min(_next_second() + errors, 10.0))
     log.info("clock stopped")
 
 

@@ -177,6 +177,20 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
     return made
 
 
+def rename(made: "Engine", application_name: str) -> None:
+    """What the connections of an engine of `make_engine` are called that it opens from now on: a
+    fork uses one that was made before.
+    """
+    from sqlalchemy import event
+
+    event.remove(made, "do_connect", connect_anew)  # the first that connects is the last that is asked
+    event.listen(made, "do_connect", partial(_connect_as, application_name))
+
+
+def _connect_as(application_name: str, dialect: Any, record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
+    return connect_anew(dialect, record, args, options | {"application_name": application_name})
+
+
 def connect_anew(dialect: Any, _record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
     """For an engine's event `do_connect`: a private server that died is started again."""
     return _connected(lambda: dialect.connect(*args, **options))

@@ -243,6 +243,8 @@ class Supervisor:
                     queues=self._options.queues,
                     version=__version__,
                     marks=str(path),
+                    shutdown_timeout=self._options.shutdown_timeout,
+                    stop_grace=self._options.stop_grace or None,
                 )
         except BaseException:
             pages.remove()

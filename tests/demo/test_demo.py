@@ -28,7 +28,7 @@ from forecourt.marketplace.placements import expire_featured_listings, expire_sp
 from forecourt.marketplace.trash import cleanup_soft_deleted
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
-from forecourt.store import overview
+from forecourt.store import performance
 
 TINY = Scale(blocks=2, days=6, events=600)
 SMALL = Scale(blocks=2, days=184, events=3_680, views=600, photo_sets=3)
@@ -157,8 +157,8 @@ def test_a_small_night_goes_as_promised_and_its_report_is_true(looking: Looking)
 
     # The engine counts by the minute, the report counts rows: two sources that must agree.
     with transaction() as tx:
-        minutes = overview.by_job(tx.connection().connection.driver_connection, night.before.began - timedelta(hours=1))
-    counted = {row["job"]: (row["done"], row["retried"], row["failed"]) for row in minutes}
+        minutes = performance.by_job(tx.connection().connection.driver_connection, timedelta(hours=2))
+    counted = {row.job: (row.well, row.retried, row.failed) for row in minutes}
     for line in report.jobs:
         assert counted.pop(line.job) == (line.done, line.retried, line.failed)
     assert set(counted) == {task.name for task in usual}

@@ -38,7 +38,7 @@ def sink(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpSink]:
 def deliver(notice_id: str) -> dict[str, int]:
     """One attempt in a transaction of its own, as a slot makes it."""
     with Session(engine()) as own, own.begin():
-        return deliver_mail(notice_id, session=own)
+        return deliver_mail(own, notice_id)
 
 
 def test_a_mail_is_sent_once_however_often_its_call_runs(session: Session, sink: SmtpSink) -> None:
@@ -174,7 +174,7 @@ def test_a_process_killed_between_the_acceptance_and_the_commit_sends_the_same_m
     code = (
         "import sys; from sqlalchemy.orm import Session; from forecourt.database import engine\n"
         "from forecourt.marketplace.delivery import deliver_mail\n"
-        "with Session(engine()) as own, own.begin(): deliver_mail(sys.argv[1], session=own)"
+        "with Session(engine()) as own, own.begin(): deliver_mail(own, sys.argv[1])"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(notice.id)])
     try:

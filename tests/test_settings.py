@@ -69,7 +69,7 @@ def test_variables_are_read_as_what_they_mean() -> None:
         ("QUEUE_LIMITS", "high=0", "expected queues with seconds"),
         ("QUEUE_LIMITS", "high=30,=5", "expected queues with seconds such as high=30,low=3600, not '=5'"),
         ("ALERT_MAIL", "ops@cars.example;anna@cars.example, nobody", "'nobody' is not a mail address"),
-        ("ALERT_MAIL", "Ops <ops@cars.example>", "is not a mail address such as ops@cars.example"),
+        ("ALERT_MAIL", "Ops <ops@cars.example>", "each with a language of en or ar or none"),
         ("ALERT_SECRET", "short", "a secret has 16 characters or more"),
         ("ALERT_SECRET", "whsec_?????????????", "what follows whsec_ must be base64"),
         ("ALERT_WEBHOOK", "ftp://chat.example", "is not an address such as https://monitor.example/ping/1234"),
@@ -100,7 +100,7 @@ def test_lists_are_read_as_what_they_mean() -> None:
         }
     )
     assert [found.queue_limit(queue) for queue in ("high", "low", "other")] == [30, 3600, 60]
-    assert found.alert_mail == ("ops@cars.example", "anna@cars.example")
+    assert found.alert_mail == (("ops@cars.example", "en"), ("anna@cars.example", "en"))
     assert found.report_mail == (("anna@cars.example", "en"), ("omar@cars.example", "ar"))
     assert found.alert_webhook == "https://chat.example/hook?wait=true"
 

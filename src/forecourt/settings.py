@@ -111,11 +111,16 @@ class Settings:
     queue_limits: tuple[tuple[str, float], ...] = ()
     """How many seconds the oldest call of a queue may wait: high=30,low=3600. Unsaid it is 60."""
 
-    alert_mail: tuple[str, ...] = ()
-    """Who is told by mail when something is wrong: ops@cars.example, anna@cars.example."""
+    alert_mail: tuple[tuple[str, str], ...] = ()
+    """Who is told by mail when something is wrong, each with their language: ops@cars.example,
+    omar@cars.example ar.
+    """
 
     alert_webhook: str | None = None
     """An address that is sent the same as JSON, signed with `alert_secret`."""
+
+    alert_webhook_language: Literal["en", "ar"] = "en"
+    """The language of the words in it, for who reads them in a chat."""
 
     alert_secret: str | None = None
     """What the webhook's signature is made with: whsec_ and base64, or any text of 16 characters or

@@ -18,7 +18,7 @@ import pytest
 from forecourt.alerts import content, mail, sending, webhook
 from forecourt.alerts.webhook import NotDelivered
 from forecourt.settings import settings
-from forecourt.store import alerts
+from forecourt.store import alert_messages
 from forecourt.store.alerts import Alert
 from listener import Listener
 from smtp_sink import SmtpSink
@@ -47,7 +47,7 @@ TOLD = content.content([LATE, BEGAN], [OVER], 1, NOW)
 
 
 def test_a_mail_says_what_is_wrong_since_when_and_what_to_do(sink: SmtpSink, tx: psycopg.Connection) -> None:
-    [id] = sending.tell(tx, TOLD, "default")
+    [id] = sending.tell(tx, lambda: TOLD, "default")
     assert tx.execute("SELECT job, queue, priority, args FROM forecourt.ready").fetchall() == [
         ("forecourt.send_alert", "default", -100, {"message": id})
     ]
@@ -68,7 +68,7 @@ def test_a_mail_says_what_is_wrong_since_when_and_what_to_do(sink: SmtpSink, tx:
 
 
 def test_a_webhook_is_signed_as_standard_webhooks_has_it(listener: Listener, tx: psycopg.Connection) -> None:
-    [id] = sending.tell(tx, TOLD, "default")
+    [id] = sending.tell(tx, lambda: TOLD, "default")
     with tx.transaction():
         assert sending.send(tx, id)
     [heard] = listener.heard
@@ -88,17 +88,42 @@ def test_a_webhook_is_signed_as_standard_webhooks_has_it(listener: Listener, tx:
     assert example == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
+def test_each_reader_is_told_in_their_language_and_programs_by_the_same_names(
+    sink: SmtpSink, listener: Listener, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_ALERT_MAIL", "ops@cars.example, omar@cars.example ar, anna@cars.example")
+    monkeypatch.setenv("FORECOURT_ALERT_WEBHOOK_LANGUAGE", "ar")
+    settings.cache_clear()
+    ids = sending.tell(tx, lambda: content.content([LATE, BEGAN], [OVER], 1, NOW), "default")
+    for id in ids:
+        with tx.transaction():
+            assert sending.send(tx, id)
+    english, arabic = sink.messages
+    assert sink.recipients == ["ops@cars.example", "anna@cars.example", "omar@cars.example"]
+    assert (english["Content-Language"], arabic["Content-Language"]) == ("en", "ar")
+    assert arabic["Subject"] == "[Forecourt] ✕ العمّال: 0 alive (و1 غيره)"
+    assert "▲ الطابور low: oldest call waits for 2 min" in arabic.get_content()
+    assert "عاد \u2068القرص\u2069 بخير" in arabic.get_content()
+    told = json.loads(listener.heard[0].body)
+    assert (told["language"], told["began"][0]["check"]) == ("ar", "workers")
+    kept = alert_messages.latest(tx, 10)
+    assert [(one.channel, one.told) for one in kept] == [
+        ("webhook", [f"127.0.0.1:{listener.url.rpartition(':')[2]}"]),
+        ("mail", ["omar@cars.example"]), ("mail", ["ops@cars.example", "anna@cars.example"]),
+    ]  # fmt: skip
+
+
 def test_what_is_not_accepted_stays_unsent_and_its_secret_path_is_not_told(
     listener: Listener, tx: psycopg.Connection
 ) -> None:
-    [id] = sending.tell(tx, TOLD, "default")
+    [id] = sending.tell(tx, lambda: TOLD, "default")
     listener.answers.extend([500, (302, f"{listener.url}/elsewhere"), 404])
     for answer in ("500", "302", "404"):
         with pytest.raises(NotDelivered, match=rf"answered {answer} ") as refused, tx.transaction():
             sending.send(tx, id)
         assert "night" not in str(refused.value)
     assert [heard.path for heard in listener.heard] == ["/hook?room=night"] * 3
-    assert alerts.is_unsent(tx, id)
+    assert alert_messages.is_unsent(tx, id)
 
 
 def test_without_a_mail_server_a_mail_is_a_file(
@@ -109,4 +134,4 @@ def test_without_a_mail_server_a_mail_is_a_file(
     [file] = Path(settings().outbox).iterdir()
     assert message_from_bytes(file.read_bytes(), policy=default)["Subject"] == "No room"
     with pytest.raises(ValueError, match="FORECOURT_ALERT_MAIL is not set on this host"), tx.transaction():
-        sending.send(tx, alerts.enter(tx, "mail", TOLD))
+        sending.send(tx, alert_messages.enter(tx, "mail", TOLD))

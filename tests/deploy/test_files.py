@@ -21,6 +21,7 @@ from forecourt.cli import forecourt
 from forecourt.cli.deploying import PRINTERS
 from forecourt.deploy.site import SECRET, here
 from forecourt.settings import Settings, settings
+from forecourt.workers.options import WorkOptions
 
 PRINTED = [[name] for name in PRINTERS] + [["systemd", unit] for unit in ("worker", "clock", "web")]
 
@@ -67,7 +68,7 @@ def test_what_sounds_like_a_secret_is_printed_nowhere() -> None:
     """A new setting has to be put on one of the two lists."""
     sounding = re.compile("url|secret|key|password|token|webhook|ping")
     names = {field.name for field in fields(Settings) if sounding.search(field.name)}
-    assert names - SECRET == {"base_url", "photos_url"}, "addresses that everybody may know"
+    assert names - SECRET == {"base_url", "photos_url", "alert_webhook_language"}, "what everybody may know"
 
 
 def test_the_ladder_rises(printed: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +87,13 @@ def test_the_ladder_rises(printed: Callable[..., str], monkeypatch: pytest.Monke
     for arguments, pattern in stops.items():
         text = printed(*arguments.split())
         [shutdown] = set(re.findall(r'--shutdown-timeout(?: |", ")(\d+)', text))
-        assert ladder.job < int(shutdown) < int(re.findall(pattern, text)[0]), arguments
+        [said] = set(re.findall(r'--stop-grace(?: |", ")(\d+)', text))
+        assert ladder.job < int(shutdown) < int(said) <= int(re.findall(pattern, text)[0]), arguments
+
+
+def test_a_worker_that_would_be_killed_while_it_waits_does_not_start() -> None:
+    with pytest.raises(ValueError, match="--stop-grace 30: must be longer than --shutdown-timeout 30"):
+        WorkOptions(stop_grace=30)
 
 
 def test_systemd_takes_the_units(printed: Callable[..., str], tmp_path: Path) -> None:

@@ -6,13 +6,11 @@ from dataclasses import asdict
 
 import click
 
-from forecourt.cli.console import Commands, json_option, me, print_json, print_result, print_table, transaction
-
-USER = click.IntRange(1, 2**63 - 1)
+from forecourt.cli.console import ID, Commands, json_option, me, print_json, print_result, print_table, transaction
 
 
 @click.command()
-@click.argument("user_id", metavar="USER", type=USER)
+@click.argument("user_id", metavar="USER", type=ID)
 @click.argument("kind", required=False)
 @click.argument("wanted", required=False, metavar="[now|digest|never]", type=click.Choice(["now", "digest", "never"]))
 @json_option
@@ -43,7 +41,7 @@ def prefer(user_id: int, kind: str | None, wanted: str | None, as_json: bool) ->
 
 
 @click.command()
-@click.argument("user_id", metavar="USER", type=USER)
+@click.argument("user_id", metavar="USER", type=ID)
 @click.argument("url", required=False)
 @click.option("--off", is_flag=True, help="Post no more.")
 @json_option

@@ -21,6 +21,7 @@ FROM_AFAR = (
     "queue restart", "schedule list", "schedule history", "schedule explain", "schedule diff", "schedule add",
     "schedule edit", "schedule remove", "schedule trigger", "schedule pause", "schedule resume", "report",
     "doctor", "queue workflow list", "queue workflow show", "queue workflow cancel", "queue workflow retry",
+    "alerts list",
 )  # fmt: skip
 """The commands that work with --url."""
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from forecourt import language
+from forecourt.alerts.naming import called
 from forecourt.durations import duration, relative
 from forecourt.masking import hide_text
 from forecourt.schedule import sentence_translation
@@ -59,7 +60,7 @@ def _environment() -> Environment:
     made.globals |= {
         "_": said,
         "asset": asset,
-        "called": words.called,
+        "called": called,
         "comma": language.comma,
         "described": words.described,
         "direction": language.direction,

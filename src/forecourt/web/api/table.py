@@ -1,6 +1,6 @@
 """Every operation of the API, in one table."""
 
-from forecourt.web.api import calls, failures, fleet, house, night, queues, schedule, stored, top, workflows
+from forecourt.web.api import alerts, calls, failures, fleet, house, night, queues, schedule, stored, top, workflows
 from forecourt.web.api.operation import Operation
 from forecourt.web.people import Role
 
@@ -10,6 +10,7 @@ OPERATIONS = (
     Operation("GET", "/top", top.look, Role.VIEWER),
     Operation("GET", "/night", night.night, Role.VIEWER),
     Operation("GET", "/doctor", house.doctor, Role.VIEWER),
+    Operation("GET", "/alerts", alerts.alerts, Role.VIEWER),
     Operation("GET", "/marketplace", house.marketplace, Role.VIEWER),
     Operation("GET", "/audit", house.audit, Role.VIEWER),
     Operation("GET", "/queues", queues.sizes, Role.VIEWER),

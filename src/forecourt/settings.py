@@ -6,7 +6,7 @@ than such a command to run.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import time
 from functools import lru_cache
 from pathlib import Path
@@ -120,6 +120,11 @@ class Settings:
     alert_secret: str | None = None
     """What the webhook's signature is made with: whsec_ and base64, or any text of 16 characters or
     more.
+    """
+
+    alert_apprise: tuple[str, ...] = field(default=(), repr=False)
+    """Addresses of Apprise's that are told as well, with spaces between: tgram://token/chat
+    ntfy://topic. They need `pip install 'forecourt[apprise]'`.
     """
 
     alert_quiet_hours: tuple[time, time] | None = None
@@ -239,11 +244,11 @@ def read(environment: Mapping[str, str]) -> Settings:
     """The settings that these variables make. Raises WrongSettings, naming all that are wrong."""
     given: dict[str, Any] = {}
     wrong: list[str] = []
-    for field in fields(Settings):
-        variable = f"{PREFIX}{field.name.upper()}"
+    for one in fields(Settings):
+        variable = f"{PREFIX}{one.name.upper()}"
         if text := environment.get(variable):
             try:
-                given[field.name] = READERS.get(field.name, str)(text)
+                given[one.name] = READERS.get(one.name, str)(text)
             except ValueError as error:
                 wrong.append(f"{variable}: {error}")
     if given.get("alert_webhook") and not given.get("alert_secret"):

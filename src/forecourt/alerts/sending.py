@@ -3,11 +3,12 @@ message's row is held meanwhile, so it is sent once; a process that dies between
 and the commit sends it again, under the same id."""
 
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Any
 
 import psycopg
 
-from forecourt.alerts import content, mail, webhook
+from forecourt.alerts import apprise, content, mail, webhook
 from forecourt.jobs.backoff import exponential
 from forecourt.jobs.job import job
 from forecourt.jobs.outcome import Release
@@ -37,7 +38,21 @@ def send_alert(message: int, *, connection: psycopg.Connection[Any]) -> dict[str
 
 def channels() -> list[str]:
     """By which alerts are told, as the settings are; none where nobody wants to be told."""
-    return (["mail"] if settings().alert_mail else []) + (["webhook"] if settings().alert_webhook else [])
+    mail_and_webhook = (["mail"] if settings().alert_mail else []) + (["webhook"] if settings().alert_webhook else [])
+    return [*mail_and_webhook, *_by_apprise()]
+
+
+def shown(channel: str) -> str:
+    """A channel for people: of an address of Apprise's only which service it is."""
+    url = _by_apprise().get(channel)
+    return channel if url is None else apprise.shown(url)
+
+
+def _by_apprise() -> dict[str, str]:
+    """The addresses of Apprise's by their channels. Each is a channel of its own: what one service
+    refuses is not told twice by the others.
+    """
+    return {f"apprise {blake2b(url.encode(), digest_size=8).hexdigest()}": url for url in settings().alert_apprise}
 
 
 def tell(tx: psycopg.Connection[Any], told: dict[str, Any], queue: str) -> list[int]:
@@ -73,7 +88,8 @@ def deliver(message: Message) -> None:
             )
         case "webhook" if known.alert_webhook and known.alert_secret:
             webhook.post(known.alert_webhook, known.alert_secret, f"msg_{message.id}", told)
-        case _:
-            raise ValueError(
-                f"this alert goes by {message.channel}, and FORECOURT_ALERT_{message.channel.upper()} is not set on this host"
-            )
+        case channel if channel in (addresses := _by_apprise()):
+            apprise.send(addresses[channel], content.subject(told), content.text(told), failure=bool(told["began"]))
+        case channel:
+            name = channel.partition(" ")[0]
+            raise ValueError(f"this alert goes by {name}, and FORECOURT_ALERT_{name.upper()} is not set on this host")

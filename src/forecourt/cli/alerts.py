@@ -37,7 +37,7 @@ def list_(limit: int, as_json: bool) -> None:
             ]
             for one in found
         ],
-        empty="No trouble was seen. Who would be told of one: FORECOURT_ALERT_MAIL, FORECOURT_ALERT_WEBHOOK",
+        empty="No trouble was seen. Who would be told of one: FORECOURT_ALERT_MAIL, _WEBHOOK, _APPRISE",
     )
 
 
@@ -52,7 +52,7 @@ def test() -> None:
 
     channels = sending.channels()
     if not channels:
-        raise Refused("nobody is to be told: name somebody with FORECOURT_ALERT_MAIL or FORECOURT_ALERT_WEBHOOK")
+        raise Refused("nobody is to be told: name somebody with FORECOURT_ALERT_MAIL, _WEBHOOK or _APPRISE")
     now = datetime.now(UTC)
     trouble = Alert(
         0,
@@ -71,9 +71,9 @@ def test() -> None:
     for number, channel in enumerate(channels):
         try:
             sending.deliver(Message(-1 - number - int(now.timestamp()), now, channel, told))
-            say(f"{channel}: accepted")
+            say(f"{sending.shown(channel)}: accepted")
         except Exception as error:  # noqa: BLE001 - whatever the channel says is the answer
-            failed.append(channel)
-            say(f"{channel}: {type(error).__name__}: {error}", err=True, fg="red")
+            failed.append(sending.shown(channel))
+            say(f"{sending.shown(channel)}: {type(error).__name__}: {error}", err=True, fg="red")
     if failed:
         raise Failed(f"not accepted by {' and '.join(failed)}")

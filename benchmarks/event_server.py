@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from forecourt.web.app import create_app
+from forecourt.web.reading import BoundedReading
 from forecourt.web.server import listen
 
 
@@ -24,7 +25,9 @@ def main() -> None:
     """Serve until a signal says stop."""
     which, port = sys.argv[1:]
     app = create_app() if which == "ours" else Starlette(routes=[Route("/api/v1/events", page, methods=["POST"])])
-    config = uvicorn.Config(app, log_level="error", access_log=False, server_header=False, lifespan="off", ws="none")
+    config = uvicorn.Config(
+        app, log_level="error", access_log=False, server_header=False, lifespan="off", http=BoundedReading, ws="none"
+    )
     uvicorn.Server(config).run(sockets=[listen("127.0.0.1", int(port))])
 
 

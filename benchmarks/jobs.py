@@ -34,25 +34,25 @@ def stamp(sent_ns: int) -> None:
 
 
 @job
-def update(listing_id: int, *, session: Session) -> None:
+def update(session: Session, listing_id: int) -> None:
     """One UPDATE that is committed together with the call's end."""
     session.execute(UPDATE, {"listing_id": listing_id})
 
 
 @job(commit_together=50)
-def update_together(listing_id: int, *, session: Session) -> None:
+def update_together(session: Session, listing_id: int) -> None:
     """The same, up to fifty calls a commit."""
     session.execute(UPDATE, {"listing_id": listing_id})
 
 
 @job
-def update_by_connection(listing_id: int, *, connection: psycopg.Connection) -> None:
+def update_by_connection(connection: psycopg.Connection, listing_id: int) -> None:
     """The same without SQLAlchemy."""
     connection.execute(PLAIN_UPDATE, (listing_id,))
 
 
 @job(commit_together=50)
-def update_by_connection_together(listing_id: int, *, connection: psycopg.Connection) -> None:
+def update_by_connection_together(connection: psycopg.Connection, listing_id: int) -> None:
     """The same without SQLAlchemy, up to fifty calls a commit."""
     connection.execute(PLAIN_UPDATE, (listing_id,))
 

@@ -226,7 +226,7 @@ def _empty(connection: psycopg.Connection, *tables: str) -> None:
 def _roll_up(events: int, day: str | None = None) -> float:
     begun = time.perf_counter()
     with session() as tx:
-        counts = aggregate_daily_analytics(day, session=tx)
+        counts = aggregate_daily_analytics(tx, day)
     seconds = time.perf_counter() - begun
     assert counts["events"] == events, f"{counts['events']} of {events} events"
     return seconds

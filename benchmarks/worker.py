@@ -77,11 +77,16 @@ class Workers:
         """Seconds of CPU that all these processes, and all that they started and that still run,
         have used.
         """
-        return sum(cpu(pid) for process in self._processes for pid in _family(process.pid))
+        return sum(family_cpu(process.pid) for process in self._processes)
 
     def last_words(self) -> str:
         """The end of what they wrote."""
         return self._log.read_text(errors="replace")[-1000:].strip()
+
+
+def family_cpu(pid: int) -> float:
+    """Seconds of CPU that this process and all that it started and that still run have used."""
+    return sum(cpu(one) for one in _family(pid))
 
 
 def cpu(pid: int) -> float:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from forecourt.web.app import create_app
+from forecourt.web.reading import BoundedReading
 from forecourt.web.server import listen
 
 HTML = {"accept": "text/html"}
@@ -24,7 +25,13 @@ def served() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     config = uvicorn.Config(
-        create_app(), log_config=None, log_level="critical", lifespan="off", ws="none", proxy_headers=False
+        create_app(),
+        log_config=None,
+        log_level="critical",
+        lifespan="off",
+        http=BoundedReading,
+        ws="none",
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     serving = threading.Thread(target=server.run, kwargs={"sockets": [listen("127.0.0.1", port)]})

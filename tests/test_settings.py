@@ -69,7 +69,7 @@ def test_variables_are_read_as_what_they_mean() -> None:
         ("QUEUE_LIMITS", "high=0", "expected queues with seconds"),
         ("QUEUE_LIMITS", "high=30,=5", "expected queues with seconds such as high=30,low=3600, not '=5'"),
         ("ALERT_MAIL", "ops@cars.example;anna@cars.example, nobody", "'nobody' is not a mail address"),
-        ("ALERT_MAIL", "Ops <ops@cars.example>", "is not a mail address such as ops@cars.example"),
+        ("ALERT_MAIL", "Ops <ops@cars.example>", "each with a language of en or ar or none"),
         ("ALERT_SECRET", "short", "a secret has 16 characters or more"),
         ("ALERT_SECRET", "whsec_?????????????", "what follows whsec_ must be base64"),
         ("ALERT_WEBHOOK", "ftp://chat.example", "is not an address such as https://monitor.example/ping/1234"),
@@ -101,7 +101,7 @@ def test_lists_are_read_as_what_they_mean() -> None:
         }
     )
     assert [found.queue_limit(queue) for queue in ("high", "low", "other")] == [30, 3600, 60]
-    assert found.alert_mail == ("ops@cars.example", "anna@cars.example")
+    assert found.alert_mail == (("ops@cars.example", "en"), ("anna@cars.example", "en"))
     assert found.report_mail == (("anna@cars.example", "en"), ("omar@cars.example", "ar"))
     assert found.alert_webhook == "https://chat.example/hook?wait=true"
 
@@ -133,4 +133,21 @@ def test_a_variable_wins_over_the_file_and_the_file_over_the_default(
     assert settings().mail_from == "Night <night@cars.example>"
     assert settings().environment == "variable"
     assert settings().var == empty_var
+    settings.cache_clear()
+
+
+def test_a_misspelled_setting_is_named_instead_of_overlooked() -> None:
+    """Overlooked, a private database would be filled in place of the one that was meant."""
+    with pytest.raises(WrongSettings, match="FORECOURT_DATABSE_URL is no setting: did you mean FORECOURT_DATABASE_URL"):
+        read({"FORECOURT_DATABSE_URL": "postgresql://db/shop"})
+    of_kubernetes = ("SERVICE_HOST", "PORT", "PORT_80_TCP_ADDR", "WEB_SERVICE_PORT", "WEB_PORT_80_TCP_PORT")
+    assert read({f"FORECOURT_{name}": "tcp://10.0.0.1:80" for name in of_kubernetes}) == read({})
+
+
+def test_a_line_of_the_file_that_is_no_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("# ours\nFORECOURT_APP shop:app\n")
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    with pytest.raises(WrongSettings, match=r"\.env, line 2: expected NAME=value"):
+        settings()
     settings.cache_clear()

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS parcels (
 
 
 @job(tries=5, backoff=[1, 10, 60], concurrency=50, timeout=30)
-async def plan_route(parcel_id: int, *, session: AsyncSession) -> None:
+async def plan_route(session: AsyncSession, parcel_id: int) -> None:
     """Up to fifty at once on one event loop of the worker, each in a transaction of its own,
     exactly once.
     """
@@ -32,7 +32,7 @@ async def plan_route(parcel_id: int, *, session: AsyncSession) -> None:
 
 
 @job
-def forget_old_parcels(*, session: Session) -> None:
+def forget_old_parcels(session: Session) -> None:
     session.execute(text("DELETE FROM parcels WHERE made_at < now() - interval '1 year'"))
 
 

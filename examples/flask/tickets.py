@@ -17,13 +17,13 @@ CREATE TABLE IF NOT EXISTS tickets (
 
 
 @job(tries=3, backoff=10)
-def triage(ticket_id: int, *, session: Session) -> None:
+def triage(session: Session, ticket_id: int) -> None:
     """The effect and the end of the call are one commit."""
     session.execute(text("UPDATE tickets SET urgent = subject ILIKE '%fire%' WHERE id = :id"), {"id": ticket_id})
 
 
 @job
-def close_old_tickets(*, session: Session) -> None:
+def close_old_tickets(session: Session) -> None:
     session.execute(text("DELETE FROM tickets WHERE made_at < now() - interval '90 days'"))
 
 

@@ -87,6 +87,5 @@ def load(path: str | None = None) -> Forecourt:
     """
     path = path or settings().app
     app = load_by_name(path)
-    if not isinstance(app, Forecourt):
-        raise TypeError(f"FORECOURT_APP={path} is a {type(app).__name__}, expected a Forecourt")
+    assert isinstance(app, Forecourt), path
     return app

@@ -50,7 +50,9 @@ def gettext(message: str, **facts: object) -> str:
     """The message in the reader's language, with its `%(name)s` filled in. A per cent sign is
     written `%%`.
     """
-    return lookup(message) % {name: isolated(fact) for name, fact in facts.items()}
+    if direction() == "rtl":
+        facts = {name: isolated(fact) for name, fact in facts.items()}
+    return lookup(message) % facts
 
 
 def isolated(fact: object) -> object:

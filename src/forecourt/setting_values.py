@@ -231,7 +231,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "timezone": zone,
     "base_url": absolute_url,
     "queue_limits": limits,
-    "alert_mail": addresses,
+    "alert_mail": readers,
     "alert_webhook": url,
     "alert_apprise": apprise,
     "alert_secret": secret,

@@ -5,7 +5,7 @@ than such a command to run.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import time
 from functools import lru_cache
@@ -111,11 +111,16 @@ class Settings:
     queue_limits: tuple[tuple[str, float], ...] = ()
     """How many seconds the oldest call of a queue may wait: high=30,low=3600. Unsaid it is 60."""
 
-    alert_mail: tuple[str, ...] = ()
-    """Who is told by mail when something is wrong: ops@cars.example, anna@cars.example."""
+    alert_mail: tuple[tuple[str, str], ...] = ()
+    """Who is told by mail when something is wrong, each with their language: ops@cars.example,
+    omar@cars.example ar.
+    """
 
     alert_webhook: str | None = None
     """An address that is sent the same as JSON, signed with `alert_secret`."""
+
+    alert_webhook_language: Literal["en", "ar"] = "en"
+    """The language of the words in it, for who reads them in a chat."""
 
     alert_secret: str | None = None
     """What the webhook's signature is made with: whsec_ and base64, or any text of 16 characters or
@@ -251,6 +256,10 @@ def read(environment: Mapping[str, str]) -> Settings:
                 given[one.name] = READERS.get(one.name, str)(text)
             except ValueError as error:
                 wrong.append(f"{variable}: {error}")
+    known = {f"{PREFIX}{one.name.upper()}" for one in fields(Settings)}
+    for name in sorted(name for name in environment if name.startswith(PREFIX) and name not in known):
+        if meant := _close(name, known):
+            wrong.append(f"{name} is no setting: did you mean {meant}?")
     if given.get("alert_webhook") and not given.get("alert_secret"):
         wrong.append("FORECOURT_ALERT_WEBHOOK needs FORECOURT_ALERT_SECRET, by which its receiver knows that it was us")
     if wrong:
@@ -258,9 +267,23 @@ def read(environment: Mapping[str, str]) -> Settings:
     return Settings(**given)
 
 
+def _close(name: str, known: Iterable[str]) -> str | None:
+    """The setting whose name is so much like this one that it is misspelled. Kubernetes makes
+    variables of its services' names, which are not."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], 1, 0.8)
+    return f"{PREFIX}{close[0]}" if close else None
+
+
 def _from_file(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
+    with path.open(encoding="utf-8") as lines:
+        for found in parse_stream(lines):
+            if found.error and PREFIX in found.original.string:
+                raise WrongSettings(f"{path}, line {found.original.line}: expected NAME=value")
     return {name: value for name, value in dotenv_values(path, encoding="utf-8").items() if value is not None}

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from forecourt.alerts import content, sending
 from forecourt.app import load
 from forecourt.cli import forecourt
 from forecourt.cli.errors import Failed, Refused
@@ -46,8 +47,27 @@ def test_the_list_has_what_goes_on_first(tx: psycopg.Connection) -> None:
     alerts.begin(
         tx, "workshop:app", at, subject="disk", status="warn", found="9 % free", advice="make room", lasts=True
     )
-    assert [one["subject"] for one in json.loads(run("list", "--json").output)] == ["disk", "workers"]
+    assert [one["subject"] for one in json.loads(run("list", "--json").output)["episodes"]] == ["disk", "workers"]
     assert "goes on" in run("list").output.splitlines()[1]
+
+
+def test_the_list_says_what_was_not_sent_and_why_and_what_would_be_told_next(
+    sink: SmtpSink, tx: psycopg.Connection
+) -> None:
+    at = tasks.now(tx)
+    trouble = alerts.begin(tx, "x", at, subject="disk", status="warn", found="9 % free", advice="", lasts=True)
+    [id] = sending.tell(tx, lambda: content.content([trouble], [], 0, at), "default")
+    assert "not sent by mail" in (said := run("list").output)
+    assert "disk: 9 % free: it waits" in said
+    tx.execute(
+        "WITH one AS (DELETE FROM forecourt.ready RETURNING *)"
+        " INSERT INTO forecourt.failed (id, job, queue, error, message)"
+        " SELECT id, job, queue, 'SMTPException', 'mailbox unavailable' FROM one"
+    )
+    assert "disk: 9 % free: SMTPException: mailbox unavailable" in (said := run("list").output)
+    assert "workers: 0 alive: told in " in said
+    [told] = json.loads(run("list", "--json").output)["told"]
+    assert (told["id"], told["sent_at"], told["to"]) == (id, None, [])
 
 
 def test_that_nobody_watches_or_nothing_leaves_is_a_check_of_its_own(

@@ -19,7 +19,7 @@ from forecourt.alerts import content, mail, sending, webhook
 from forecourt.alerts.apprise import NotSent
 from forecourt.alerts.webhook import NotDelivered
 from forecourt.settings import settings
-from forecourt.store import alerts
+from forecourt.store import alert_messages
 from forecourt.store.alerts import Alert
 from listener import Listener
 from smtp_sink import SmtpSink
@@ -48,7 +48,7 @@ TOLD = content.content([LATE, BEGAN], [OVER], 1, NOW)
 
 
 def test_a_mail_says_what_is_wrong_since_when_and_what_to_do(sink: SmtpSink, tx: psycopg.Connection) -> None:
-    [id] = sending.tell(tx, TOLD, "default")
+    [id] = sending.tell(tx, lambda: TOLD, "default")
     assert tx.execute("SELECT job, queue, priority, args FROM forecourt.ready").fetchall() == [
         ("forecourt.send_alert", "default", -100, {"message": id})
     ]
@@ -69,7 +69,7 @@ def test_a_mail_says_what_is_wrong_since_when_and_what_to_do(sink: SmtpSink, tx:
 
 
 def test_a_webhook_is_signed_as_standard_webhooks_has_it(listener: Listener, tx: psycopg.Connection) -> None:
-    [id] = sending.tell(tx, TOLD, "default")
+    [id] = sending.tell(tx, lambda: TOLD, "default")
     with tx.transaction():
         assert sending.send(tx, id)
     [heard] = listener.heard
@@ -89,17 +89,42 @@ def test_a_webhook_is_signed_as_standard_webhooks_has_it(listener: Listener, tx:
     assert example == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
+def test_each_reader_is_told_in_their_language_and_programs_by_the_same_names(
+    sink: SmtpSink, listener: Listener, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_ALERT_MAIL", "ops@cars.example, omar@cars.example ar, anna@cars.example")
+    monkeypatch.setenv("FORECOURT_ALERT_WEBHOOK_LANGUAGE", "ar")
+    settings.cache_clear()
+    ids = sending.tell(tx, lambda: content.content([LATE, BEGAN], [OVER], 1, NOW), "default")
+    for id in ids:
+        with tx.transaction():
+            assert sending.send(tx, id)
+    english, arabic = sink.messages
+    assert sink.recipients == ["ops@cars.example", "anna@cars.example", "omar@cars.example"]
+    assert (english["Content-Language"], arabic["Content-Language"]) == ("en", "ar")
+    assert arabic["Subject"] == "[Forecourt] ✕ العمّال: 0 alive (و1 غيره)"
+    assert "▲ الطابور low: oldest call waits for 2 min" in arabic.get_content()
+    assert "عاد \u2068القرص\u2069 بخير" in arabic.get_content()
+    told = json.loads(listener.heard[0].body)
+    assert (told["language"], told["began"][0]["check"]) == ("ar", "workers")
+    kept = alert_messages.latest(tx, 10)
+    assert [(one.channel, one.told) for one in kept] == [
+        ("webhook", [f"127.0.0.1:{listener.url.rpartition(':')[2]}"]),
+        ("mail", ["omar@cars.example"]), ("mail", ["ops@cars.example", "anna@cars.example"]),
+    ]  # fmt: skip
+
+
 def test_what_is_not_accepted_stays_unsent_and_its_secret_path_is_not_told(
     listener: Listener, tx: psycopg.Connection
 ) -> None:
-    [id] = sending.tell(tx, TOLD, "default")
+    [id] = sending.tell(tx, lambda: TOLD, "default")
     listener.answers.extend([500, (302, f"{listener.url}/elsewhere"), 404])
     for answer in ("500", "302", "404"):
         with pytest.raises(NotDelivered, match=rf"answered {answer} ") as refused, tx.transaction():
             sending.send(tx, id)
         assert "night" not in str(refused.value)
     assert [heard.path for heard in listener.heard] == ["/hook?room=night"] * 3
-    assert alerts.is_unsent(tx, id)
+    assert alert_messages.is_unsent(tx, id)
 
 
 def test_without_a_mail_server_a_mail_is_a_file(
@@ -110,7 +135,7 @@ def test_without_a_mail_server_a_mail_is_a_file(
     [file] = Path(settings().outbox).iterdir()
     assert message_from_bytes(file.read_bytes(), policy=default)["Subject"] == "No room"
     with pytest.raises(ValueError, match="FORECOURT_ALERT_MAIL is not set on this host"), tx.transaction():
-        sending.send(tx, alerts.enter(tx, "mail", TOLD))
+        sending.send(tx, alert_messages.enter(tx, "mail", TOLD))
 
 
 def test_each_address_of_apprise_s_is_told_by_itself_and_its_secret_by_nobody(
@@ -121,8 +146,8 @@ def test_each_address_of_apprise_s_is_told_by_itself_and_its_secret_by_nobody(
         monkeypatch.setenv("FORECOURT_ALERT_APPRISE", " ".join(places))
         settings.cache_clear()
         assert "s3cret" not in repr(settings())
-        ids = sending.tell(tx, TOLD, "default")
-        assert {sending.shown(channel) for channel in sending.channels()} == {"json://…"}
+        ids = sending.tell(tx, lambda: TOLD, "default")
+        assert [channel.to for channel in sending.channels()] == [["json://…"]] * 2
         second.answers.append(500)
         with tx.transaction():
             assert sending.send(tx, ids[0])
@@ -135,9 +160,9 @@ def test_each_address_of_apprise_s_is_told_by_itself_and_its_secret_by_nobody(
         assert (told["title"], told["type"]) == ("[Forecourt] ✕ workers: 0 alive (and 1 more)", "failure")
         assert told["message"].startswith("✕ workers: 0 alive\n")
         assert "json://… did not take it: " in str(refused.value)
-        stored = str(tx.execute("SELECT channel FROM forecourt.alert_messages").fetchall())
+        stored = str(tx.execute("SELECT channel, told, error FROM forecourt.alert_messages").fetchall())
         assert "s3cret" not in str(refused.value) + caplog.text + stored
     monkeypatch.delenv("FORECOURT_ALERT_APPRISE")
     settings.cache_clear()
     with pytest.raises(ValueError, match="FORECOURT_ALERT_APPRISE is not set on this host"), tx.transaction():
-        sending.send(tx, alerts.enter(tx, "apprise 0123456789abcdef", TOLD))
+        sending.send(tx, alert_messages.enter(tx, "apprise 0123456789abcdef", TOLD))

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from forecourt.doctor.check import Result
-from forecourt.watch.episodes import CALM, News, follow
+from forecourt.store import alerts
+from forecourt.watch.episodes import CALM, PATIENCE, News, follow, outlook
 
 Follow = Callable[..., tuple[list[str], list[str]]]
 
@@ -87,6 +88,31 @@ def test_an_event_is_told_at_once_and_has_no_end(after: Follow) -> None:
     assert after(15) == ([], [])
     assert after(30) == ([], [])
     assert after(31) == ([], [])
+
+
+def test_an_event_of_the_quiet_hours_is_told_afterwards_whatever_came_since(after: Follow) -> None:
+    assert after(0, ONCE, quiet=True) == ([], [])
+    assert after(30, quiet=True) == ([], []), "the check no longer sees it"
+    assert after(60) == (["failure OSError greet"], [])
+    assert [after(minute) for minute in (61, 70)] == [([], [])] * 2
+
+
+def test_what_would_be_told_is_what_is_told(after: Follow, tx: psycopg.Connection) -> None:
+    now: datetime = tx.execute("SELECT now()").fetchone()[0]
+    morning = now + timedelta(hours=5)
+
+    def told(watched: bool = True) -> list[tuple[str, timedelta | None]]:
+        known = alerts.open_ones(tx, "shop:app")
+        found = outlook(known, [WAITS, NOBODY, ONCE, PAUSED, WELL], now, morning, watched=watched)
+        return [(one.result.name, one.tell_at and one.tell_at - now) for one in found]
+
+    assert told(watched=False) == [("queue low", None), ("workers", None), ("failure OSError greet", None)]
+    assert told() == [
+        ("queue low", timedelta(hours=5)), ("workers", PATIENCE), ("failure OSError greet", timedelta(hours=5))
+    ]  # fmt: skip
+    after(-2, WAITS, NOBODY)
+    after(-1, WAITS, NOBODY)
+    assert told() == [("failure OSError greet", timedelta(hours=5))]
 
 
 def test_what_somebody_wanted_so_is_never_told(after: Follow) -> None:

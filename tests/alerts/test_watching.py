@@ -1,5 +1,6 @@
 """Somebody always watches, and whoever can tell does, once."""
 
+import re
 import signal
 import socket
 
@@ -10,7 +11,7 @@ from fleet import running, wait_until, work_until_empty
 from forecourt.app import load
 from forecourt.doctor import place
 from forecourt.settings import settings
-from forecourt.store import alerts, tasks
+from forecourt.store import alert_messages, alerts, tasks
 from forecourt.watch.watcher import Watcher
 from listener import Listener
 from smtp_sink import SmtpSink
@@ -103,11 +104,26 @@ def test_what_no_worker_sent_within_a_minute_is_sent_by_whoever_watches_and_trie
         watcher.run_once()
     assert len(of_workers(sink)) == 1
     assert tx.execute("SELECT count(*) FROM forecourt.alert_messages WHERE sent_at IS NULL").fetchone() == (0,)
-    message = alerts.enter(tx, "mail", {})
+    message = alert_messages.enter(tx, "mail", {})
     let_pass(tx, 1)
     with psycopg.connect(tx.info.dsn, password=tx.info.password) as other:
-        assert alerts.take(other, message), "held by somebody who sends it"
+        assert alert_messages.take(other, message), "held by somebody who sends it"
         assert watcher.run_once() == 0
+
+
+def test_what_checks_find_is_told_in_the_reader_s_language(
+    watcher: Watcher, sink: SmtpSink, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_ALERT_MAIL", "omar@cars.example ar")
+    settings.cache_clear()
+    watcher.run_once()
+    let_pass(tx, 1)
+    watcher.run_once()
+    [told] = [message.get_content() for message in sink.messages if "العمّال" in message.get_content()]
+    assert not {"alive", "Start", "clock", "since"} & set(re.findall(r"[A-Za-z]+", told)), told
+    assert tx.execute("SELECT found FROM forecourt.alerts WHERE subject = 'workers'").fetchone()[0].isascii(), (
+        "as noted"
+    )
 
 
 def test_a_clock_watches_tells_and_says_each_minute_that_it_lives(

@@ -16,7 +16,7 @@ AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 PAGES = [
     "/", "/night", "/schedule", "/schedule/cleanup_soft_deleted", "/queues", "/queues/high", "/calls", "/calls?state=failed",
     "/calls?state=running", "/calls?state=scheduled", "/calls?state=done&q=listing_id%3D7", "/failures", "/workers",
-    "/doctor", "/performance", "/performance?job=process_car_images", "/marketplace", "/audit",
+    "/doctor", "/alerts", "/performance", "/performance?job=process_car_images", "/marketplace", "/audit",
     "/settings", "/settings?set=trash_days&to=soon", "/login",
 ]  # fmt: skip
 

@@ -31,7 +31,10 @@ def run(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        (["quue"], "No such command 'quue'. Did you mean queue?"),
+        (["quue"], "No such command 'quue'. Did you mean `forecourt queue`?"),
+        (["queue:work"], "Did you mean `forecourt queue work`?"),
+        (["migrate"], "Did you mean `forecourt db migrate`?"),
+        (["help"], "Did you mean `forecourt --help`?"),
         (["queue", "shwo"], "Did you mean show"),
         (["schedule", "xyz"], "There is add, diff"),
     ],

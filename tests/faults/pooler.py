@@ -19,13 +19,13 @@ SETTINGS = """
 forecourt = host={server} port=5432 user=forecourt
 
 [pgbouncer]
-listen_addr = 127.0.0.1
+listen_addr = {listen}
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = 8
-max_client_conn = 200
+max_client_conn = 1000
 """
 
 LOCKS = """
@@ -42,7 +42,7 @@ class NoPooler(Exception):
 
 
 @contextmanager
-def pgbouncer(server: str) -> Iterator[str]:
+def pgbouncer(server: str, listen: str = "127.0.0.1") -> Iterator[str]:
     """The URL of the database of a server that listens on this address, as seen through PgBouncer.
     Raises NoPooler.
     """
@@ -54,7 +54,7 @@ def pgbouncer(server: str) -> Iterator[str]:
     url = f"postgresql://forecourt@127.0.0.1:{port}/forecourt"
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "pgbouncer.ini"
-        settings.write_text(SETTINGS.format(server=server, port=port))
+        settings.write_text(SETTINGS.format(server=server, port=port, listen=listen))
         Path(folder).chmod(0o755)
         command = [program, "-q", *(["-u", "nobody"] if os.geteuid() == 0 else []), str(settings)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -94,6 +94,15 @@ def wait_until_blocked() -> None:
     raise AssertionError("nobody waits for a lock")
 
 
+def until_unlocked(session: Session) -> None:
+    """Return once the killed process's connection, and with it its lock, is gone."""
+    for _ in range(600):
+        session.commit()
+        if not session.scalar(text("SELECT count(*) FROM pg_locks, pg_sleep(0.02) WHERE locktype = 'advisory'")):
+            return
+    raise AssertionError("the lock of a dead process stays")
+
+
 def _added(session: Session, row: Row) -> Row:
     session.add(row)
     session.flush()

@@ -3,7 +3,6 @@ words and loses nothing.
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -36,23 +35,6 @@ from forecourt.marketplace.trash import reap_blobs
 from forecourt.settings import WrongSettings, read, settings
 
 KEY = "photos/ab/cd/abcd-1600.webp"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
-    started = BucketServer(tmp_path_factory.mktemp("s3"))
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def url(server: BucketServer, empty_var: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The bucket's address; the settings of this process name it."""
-    server.empty()
-    monkeypatch.setenv("FORECOURT_STORAGE_URL", server.url())
-    monkeypatch.delenv("AWS_REGION", raising=False)
-    settings.cache_clear()
-    return server.url()
 
 
 def bucket(url: str, part: str = "storage") -> Bucket:

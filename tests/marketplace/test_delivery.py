@@ -10,7 +10,7 @@ from decimal import Decimal
 from socket import create_server
 
 import pytest
-from showroom import notifications, provider, told, user
+from showroom import notifications, provider, told, until_unlocked, user
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -38,7 +38,7 @@ def sink(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpSink]:
 def deliver(notice_id: str) -> dict[str, int]:
     """One attempt in a transaction of its own, as a slot makes it."""
     with Session(engine()) as own, own.begin():
-        return deliver_mail(notice_id, session=own)
+        return deliver_mail(own, notice_id)
 
 
 def test_a_mail_is_sent_once_however_often_its_call_runs(session: Session, sink: SmtpSink) -> None:
@@ -174,7 +174,7 @@ def test_a_process_killed_between_the_acceptance_and_the_commit_sends_the_same_m
     code = (
         "import sys; from sqlalchemy.orm import Session; from forecourt.database import engine\n"
         "from forecourt.marketplace.delivery import deliver_mail\n"
-        "with Session(engine()) as own, own.begin(): deliver_mail(sys.argv[1], session=own)"
+        "with Session(engine()) as own, own.begin(): deliver_mail(own, sys.argv[1])"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(notice.id)])
     try:
@@ -184,7 +184,7 @@ def test_a_process_killed_between_the_acceptance_and_the_commit_sends_the_same_m
         process.wait()
         gate.opened.set()
     assert notifications(session)[0].mail_status == "sending"
-    _until_unlocked(session)
+    until_unlocked(session)
     assert deliver(str(notice.id)) == {"sent": 1}
     first, second = sink.messages
     assert first["Message-ID"] == second["Message-ID"]
@@ -366,12 +366,3 @@ def test_in_production_no_mail_carries_an_address_that_only_this_machine_underst
     monkeypatch.setenv("FORECOURT_BASE_URL", "https://cars.example")
     settings.cache_clear()
     assert deliver(str(notice.id)) == {"sent": 1}
-
-
-def _until_unlocked(session: Session) -> None:
-    """Return once the killed process's connection, and with it its lock, is gone."""
-    for _ in range(600):
-        session.commit()
-        if not session.scalar(text("SELECT count(*) FROM pg_locks, pg_sleep(0.02) WHERE locktype = 'advisory'")):
-            return
-    raise AssertionError("the lock of a dead process stays")

@@ -99,7 +99,7 @@ def test_an_hour_of_which_a_part_is_archived_keeps_its_figures(
     session.rollback()
     monkeypatch.setattr(archive, "CUTOFF", text("SELECT CAST(:half AS timestamptz)").bindparams(half=half))
     assert archive_old_analytics()["events"] == 1
-    assert aggregate_daily_analytics(str(half.date() + DAY), session=session)["events"] == 1
+    assert aggregate_daily_analytics(session, str(half.date() + DAY))["events"] == 1
     assert hours(session) == whole
 
 

@@ -39,7 +39,7 @@ def test_telling_the_same_end_again_tells_nothing(session: Session) -> None:
 def test_the_same_instant_written_in_another_zone_is_the_same_end(session: Session) -> None:
     car = listing(session)
     for written in ("2026-11-22T21:00:00Z", "2026-11-23T00:00:00+03:00", "2026-11-22T21:00:00.000000+00:00"):
-        send_sponsorship_expired_notification(car.id, written, session=session)
+        send_sponsorship_expired_notification(session, car.id, written)
     assert len(notifications(session)) == 1
 
 
@@ -79,7 +79,7 @@ def test_what_is_rolled_back_was_never_told(session: Session) -> None:
 
 
 def test_a_listing_that_is_gone_or_in_the_trash_is_no_news(session: Session) -> None:
-    assert send_sponsorship_expired_notification(404, session=session) == {"missing": 1}
+    assert send_sponsorship_expired_notification(session, 404) == {"missing": 1}
     car = expired(session)
     car.deleted_at = ago(session, "0")
     session.flush()
@@ -96,14 +96,14 @@ def test_a_sponsorship_renewed_between_its_end_and_the_notice_is_not_told(sessio
 
 def test_without_the_end_an_owner_is_told_once_a_business_day(session: Session) -> None:
     car = listing(session)
-    assert send_sponsorship_expired_notification(car.id, session=session) == {"told": 1}
-    assert send_sponsorship_expired_notification(car.id, session=session) == {"already_told": 1}
+    assert send_sponsorship_expired_notification(session, car.id) == {"told": 1}
+    assert send_sponsorship_expired_notification(session, car.id) == {"already_told": 1}
 
 
 @pytest.mark.parametrize("written", ["yesterday", "2026-11-23T00:00:00"])
 def test_an_end_without_a_clear_instant_is_an_error(session: Session, written: str) -> None:
     with pytest.raises(ValueError, match=r"expected an offset|Invalid isoformat"):
-        send_sponsorship_expired_notification(listing(session).id, written, session=session)
+        send_sponsorship_expired_notification(session, listing(session).id, written)
 
 
 def test_the_notification_s_policy_is_the_reference_s(session: Session) -> None:

@@ -54,7 +54,7 @@ def car(session: Session) -> CarListing:
 def process(listing_id: int, images: list[str]) -> dict[str, int]:
     """One attempt in a transaction of its own, as a slot makes it."""
     with Session(engine()) as own, own.begin():
-        return process_car_images(images, listing_id, session=own)
+        return process_car_images(own, images, listing_id)
 
 
 def reap() -> None:
@@ -86,7 +86,7 @@ def test_views_are_counted_and_prices_changed_while_a_dealer_s_photos_are_decode
         try:
             assert decoding.begun.wait(30)
             session.execute(text("SET LOCAL lock_timeout = '1s'"))
-            assert increment_views_count([made.id], session=session) == {"views": 1, "listings": 1}
+            assert increment_views_count(session, [made.id]) == {"views": 1, "listings": 1}
             session.execute(text("UPDATE car_listings SET price = 1"))
             session.commit()
         finally:

@@ -198,7 +198,7 @@ def test_the_mail_at_the_end_tells_what_the_sponsorship_brought_with_a_chart(ses
         text("UPDATE car_listings SET is_sponsored = false, sponsored_until = NULL WHERE id = :id"), {"id": car.id}
     )
     ended = until.isoformat()
-    send_sponsorship_expired_notification(car.id, ended, session=session)
+    send_sponsorship_expired_notification(session, car.id, ended)
     session.commit()
     [notice] = notifications(session)
     assert deliver(str(notice.id)) == {"filed": 1}

@@ -86,7 +86,7 @@ def test_a_photo_that_is_on_another_listing_is_a_finding_until_somebody_looked(s
 
     def publish(car_id: int, *pictures: bytes, add: bool = False) -> dict[str, int]:
         with Session(engine()) as own, own.begin():
-            return process_car_images([b64encode(each).decode() for each in pictures], car_id, add, session=own)
+            return process_car_images(own, [b64encode(each).decode() for each in pictures], car_id, add)
 
     plain = jpeg(Image.new("RGB", (640, 480), "white"))
     assert "twins" not in publish(mine.id, FLOWER, plain, FLOWER)
@@ -116,7 +116,7 @@ def test_photos_are_added_behind_those_that_a_listing_has_up_to_its_limit(sessio
     for number, colour in enumerate(colours):
         with Session(engine()) as own, own.begin():
             image = b64encode(jpeg(Image.new("RGB", (64, 48), colour))).decode()
-            process_car_images([image], car.id, number > 0, session=own)
+            process_car_images(own, [image], car.id, number > 0)
     session.refresh(car)
     storage = Folder(settings().storage)
     shown = [opened(storage.read(photo["key"])).convert("RGB").getpixel((5, 5)) for photo in car.photos]
@@ -124,7 +124,7 @@ def test_photos_are_added_behind_those_that_a_listing_has_up_to_its_limit(sessio
     session.execute(text("INSERT INTO business_settings (name, value) VALUES ('photos_most', '3')"))
     session.commit()
     with Session(engine()) as own, pytest.raises(photos.BadUpload, match="too_many: the listing has 3 photos"):
-        process_car_images([image], car.id, True, session=own)
+        process_car_images(own, [image], car.id, True)
 
 
 def test_the_good_ones_of_a_set_are_taken_when_that_is_the_policy_and_the_owner_is_told(
@@ -135,7 +135,7 @@ def test_the_good_ones_of_a_set_are_taken_when_that_is_the_policy_and_the_owner_
     session.commit()
     images = [b64encode(each).decode() for each in (FLOWER, FLOWER[:9000], jpeg(Image.new("RGB", (64, 48))))]
     with Session(engine()) as own, own.begin():
-        counts = process_car_images(images, car.id, session=own)
+        counts = process_car_images(own, images, car.id)
     assert (counts["photos"], counts["refused"]) == (2, 1)
     session.refresh(car)
     assert len(car.photos) == 2
@@ -143,7 +143,7 @@ def test_the_good_ones_of_a_set_are_taken_when_that_is_the_policy_and_the_owner_
     assert notice.data["refused"] == [{"position": 2, "code": "truncated"}]
     assert (notice.data["total"], notice.data["accepted"]) == (3, 2)
     with Session(engine()) as own, pytest.raises(photos.BadPhotos):
-        process_car_images(images[1:2], car.id, session=own)
+        process_car_images(own, images[1:2], car.id)
 
 
 @pytest.fixture

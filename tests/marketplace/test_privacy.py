@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from showroom import listing, provider, user
 from sqlalchemy import text
 from sqlalchemy.orm import Session
-from test_archive_kills import doomed
+from steps import doomed
 from traffic import event, events, midday, stats
 
 from forecourt.cli import forecourt

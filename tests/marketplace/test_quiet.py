@@ -93,8 +93,8 @@ def test_a_mail_waits_for_the_morning_of_its_reader_and_costs_no_try(session: Se
     change(in_transaction_of(session), "quiet_hours", hours, who="a test")
     sleeps = told(session, owner=user(session, "Sami", timezone="Asia/Damascus"))
     with pytest.raises(Release, match="quiet hours of the reader") as put_off:
-        deliver_mail(str(sleeps.id), session=session)
+        deliver_mail(session, str(sleeps.id))
     assert 2 * 3600 < put_off.value.delay <= 3 * 3600
     assert notifications(session)[0].mail_status == "pending"
     wakes = told(session, owner=user(session, "Nour", timezone="Pacific/Auckland"))
-    assert deliver_mail(str(wakes.id), session=session) == {"filed": 1}
+    assert deliver_mail(session, str(wakes.id)) == {"filed": 1}

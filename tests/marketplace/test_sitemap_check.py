@@ -146,3 +146,45 @@ def test_more_than_fifty_thousand_entries_are_too_many_and_a_mistake_in_each_is_
     assert found.count("\n") == 20
     assert found.endswith("and more")
     assert "more than 50000 entries" in findings(tmp_path, document(f"<url>{LOC}</url>" * 50_001))
+
+
+def versions(page: str, **named: str) -> str:
+    """An entry with its versions by language."""
+    links = "".join(
+        f'<xhtml:link rel="alternate" hreflang="{language.replace("_", "-")}" href="{address}"/>'
+        for language, address in named.items()
+    )
+    return f"<url><loc>{page}</loc>{links}</url>"
+
+
+EN, AR = "https://cars.example/en", "https://cars.example/ar"
+BOTH = {"en": EN, "ar": AR, "x_default": EN}
+PICTURE = "<image:image><image:loc>https://cdn.example/a.webp</image:loc></image:image>"
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        (versions(EN, **BOTH) + versions(AR, **BOTH), ""),
+        (versions(EN, **BOTH), ""),  # the other may be in another file
+        (versions(EN, ar=AR), "names versions in other languages, and itself not among them"),
+        (versions(AR) + versions(EN, **BOTH), "do not name the same versions of 'https://cars.example/ar'"),
+        (versions(EN, **BOTH) + versions(AR), "do not name the same versions of 'https://cars.example/ar'"),
+        (
+            versions(EN, **BOTH) + versions(AR, ar=AR, en=EN, de=f"{EN}/de"),
+            "do not name the same versions of 'https://cars.example/ar'",
+        ),
+        (versions(EN, en=EN, arabic=AR), "hreflang 'arabic' is no language"),
+        (versions(EN, en=EN, ar="/ar"), "the version in 'ar' is at no absolute address: '/ar'"),
+        (f"<url>{LOC}{PICTURE * 1_000}</url>", ""),
+        (f"<url>{LOC}{PICTURE * 1_001}</url>", "more than 1,000 images of one page"),
+        (
+            f"<url>{LOC}{PICTURE.replace('https://cdn.example', '')}</url>",
+            "'/a.webp' is no absolute address of an image",
+        ),
+    ],
+)
+def test_languages_and_images_keep_the_rules_that_google_published(tmp_path: Path, entries: str, words: str) -> None:
+    found = findings(tmp_path, document(entries, f'{IMAGE} xmlns:xhtml="http://www.w3.org/1999/xhtml"'))
+    assert words in found
+    assert bool(found) is bool(words)

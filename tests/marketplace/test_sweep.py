@@ -81,9 +81,9 @@ def test_variants_that_a_crash_left_without_a_listing_go(session: Session) -> No
     kept = listing(session)
     session.commit()
     with Session(engine()) as own, own.begin():
-        process_car_images([picture()], kept.id, session=own)
+        process_car_images(own, [picture()], kept.id)
     with Session(engine()) as own:
-        process_car_images([picture("red")], kept.id, session=own)
+        process_car_images(own, [picture("red")], kept.id)
         own.rollback()  # as after a kill between storing and the commit
     make_old()
     session.refresh(kept)

@@ -15,14 +15,14 @@ from forecourt.marketplace.visitors import is_person
 
 def test_a_view_is_one_more(session: Session) -> None:
     car = listing(session, views_count=41)
-    increment_views_count([car.id], session=session)
+    increment_views_count(session, [car.id])
     session.refresh(car)
     assert car.views_count == 42
 
 
 def test_many_calls_are_summed_by_listing(session: Session) -> None:
     rio, golf, idle = listing(session), listing(session), listing(session)
-    counted = increment_views_count([golf.id, rio.id, golf.id, golf.id], session=session)
+    counted = increment_views_count(session, [golf.id, rio.id, golf.id, golf.id])
     for car in (rio, golf, idle):
         session.refresh(car)
     assert [rio.views_count, golf.views_count, idle.views_count] == [1, 3, 0]
@@ -31,7 +31,7 @@ def test_many_calls_are_summed_by_listing(session: Session) -> None:
 
 def test_a_listing_that_is_gone_is_a_no_op_and_spoils_nothing(session: Session) -> None:
     car = listing(session)
-    assert increment_views_count([car.id + 1, car.id], session=session) == {"views": 1, "listings": 1}
+    assert increment_views_count(session, [car.id + 1, car.id]) == {"views": 1, "listings": 1}
     session.refresh(car)
     assert car.views_count == 1
 
@@ -39,7 +39,7 @@ def test_a_listing_that_is_gone_is_a_no_op_and_spoils_nothing(session: Session) 
 def test_updated_at_stays_because_nothing_that_a_visitor_sees_changed(session: Session) -> None:
     car = listing(session, updated_at=ago(session, "9 days"))
     before = car.updated_at
-    increment_views_count([car.id], session=session)
+    increment_views_count(session, [car.id])
     session.refresh(car)
     assert car.updated_at == before
 
@@ -47,9 +47,9 @@ def test_updated_at_stays_because_nothing_that_a_visitor_sees_changed(session: S
 def test_an_attempt_that_is_rolled_back_counts_nothing_and_its_retry_counts_once(session: Session) -> None:
     car = listing(session)
     session.commit()
-    increment_views_count([car.id, car.id], session=session)
+    increment_views_count(session, [car.id, car.id])
     session.rollback()
-    increment_views_count([car.id, car.id], session=session)
+    increment_views_count(session, [car.id, car.id])
     session.commit()
     assert car.views_count == 2
 
@@ -72,7 +72,7 @@ def test_two_workers_with_the_same_listings_in_opposite_order_never_deadlock(ses
             for _ in range(40):
                 start.wait(30)
                 with Session(engine()) as own, own.begin():
-                    increment_views_count(ids, session=own)
+                    increment_views_count(own, ids)
         except Exception as error:  # noqa: BLE001 - a thread's failure is the test's
             failures.append(error)
             start.abort()

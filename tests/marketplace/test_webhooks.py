@@ -59,7 +59,7 @@ def receiver(database: str) -> Iterator[Receiver]:
 
 def attempt(notice_id: object) -> dict[str, int]:
     with Session(engine()) as own, own.begin():
-        return post_notice(str(notice_id), session=own)
+        return post_notice(own, str(notice_id))
 
 
 def log(session: Session) -> list[str]:

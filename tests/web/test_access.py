@@ -30,7 +30,7 @@ EVERYBODY = {
 VIEWER = {
     ("GET", "/"), ("GET", "/night"), ("GET", "/schedule"), ("GET", "/schedule/{name:path}"), ("GET", "/queues"),
     ("GET", "/queues/{name:path}"), ("GET", "/calls"), ("GET", "/calls/{id:int}"), ("GET", "/failures"), ("GET", "/workers"),
-    ("GET", "/audit"), ("GET", "/doctor"), ("GET", "/marketplace"), ("GET", "/performance"), ("GET", "/health"),
+    ("GET", "/audit"), ("GET", "/doctor"), ("GET", "/alerts"), ("GET", "/marketplace"), ("GET", "/performance"), ("GET", "/health"),
     ("GET", "/settings"), ("GET", "/metrics"),
     ("GET", "/sitemap.xml"), ("GET", "/sitemap-{shard}"),
     ("POST", "/settings"), ("POST", "/logout"),
@@ -47,9 +47,9 @@ ADMIN = {
 VIEWER |= {
     ("GET", f"/api/v1/{path}")
     for path in (
-        "openapi.json", "me", "overview", "night", "doctor", "marketplace", "audit", "queues", "calls", "calls/{id:path}",
-        "failures", "failures/calls", "failures/ids", "workers", "performance", "tasks", "tasks/{task:path}", "occurrences",
-        "explanations", "workflows", "workflows/{id:path}",
+        "openapi.json", "me", "overview", "top", "night", "doctor", "alerts", "marketplace", "audit", "queues", "calls",
+        "calls/{id:path}", "failures", "failures/calls", "failures/ids", "workers", "performance", "tasks",
+        "tasks/{task:path}", "occurrences", "explanations", "schedule/declared", "workflows", "workflows/{id:path}",
     )
 }  # fmt: skip
 OPERATOR |= {
@@ -62,7 +62,8 @@ OPERATOR |= {
 ADMIN |= {
     ("POST", f"/api/v1/{path}")
     for path in (
-        "queues/clear", "failures/forget", "failures/forget-matching", "schedule/add", "schedule/edit", "schedule/remove",
+        "calls/dispatch", "queues/clear", "failures/forget", "failures/forget-matching",
+        "schedule/add", "schedule/edit", "schedule/remove",
     )
 }  # fmt: skip
 BEACONS = {("POST", "/api/v1/events"), ("OPTIONS", "/api/v1/events")}

@@ -13,9 +13,13 @@ import psycopg
 import pytest
 
 from forecourt import Workflow
+from forecourt.app import load
 from forecourt.jobs.job import Job
 from forecourt.jobs.policy import Policy
 from forecourt.operations import tokens
+from forecourt.schedule.definition import definitions
+from forecourt.settings import settings
+from forecourt.store import timetables
 from forecourt.web import access
 from forecourt.web.api.document import document
 from forecourt.web.api.operation import ROOT
@@ -60,11 +64,16 @@ def fits(answer: Json, schema: Json) -> None:
     jsonschema_rs.Draft202012Validator(whole).validate(answer)
 
 
-def test_every_answer_on_a_busy_night_is_as_the_document_says(ask: Ask, scene: dict[str, int]) -> None:
+def test_every_answer_on_a_busy_night_is_as_the_document_says(
+    ask: Ask, tx: psycopg.Connection, scene: dict[str, int]
+) -> None:
     paths = {"/calls/{id}": [f"/calls/{id}" for id in scene.values()], "/tasks/{task}": ["/tasks/generate_sitemap"]}
     flow = Workflow("two")
     flow.add(_left.call(), after=[flow.add(_left.call())])
-    paths |= {"/workflows/{id}": [f"/workflows/{flow.dispatch()}"]}
+    paths |= {"/workflows/{id}": [f"/workflows/{(workflow := flow.dispatch())}"]}
+    [first] = [step["call_id"] for step in ask("GET", f"/workflows/{workflow}") if step["call_id"]]
+    assert ask("GET", f"/calls/{first}")["workflow"] == workflow
+    timetables.declare(tx, settings().app, definitions(load().timetable))
     for operation in OPERATIONS:
         if operation.method == "GET":
             given = {"task": "generate_sitemap"} if operation.path == "/explanations" else {}
@@ -225,7 +234,7 @@ def test_a_task_is_added_explained_changed_and_removed_while_the_application_run
     assert (added["sentence"], added["timezone"]) == ("Daily at 06:15", "Asia/Damascus")
     assert ask("GET", "/tasks/second")["stored"] is True
     assert ask("POST", "/schedule/edit", task="second", cron="15 7 * * *")["sentence"] == "Daily at 07:15"
-    [told] = ask("GET", "/explanations", task="second", at="2026-01-05T04:15:30Z")
+    [told] = ask("GET", "/explanations", task="second", at="2026-01-05T04:15:30Z")["instants"]
     assert (told["is_due"], told["at"]) == (True, "2026-01-05T04:15:00Z")
     assert "zone" in [finding["about"] for finding in told["findings"]]
     for path, given, status in (
@@ -245,7 +254,8 @@ def test_a_task_is_added_explained_changed_and_removed_while_the_application_run
     for at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
         assert api.get("/explanations", params={"task": "second", "at": at}).status_code in (200, 422), at
     assert ask("POST", "/schedule/remove", task="second") == {
-        "task": "second", "job": "generate_sitemap", "cron": "15 7 * * *"
+        "task": "second", "job": "generate_sitemap", "cron": "15 7 * * *", "args": {}, "timezone": "Asia/Damascus", "queue": None,
+        "priority": None, "description": "",
     }  # fmt: skip
 
 

@@ -11,13 +11,19 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from forecourt.app import load
 from forecourt.cli import forecourt
 from forecourt.cli.asking import FROM_AFAR
 from forecourt.cli.errors import explained
 from forecourt.operations import tokens
+from forecourt.schedule.definition import definitions
+from forecourt.settings import settings
+from forecourt.store import timetables
 from forecourt.web import access
 
 Run = Callable[..., tuple[int, str]]
+
+DISPATCHED = "send_sponsorship_expired_notification"
 
 MOMENT = re.compile(r"(in )?(-?\d[\d.,]*(e-?\d+)?( (ms|s|min|h|d|B|kB|MB|GB)\b)? ?)+|near|far")
 
@@ -58,7 +64,9 @@ def test_what_is_listed_from_afar_is_what_is_listed_near(afar: Run, scene: dict[
         "queue size", "queue size high low --json", "queue monitor --max-age 60", *(f"queue show {id}" for id in ids),
         *(f"queue show {id} --json" for id in ids), "queue show 999999999", "queue failed", "queue failed --limit 3 --json",
         "schedule list", "schedule list --json --next 3", "schedule history", "schedule history generate_sitemap --json",
-        "schedule history nothing", "report --date 2001-01-01",
+        "schedule history nothing", "report --date 2001-01-01", "top --once", "queue workflow list", "queue workflow show 7",
+        "schedule explain generate_sitemap --count 2", "schedule explain heartbeat --at 2026-01-05T04:15:30Z --json",
+        "schedule explain nothing", "schedule diff",
     ):  # fmt: skip
         for _ in range(
             5
@@ -75,12 +83,26 @@ SEQUENCES = [
     "queue clear {where} --yes; queue clear {where} --yes --json",
     "queue retry --job {where} --json; queue retry --job {where}; queue retry 999999999; queue retry; queue retry all 1",
     "queue flush --yes --job {where}; queue prune --hours 1; queue forget 999999999",
-    "queue cancel 999999999; queue restart",
+    "queue cancel 999999999; queue restart; queue workflow cancel 7; queue workflow retry 7",
+    "queue dispatch send_sponsorship_expired_notification {args} --delay 999999 --queue {where} --priority 3",
+    "queue dispatch send_sponsorship_expire {args}; queue dispatch send_sponsorship_expired_notification",
+    "schedule add generate_sitemap --cron 15#6#*#*#* --name 2nd --queue x; schedule add generate_sitemap --cron @daily --name 2nd;"
+    " schedule edit 2nd --cron 15#7#*#*#* --queue; schedule explain 2nd --at 2026-01-05T04:15:30Z; schedule edit 2nd;"
+    " schedule remove 2nd; schedule remove 2nd; schedule edit heartbeat --cron @daily; schedule add no_such_job --cron @daily",
     "schedule pause --for 9; schedule resume; schedule resume",
     "schedule pause generate_sitemap; schedule resume generate_sitemap",
     "schedule pause nothing; schedule pause --group nothing; schedule pause x --group y; schedule trigger nothing",
 ]
 """Commands, near and then from afar; each line leaves things as they were."""
+
+
+def typed(line: str, where: str) -> list[str]:
+    """The words of a command. `#` stands for a blank within one, a --queue without a name for an
+    empty one.
+    """
+    words = [word.replace("#", " ") for word in line.format(where=where, args="{args}").split()]
+    words = ['{"listing_id": 7}' if word == "{args}" else word for word in words]
+    return [*words, ""] if words[-1] == "--queue" else words
 
 
 def test_what_is_done_from_afar_is_what_is_done_near(afar: Run, tx: psycopg.Connection) -> None:
@@ -91,16 +113,36 @@ def test_what_is_done_from_afar_is_what_is_done_near(afar: Run, tx: psycopg.Conn
             )
             tx.execute("INSERT INTO forecourt.ready (job, queue) VALUES ('j', %s)", (where,))
     for sequence in SEQUENCES:
-        near = [run(*words.split()) for words in sequence.format(where="near").split(";")]
-        far = [afar(*words.split()) for words in sequence.format(where="far").split(";")]
+        near, far = (
+            [act(*typed(line, where)) for line in sequence.split(";")] for act, where in ((run, "near"), (afar, "far"))
+        )
         for one, other in zip(near, far, strict=True):
             assert same(one, other), f"{sequence}\n{one}\n{other}"
     assert "no job uses a queue named 'hgih'" in afar("queue", "pause", "hgih")[1]
     assert "Call" in afar("schedule", "trigger", "generate_sitemap")[1]
     assert run("schedule", "trigger", "generate_sitemap")[0] == 75 == afar("schedule", "trigger", "generate_sitemap")[0]
+    code, undo = afar(
+        "schedule", "add", "generate_sitemap", "--cron", "@daily", "--name", "3rd", "--describe", "a third"
+    )
+    assert (code, "3rd added: Daily at 00:00" in undo) == (0, True)
+    assert "--timezone UTC --describe 'a third'" in afar("schedule", "remove", "3rd")[1]
     said = [row[0] for row in tx.execute("SELECT who FROM forecourt.audit WHERE action = 'queue restart' ORDER BY id")]
     assert [who.endswith("(command line)") for who in said] == [True, False]
     assert said[1] == "robot (token)"
+    entered = tx.execute(
+        "SELECT who, target ->> 'job' FROM forecourt.audit WHERE action = 'queue dispatch' ORDER BY id"
+    ).fetchall()
+    assert [(who.endswith("(command line)"), job) for who, job in entered] == [(True, DISPATCHED), (False, DISPATCHED)]
+
+
+def test_a_deploy_is_compared_with_what_the_server_s_clock_last_ran(afar: Run, tx: psycopg.Connection) -> None:
+    assert ((found := afar("schedule", "diff"))[0], "no clock of" in found[1]) == (5, True)
+    known = definitions(load().timetable)
+    timetables.declare(tx, settings().app, {name: one for name, one in known.items() if name != "heartbeat"})
+    code, said = afar("schedule", "diff")
+    assert (code, said.startswith("+ heartbeat: "), said) == (0, True, run("schedule", "diff")[1])
+    code, said = afar("schedule", "diff", "shop:app")
+    assert (code, "give one" in said) == (2, True)
 
 
 def test_many_calls_are_acted_on_in_portions(afar: Run, tx: psycopg.Connection) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from forecourt.settings import settings
 from forecourt.web.app import create_app
 from forecourt.web.guard import OpenToOthers, require_loopback
 from forecourt.web.server import CannotListen, listen
+from serving import served
 
 
 def asked_as(host: str) -> httpx.Response:
@@ -64,3 +66,26 @@ def test_a_taken_port_is_named() -> None:
         port = other.getsockname()[1]
         with pytest.raises(CannotListen, match=f"port {port} of 127.0.0.1: another program does"):
             listen("127.0.0.1", port)
+
+
+def test_headers_without_end_are_cut_off_and_a_long_body_is_not(empty_var: object) -> None:
+    with served() as address:
+        port = int(address.rpartition(":")[2])
+        head = b"POST /livez HTTP/1.1\r\nhost: localhost\r\n"
+        for endless, more in (
+            (b"GET /", b"a" * 1000),
+            (head + b"x: ", b"a" * 1000),
+            (head, b"x: 1\r\n" * 200),
+            (head + b"transfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", b"x: 1\r\n" * 200),
+        ):
+            with socket.create_connection(("127.0.0.1", port), 30) as line:
+                line.sendall(endless)
+                with suppress(ConnectionError):  # it is closed while we talk
+                    for _ in range(500):
+                        line.sendall(more)
+                with suppress(ConnectionResetError):
+                    answer = line.recv(1000)
+                    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 405")), answer[:100]
+                    while line.recv(65536):
+                        pass
+        assert httpx.post(f"{address}/livez", content=b"a" * 200_000).status_code == 405

@@ -29,7 +29,7 @@ ARABIC = {"accept-language": "ar"}
 PAGES = [
     "/", "/night", "/schedule", "/schedule/cleanup_soft_deleted", "/queues", "/queues/high", "/calls", "/calls?state=failed",
     "/calls?state=scheduled", "/calls?state=done", "/calls?q=listing_id%3D999999", "/failures", "/workers", "/performance",
-    "/performance?job=process_car_images", "/marketplace", "/doctor", "/audit", "/settings", "/login", "/calls/7777777",
+    "/performance?job=process_car_images", "/marketplace", "/doctor", "/alerts", "/audit", "/settings", "/login", "/calls/7777777",
 ]  # fmt: skip
 
 

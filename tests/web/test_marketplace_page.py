@@ -12,6 +12,7 @@ from forecourt.doctor.marketplace import twins
 from forecourt.marketplace import business_changes
 from forecourt.marketplace.business import business
 from forecourt.settings import settings
+from forecourt.store import alerts
 from serving import OURS
 
 
@@ -142,6 +143,18 @@ def test_photos_on_two_listings_are_shown_and_told_once_a_day_until_somebody_loo
     told = found()
     assert (told.status, told.tell, told.found) == ("warn", "once", "1 photo is on another listing as well")
     assert told.name.startswith("twins 20"), "each day is told by itself"
+    at = tx.execute("SELECT now()").fetchone()[0]
+    alert = alerts.begin(tx, settings().app, at, subject=told.name, status="warn", found="", advice="", lasts=False)
+    alerts.told(tx, [alert.id], at)
+    assert found().name == told.name
+    tx.execute("UPDATE forecourt.alerts SET told_at = told_at - interval '1 min'")
+    tx.execute("UPDATE photo_twins SET found_at = found_at - interval '23 h' WHERE id = %s", [new])
+    tx.execute(
+        "UPDATE forecourt.alerts SET told_at = told_at - interval '23 h',"
+        " subject = 'twins ' || (now() - interval '23 h 1 s')::date"
+    )
+    today = at.astimezone(settings().zone).date()
+    assert found().name == f"twins {today}", "what a day brings after it was told is told with the next"
     page = pages.get("/marketplace").text
     assert "Kia &lt;b&gt;" in page
     assert "another one" in page

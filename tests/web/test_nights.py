@@ -66,11 +66,11 @@ def test_a_duty_is_judged_without_its_history_and_told_beside_it(tx: psycopg.Con
     assert stands == [
         ("slow", "slow", False), ("well", "done", False), ("to come", "to come", False), ("pulse", "done", True)
     ]  # fmt: skip
-    assert [(len(duty.runs), len(duty.before)) for duty in found] == [(1, 0), (1, 0), (0, 0), (1, 0)]
+    assert [(len(duty.runs), len(duty.past.runs)) for duty in found] == [(1, 0), (1, 0), (0, 0), (1, 0)]
     glance = [duty.task.name for duty in at_a_glance(found, NOW, 2)]
     assert glance == ["slow", "to come"], "what is not well, then what is next; pulses behind"
     told = {duty.task.name: duty for duty in beside_history(tx, found, TODAY)}
     assert told["to come"].expected == "12 swept"
     assert [run.status for run in told["pulse"].runs].count("failed") == 1
     assert len(told["pulse"].runs) == 10
-    assert [run.due_at.day for run in told["slow"].before] == [27, 28, 29, 30], "oldest first, without today's"
+    assert [run.due_at.day for run in told["slow"].past.runs] == [27, 28, 29, 30], "oldest first, without today's"

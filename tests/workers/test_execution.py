@@ -65,9 +65,10 @@ def test_a_call_that_runs_too_long_is_killed_and_counted_also_in_c_code(looking:
 
 def test_a_call_that_kills_its_slot_every_time_ends_in_failed_with_the_signal(looking: Looking) -> None:
     workshop.die.dispatch(call="one")
-    with worker():
+    with worker() as process:
         wait_until(lambda: looking.count("failed"))
     assert looking.traces("one") == 2
+    assert "slot died: its process was killed by signal 9 (SIGKILL)" in process.said()
     assert looking.rows("SELECT error, message FROM forecourt.failed") == [
         ("SlotDied", "its process was killed by signal 9 (SIGKILL)")
     ]
@@ -76,8 +77,9 @@ def test_a_call_that_kills_its_slot_every_time_ends_in_failed_with_the_signal(lo
 def test_a_call_that_exits_is_a_failed_attempt_and_not_the_end_of_the_slot(looking: Looking) -> None:
     workshop.leave_by_exit.dispatch(call="one")
     workshop.leave_trace.dispatch(call="two")
-    work_until_empty(processes=1)
+    process = work_until_empty(processes=1)
     assert looking.rows("SELECT error FROM forecourt.failed") == [("SystemExit",)]
+    assert ", failed for good  job=leave_by_exit call=1 attempt=1" in process.said()
     assert len(set(looking.rows("SELECT pid FROM traces"))) == 1
 
 

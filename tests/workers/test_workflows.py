@@ -68,6 +68,7 @@ def test_a_cancelled_workflow_begins_nothing_more_and_can_go_on_later(looking: L
     id = flow.dispatch()
     assert Process("queue", "workflow", "cancel", str(id)).wait() == 0
     assert Process("queue", "workflow", "cancel", str(id)).wait() == 5, "nothing is left to cancel"
+    assert looking.rows("SELECT action, count FROM forecourt.audit") == [("workflow cancel", 1)]
     work_until_empty()
     assert looking.one(STATES, id) == ["cancelled", "blocked"]
     assert order(looking) == []

@@ -8,7 +8,7 @@ from forecourt import Session, job
 
 
 @job(queue="soon", tries=5, backoff=[10, 60, 600])
-def remind(appointment_id: int, *, session: Session) -> dict[str, int]:
+def remind(session: Session, appointment_id: int) -> dict[str, int]:
     """One reminder an appointment, however often it is dispatched."""
     done = session.execute(
         text(
@@ -26,7 +26,7 @@ def remind(appointment_id: int, *, session: Session) -> dict[str, int]:
 
 
 @job(queue="soon")
-def remind_of_tomorrow(*, session: Session) -> dict[str, int]:
+def remind_of_tomorrow(session: Session) -> dict[str, int]:
     """A call for each appointment of the next day, dispatched in the transaction of this one: all
     of them, or none.
     """
@@ -47,7 +47,7 @@ def remind_of_tomorrow(*, session: Session) -> dict[str, int]:
 
 
 @job(queue="later", timeout=120)
-def close_the_day(*, session: Session) -> dict[str, int]:
+def close_the_day(session: Session) -> dict[str, int]:
     """What is over counts as a visit."""
     over = session.execute(
         text(

@@ -39,7 +39,7 @@ def send_receipt(order_id: int) -> dict[str, bool]:
 
 
 @job
-def count_sale(book_id: int, *, connection: psycopg.Connection[Any]) -> None:
+def count_sale(connection: psycopg.Connection[Any], book_id: int) -> None:
     """With the worker's connection: the count is committed together with the end of the call,
     exactly once.
     """

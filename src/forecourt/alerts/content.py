@@ -1,10 +1,15 @@
-"""What an alert says: as JSON for programs, and the same in words for a mail."""
+"""What an alert says, in its reader's language: as JSON for programs, and the same in words for a
+mail.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from forecourt.alerts.naming import called
 from forecourt.durations import duration
+from forecourt.language import gettext as _
+from forecourt.language import language, marked, some
 from forecourt.process import hostname
 from forecourt.settings import settings
 from forecourt.store.alerts import Alert
@@ -12,11 +17,16 @@ from forecourt.visible import visible
 
 GLYPHS = {"fail": "✕", "warn": "▲"}
 
+TEST = marked("test")
+
 
 def content(began: Sequence[Alert], ended: Sequence[Alert], left: int, now: datetime) -> dict[str, Any]:
-    """The message about troubles that began and troubles that are over; `left` go on."""
+    """The message about troubles that began and troubles that are over; `left` go on. Checks are
+    named as programs know them, whatever the language.
+    """
     return {
         "type": "forecourt.alert" if began else "forecourt.recovery",
+        "language": language(),
         "at": now.isoformat(),
         "host": hostname(),
         "environment": settings().environment,
@@ -43,9 +53,11 @@ def subject(told: dict[str, Any]) -> str:
     """The line by which a mail is known on a lock screen."""
     first = told["began"][0] if told["began"] else told["ended"][0]
     more = len(told["began"] or told["ended"]) - 1
-    words = f"{first['check']}: {first['found']}" if told["began"] else f"{first['check']} is well again"
+    name = called(first["check"])
+    words = f"{name}: {first['found']}" if told["began"] else _("%(check)s is well again", check=name)
     glyph = GLYPHS[first["status"]] if told["began"] else "✓"
-    return f"[Forecourt] {glyph} {words}"[:150] + (f" (and {more} more)" if more else "")
+    others = _("(and %(count)s more)", count=more)
+    return f"[Forecourt] {glyph} {words}"[:150] + (f" {others}" if more else "")
 
 
 def text(told: dict[str, Any]) -> str:
@@ -54,12 +66,22 @@ def text(told: dict[str, Any]) -> str:
     lines = []
     for one in told["began"]:
         began = at - timedelta(seconds=one["seconds"])
-        lines += [f"{GLYPHS[one['status']]} {one['check']}: {one['found']}", f"  since {began:%H:%M %Z}"]
+        lines.append(f"{GLYPHS[one['status']]} {called(one['check'])}: {one['found']}")
+        lines.append("  " + _("since %(time)s", time=f"{began:%H:%M %Z}"))
         lines += [f"  {one['advice']}"] if one["advice"] else []
         lines.append("")
     for one in told["ended"]:
-        lines += [f"✓ {one['check']} is well again, after {duration(one['seconds'])}", ""]
-    goes_on = f"{told['open']} go on." if told["open"] != 1 else "1 goes on."
-    lines.append(f"Of what was told, {goes_on}" if told["open"] else "Nothing else that was told goes on.")
-    lines += [f"Told at {at:%Y-%m-%d %H:%M:%S %Z} by {told['host']} ({told['environment']}).", told["link"], ""]
+        lasted = duration(one["seconds"])
+        lines += ["✓ " + _("%(check)s is well again, after %(time)s", check=called(one["check"]), time=lasted), ""]
+    count = told["open"]
+    lines.append(
+        _("Of what was told, %(troubles)s.", troubles=some(count, "goes on", "go on"))
+        if count
+        else _("Nothing else that was told goes on.")
+    )
+    when = f"{at:%Y-%m-%d %H:%M:%S %Z}"
+    who = _(
+        "Told at %(time)s by %(host)s (%(environment)s).", time=when, host=told["host"], environment=told["environment"]
+    )
+    lines += [who, told["link"], ""]
     return "\n".join(lines)

@@ -28,7 +28,7 @@ def mail_each_morning(timetable: Timetable, queue: str) -> None:
 
 
 @job(name="forecourt.report", tries=3, backoff=60, timeout=60)
-def report(queue: str, *, connection: psycopg.Connection[Any]) -> dict[str, int]:
+def report(connection: psycopg.Connection[Any], queue: str) -> dict[str, int]:
     """Have the report mailed to everybody of FORECOURT_REPORT_MAIL, each by a call on `queue`."""
     at = tasks.now(connection).isoformat()
     readers = settings().report_mail
@@ -39,7 +39,7 @@ def report(queue: str, *, connection: psycopg.Connection[Any]) -> dict[str, int]
 
 
 @job(name="forecourt.mail_report", tries=8, backoff=exponential(60, maximum=timedelta(hours=1)), timeout=120)
-def mail_report(to: str, language: str, at: str, *, connection: psycopg.Connection[Any]) -> dict[str, int]:
+def mail_report(connection: psycopg.Connection[Any], to: str, language: str, at: str) -> dict[str, int]:
     """Mail the report to one reader, about the day before the instant `at` (ISO 8601)."""
     # By name: what a night was is told by the pages, and the engine stands without them.
     compose = import_module("forecourt.web.morning").compose

@@ -2,9 +2,11 @@
 message's row is held meanwhile, so it is sent once; a process that dies between the receiver's yes
 and the commit sends it again, under the same id."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -12,12 +14,21 @@ from forecourt.alerts import apprise, content, mail, webhook
 from forecourt.jobs.backoff import exponential
 from forecourt.jobs.job import job
 from forecourt.jobs.outcome import Release
+from forecourt.language import LANGUAGES, marked, speaking
 from forecourt.settings import settings
-from forecourt.store import alerts
-from forecourt.store.alerts import Message
+from forecourt.store import alert_messages
+from forecourt.store.alert_messages import Message
 
 FIRST = -100
 """The priority of alerts in their queue: before all else."""
+
+
+class Channel(NamedTuple):
+    """A way to tell, and the language of those whom it reaches."""
+
+    name: str
+    language: str
+    to: Sequence[str]
 
 
 @job(
@@ -27,39 +38,52 @@ FIRST = -100
     backoff=exponential(10, maximum=timedelta(minutes=30)),
     timeout=60,
 )
-def send_alert(message: int, *, connection: psycopg.Connection[Any]) -> dict[str, int]:
+def send_alert(connection: psycopg.Connection[Any], message: int) -> dict[str, int]:
     """Send a message, unless somebody else has. Tries for about seven hours."""
     if send(connection, message):
         return {"sent": 1}
-    if alerts.is_unsent(connection, message):
+    if alert_messages.is_unsent(connection, message):
         raise Release(30, "somebody else is sending it")
     return {"sent_already": 1}
 
 
-def channels() -> list[str]:
-    """By which alerts are told, as the settings are; none where nobody wants to be told."""
-    mail_and_webhook = (["mail"] if settings().alert_mail else []) + (["webhook"] if settings().alert_webhook else [])
-    return [*mail_and_webhook, *_by_apprise()]
-
-
-def shown(channel: str) -> str:
-    """A channel for people: of an address of Apprise's only which service it is."""
-    url = _by_apprise().get(channel)
-    return channel if url is None else apprise.shown(url)
+def channels() -> list[Channel]:
+    """By which alerts are told, as the settings are; none where nobody wants to be told. Of the
+    webhook's address only the host, of one of Apprise's the service: the rest is often a secret.
+    """
+    known = settings()
+    languages = dict.fromkeys(language for _, language in known.alert_mail)
+    found = [
+        Channel(marked("mail"), one, [to for to, language in known.alert_mail if language == one]) for one in languages
+    ]
+    if known.alert_webhook:
+        place = urlsplit(known.alert_webhook).netloc.rpartition("@")[2]
+        found.append(Channel(marked("webhook"), known.alert_webhook_language, [place]))
+    found += [Channel(name, "en", [apprise.shown(url)]) for name, url in _by_apprise().items()]
+    return found
 
 
 def _by_apprise() -> dict[str, str]:
     """The addresses of Apprise's by their channels. Each is a channel of its own: what one service
     refuses is not told twice by the others.
     """
-    return {f"apprise {blake2b(url.encode(), digest_size=8).hexdigest()}": url for url in settings().alert_apprise}
+    kind = marked("apprise")
+    return {f"{kind} {blake2b(url.encode(), digest_size=8).hexdigest()}": url for url in settings().alert_apprise}
 
 
-def tell(tx: psycopg.Connection[Any], told: dict[str, Any], queue: str) -> list[int]:
-    """Have it told by every channel: a row and a call each, in the caller's transaction."""
-    ids = [alerts.enter(tx, channel, told) for channel in channels()]
-    for id in ids:
-        send_alert.using(session=tx, queue=queue).dispatch(message=id)
+def tell(tx: psycopg.Connection[Any], told: Callable[[], dict[str, Any]], queue: str) -> list[int]:
+    """Have it told by every channel: a row and a call each, in the caller's transaction. `told` is
+    asked in each language for what there is to tell.
+    """
+    contents: dict[str, dict[str, Any]] = {}
+    ids = []
+    for channel in channels():
+        if channel.language not in contents:
+            with speaking(channel.language):
+                contents[channel.language] = told()
+        ids.append(alert_messages.enter(tx, channel.name, contents[channel.language]))
+        call = send_alert.using(session=tx, queue=queue).dispatch(message=ids[-1])
+        alert_messages.sent_by(tx, ids[-1], call.id)
     return ids
 
 
@@ -67,29 +91,37 @@ def send(tx: psycopg.Connection[Any], id: int) -> bool:
     """Send a message that nobody has sent or is sending; it counts when the transaction commits.
     Raises what its channel does.
     """
-    message = alerts.take(tx, id)
+    message = alert_messages.take(tx, id)
     if message is None:
         return False
-    deliver(message)
-    alerts.sent(tx, id)
+    alert_messages.sent(tx, id, deliver(message))
     return True
 
 
-def deliver(message: Message) -> None:
-    """Hand a message over, whatever is known of it. Raises what its channel does."""
+def deliver(message: Message) -> Sequence[str]:
+    """Hand a message over, whatever is known of it, and say to whom it went. Raises what its
+    channel does.
+    """
     told, known = message.content, settings()
-    match message.channel:
-        case "mail" if known.alert_mail:
+    language = told.get("language", "en")
+    channel = next((one for one in channels() if one.name == message.channel and one.language == language), None)
+    match channel:
+        case Channel("mail", _, to):
             key = f"forecourt alert {message.id} {message.created_at.isoformat()}"
-            mail.hand_over(
-                mail.compose(
-                    known.alert_mail, content.subject(told), content.text(told), key=key, at=message.created_at
-                )
-            )
-        case "webhook" if known.alert_webhook and known.alert_secret:
+            with speaking(language):
+                subject, text = content.subject(told), content.text(told)
+            mail.hand_over(mail.compose(to, subject, text, key=key, at=message.created_at, language=language))
+            return to
+        case Channel("webhook", _, to) if known.alert_webhook and known.alert_secret:
             webhook.post(known.alert_webhook, known.alert_secret, f"msg_{message.id}", told)
-        case channel if channel in (addresses := _by_apprise()):
-            apprise.send(addresses[channel], content.subject(told), content.text(told), failure=bool(told["began"]))
-        case channel:
-            name = channel.partition(" ")[0]
-            raise ValueError(f"this alert goes by {name}, and FORECOURT_ALERT_{name.upper()} is not set on this host")
+            return to
+        case Channel(name, _, to) if name in (addresses := _by_apprise()):
+            apprise.send(addresses[name], content.subject(told), content.text(told), failure=bool(told["began"]))
+            return to
+        case _:
+            kind = message.channel.partition(" ")[0]
+            name = f"FORECOURT_ALERT_{kind.upper()}"
+            raise ValueError(
+                f"this alert goes by {kind} in {LANGUAGES[language]}, and {name} is not set on this host"
+                " for anybody who reads it"
+            )

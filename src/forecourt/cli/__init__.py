@@ -9,13 +9,14 @@ again.
 import os
 import sys
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TextIO
 
 import click
 
 from forecourt.cli.asking import Remote, require_near
-from forecourt.cli.console import Commands, say
+from forecourt.cli.console import Commands, perhaps, say
 from forecourt.extras import INSTALL, lacking
 
 COMMANDS = {
@@ -94,6 +95,19 @@ class LazyGroup(Commands):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def guess(self, ctx: click.Context, typed: str) -> str:
+        """A command's own command that was typed without it, or with a colon as in Laravel, too."""
+        known: dict[str, list[str]] = {"help": ["--help"], "version": ["--version"]}
+        for name in self.list_commands(ctx):
+            known.setdefault(name, []).append(name)
+            command = self.get_command(ctx, name)
+            for below in command.list_commands(ctx) if isinstance(command, click.Group) else ():
+                known.setdefault(below, []).append(f"{name} {below}")
+                known[f"{name}:{below}"] = [f"{name} {below}"]
+        close = [typed] if typed in known else get_close_matches(typed, known, n=2, cutoff=0.6)
+        meant = [f"`forecourt {words}`" for word in close for words in known[word]]
+        return f" Did you mean {' or '.join(meant)}?" if meant else perhaps(typed, self.list_commands(ctx))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

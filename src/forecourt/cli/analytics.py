@@ -69,7 +69,7 @@ def aggregate(day: datetime | None, as_json: bool) -> None:
     from forecourt.marketplace.analytics import aggregate_daily_analytics
 
     with session() as opened:
-        done = aggregate_daily_analytics(None if day is None else f"{day:%Y-%m-%d}", session=opened)
+        done = aggregate_daily_analytics(opened, None if day is None else f"{day:%Y-%m-%d}")
     if as_json:
         print_json(done)
         return

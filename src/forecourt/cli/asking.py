@@ -16,10 +16,12 @@ from forecourt.cli.console import me, transaction
 T = TypeVar("T")
 
 FROM_AFAR = (
-    "queue size", "queue monitor", "queue show", "queue cancel", "queue failed", "queue retry", "queue forget", "queue flush",
-    "queue prune", "queue pause", "queue resume", "queue clear", "queue restart", "schedule list", "schedule history",
-    "schedule trigger", "schedule pause", "schedule resume", "report", "doctor", "queue workflow list", "queue workflow show",
-    "queue workflow cancel", "queue workflow retry",
+    "top", "queue dispatch", "queue size", "queue monitor", "queue show", "queue cancel", "queue failed",
+    "queue retry", "queue forget", "queue flush", "queue prune", "queue pause", "queue resume", "queue clear",
+    "queue restart", "schedule list", "schedule history", "schedule explain", "schedule diff", "schedule add",
+    "schedule edit", "schedule remove", "schedule trigger", "schedule pause", "schedule resume", "report",
+    "doctor", "queue workflow list", "queue workflow show", "queue workflow cancel", "queue workflow retry",
+    "alerts list",
 )  # fmt: skip
 """The commands that work with --url."""
 
@@ -43,6 +45,8 @@ def ask(function: Callable[..., T], **given: Any) -> T:
     wanted = signature(function).parameters
     if "who" in wanted:
         given["who"] = me()
+    if "near" in wanted:
+        given["near"] = True
     if "app" in wanted:
         from forecourt.app import load
 

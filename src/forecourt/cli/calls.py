@@ -14,7 +14,6 @@ from forecourt.cli.console import (
     count_of_calls,
     duration,
     json_option,
-    perhaps,
     print_json,
     print_result,
     print_table,
@@ -34,26 +33,19 @@ def dispatch(
     job: str, args: str, delay: float | None, queue_name: str | None, priority: int | None, as_json: bool
 ) -> None:
     """Enter a call of JOB with ARGS, a JSON object."""
-    from forecourt.app import load
-    from forecourt.cli.errors import NotFound
+    from forecourt.web.api import calls as api
 
-    jobs = load().jobs
-    if job not in jobs:
-        own = [name for name in sorted(jobs) if not name.startswith("forecourt.")]
-        raise NotFound(f"no job is named {job!r}.{perhaps(job, own)}")
     try:
         given = json.loads(args)
     except json.JSONDecodeError as error:
-        raise click.UsageError(f"ARGS is not JSON: {error}") from None
+        raise click.UsageError(f"""ARGS is not JSON such as '{{"listing_id": 7}}': {error}""") from None
     except RecursionError:
         raise click.UsageError("ARGS is nested too deeply") from None
     if not isinstance(given, dict):
         raise click.UsageError("ARGS must be a JSON object, such as '{\"listing_id\": 42}'")
-    call = jobs[job].using(delay=delay, queue=queue_name, priority=priority).dispatch(**given)
-    if as_json:
-        print_json({"id": call.id, "job": call.job})
-    else:
-        say(f"Call {call.id} of {call.job} entered. See: forecourt queue show {call.id}")
+    call = ask(api.dispatch, job=job, args=given, delay=delay, queue=queue_name, priority=priority)
+    became = "is there already, nothing was entered" if call.duplicate else "entered"
+    print_result(as_json, f"Call {call.id} of {call.job} {became}. See: forecourt queue show {call.id}", asdict(call))
 
 
 @click.command()
@@ -139,6 +131,8 @@ def show(id: int, as_json: bool) -> None:
         say(f"  progress  {said.done:g}{share} {said.words} ({relative(said.at)})")
     say(f"  arguments {json.dumps(found.args, ensure_ascii=False)[:2000]}")
     say(f"  attempts  {found.attempts}")
+    if found.workflow is not None:
+        say(f"  workflow  {found.workflow}. See: forecourt queue workflow show {found.workflow}")
     if found.result is not None:
         say(f"  result    {json.dumps(found.result, ensure_ascii=False)}")
     if found.error:

@@ -66,7 +66,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was typed. Raises UsageError, with what was probably meant."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"No such command {args[0]!r}.{perhaps(args[0], self.list_commands(ctx))}")
+            ctx.fail(f"No such command {args[0]!r}.{self.guess(ctx, args[0])}")
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
             from forecourt.cli.asking import require_near
@@ -74,10 +74,14 @@ class Commands(click.Group):
             require_near(ctx, name, command)
         return name, command, rest
 
+    def guess(self, ctx: click.Context, typed: str) -> str:
+        """What might have been meant by a command that there is not, as a sentence."""
+        return perhaps(typed, self.list_commands(ctx))
+
 
 def perhaps(typed: str, names: Sequence[str]) -> str:
     """What might have been meant, as a sentence."""
-    close = get_close_matches(typed, names, n=2, cutoff=0.5)
+    close = get_close_matches(typed, names, n=2, cutoff=0.6)
     return f" Did you mean {' or '.join(close)}?" if close else f" There is {', '.join(names) or 'none'}."
 
 

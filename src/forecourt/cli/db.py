@@ -46,7 +46,7 @@ def status() -> None:
     with transaction() as tx:
         server = tx.execute("SHOW server_version").fetchall()[0][0]
         found = version(tx)
-    say(f"{database_url().render_as_string(hide_password=True)}")
+    say(database_url().set(drivername="postgresql").render_as_string(hide_password=True))
     say(f"local files in {settings().var}; FORECOURT_VAR names another folder")
     say(f"PostgreSQL {server}, schema {found or 'empty'}, this code needs {needed()}")
     with transaction() as tx:

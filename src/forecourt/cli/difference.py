@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecourt.cli.console import json_option, print_json, say, transaction
+from forecourt.cli.asking import ask, asked
+from forecourt.cli.console import json_option, print_json, say
 
 if TYPE_CHECKING:
     from forecourt.schedule.difference import Change
@@ -35,19 +36,17 @@ def diff(other: str | None, as_json: bool) -> None:
     """What this application would change: tasks added, removed and changed, with the next due times
     of each.
 
-    Compared with what its clock last ran on this database; with OTHER, a folder that holds another
-    version, or MODULE:NAME of another application, with that.
+    Compared with what its clock last ran on this database, or on that of the server that --url
+    names; with OTHER, a folder that holds another version, or MODULE:NAME of another application,
+    with that.
     """
     from forecourt.app import load
     from forecourt.schedule.definition import definitions
     from forecourt.schedule.difference import difference
-    from forecourt.store import tasks
 
     here = definitions(load().timetable)
-    with transaction() as tx:
-        now = tasks.now(tx)
-        before = _declared(tx) if other is None else None
-    found = difference(_told_by(other) if before is None else before, here, now)
+    before, now = _last_run() if other is None else _version(other)
+    found = difference(before, here, now)
     if as_json:
         print_json([_plain(change) for change in found])
         return
@@ -57,23 +56,33 @@ def diff(other: str | None, as_json: bool) -> None:
         _print(change)
 
 
-def _declared(tx: Any) -> dict[str, Any]:
-    from forecourt.cli.errors import NotFound
-    from forecourt.settings import settings
-    from forecourt.store import timetables
+def _last_run() -> tuple[dict[str, Any], datetime]:
+    from forecourt.web.api import schedule as api
+    from forecourt.web.api.errors import NotFound
 
-    declared = timetables.declared(tx, settings().app)
-    if declared is None:
-        raise NotFound(
-            f"no clock of {settings().app} has run on this database yet; name a folder or MODULE:NAME to compare with"
+    try:
+        found = ask(api.declared)
+    except NotFound as error:
+        raise NotFound(f"{error}; name a folder or MODULE:NAME to compare with") from None
+    return found.tasks, found.now
+
+
+def _version(other: str) -> tuple[dict[str, Any], datetime]:
+    from forecourt.cli.console import transaction
+    from forecourt.store import tasks
+
+    if asked() is not None:
+        raise click.UsageError(
+            "--url compares with what the server's clock last ran, OTHER with another version: give one"
         )
-    return declared.tasks
+    told = _told_by(other)
+    with transaction() as tx:
+        return told, tasks.now(tx)
 
 
-def _told_by(other: str | None) -> dict[str, Any]:
+def _told_by(other: str) -> dict[str, Any]:
     from forecourt.cli.errors import Failed
 
-    assert other is not None
     folder = Path(other)
     python, environment, where = sys.executable, dict(os.environ), Path()
     if folder.is_dir():

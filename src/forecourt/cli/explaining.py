@@ -1,15 +1,17 @@
 """`forecourt schedule explain`: why a task runs, ran or does not run."""
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
-from forecourt.cli.console import INSTANT, json_option, print_json, relative, say, transaction
+from forecourt.cli.asking import ask
+from forecourt.cli.console import INSTANT, json_option, print_json, relative, say
 
 if TYPE_CHECKING:
-    from forecourt.schedule.explanation import Explanation
-    from forecourt.schedule.task import Task
+    from forecourt.web.api.stored import Explained
 
 SIGNS = {True: "✓", False: "✕", None: " "}
 
@@ -21,37 +23,22 @@ SIGNS = {True: "✓", False: "✕", None: " "}
 @json_option
 def explain(name: str, at: datetime | None, count: int, as_json: bool) -> None:
     """Why task NAME will run, or not: zone and shifts, window, environment, pause, condition,
-    overlap, queue and workers.
+    overlap, queue and workers. A server that is asked with --url names conditions, and asks none.
     """
-    from forecourt.app import load
-    from forecourt.schedule.explanation import at_instant, upcoming
-    from forecourt.settings import settings
-    from forecourt.store import tasks
+    from forecourt.web.api import stored as api
 
-    app, environment = load(), settings().environment
-    with transaction() as tx:
-        task = app.schedule(tx)[name]
-        now = tasks.now(tx)
-        if at is None:
-            found = upcoming(tx, task, now, environment=environment, ask=True, count=count)
-        else:
-            found = at_instant(tx, task, at, now, environment=environment, ask=True)
+    found = ask(api.explain, task=name, at=at, count=count)
     if as_json:
-        print_json([_plain(one) for one in found])
+        print_json([asdict(one) for one in found.instants])
         return
-    say(f"{task.name}: {task.sentence} ({task.cron}), {task.zone.key}", bold=True)
-    for one in found:
-        _print(task, one, now)
+    say(f"{found.task}: {found.sentence} ({found.cron}), {found.timezone}", bold=True)
+    for one in found.instants:
+        _print(one, ZoneInfo(found.timezone), found.now)
 
 
-def _print(task: "Task", one: "Explanation", now: datetime) -> None:
-    when = f"{one.at.astimezone(task.zone):%a %Y-%m-%d %H:%M:%S %Z}"
+def _print(one: "Explained", zone: ZoneInfo, now: datetime) -> None:
+    when = f"{one.at.astimezone(zone):%a %Y-%m-%d %H:%M:%S %Z}"
     say(f"\n{when}, {relative(one.at, now)}: {one.verdict}", bold=True)
     width = max(len(finding.about) for finding in one.findings)
     for finding in one.findings:
         say(f"  {SIGNS[finding.allows]} {finding.about:<{width}}  {finding.words}")
-
-
-def _plain(one: "Explanation") -> dict[str, Any]:
-    findings = [{"about": each.about, "allows": each.allows, "words": each.words} for each in one.findings]
-    return {"at": one.at, "is_due": one.is_due, "verdict": one.verdict, "findings": findings}

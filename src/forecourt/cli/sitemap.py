@@ -69,9 +69,9 @@ def diff(where: str | None, limit: int, as_json: bool) -> None:
     another is named.
     """
     from dataclasses import asdict
-    from tempfile import TemporaryDirectory
 
     from forecourt.cli.errors import Failed
+    from forecourt.marketplace.scratch import scratch
     from forecourt.marketplace.sitemap import draft
     from forecourt.marketplace.sitemap_check import beside
     from forecourt.marketplace.sitemap_diff import difference, entries
@@ -85,9 +85,9 @@ def diff(where: str | None, limit: int, as_json: bool) -> None:
             else missing
         )
         raise Failed(f"{why}: `forecourt sitemap generate` publishes one") from None
-    with TemporaryDirectory(prefix="forecourt-") as folder:
-        draft(Path(folder))
-        new = entries(str(Path(folder, "sitemap.xml")), _open, beside(Path(folder)))
+    with scratch() as folder:
+        draft(folder)
+        new = entries(str(folder / "sitemap.xml"), _open, beside(folder))
     found = difference(old, new)
     if as_json:
         print_json(asdict(found))

@@ -2,11 +2,16 @@
 
 import json
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
-from forecourt.cli.console import json_option, me, print_result, transaction
+from forecourt.cli.asking import ask
+from forecourt.cli.console import json_option, print_result
+
+if TYPE_CHECKING:
+    from forecourt.web.api.stored import Stored
 
 
 class Arguments(click.ParamType[dict[str, Any]]):
@@ -47,21 +52,10 @@ describe_option = click.option("--describe", "description", help="What it is for
 @json_option
 def add(job: str, name: str | None, as_json: bool, **fields: Any) -> None:
     """Add a task that runs JOB, beside those of the code; every clock takes it up at once."""
-    from forecourt.app import load
-    from forecourt.operations import stored_tasks
-    from forecourt.store import tasks
-    from forecourt.store.stored_tasks import StoredTask
+    from forecourt.web.api import stored as api
 
-    app = load()
     given = {field: value for field, value in fields.items() if value is not None}
-    with transaction() as tx:
-        given = {"args": {}, **given}
-        task = stored_tasks.add(tx, app.timetable, app.jobs, StoredTask(name or job, job, **given), who=me())
-        due = task.next_due(tasks.now(tx))
-    words = (
-        f"{task.name} added: {task.sentence} ({task.zone.key}), next {due.astimezone(task.zone):%a %Y-%m-%d %H:%M %Z}."
-    )
-    print_result(as_json, words, {"task": task.name, "cron": str(task.cron), "next_due": due})
+    _print(as_json, "added", ask(api.add, job=job, name=name, **given))
 
 
 @click.command()
@@ -76,21 +70,12 @@ def add(job: str, name: str | None, as_json: bool, **fields: Any) -> None:
 def edit(name: str, as_json: bool, **fields: Any) -> None:
     """Change a task that was added by `add`. What is not given stays; --args takes the place of all
     arguments, and an empty --queue is the job's own again."""
-    from forecourt.app import load
-    from forecourt.operations import stored_tasks
-    from forecourt.store import tasks
+    from forecourt.web.api import stored as api
 
-    app = load()
     changes = {field: value for field, value in fields.items() if value is not None}
-    if changes.get("queue") == "":
-        changes["queue"] = None
     if not changes:
         raise click.UsageError("Nothing to change: give --cron, --args, --timezone, --queue, --priority or --describe")
-    with transaction() as tx:
-        task = stored_tasks.edit(tx, app.timetable, app.jobs, name, changes, who=me())
-        due = task.next_due(tasks.now(tx))
-    words = f"{name} changed: {task.sentence} ({task.zone.key}), next {due.astimezone(task.zone):%a %Y-%m-%d %H:%M %Z}."
-    print_result(as_json, words, {"task": name, "cron": str(task.cron), "next_due": due})
+    _print(as_json, "changed", ask(api.edit, task=name, **changes))
 
 
 @click.command()
@@ -98,12 +83,9 @@ def edit(name: str, as_json: bool, **fields: Any) -> None:
 @json_option
 def remove(name: str, as_json: bool) -> None:
     """Remove a task that was added by `add`. What it has enqueued still runs; its history stays."""
-    from forecourt.app import load
-    from forecourt.operations import stored_tasks
+    from forecourt.web.api import stored as api
 
-    app = load()
-    with transaction() as tx:
-        task = stored_tasks.remove(tx, app.timetable, name, who=me())
+    task = ask(api.remove, task=name)
     again = shlex.join(
         ["forecourt", "schedule", "add", task.job, "--cron", task.cron, "--name", name]
         + (["--args", json.dumps(task.args)] if task.args else [])
@@ -112,3 +94,10 @@ def remove(name: str, as_json: bool) -> None:
         + (["--describe", task.description] if task.description else [])
     )  # fmt: skip
     print_result(as_json, f"{name} removed. Undo: {again}", {"task": name, "undo": again})
+
+
+def _print(as_json: bool, became: str, task: "Stored") -> None:
+    zone = ZoneInfo(task.timezone)
+    due = f"{task.next_due.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
+    words = f"{task.task} {became}: {task.sentence} ({task.timezone}), next {due}."
+    print_result(as_json, words, {"task": task.task, "cron": task.cron, "next_due": task.next_due})

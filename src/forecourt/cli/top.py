@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from forecourt.cli.asking import ask
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-
-    from forecourt.app import Forecourt
 
 
 @click.command()
@@ -22,29 +22,26 @@ def top(every: float, once: bool) -> None:
     """Queues, slots, next due times and last failures, live. q or Ctrl-C ends it."""
     from rich.console import Console
 
-    from forecourt.app import load
-
-    app = load()
     console = Console(width=None if sys.stdout.isatty() else 132, highlight=False)
     if once or not sys.stdout.isatty():
-        console.print(_look(app, console, height=None))
+        console.print(_look(None))
         return
-    _live(app, console, every)
+    _live(console, every)
 
 
-def _live(app: "Forecourt", console: "Console", every: float) -> None:
+def _live(console: "Console", every: float) -> None:
     import select
 
     from rich.live import Live
 
     with _keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_look_or_say_why_not(app, console), refresh=True)
+            live.update(_look_or_say_why_not(console), refresh=True)
             if select.select(keys, [], [], every)[0] and sys.stdin.read(1) in ("q", "Q", "\x03", "\x04", ""):
                 return
 
 
-def _look_or_say_why_not(app: "Forecourt", console: "Console") -> "RenderableType":
+def _look_or_say_why_not(console: "Console") -> "RenderableType":
     """What does not answer now may answer the next time: a terminal that watches must not end with
     it.
     """
@@ -54,7 +51,7 @@ def _look_or_say_why_not(app: "Forecourt", console: "Console") -> "RenderableTyp
     from forecourt.visible import visible
 
     try:
-        return _look(app, console, height=console.height)
+        return _look(console.height)
     except Exception as error:
         code, words = explained(error)
         if code is None:
@@ -62,19 +59,11 @@ def _look_or_say_why_not(app: "Forecourt", console: "Console") -> "RenderableTyp
         return Text(f"{visible(words)}\nTrying again.", style="red")
 
 
-def _look(app: "Forecourt", console: "Console", height: int | None) -> "RenderableType":
-    from forecourt.cli.console import transaction
-    from forecourt.cli.top_view import Looked, drawn
-    from forecourt.settings import settings
-    from forecourt.store import failure_kinds, tasks
-    from forecourt.web.facts import gather, midnight
+def _look(height: int | None) -> "RenderableType":
+    from forecourt.cli.top_view import drawn
+    from forecourt.web.api import top as api
 
-    with transaction() as tx:
-        now = tasks.now(tx)
-        facts, _ = gather(tx, app, now)
-        kinds = failure_kinds.kinds(tx, since=midnight(now), limit=10)
-        due = [task for task in app.schedule(tx) if task.runs_in(settings().environment)]
-    return drawn(Looked(facts, kinds, sorted((task.next_due(now), task.name) for task in due)), height)
+    return drawn(ask(api.look), height)
 
 
 @contextmanager

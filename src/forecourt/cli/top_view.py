@@ -3,19 +3,20 @@ high.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from forecourt.durations import duration, relative
-from forecourt.settings import settings
+from forecourt.store.activity import Worker
 from forecourt.store.failure_kinds import Kind
 from forecourt.store.standing import CAP, Standing
 from forecourt.visible import visible
-from forecourt.web.verdict import BEHIND, DEAD, Facts, verdict
+from forecourt.web.api.top import Look, Next
+from forecourt.web.verdict import BEHIND, DEAD
 
 LEAST = 3
 """Rows that each part gets however low the terminal is."""
@@ -24,36 +25,24 @@ BESIDE = 17
 """Lines that are no rows: the sentence, titles, headings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """One look: everything that the verdict is made of, what failed since midnight, and the next
-    due time of each task.
-    """
-
-    facts: Facts
-    kinds: Sequence[Kind]
-    due: Sequence[tuple[datetime, str]]
-
-
-def drawn(looked: Looked, height: int | None) -> Group:
+def drawn(look: Look, height: int | None) -> Group:
     """The sentence, and below it four tables. `height`: lines of the terminal, None for all there
     is.
     """
-    facts = looked.facts
     rows = None if height is None else max(LEAST, (height - BESIDE) // 4)
-    judged = verdict(facts)
-    colour = "green" if judged.worst is None else {"late": "yellow", "failed": "red"}[judged.worst.tone]
-    here = facts.now.astimezone(settings().zone)
+    colour = {"well": "green", "late": "yellow", "failed": "red"}[look.tone]
+    zone = ZoneInfo(look.timezone)
     return Group(
         Text.assemble(
-            (visible(judged.sentence), f"bold {colour}"), (f"   {here:%H:%M:%S} {settings().timezone}", "dim")
+            (visible(look.sentence), f"bold {colour}"),
+            (f"   {look.now.astimezone(zone):%H:%M:%S} {look.timezone}", "dim"),
         ),
-        Text(visible(judged.under), style="dim"),
-        *[Text(f"Also: {visible(trouble.words)}.", style="yellow") for trouble in judged.others[:LEAST]],
-        _queues(facts.queues, rows),
-        _slots(facts, rows),
-        _due(looked.due, facts.now, rows),
-        _failures(looked.kinds, facts.now, rows),
+        Text(visible(look.under), style="dim"),
+        *[Text(f"Also: {visible(words)}.", style="yellow") for words in look.others[:LEAST]],
+        _queues(look.queues, rows),
+        _slots(look.workers, look.now, rows),
+        _due(look.due, zone, look.now, rows),
+        _failures(look.failures, look.now, rows),
     )
 
 
@@ -74,25 +63,26 @@ def _queues(queues: Sequence[Standing], rows: int | None) -> Group:
     return _titled("Queues", table, len(busiest) - table.row_count)
 
 
-def _slots(facts: Facts, rows: int | None) -> Group:
-    alive = [worker for worker in facts.workers if worker.silent <= DEAD]
+def _slots(workers: Sequence[Worker], now: datetime, rows: int | None) -> Group:
+    alive = [worker for worker in workers if worker.silent <= DEAD]
     slots, busy = sum(worker.slots for worker in alive), sum(worker.busy for worker in alive)
     title = f"Slots: {busy} of {slots} busy, {len(alive)} worker{'' if len(alive) == 1 else 's'}"
     table = _table("job", "call", "since", "worker", "progress", right=(1, 2))
-    runs = [(call, worker) for worker in facts.workers for call in worker.runs]
+    runs = [(call, worker) for worker in workers for call in worker.runs]
     runs.sort(key=lambda run: run[0].since)
     for call, worker in runs[:rows]:
-        since = duration((facts.now - call.since).total_seconds())
+        since = duration((now - call.since).total_seconds())
         progress = call.words or (f"{call.done:g} of {call.total:g}" if call.done is not None and call.total else "")
         where = f"{worker.host}, process {worker.pid}"
         table.add_row(*map(Text, (visible(call.job), str(call.id), since, visible(where), visible(progress))))
     return _titled(title, table, len(runs) - table.row_count)
 
 
-def _due(due: Sequence[tuple[datetime, str]], now: datetime, rows: int | None) -> Group:
+def _due(due: Sequence[Next], zone: ZoneInfo, now: datetime, rows: int | None) -> Group:
     table = _table("task", "due", "")
-    for at, task in due[:rows]:
-        table.add_row(*map(Text, (visible(task), f"{at.astimezone(settings().zone):%a %H:%M:%S}", relative(at, now))))
+    for one in due[:rows]:
+        at = f"{one.at.astimezone(zone):%a %H:%M:%S}"
+        table.add_row(*map(Text, (visible(one.task), at, relative(one.at, now))))
     return _titled("Due next", table, len(due) - table.row_count)
 
 

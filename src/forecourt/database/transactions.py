@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from forecourt.database.engine import PAUSE, connect
+from forecourt.settings import settings
 
 
 class Transactions:
@@ -25,15 +26,20 @@ class Transactions:
         """A transaction, committed at the end and rolled back when the block raises. Raises
         DatabaseUnreachable.
         """
-        connection = self._take()
-        try:
-            with connection.transaction():
+        with self._lent() as connection, connection.transaction():
+            yield connection
+
+    @contextmanager
+    def each_by_itself(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection on which every statement is a transaction of its own: one round trip instead
+        of three. Behind a pooler it is `begin`, since only a BEGIN names the isolation there.
+        Raises DatabaseUnreachable."""
+        if settings().pooled:
+            with self.begin() as connection:
                 yield connection
-        except BaseException:
-            connection.close()
-            raise
-        with self._lock:
-            self._free.append((connection, time.monotonic()))
+        else:
+            with self._lent() as connection:
+                yield connection
 
     def rename(self, application_name: str) -> None:
         """Close all that are free, and give the next ones another name."""
@@ -47,6 +53,17 @@ class Transactions:
         for connection, _ in free:
             connection.close()
 
+    @contextmanager
+    def _lent(self) -> Iterator[psycopg.Connection[Any]]:
+        connection = self._take()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            self._free.append((connection, time.monotonic()))
+
     def _take(self) -> psycopg.Connection[Any]:
         """The latest used that still lives: after a pause it is tried."""
         while True:
@@ -58,7 +75,6 @@ class Transactions:
                 return connection
             with suppress(psycopg.Error):
                 connection.execute("SELECT 1")
-                connection.rollback()
                 return connection
             connection.close()
-        return connect(application_name=self._name)
+        return connect(autocommit=True, application_name=self._name)

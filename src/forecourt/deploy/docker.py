@@ -32,7 +32,7 @@ WORKDIR /srv/{site.name}
 COPY . .
 RUN mkdir -p /var/lib/forecourt && chown forecourt /var/lib/forecourt
 ENV FORECOURT_VAR=/var/lib/forecourt
-{settings}USER forecourt
+{settings}USER 10001
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["forecourt"]
 CMD {json.dumps(site.worker.split(" "))}

@@ -75,6 +75,8 @@ spec:
       labels: {{app: {site.name}, role: {role}}}
     spec:
       terminationGracePeriodSeconds: {stop:.0f}
+      # Else a Service by the name of forecourt-web would set FORECOURT_WEB_PORT.
+      enableServiceLinks: false
       securityContext:
         runAsNonRoot: true
         runAsUser: 10001

@@ -87,8 +87,13 @@ class Site:
     @property
     def worker(self) -> str:
         """The arguments of a worker."""
+        return self.worker_within(self.ladder.shutdown)
+
+    def worker_within(self, shutdown: float) -> str:
+        """The same for a worker that grants running calls so many seconds after it was told to
+        stop."""
         queues = ",".join(self.queues)
-        return f"queue work --queue {queues} --processes {self.processes} --shutdown-timeout {self.ladder.shutdown:.0f}"
+        return f"queue work --queue {queues} --processes {self.processes} --shutdown-timeout {shutdown:.0f}"
 
 
 def here(app: Forecourt) -> Site:

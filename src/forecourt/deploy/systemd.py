@@ -13,8 +13,9 @@ WatchdogSec=30
 def systemd(site: Site, unit: str) -> str:
     """The text of /etc/systemd/system/NAME-UNIT.service: worker, clock or web."""
     command = {"worker": site.worker, "clock": "schedule work", "web": "web"}[unit]
-    stop = site.ladder.stop if unit == "worker" else 30
-    kind = NOTIFYING if unit == "worker" else "Type=exec\n"
+    ladder, is_worker = site.ladder, unit == "worker"
+    why = f"# The longest job may take {ladder.job:.0f} s, a worker waits {ladder.shutdown:.0f} s for it: this must be longer.\n"
+    kind, why, stop = (NOTIFYING, why, ladder.stop) if is_worker else ("Type=exec\n", "", 30)
     settings = "".join(f'Environment="{_quoted(f"{name}={value}")}"\n' for name, value in site.settings.items())
     return f"""\
 # systemd: save as /etc/systemd/system/{site.name}-{unit}.service, then: systemctl enable --now {site.name}-{unit}
@@ -37,8 +38,7 @@ SuccessExitStatus=12
 # TERM goes to the process that systemd started, which lets its slots finish; KILL goes to all that is left.
 KillMode=mixed
 KillSignal=SIGTERM
-# The longest job may take {site.ladder.job:.0f} s, a worker waits {site.ladder.shutdown:.0f} s for it: this must be longer.
-TimeoutStopSec={stop:.0f}
+{why}TimeoutStopSec={stop:.0f}
 # A slot that the kernel kills for its memory is replaced by its worker.
 OOMPolicy=continue
 NoNewPrivileges=yes

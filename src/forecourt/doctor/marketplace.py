@@ -9,6 +9,7 @@ from forecourt.durations import duration
 from forecourt.language import gettext as _
 from forecourt.language import marked, some
 from forecourt.settings import settings
+from forecourt.store import alerts
 
 OLD, VERY_OLD = 36 * 3600.0, 72 * 3600.0
 BEHIND, FAR_BEHIND = 2, 7
@@ -59,7 +60,7 @@ SELECT (SELECT count(*)
 
 # The latest by number, so that what was settled in years is not read through.
 NEW_TWINS = """
-SELECT count(*), (max(found_at) AT TIME ZONE %(zone)s)::date
+SELECT count(*), max(found_at)
 FROM (
     SELECT found_at, settled_at
     FROM public.photo_twins
@@ -189,11 +190,15 @@ def twins(house: House) -> list[Result]:
     """
     if "sweep_storage" not in house.app.timetable:
         return []
-    count, day = house.tx.execute(NEW_TWINS, {"zone": settings().timezone}).fetchall()[0]
+    count, latest = house.tx.execute(NEW_TWINS).fetchall()[0]
     if not count:
         return [Result(marked("twins"), "ok", _("none was found within a day"))]
     words = _("%(photos)s on another listing as well", photos=some(count, "photo is", "photos are"))
     advice = _("Look at them, and settle each:") + " forecourt photos twins, forecourt photos settle ID"
     # The name of another day is another trouble, so a day that brings new ones is told although
-    # older ones are still open.
+    # older ones are still open. What a day brings after it was told is told with the next.
+    day, today = (at.astimezone(settings().zone).date() for at in (latest, house.now))
+    told = alerts.told_at(house.tx, settings().app, f"twins {day}")
+    if told is not None and told < latest:
+        day = today
     return [Result(f"twins {day}", "warn", words, "", advice, count, "photos", tell="once")]

@@ -156,7 +156,8 @@ class Arguments:
                     problems.append(f"argument {where!r} is missing")
                 case "extra_forbidden":
                     takes = ", ".join(self._fields) or "none"
-                    problems.append(f"no such argument: {where!r} (it takes {takes})")
+                    hint = "; the slot gives it one, yours goes to using(session=...)" if where == self.takes else ""
+                    problems.append(f"no such argument: {where!r} (it takes {takes}{hint})")
                 case _:
                     shown = repr(HIDDEN if is_secret(where, self._mask) else hide(problem["input"], self._mask))
                     shown = shown if len(shown) <= 80 else shown[:77] + "..."

@@ -5,13 +5,36 @@ dispatched builds on this.
 import inspect
 from collections.abc import Callable, Mapping
 from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from forecourt.jobs.arguments import Arguments
 from forecourt.jobs.policy import Policy
 
+if TYPE_CHECKING:
+    import psycopg
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import Session
+
+    class Given(Session, AsyncSession, psycopg.Connection[Any], psycopg.AsyncConnection[Any]):  # type: ignore[misc]
+        """Fits whichever of them a function's first parameter is, and nothing else: so checkers
+        know the functions that a slot hands its transaction to.
+        """
+
+
 P = ParamSpec("P")
+"""What a job's function takes."""
+Q = ParamSpec("Q")
+"""The same without the transaction that comes first: what a dispatch gives."""
 R = TypeVar("R")
+
+
+class Transactional(Protocol[Q]):
+    """A job whose function takes its transaction first. There is no way to tell checkers of a
+    parameter's name, so they take one that stands elsewhere for an argument.
+    """
+
+    @property
+    def function(self) -> "Callable[Concatenate[Given, Q], Any]": ...
 
 
 class Definition(Generic[P, R]):

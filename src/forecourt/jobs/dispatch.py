@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, overload
 
 import psycopg
 from sqlalchemy import Connection
@@ -19,7 +19,7 @@ from forecourt.database.callers import DjangoConnection
 from forecourt.jobs import awaiting
 from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.carrying import carried
-from forecourt.jobs.definition import Definition
+from forecourt.jobs.definition import Definition, P, Q, Transactional
 from forecourt.store import calls
 from forecourt.store.calls import Placement
 
@@ -58,7 +58,7 @@ class Interceptor(Protocol):
     them at once.
     """
 
-    def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
+    def take(self, dispatch: Dispatch[...], many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
         """One call for each of these arguments, which are not checked yet; None to let all of them
         pass.
         """
@@ -78,11 +78,18 @@ of tests.
 """
 
 
+class OfTransactional(Protocol[Q]):
+    """A dispatch of a job whose function takes its transaction first."""
+
+    @property
+    def job(self) -> Transactional[Q]: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(Generic[P]):
     """A job with the circumstances of its next dispatch, as `job.using(...)` gives it."""
 
-    job: Definition[..., Any]
+    job: Definition[P, Any]
     session: Transaction | AsyncSource | None = None
     delay: float | None = None
     at: datetime | None = None
@@ -90,10 +97,14 @@ class Dispatch:
     priority: int | None = None
     options: dict[str, Any] | None = None
 
-    def with_options(self, options: dict[str, Any]) -> Dispatch:
+    def with_options(self, options: dict[str, Any]) -> Dispatch[P]:
         """The same, with notes for the engine in the call's row: its tick, what follows it."""
         return replace(self, options=options)
 
+    @overload
+    def dispatch(self: OfTransactional[Q], *args: Q.args, **kwargs: Q.kwargs) -> Call: ...
+    @overload
+    def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> Call: ...
     def dispatch(self, *unnamed: Any, **args: Any) -> Call:
         """Enter one call. Raises WrongArguments."""
         self.job.arguments.refuse_unnamed("dispatch", unnamed)
@@ -104,6 +115,10 @@ class Dispatch:
             id, is_new = calls.enter(tx, self.placement(), text)
             return Call(id, self.job.name, duplicate=not is_new)
 
+    @overload
+    async def adispatch(self: OfTransactional[Q], *args: Q.args, **kwargs: Q.kwargs) -> Call: ...
+    @overload
+    async def adispatch(self, *args: P.args, **kwargs: P.kwargs) -> Call: ...
     async def adispatch(self, *unnamed: Any, **args: Any) -> Call:
         """The same from a coroutine. `session` may be an AsyncSession, an AsyncConnection, or
         psycopg's AsyncConnection, and enters the call in its transaction. Raises WrongArguments."""

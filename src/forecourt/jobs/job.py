@@ -2,17 +2,34 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Protocol, overload
 
 from forecourt.database.bridge import AsyncSource
 from forecourt.jobs.backoff import Backoff, Seconds, seconds
 from forecourt.jobs.backoff import backoff as as_backoff
-from forecourt.jobs.definition import Definition, P, R
+from forecourt.jobs.definition import Definition, P, Q, R, Transactional
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.limits import Limit, Rate, at_most
 from forecourt.jobs.middleware import declared
 from forecourt.jobs.plan import Plan
 from forecourt.jobs.policy import Policy
+
+if TYPE_CHECKING:
+    from forecourt.jobs.definition import Given
+
+
+class Callback(Protocol[Q]):
+    """A job whose function takes first what the engine tells it: `failure` or `batch`."""
+
+    @property
+    def function(self) -> Callable[Concatenate[dict[str, Any], Q], Any]: ...
+
+
+class TransactionalCallback(Protocol[Q]):
+    """The same, after its transaction."""
+
+    @property
+    def function(self) -> "Callable[Concatenate[Given, dict[str, Any], Q], Any]": ...
 
 
 class Job(Definition[P, R]):
@@ -20,6 +37,14 @@ class Job(Definition[P, R]):
     now.
     """
 
+    @overload
+    def call(self: TransactionalCallback[Q], *args: Q.args, **kwargs: Q.kwargs) -> Plan: ...
+    @overload
+    def call(self: Callback[Q], *args: Q.args, **kwargs: Q.kwargs) -> Plan: ...
+    @overload
+    def call(self: Transactional[Q], *args: Q.args, **kwargs: Q.kwargs) -> Plan: ...
+    @overload
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Plan: ...
     def call(self, *unnamed: Any, **args: Any) -> Plan:
         """A call for a chain or a batch, which dispatches it. Raises WrongArguments."""
         self.arguments.refuse_unnamed("call", unnamed)
@@ -33,7 +58,7 @@ class Job(Definition[P, R]):
         at: datetime | None = None,
         queue: str | None = None,
         priority: int | None = None,
-    ) -> Dispatch:
+    ) -> Dispatch[P]:
         """How the next dispatch differs from the policy.
 
         `session`: enter the calls in this transaction, so that its commit makes them visible and
@@ -53,12 +78,20 @@ class Job(Definition[P, R]):
             priority=priority,
         )
 
+    @overload
+    def dispatch(self: Transactional[Q], *args: Q.args, **kwargs: Q.kwargs) -> Call: ...
+    @overload
+    def dispatch(self, *args: P.args, **kwargs: P.kwargs) -> Call: ...
     def dispatch(self, *unnamed: Any, **args: Any) -> Call:
         """Enter one call in a transaction of its own, committed when this returns. Raises
         WrongArguments.
         """
         return self.using().dispatch(*unnamed, **args)
 
+    @overload
+    async def adispatch(self: Transactional[Q], *args: Q.args, **kwargs: Q.kwargs) -> Call: ...
+    @overload
+    async def adispatch(self, *args: P.args, **kwargs: P.kwargs) -> Call: ...
     async def adispatch(self, *unnamed: Any, **args: Any) -> Call:
         """The same from a coroutine."""
         return await self.using().adispatch(*unnamed, **args)
@@ -98,6 +131,8 @@ registry = Registry()
 
 @overload
 def job(function: Callable[P, R], /) -> Job[P, R]: ...
+@overload  # its calls take one of what its function takes a list of, which types cannot say
+def job(*, batch: int, **options: Any) -> Callable[[Callable[..., R]], Job[..., R]]: ...
 @overload
 def job(
     *,
@@ -107,7 +142,7 @@ def job(
     tries: int | None = None,
     backoff: Seconds | Sequence[Seconds] | Backoff | None = None,
     timeout: Seconds | None = None,
-    batch: int | None = None,
+    batch: None = None,
     threads: int = 1,
     concurrency: int = 1,
     commit_together: int | None = None,
@@ -149,10 +184,10 @@ def job(
 ) -> Job[P, R] | Callable[[Callable[P, R]], Job[P, R]]:
     """Make a function a job, bare or with options.
 
-    A function that takes a keyword `session` (SQLAlchemy's) or `connection` (psycopg's) gets one,
-    and its effects in the database are exactly-once: the slot commits them together with the call's
-    end. Without it a call runs at least once. An `async def` job gets an AsyncSession or an
-    AsyncConnection.
+    A function that takes a `session` (SQLAlchemy's) or a `connection` (psycopg's), best as its
+    first parameter, gets one, and its effects in the database are exactly-once: the slot commits
+    them together with the call's end. Without it a call runs at least once. An `async def` job gets
+    an AsyncSession or an AsyncConnection.
 
     `tries`, `backoff` (seconds, a list whose last repeats, or `exponential(...)`) and `timeout`
     (seconds; 0 for none) left open take what the worker was started with. `batch`: run up to so

@@ -3,6 +3,7 @@ them once.
 """
 
 from dataclasses import dataclass
+from signal import Signals
 from typing import Any, TypeAlias
 
 from forecourt.jobs.backoff import Seconds, seconds
@@ -48,6 +49,9 @@ class Raised:
     traceback: str
     final: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.error}: {self.message.partition(chr(10))[0][:200]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Released:
@@ -70,6 +74,9 @@ class TimedOut:
 
     timeout: float
 
+    def __str__(self) -> str:
+        return f"killed after its timeout of {self.timeout:g} s"
+
 
 @dataclass(frozen=True, slots=True)
 class SlotDied:
@@ -80,6 +87,15 @@ class SlotDied:
     signal: int | None
     status: int | None
 
+    def __str__(self) -> str:
+        if self.signal is None:
+            return f"its process exited with status {self.status}"
+        try:
+            name = Signals(self.signal).name
+        except ValueError:
+            name = "unknown"
+        return f"its process was killed by signal {self.signal} ({name})"
+
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
@@ -89,6 +105,9 @@ class Interrupted:
 
     why: str
     delay: float = 0
+
+    def __str__(self) -> str:
+        return self.why
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ TAKE_LATE = text("DELETE FROM analytics_late_days RETURNING day")
 
 
 @job(queue="low", timeout=3600)
-def aggregate_daily_analytics(day: str | None = None, *, session: Session) -> dict[str, int]:
+def aggregate_daily_analytics(session: Session, day: str | None = None) -> dict[str, int]:
     """Bring the daily stats up to date; with `day` (YYYY-MM-DD) aggregate that day alone.
 
     A business day begins and ends by the clocks of FORECOURT_TIMEZONE, so it may have 23 or 25
@@ -58,7 +58,7 @@ def aggregate_daily_analytics(day: str | None = None, *, session: Session) -> di
 
 
 @job(queue="low", timeout=900)
-def aggregate_hourly_analytics(*, session: Session) -> dict[str, int]:
+def aggregate_hourly_analytics(session: Session) -> dict[str, int]:
     """Bring the stats of today up to date, so far as it has come, and those of a yesterday that was
     not over when it was last seen.
 

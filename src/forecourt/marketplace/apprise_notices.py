@@ -85,7 +85,7 @@ def send_by_apprise(session: Session, told: Sequence[tuple[int, UUID]]) -> None:
     limit=at_most(AT_ONCE),
     fail_on=(apprise.NotAnAddress,),
 )
-def send_notice(notification_id: str, *, session: Session) -> dict[str, int]:
+def send_notice(session: Session, notification_id: str) -> dict[str, int]:
     """Send a notice to its user's address of Apprise's."""
     id = UUID(notification_id)
     url = session.scalar(URL, {"id": id})

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import file_digest, sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from forecourt.bucket_address import BucketAddress
+from forecourt.marketplace.scratch import scratch
 from forecourt.marketplace.storage import (
     DamagedError,
     NotStoredError,
@@ -79,8 +79,8 @@ class Bucket:
     @contextmanager
     def draft(self, key: str) -> Iterator[Path]:
         """A file of this host's, which is sent at the end."""
-        with TemporaryDirectory(prefix="forecourt-") as folder:
-            path = Path(folder, checked_key(key).rpartition("/")[2])
+        with scratch() as folder:
+            path = folder / checked_key(key).rpartition("/")[2]
             yield path
             self.send_file(key, path)
 
@@ -104,8 +104,8 @@ class Bucket:
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
         """A file of this host's with what the bucket has."""
-        with TemporaryDirectory(prefix="forecourt-") as folder:
-            path = Path(folder, checked_key(key).rpartition("/")[2])
+        with scratch() as folder:
+            path = folder / checked_key(key).rpartition("/")[2]
             with path.open("wb") as out:
                 for piece in self._pieces(key):
                     out.write(piece)

@@ -137,7 +137,7 @@ A_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     timeout=60,
     limit=at_most(AT_ONCE),
 )
-def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
+def deliver_mail(session: Session, notification_id: str) -> dict[str, int]:
     """Hand over a notification's mail, unless it was already, or is no longer true.
 
     Retries last about two hours, longer than a mail server's restart. A mail that its server
@@ -191,7 +191,7 @@ def deliver_mail(notification_id: str, *, session: Session) -> dict[str, int]:
 
 
 @job(queue="low", timeout=600)
-def fail_lost_mails(*, session: Session) -> dict[str, int]:
+def fail_lost_mails(session: Session) -> dict[str, int]:
     """Say so on the notices whose mail nobody will send any more: their call was killed at its last
     try, or removed.
     """

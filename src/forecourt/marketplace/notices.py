@@ -88,7 +88,7 @@ def _together(session: Session, user: int, told: Sequence[Any]) -> list[UUID]:
 
 
 @job(queue="low", timeout=600)
-def send_digests(*, session: Session) -> dict[str, int]:
+def send_digests(session: Session) -> dict[str, int]:
     """Send each user whose notices wait for a digest theirs, once on a day of theirs, when the hour
     for it has come by their clocks."""
     digests = [combine(session, user, notices, of) for user, notices, of in due(session, business(session).digest_at)]
@@ -99,7 +99,7 @@ def send_digests(*, session: Session) -> dict[str, int]:
 
 @job(queue="low", tries=3, backoff=[10, 30, 60], timeout=30)
 def send_sponsorship_expired_notification(
-    listing_id: int, sponsored_until: str | None = None, *, session: Session
+    session: Session, listing_id: int, sponsored_until: str | None = None
 ) -> dict[str, int]:
     """Tell a listing's owner that its sponsorship is over; once for each `sponsored_until` (ISO
     8601 with an offset).

@@ -73,7 +73,7 @@ def spool_images(args: dict[str, Any]) -> dict[str, Any]:
 
 
 @job(queue="high", tries=2, timeout=120, fail_on=(BadUpload, NotStoredError), prepare=spool_images)
-def process_car_images(images: list[str], listing_id: int, add: bool = False, *, session: Session) -> dict[str, int]:
+def process_car_images(session: Session, images: list[str], listing_id: int, add: bool = False) -> dict[str, int]:
     """Resize and compress a listing's pictures, strip every metadata block, and make them its
     photos, in this order; with `add` behind those that it has.
 

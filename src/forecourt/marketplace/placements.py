@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 @job(queue="medium", timeout=600)
-def expire_sponsored_listings(*, session: Session) -> dict[str, int]:
+def expire_sponsored_listings(session: Session) -> dict[str, int]:
     """Clear the sponsorships that ended, and enqueue each owner's notification in the same
     transaction.
 
@@ -57,7 +57,7 @@ def expire_sponsored_listings(*, session: Session) -> dict[str, int]:
 
 
 @job(queue="medium", timeout=600)
-def expire_featured_listings(*, session: Session) -> dict[str, int]:
+def expire_featured_listings(session: Session) -> dict[str, int]:
     """Clear flag, end and position of the featured listings whose time is over, and let the others
     move up: their positions are 1, 2, 3 and so on, in the order that they had. `updated_at` of
     those that move stays: their own pages are the same.
@@ -110,7 +110,7 @@ def expire_featured_listings(*, session: Session) -> dict[str, int]:
 
 
 @job(queue="low", timeout=600)
-def remind_of_ending_sponsorships(*, session: Session) -> dict[str, int]:
+def remind_of_ending_sponsorships(session: Session) -> dict[str, int]:
     """Tell each owner whose sponsorship ends within `reminder_days`, once for each end however
     often this runs.
 

@@ -114,7 +114,7 @@ def push(session: Session, told: Sequence[tuple[int, UUID]]) -> None:
     limit=at_most(AT_ONCE),
     fail_on=(PushRefused, WebhookRefused),
 )
-def push_notice(notification_id: str, subscription_id: int, *, session: Session) -> dict[str, int]:
+def push_notice(session: Session, notification_id: str, subscription_id: int) -> dict[str, int]:
     """Hand a notice to the push service of one browser. A subscription that is over (404, 410) is
     removed.
     """

@@ -107,20 +107,26 @@ AGGREGATE = text(
     """
 )
 
+# Counted by type first: comparing each event's type with five names takes longer than hashing it.
 HOURS = text(
     """
-    WITH fresh AS MATERIALIZED (
-        SELECT date_bin('1 hour', created_at, '2000-01-01Z') AS hour,
-               count(*) FILTER (WHERE event_type = 'view') AS total_views,
-               count(*) FILTER (WHERE event_type = 'contact_phone') AS contact_phone_clicks,
-               count(*) FILTER (WHERE event_type = 'contact_whatsapp') AS contact_whatsapp_clicks,
-               count(*) FILTER (WHERE event_type = 'favorite') AS favorites,
-               count(*) FILTER (WHERE event_type = 'share') AS shares,
-               count(*) AS total_events
+    WITH counted AS (
+        SELECT date_bin('1 hour', created_at, '2000-01-01Z') AS hour, event_type, count(*) AS events
         FROM car_listing_analytics
         WHERE created_at >= :lower
           AND created_at < :upper
           AND event_type <> 'bot'
+        GROUP BY hour, event_type
+    ),
+    fresh AS MATERIALIZED (
+        SELECT hour,
+               coalesce(sum(events) FILTER (WHERE event_type = 'view'), 0) AS total_views,
+               coalesce(sum(events) FILTER (WHERE event_type = 'contact_phone'), 0) AS contact_phone_clicks,
+               coalesce(sum(events) FILTER (WHERE event_type = 'contact_whatsapp'), 0) AS contact_whatsapp_clicks,
+               coalesce(sum(events) FILTER (WHERE event_type = 'favorite'), 0) AS favorites,
+               coalesce(sum(events) FILTER (WHERE event_type = 'share'), 0) AS shares,
+               sum(events) AS total_events
+        FROM counted
         GROUP BY hour
     ),
     vanished AS (

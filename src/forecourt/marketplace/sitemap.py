@@ -13,7 +13,6 @@ from html import escape
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -27,6 +26,7 @@ from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.business import business
 from forecourt.marketplace.durable import make_folder
 from forecourt.marketplace.paging import pages
+from forecourt.marketplace.scratch import scratch
 from forecourt.marketplace.sitemap_bucket import send
 from forecourt.marketplace.urlset import (
     MAX_LOC,
@@ -166,9 +166,9 @@ def _published(connection: Connection, base_url: str, expected: int) -> dict[str
         files = _publish(connection, place, base_url, expected)
         rewritten = sum(file.rewritten for file in files)
     else:
-        with TemporaryDirectory(prefix="forecourt-") as folder:
-            files = _publish(connection, Path(folder), base_url, expected)
-            rewritten = send(Path(folder), place, files)
+        with scratch() as folder:
+            files = _publish(connection, folder, base_url, expected)
+            rewritten = send(folder, place, files)
     return {
         "urls": sum(file.urls for file in files),
         "files": len(files),

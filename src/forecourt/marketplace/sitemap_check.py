@@ -16,6 +16,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 from xml.parsers import expat
 
+from forecourt.marketplace.sitemap_extensions import IMAGE, IMAGE_LOC, LINK, Extensions, image_loc
 from forecourt.marketplace.urlset import MAX_BYTES, MAX_LOC, MAX_URLS
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -103,6 +104,7 @@ class _Reader:
         self.root = ""
         self.text = ""
         self.children: list[str] = []
+        self.extensions = Extensions()
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
@@ -126,13 +128,14 @@ class _Reader:
         if self.root and not self.found.urls:
             self._wrong(f"an empty <{self.root}>: the protocol wants at least one entry")
 
-    def _wrong(self, words: str) -> None:
-        self.found.wrong(self.parser.CurrentLineNumber, words)
+    def _wrong(self, words: str | None) -> None:
+        if words is not None:
+            self.found.wrong(self.parser.CurrentLineNumber, words)
 
     def _doctype(self, *_: object) -> None:
         raise _Hostile("a document type, with which entities may grow without end")
 
-    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
         namespace, _, local = name.rpartition(" ")
         ours = namespace == NAMESPACE
         self.path.append(local if ours else "")
@@ -146,10 +149,15 @@ class _Reader:
                     )
             case 2:
                 self.children = []
+                self.extensions.begin()
                 if local != {"urlset": "url", "sitemapindex": "sitemap"}.get(self.root, local) or not ours:
                     self._wrong(f"<{local}> in <{self.root}>")
             case 3:
                 self._child(local if ours else "")
+                if name == LINK:
+                    self._wrong(self.extensions.link(attributes))
+                elif name == IMAGE:
+                    self._wrong(self.extensions.image())
 
     def _child(self, local: str) -> None:
         entry = self.path[1]
@@ -164,11 +172,13 @@ class _Reader:
             self.children.append(local)
 
     def _characters(self, text: str) -> None:
-        if len(self.path) == 3 and len(self.text) <= MAX_LOC + 100:
+        if len(self.path) in (3, 4) and len(self.text) <= MAX_LOC + 100:
             self.text += text
 
-    def _end(self, _name: str) -> None:
-        if len(self.path) == 3:
+    def _end(self, name: str) -> None:
+        if name == IMAGE_LOC:
+            self._wrong(image_loc(self.text.strip()))
+        elif len(self.path) == 3:
             self._value(self.path[2], self.text.strip())
         elif len(self.path) == 2:
             self.found.urls += 1
@@ -176,11 +186,14 @@ class _Reader:
                 self._wrong(f"<{self.path[1]}> without <loc>")
             if self.found.urls == MAX_URLS + 1:
                 self._wrong(f"more than {MAX_URLS} entries")
+            for words in self.extensions.end():
+                self._wrong(words)
         self.path.pop()
 
     def _value(self, name: str, value: str) -> None:
         match name:
             case "loc":
+                self.extensions.loc = value
                 self._address(value)
             case "lastmod" if not _is_moment(value):
                 self._wrong(f"lastmod {value!r} is no date such as 2026-11-23 or 2026-11-23T10:00:00Z")

@@ -156,7 +156,7 @@ class Emptied:
 
 
 @job(queue="low", timeout=3600)
-def cleanup_soft_deleted(days: int | None = None, *, session: Session) -> dict[str, int]:
+def cleanup_soft_deleted(session: Session, days: int | None = None) -> dict[str, int]:
     """Delete for good what was trashed `days` times 24 hours ago or earlier, and let the reaper see
     to the photos; by default as many as the setting `trash_days` has.
 
@@ -213,7 +213,7 @@ def _delete_rows(session: Session, doomed: Sequence[int], emptied: Emptied) -> N
 
 
 @job(queue="low", timeout=900)
-def reap_blobs(after: int = 0, *, session: Session) -> dict[str, int]:
+def reap_blobs(session: Session, after: int = 0) -> dict[str, int]:
     """Delete the files in the outbox that no listing uses, and go on in a further call while there
     are more.
 

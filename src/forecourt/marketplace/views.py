@@ -73,7 +73,7 @@ NOW = text("SELECT now()")
 
 
 @job(queue="medium", tries=3, backoff=[10, 30, 60], timeout=30, batch=500)
-def increment_views_count(listing_id: list[int], *, session: Session) -> dict[str, int]:
+def increment_views_count(session: Session, listing_id: list[int]) -> dict[str, int]:
     """Add one view to `listing_id`, once a call; a listing that is gone is a no-op.
 
     Rows are locked in the order of their ids, so two workers with the same listings wait for each
@@ -85,7 +85,7 @@ def increment_views_count(listing_id: list[int], *, session: Session) -> dict[st
 
 
 @job(queue="medium", tries=3, backoff=[10, 30, 60], timeout=300)
-def count_recorded_views(*, session: Session) -> dict[str, int]:
+def count_recorded_views(session: Session) -> dict[str, int]:
     """Add the views that `record_event` found to be new to `views_count`, each once; those of a
     listing that is gone go.
 

@@ -57,7 +57,7 @@ WARN = text(
 
 
 @job(queue="low", timeout=600)
-def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
+def notify_low_wallet_balance(session: Session) -> dict[str, int]:
     """Tell each active provider whose balance is below its limit, at most once in `wallet_days`
     however often this runs.
 
@@ -74,7 +74,7 @@ def notify_low_wallet_balance(*, session: Session) -> dict[str, int]:
 
 
 @job(queue="low", timeout=600)
-def notify_emptied_wallets(*, session: Session) -> dict[str, int]:
+def notify_emptied_wallets(session: Session) -> dict[str, int]:
     """Tell each active provider whose wallet emptied since the last warning, without waiting for
     the week's: what it paid for stands still. Not sooner than `wallet_days` after that warning,
     which told it already that the wallet runs dry."""

@@ -112,7 +112,7 @@ def post_to_webhooks(session: Session, told: Sequence[tuple[int, UUID]]) -> None
     limit=at_most(AT_ONCE),
     fail_on=WebhookRefused,
 )
-def post_notice(notification_id: str, *, session: Session) -> dict[str, int]:
+def post_notice(session: Session, notification_id: str) -> dict[str, int]:
     """Post a notice to its user's webhook. One that is gone for good (410) is asked no more."""
     id = UUID(notification_id)
     row = session.execute(ROW, {"id": id}).one_or_none()

@@ -34,7 +34,7 @@ class Taken:
     """A message with the dispatch that it becomes, or the reason why it stays where it is."""
 
     waiting: Waiting
-    dispatch: Dispatch | None = None
+    dispatch: Dispatch[...] | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
     problem: str | None = None
 

@@ -2,9 +2,9 @@
 
 from psycopg import Connection
 
-from forecourt.operations import calls
 from forecourt.store import audit, cancel, failed, workflow_progress
 from forecourt.store import workflows as store
+from forecourt.workers import ending
 
 
 class NoSuchWorkflow(LookupError):
@@ -18,10 +18,9 @@ def cancel_workflow(tx: Connection[tuple[object, ...]], id: int, *, who: str) ->
     entered = store.cancel(tx, id)
     if entered is None:
         raise NoSuchWorkflow(f"there is no workflow {id}, or it is cancelled already")
-    audit.record(tx, who, "workflow cancel", {"workflow": id}, len(entered))
-    live = sorted(cancel.ask(tx, entered, who))
-    if live:
-        calls.cancel(tx, live, who=who)
+    live = cancel.ask(tx, entered, who)
+    ending.cancel_waiting(tx, sorted(live), who)
+    audit.record(tx, who, "workflow cancel", {"workflow": id}, len(live))
     return len(live)
 
 

@@ -58,7 +58,7 @@ class Due:
         is_delayed = self.task.rules.jitter is not None
         return self.job.policy.unique is None and self.job.prepare is None and not is_delayed and not interceptors
 
-    def dispatch(self, tx: Connection[Any]) -> Dispatch:
+    def dispatch(self, tx: Connection[Any]) -> Dispatch[...]:
         """How its call enters."""
         priority = self.task.options.get("priority")
         # One that comes late anyway starts at once: its instant has passed.

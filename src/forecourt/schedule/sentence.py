@@ -2,6 +2,7 @@
 
 from calendar import monthrange
 from collections.abc import Iterable
+from functools import lru_cache
 
 from cronsim import CronSim
 
@@ -18,6 +19,7 @@ MOST = 4
 """How many times, minutes, days or months a sentence still lists one by one."""
 
 
+@lru_cache(maxsize=1024)
 def sentence(cron: str, repeat_seconds: int | None = None) -> str:
     """The expression in words, or itself where words would be long or inexact. Raises
     TimetableError if it is wrong.

@@ -1,19 +1,15 @@
-"""Troubles from their first sight to their end, and what was told of them."""
+"""Troubles from their first sight to their end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
 from psycopg import Connection
 from psycopg.rows import class_row
 
 KEEP = 90
 """Days that what is over is kept."""
-
-GIVE_UP = 24
-"""Hours after which a message that could not be sent is left to its failed call."""
 
 FIRST = """
 INSERT INTO forecourt.watches (application, looked_at)
@@ -82,48 +78,18 @@ WHERE id = ANY (%(ids)s)
       ))
 """
 
-ENTER = """
-INSERT INTO forecourt.alert_messages (channel, content)
-VALUES (%(channel)s, %(content)s::jsonb)
-RETURNING id
-"""
-
-TAKE = """
-SELECT id, created_at, channel, content
-FROM forecourt.alert_messages
-WHERE id = %(id)s
-  AND sent_at IS NULL
-FOR UPDATE SKIP LOCKED
-"""
-
-IS_UNSENT = "SELECT EXISTS (SELECT FROM forecourt.alert_messages WHERE id = %(id)s AND sent_at IS NULL)"
-
-SENT = "UPDATE forecourt.alert_messages SET sent_at = clock_timestamp() WHERE id = %(id)s"
-
-# Each time after twice as long, up to an hour: whoever refused it is not asked each minute of a
-# night.
-TRY = """
-UPDATE forecourt.alert_messages
-SET tried_at = now()
-WHERE id IN (
-    SELECT id
-    FROM forecourt.alert_messages
-    WHERE sent_at IS NULL
-      AND created_at <= now() - make_interval(secs => %(patience)s)
-      AND created_at > now() - make_interval(hours => %(give_up)s)
-      AND (tried_at IS NULL OR tried_at < now() - least(interval '1 hour', greatest(interval '1 minute', tried_at - created_at)))
-    ORDER BY id
-    LIMIT 20
-    FOR UPDATE SKIP LOCKED
-)
-RETURNING id
-"""
-
 LATEST = """
 SELECT id, began_at, told_at, ended_at, subject, status, found, advice
 FROM forecourt.alerts
 ORDER BY ended_at IS NOT NULL, coalesce(ended_at, began_at) DESC, id DESC
 LIMIT %(limit)s
+"""
+
+TOLD_AT = """
+SELECT max(told_at)
+FROM forecourt.alerts
+WHERE application = %(application)s
+  AND subject = %(subject)s
 """
 
 WATCH = """
@@ -136,8 +102,6 @@ SELECT coalesce(
         WHERE sent_at IS NULL
           AND created_at < now() - interval '5 minutes') AS unsent
 """
-
-PRUNE = "DELETE FROM forecourt.alert_messages WHERE created_at < now() - make_interval(days => %(keep)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +120,6 @@ class Alert:
     told_status: str | None
     found: str
     advice: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is to be told by one channel."""
-
-    id: int
-    created_at: datetime
-    channel: str
-    content: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,43 +208,18 @@ def end(tx: Connection[Any], ids: Sequence[int], at: datetime) -> None:
 def forget(tx: Connection[Any], ids: Sequence[int]) -> None:
     """Remove these, of which nobody was told, and what was over long ago."""
     tx.execute(FORGET, {"ids": list(ids), "keep": KEEP})
-    tx.execute(PRUNE, {"keep": KEEP})
-
-
-def enter(tx: Connection[Any], channel: str, content: dict[str, Any]) -> int:
-    """Have a message told. Returns its id."""
-    return int(tx.execute(ENTER, {"channel": channel, "content": orjson.dumps(content).decode()}).fetchall()[0][0])
-
-
-def take(tx: Connection[Any], id: int) -> Message | None:
-    """Hold a message that has not been sent until the transaction ends; None when it has, or
-    somebody else holds it.
-    """
-    with tx.cursor(row_factory=class_row(Message)) as cursor:
-        return cursor.execute(TAKE, {"id": id}).fetchone()
-
-
-def is_unsent(tx: Connection[Any], id: int) -> bool:
-    """Whether a message has still to be sent, by whomever."""
-    return bool(tx.execute(IS_UNSENT, {"id": id}).fetchall()[0][0])
-
-
-def sent(tx: Connection[Any], id: int) -> None:
-    """Note, while it is held, that a message has been sent."""
-    tx.execute(SENT, {"id": id})
-
-
-def left_over(tx: Connection[Any], patience: float) -> list[int]:
-    """Messages that no worker has sent within so many seconds, for whoever tries now; each comes
-    back after a while.
-    """
-    return sorted(row[0] for row in tx.execute(TRY, {"patience": patience, "give_up": GIVE_UP}))
 
 
 def latest(tx: Connection[Any], limit: int) -> list[Episode]:
     """The latest troubles, those first that are not over."""
     with tx.cursor(row_factory=class_row(Episode)) as cursor:
         return cursor.execute(LATEST, {"limit": limit}).fetchall()
+
+
+def told_at(tx: Connection[Any], application: str, subject: str) -> datetime | None:
+    """When somebody was last told of a trouble with this name."""
+    at: datetime | None = tx.execute(TOLD_AT, {"application": application, "subject": subject}).fetchall()[0][0]
+    return at
 
 
 def watch(tx: Connection[Any], application: str) -> Watch:

@@ -101,8 +101,10 @@ def waiting_again(tx: Connection[Any]) -> dict[int, str]:
 
 
 def asked_of(tx: Connection[Any], worker: int) -> set[int]:
-    """The calls that this worker runs and should end. The requests of calls that are over are
-    forgotten.
-    """
-    tx.execute(FORGET)
+    """The calls that this worker runs and should end."""
     return {row[0] for row in tx.execute(ASKED_OF, {"worker": worker})}
+
+
+def forget(tx: Connection[Any]) -> None:
+    """Remove the requests of calls that are over."""
+    tx.execute(FORGET)

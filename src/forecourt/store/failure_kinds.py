@@ -15,33 +15,47 @@ MOST = 100_000
 
 NIGHTS = 7
 
-# `ago`: days since, up to NIGHTS for all that is older. The sample of a kind is its newest call.
+# The last of the `most` latest: found in an index alone, it spares the statement below the sorting.
+EARLIEST = """
+SELECT failed_at, id
+FROM forecourt.failed
+WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
+  AND failed_at >= coalesce(%(since)s::timestamptz, '-infinity')
+  AND failed_at < coalesce(%(until)s::timestamptz, 'infinity')
+ORDER BY failed_at DESC, id DESC
+OFFSET %(most)s - 1
+LIMIT 1
+"""
+
+# `ago`: days since, up to NIGHTS for all that is older. The sample of a kind is its newest call. Of
+# each of a hundred thousand calls only the day is computed, by date_bin, in a fifth of what
+# date_part takes; errors are cut when they are few.
 KINDS = """
-WITH latest AS (
-    SELECT id, job, left(error, 500) AS error, failed_at
-    FROM forecourt.failed
-    WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
-      AND failed_at >= coalesce(%(since)s::timestamptz, '-infinity')
-      AND failed_at < coalesce(%(until)s::timestamptz, 'infinity')
-    ORDER BY failed_at DESC, id DESC
-    LIMIT %(most)s
-), by_day AS (
-    SELECT job, error,
-           least(%(nights)s, greatest(0, floor(date_part('epoch', now() - failed_at) / 86400)))::integer AS ago,
+WITH by_day AS (
+    SELECT job, error, date_bin('1 day', failed_at, now()) AS began,
            count(*) AS calls,
-           count(*) FILTER (WHERE failed_at > now() - interval '1 hour') AS hour,
+           count(*) FILTER (WHERE failed_at > (SELECT now() - interval '1 hour')) AS hour,
            min(failed_at) AS first,
            max(failed_at) AS last,
            max(id) AS sample
-    FROM latest
-    GROUP BY job, error, ago
+    FROM forecourt.failed
+    WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
+      AND (failed_at, id) >= (%(at)s::timestamptz, %(id)s::bigint)
+      AND failed_at < coalesce(%(until)s::timestamptz, 'infinity')
+    GROUP BY job, error, began
+), by_night AS (
+    SELECT job, left(error, 500) AS error,
+           least(%(nights)s, greatest(0, date_part('day', now() - began) - 1))::integer AS ago,
+           sum(calls)::bigint AS calls, sum(hour) AS hour, min(first) AS first, max(last) AS last, max(sample) AS sample
+    FROM by_day
+    GROUP BY job, left(error, 500), ago
 ), kinds AS (
     SELECT job, error, sum(calls)::bigint AS calls, sum(hour)::bigint AS hour,
            coalesce(sum(calls) FILTER (WHERE ago < 1), 0)::bigint AS day,
            coalesce(sum(calls) FILTER (WHERE ago < 7), 0)::bigint AS week,
            min(first) AS first, max(last) AS last, max(sample) AS sample,
            jsonb_object_agg(ago, calls) AS nights
-    FROM by_day
+    FROM by_night
     GROUP BY job, error
     ORDER BY last DESC
     LIMIT %(limit)s
@@ -51,7 +65,6 @@ FROM kinds AS k
 JOIN forecourt.failed AS f ON f.id = k.sample
 ORDER BY k.last DESC
 """
-
 
 # What was seen before is mostly found at once, going back in time; only a kind that is new takes a
 # walk through the whole week.
@@ -79,10 +92,6 @@ WHERE (
 ) IS NULL
 ORDER BY r.calls DESC, r.job, r.error
 """
-
-# The planner cannot know how few kinds there are, and would sort a hundred thousand names to group
-# them: 95 ms instead of 59.
-RATHER_HASH = "SELECT set_config('enable_sort', %(sort)s, true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +144,9 @@ def kinds(
     happened last first.
     """
     parameters = {"queue": queue, "since": since, "until": until, "most": most, "nights": NIGHTS, "limit": limit}
+    at, id = tx.execute(EARLIEST, parameters).fetchone() or (since or "-infinity", 0)
     with tx.cursor(row_factory=class_row(Kind)) as cursor:
-        cursor.execute(RATHER_HASH, {"sort": "off"})
-        found = cursor.execute(KINDS, parameters).fetchall()
-        cursor.execute(RATHER_HASH, {"sort": "on"})
-        return found
+        return cursor.execute(KINDS, parameters | {"at": at, "id": id}).fetchall()
 
 
 def new(tx: Connection[Any]) -> list[NewKind]:

@@ -31,9 +31,12 @@ ORDER BY run_seconds DESC, job
 LIMIT 500
 """
 
+PERIODS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
+"""Over which is summed up, by their names in addresses."""
+
 
 @dataclass(frozen=True, slots=True)
-class Performance:
+class Timing:
     """A job's calls in a period: how many attempts ended well, are tried again, and failed for
     good; the seconds that they ran in all; how long they ran and waited, as counts by
     `minutes.BOUNDS`."""
@@ -47,7 +50,7 @@ class Performance:
     waited: list[int]
 
 
-def by_job(tx: Connection[Any], period: timedelta) -> list[Performance]:
+def by_job(tx: Connection[Any], period: timedelta) -> list[Timing]:
     """Every job that did something in the last so long, the one that took most time first."""
-    with tx.cursor(row_factory=class_row(Performance)) as cursor:
+    with tx.cursor(row_factory=class_row(Timing)) as cursor:
         return cursor.execute(BY_JOB, {"period": period}).fetchall()

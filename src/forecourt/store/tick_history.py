@@ -5,7 +5,8 @@ the end of its own index.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -34,8 +35,28 @@ CROSS JOIN LATERAL (
 ORDER BY tick.due_at
 """
 
-# The same walk, of which one row a task leaves the database: the histories of five hundred tasks as
-# objects take seconds.
+# The same walk, of which one row a task leaves the database: of five hundred tasks with thirty runs
+# each, making the rows into objects takes longer than all the rest of a page.
+PAST = """
+SELECT named.task, past.*
+FROM unnest(%(tasks)s::text[]) AS named(task)
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(due_at ORDER BY due_at), '{}') AS due,
+           coalesce(array_agg(status ORDER BY due_at), '{}') AS statuses,
+           coalesce(array_agg(greatest(0, date_part('epoch', finished_at - started_at)) ORDER BY due_at), '{}') AS seconds,
+           coalesce(jsonb_agg(output ORDER BY due_at) FILTER (WHERE status = 'succeeded' AND output IS NOT NULL), '[]') AS outputs
+    FROM (
+        SELECT due_at, status, started_at, finished_at, CASE WHEN %(outputs)s THEN output END AS output
+        FROM forecourt.ticks
+        WHERE ticks.task = named.task
+          AND due_at < %(before)s
+        ORDER BY due_at DESC
+        LIMIT %(most)s
+    ) AS tick
+) AS past
+"""
+
+# As PAST, where the middle of their lengths says enough.
 USUAL_SECONDS = """
 SELECT named.task, usual.seconds
 FROM unnest(%(tasks)s::text[]) AS named(task)
@@ -103,6 +124,30 @@ class Tick:
         return self.due_at.microsecond != 0
 
 
+class Run(NamedTuple):
+    """What a strip of the last runs shows of one: when it was due, what became of it, and how many
+    seconds it ran, None if it did not, or does still.
+    """
+
+    due_at: datetime
+    status: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A task's last runs, oldest first, and what those that succeeded returned."""
+
+    runs: Sequence[Run] = ()
+    outputs: Sequence[Any] = ()
+
+    @property
+    def usual(self) -> float | None:
+        """The seconds that those took that succeeded, in the middle; None if none did."""
+        seconds = [run.seconds for run in self.runs if run.status == "succeeded" and run.seconds is not None]
+        return median(seconds) if seconds else None
+
+
 @dataclass(frozen=True, slots=True)
 class Success:
     """When a task last succeeded, and how long ago that was by the database's clock."""
@@ -124,13 +169,26 @@ def between(
     return _by_task(tx, tasks, first, last, most)
 
 
-def recent(
-    tx: Connection[Any], tasks: Sequence[str], *, before: datetime | None = None, most: int = 30
-) -> dict[str, list[Tick]]:
-    """The last due times of each task, oldest first; `before` leaves out what was due then or
-    later.
-    """
-    return _by_task(tx, tasks, "-infinity", before or "infinity", most)
+def recent(tx: Connection[Any], task: str, *, most: int) -> list[Tick]:
+    """The last due times of a task, oldest first."""
+    return _by_task(tx, [task], "-infinity", "infinity", most)[task]
+
+
+def past(
+    tx: Connection[Any],
+    tasks: Sequence[str],
+    *,
+    before: datetime | None = None,
+    outputs: bool = False,
+    most: int = 30,
+) -> dict[str, Past]:
+    """The last runs of each task in short; `before` leaves out what was due then or later. What
+    they returned is there if `outputs` are asked for."""
+    parameters = {"tasks": list(tasks), "before": before or "infinity", "outputs": outputs, "most": most}
+    rows = tx.execute(PAST, parameters)
+    return {
+        task: Past(list(map(Run, due, statuses, seconds)), outputs) for task, due, statuses, seconds, outputs in rows
+    }
 
 
 def usual_seconds(tx: Connection[Any], tasks: Sequence[str], *, before: datetime, most: int = 30) -> dict[str, float]:
@@ -142,7 +200,7 @@ def usual_seconds(tx: Connection[Any], tasks: Sequence[str], *, before: datetime
 
 def latest(tx: Connection[Any], tasks: Sequence[str]) -> dict[str, Tick]:
     """Each task's latest due time; those without any are missing."""
-    return {task: found[-1] for task, found in recent(tx, tasks, most=1).items() if found}
+    return {task: found[-1] for task, found in _by_task(tx, tasks, "-infinity", "infinity", 1).items() if found}
 
 
 def last_success(tx: Connection[Any], task: str) -> Success | None:

@@ -150,7 +150,7 @@ class FakeQueue:
         if len(self.calls) != count:
             self._fail(f"{_calls(len(self.calls))} dispatched, expected {count or 'none'}")
 
-    def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
+    def take(self, dispatch: Dispatch[...], many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
         """Record calls; let them pass if this fake is not for their job. Raises what a real
         dispatch would.
         """
@@ -210,7 +210,7 @@ class FakeQueue:
         named = "" if name is None else f" named {name!r}"
         self._fail(f"no batch{named} of {', '.join(map(str, matchers))} was dispatched")
 
-    def _record(self, dispatch: Dispatch, placement: Placement, text: str) -> Call:
+    def _record(self, dispatch: Dispatch[...], placement: Placement, text: str) -> Call:
         job, options = dispatch.job, dispatch.options or {}
         call = RecordedCall(
             id=new_id(),

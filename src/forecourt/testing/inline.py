@@ -65,7 +65,7 @@ class _Inline:
     def begin_workflow(self, name: str, plans: Sequence[Plan]) -> int:
         raise RuntimeError("run_as_inline: the steps of a workflow are rows that wait for each other; use drain() here")
 
-    def take(self, dispatch: Dispatch, many: Sequence[Mapping[str, Any]]) -> list[Call]:
+    def take(self, dispatch: Dispatch[...], many: Sequence[Mapping[str, Any]]) -> list[Call]:
         checked(dispatch)
         texts = [dispatch.text(args) for args in many]
         together = dispatch.job.policy.batch or 1
@@ -78,7 +78,7 @@ class _Inline:
         return taken
 
 
-def _run(dispatch: Dispatch, texts: Sequence[str], id: int) -> None:
+def _run(dispatch: Dispatch[...], texts: Sequence[str], id: int) -> None:
     """Run calls, and what follows in their chain."""
     options = dispatch.options or {}
     try:
@@ -97,13 +97,13 @@ def _run(dispatch: Dispatch, texts: Sequence[str], id: int) -> None:
             _follow(first, dispatch.with_options(options | {"chain": rest}))
 
 
-def _follow(plan: Mapping[str, Any], before: Dispatch, **told: Any) -> None:
+def _follow(plan: Mapping[str, Any], before: Dispatch[...], **told: Any) -> None:
     """Run what was planned to follow a call, in the same transaction if that was in one."""
     args = plan["args"] | {name: value for name, value in told.items() if name in plan["told"]}
     _run(replace(before, job=registry[plan["job"]]), [orjson.dumps(args).decode()], new_id())
 
 
-def _execute(dispatch: Dispatch, texts: Sequence[str], id: int) -> Any:
+def _execute(dispatch: Dispatch[...], texts: Sequence[str], id: int) -> Any:
     job = dispatch.job
     call = RunningCall(id, job.name, 1, dispatch.options or {}, job.extras)
     token = current.set(None)  # a call that is in no table has no progress to report and no batch to add to

@@ -28,7 +28,7 @@ def intercepted(interceptor: Interceptor) -> Iterator[None]:
         interceptors.remove(interceptor)
 
 
-def checked(dispatch: Dispatch) -> Placement:
+def checked(dispatch: Dispatch[...]) -> Placement:
     """Where and when calls would have entered. Raises TypeError or ValueError where a real dispatch
     would, without touching the session."""
     source = dispatch.session

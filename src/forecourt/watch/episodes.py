@@ -19,7 +19,7 @@ PATIENCE = timedelta(seconds=55)
 CALM = timedelta(minutes=3)
 """One that comes back within this time was never away."""
 
-RANK = {None: 0, "warn": 1, "fail": 2}
+RANK = {None: 0, "ok": 0, "warn": 1, "fail": 2}
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ def follow(
 
     Where the checks could not be made (None), that is a trouble, and the others are as they were.
     While it is `quiet` only failures are told, and their end; what only wants a look waits, and is
-    never told if it is over by then.
+    never told if it is over by then. What happens once is never over, and is told afterwards.
     """
     found = [TOO_SLOW] if results is None else results
     known = {alert.subject: alert for alert in alerts.open_ones(tx, application)}
@@ -53,9 +53,11 @@ def follow(
         _go_on(tx, known[name], result) if name in known else _begin(tx, application, result, now)
         for name, result in wrong.items()
     ]
-    news = News(began=[alert for alert in standing if _is_news(alert, now, quiet)])
     gone = [alert for subject, alert in known.items() if subject not in wrong and results is not None]
-    forgotten = [alert for alert in gone if alert.told_status is None]
+    # An event has no end: what happened in quiet hours is told in the morning, whatever came since.
+    events = [alert for alert in gone if alert.told_status is None and not alert.lasts]
+    news = News(began=[alert for alert in [*standing, *events] if _is_news(alert, now, quiet)])
+    forgotten = [alert for alert in gone if alert.told_status is None and alert.lasts]
     resting = [alert for alert in gone if alert.told_status is not None]
     over = [alert for alert in resting if _is_over(alert, now, quiet)]
     alerts.told(tx, [alert.id for alert in news.began], now)
@@ -66,6 +68,35 @@ def follow(
     told = {alert.id for alert in [*standing, *resting] if alert.told_status is not None}
     news.left = len(told - {alert.id for alert in [*news.began, *over]})
     return news
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A trouble of which nobody has been told, since when it is seen, and when that will happen if
+    it is still so; None while nobody watches for it.
+    """
+
+    result: Result
+    since: datetime | None
+    tell_at: datetime | None
+
+
+def outlook(
+    known: Sequence[Alert], results: Sequence[Result], now: datetime, quiet_until: datetime | None, *, watched: bool
+) -> list[Waiting]:
+    """What would be told next, as things stand, of an application's troubles that are not over."""
+    alerts_by_name = {alert.subject: alert for alert in known}
+    found = []
+    for result in results:
+        alert = alerts_by_name.get(result.name)
+        told = None if alert is None else alert.told_status
+        if result.tell == "never" or RANK[result.status] <= RANK[told]:
+            continue
+        lasted = (now if alert is None else alert.began_at) + (PATIENCE if result.tell == "episode" else timedelta())
+        waits = quiet_until if quiet_until is not None and result.status == "warn" else now
+        tell_at = max(now, lasted, waits) if watched else None
+        found.append(Waiting(result, None if alert is None else alert.began_at, tell_at))
+    return found
 
 
 def _begin(tx: Connection[Any], application: str, result: Result, now: datetime) -> Alert:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,11 +16,12 @@ from forecourt.database.engine import connect
 from forecourt.doctor.check import Check, House, Result
 from forecourt.doctor.examination import OF_ALL, OF_THIS_MACHINE, examine
 from forecourt.doctor.work import DEAD
+from forecourt.language import language
 from forecourt.process import hostname
 from forecourt.quiet import quiet_until
 from forecourt.settings import settings
-from forecourt.store import alerts, tasks
-from forecourt.watch.episodes import follow
+from forecourt.store import alert_messages, alerts, tasks
+from forecourt.watch.episodes import News, follow
 from forecourt.workers.agent import Agent
 
 log = logging.getLogger("forecourt.watch")
@@ -57,10 +59,11 @@ class Watcher(Agent):
             if not alerts.turn(tx, of, self.every - 5):
                 return 0
             now = tasks.now(tx)
-            news = follow(tx, of, _results(House(tx, app, now), checks), now, quiet=_is_quiet(now))
+            house = House(tx, app, now)
+            news = follow(tx, of, _results(house, checks), now, quiet=is_quiet(now))
             if not news.began and not news.ended:
                 return 0
-            told = sending.tell(tx, content.content(news.began, news.ended, news.left, now), app.queues[0])
+            told = sending.tell(tx, lambda: _told(news, house, checks), app.queues[0])
         for alert in news.began:
             log.warning("%s: %s", alert.subject, alert.found)
         for alert in news.ended:
@@ -71,7 +74,7 @@ class Watcher(Agent):
         with _limited(connection) as tx:
             silent = tasks.liveness(tx, timedelta(seconds=DEAD)).worker_ago
             alive = silent is not None and silent.total_seconds() <= DEAD
-            left = alerts.left_over(tx, PATIENCE if alive else 0.0)
+            left = alert_messages.left_over(tx, PATIENCE if alive else 0.0)
         sent = 0
         for id in left:
             try:
@@ -79,6 +82,8 @@ class Watcher(Agent):
                     sent += sending.send(connection, id)
             except Exception as error:  # noqa: BLE001 - whatever its channel raises; it is tried again, and so are the others
                 log.warning("alert %s was not sent, and is tried again: %s", id, error)
+                with connection.transaction():
+                    alert_messages.refused(connection, id, f"{type(error).__name__}: {error}")
         return sent
 
 
@@ -91,6 +96,22 @@ def _results(house: House, checks: Sequence[Check]) -> list[Result] | None:
         return None
 
 
+def _told(news: News, house: House, checks: Sequence[Check]) -> dict[str, Any]:
+    """The message in the language that is spoken. What checks found was noted in English, and so in
+    another language they are asked again; what is otherwise by now is told as it was noted.
+    """
+    began = news.began
+    if language() != "en":
+        again = {result.name: result for result in _results(house, checks) or ()}
+        began = [
+            replace(alert, found=again[alert.subject].found, advice=again[alert.subject].advice)
+            if alert.subject in again and again[alert.subject].status == alert.status
+            else alert
+            for alert in began
+        ]
+    return content.content(began, news.ended, news.left, house.now)
+
+
 @contextmanager
 def _limited(connection: Connection[Any]) -> Iterator[Connection[Any]]:
     with connection.transaction():
@@ -98,5 +119,6 @@ def _limited(connection: Connection[Any]) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def _is_quiet(now: datetime) -> bool:
+def is_quiet(now: datetime) -> bool:
+    """Whether only failures are told now."""
     return quiet_until(now, settings().zone, settings().alert_quiet_hours) is not None

@@ -14,7 +14,7 @@ def application() -> Forecourt:
     """As FORECOURT_APP names it. Raises CannotLoad."""
     try:
         return load()
-    except (NoSuchApplication, TimetableError, TypeError) as error:
+    except (NoSuchApplication, TimetableError) as error:
         raise CannotLoad(str(error)) from error
     except Exception as error:
         raise CannotLoad(f"{type(error).__name__}: {error}") from error

@@ -2,6 +2,7 @@
 in both themes and in print.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from markupsafe import Markup, escape
@@ -9,7 +10,7 @@ from markupsafe import Markup, escape
 from forecourt.durations import duration
 from forecourt.language import comma, direction, listed, lookup, marked
 from forecourt.language import gettext as _
-from forecourt.store.tick_history import Tick
+from forecourt.store.tick_history import Run, Tick
 
 COLOURS = {
     marked("succeeded"): "done",
@@ -33,34 +34,40 @@ def line(values: Sequence[float], late: bool = False, width: int = 110, height: 
     )
 
 
-def runs(last: Sequence[Tick], most: int = 30) -> Markup:
+def runs(last: Sequence[Run | Tick], most: int = 30) -> Markup:
     """The last runs as bars as high as they took long, the failed ones full; for those who cannot
-    see it, as a sentence.
+    see it, as a sentence. What stands out says when it was: the others, of which a page may have
+    thousands, are one shape.
     """
     width, height = most * 5, 20
-    seconds = [run.seconds for run in last]
-    longest = max([*(took or 0 for took in seconds), 0.001])
-    bars = []
-    offset = width - len(last) * 5
-    named = {status: escape(lookup(status)) for status in {run.status for run in last}}
-    between = comma()
-    for n, (run, lasted) in enumerate(zip(last, seconds, strict=True)):
-        colour = COLOURS.get(run.status, "running")
-        tall = height * (0.35 + 0.65 * (lasted or 0) / longest if run.status == "succeeded" else 1.0)
-        took = f"{between}{duration(lasted)}" if lasted is not None else ""
-        title = f"{run.due_at.isoformat(' ', 'minutes')[:16]} UTC: {named[run.status]}{took}"
-        bars.append(
-            f'<rect class="f-{colour}" x="{offset + n * 5}" y="{height - tall:.1f}" width="4"'
-            f' height="{tall:.1f}" rx="1"><title>{title}</title></rect>'
-        )
-    words = listed(
-        f"{sum(run.status == status for run in last)} {lookup(status)}"
-        for status in dict.fromkeys(run.status for run in last)
-    )
+    seconds = [run.seconds or 0.0 for run in last]
+    longest = max([*seconds, 0.001])
+    middle = sorted(seconds)[len(seconds) // 2] if seconds else 0.0
+    usual, others = [], []
+    for n, (run, lasted) in enumerate(zip(last, seconds, strict=True), most - len(last)):
+        if run.status != "succeeded":
+            others.append(_bar(run, n * 5, height, height))
+            continue
+        tall = round(height * (0.35 + 0.65 * lasted / longest))
+        if lasted > 2 * middle:
+            others.append(_bar(run, n * 5, tall, height))
+        else:
+            usual.append(f"M{n * 5} {height}v-{tall}h4v{tall}")
+    counts = Counter(run.status for run in last)
+    words = listed(f"{count} {lookup(status)}" for status, count in counts.items())
     told = _("The last %(count)s runs: %(states)s", count=len(last), states=words)
     return Markup(
         f'<svg class="mirror" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
-        f' aria-label="{escape(told)}">{"".join(bars)}</svg>'
+        f' aria-label="{escape(told)}"><path class="f-done" d="{"".join(usual)}"/>{"".join(others)}</svg>'
+    )
+
+
+def _bar(run: Run | Tick, x: int, tall: int, height: int) -> str:
+    took = f"{comma()}{duration(run.seconds)}" if run.seconds is not None else ""
+    title = f"{run.due_at.isoformat(' ', 'minutes')[:16]} UTC: {escape(lookup(run.status))}{took}"
+    return (
+        f'<rect class="f-{COLOURS.get(run.status, "running")}" x="{x}" y="{height - tall}" width="4" height="{tall}" rx="1">'
+        f"<title>{title}</title></rect>"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from forecourt.alerts.naming import called
 from forecourt.app import load
 from forecourt.doctor.check import House, Result
 from forecourt.doctor.examination import examine
@@ -105,7 +106,7 @@ def compose(tx: Connection[Any], at: datetime, reader: str) -> tuple[str, str, s
             "times": _("Times are those of %(zone)s.", zone=settings().timezone),
             "title": _("The night of %(day)s", day=day(at)),
             "sum": _sum(morning),
-            "called": words.called,
+            "called": called,
         }
         html = environment().get_template("mail/morning.html").render(told)
         return f"{told['title']}: {told['sum']}", _text(morning, told), html
@@ -189,7 +190,7 @@ def _text(morning: Morning, told: dict[str, Any]) -> str:
         ]
     lines += ["", _("What is wrong now")]
     lines += [
-        f"{'✕' if result.status == 'fail' else '▲'} {_short(words.called(result.name))}: {_short(result.found)}"
+        f"{'✕' if result.status == 'fail' else '▲'} {_short(called(result.name))}: {_short(result.found)}"
         for result in morning.wrong
     ] or [_("Every check is well.")]
     lines += ["", _("The next 24 hours")]

@@ -15,7 +15,7 @@ from forecourt.schedule.timetable import Timetable
 from forecourt.settings import settings
 from forecourt.store import pauses, tick_history, ticks
 from forecourt.store.pauses import Pause
-from forecourt.store.tick_history import Tick
+from forecourt.store.tick_history import Past, Tick
 from forecourt.store.ticks import Holder
 from forecourt.web import words
 
@@ -48,7 +48,7 @@ class Span:
 class Duty:
     """A task in a span of time: its runs then, oldest first; the due times that are still to come;
     the seconds that its last runs before that took, in the middle, None while fewer than three are
-    known; who holds it back or runs it. `before` are those last runs, once `beside_history` has
+    known; who holds it back or runs it. `past` has those last runs, once `beside_history` has
     fetched them; of a pulse, `runs` has only the latest until then."""
 
     task: Task
@@ -58,7 +58,7 @@ class Duty:
     pause: Pause | None
     holder: Holder | None
     often: bool
-    before: Sequence[Tick] = ()
+    past: Past = Past()
 
     @property
     def latest(self) -> Tick | None:
@@ -70,9 +70,7 @@ class Duty:
         """What its next run will probably do, in words; empty when that cannot be known, or no
         history was fetched.
         """
-        return words.expected(
-            [run.output for run in self.before if run.status == "succeeded" and run.output is not None]
-        )
+        return words.expected(self.past.outputs)
 
     def standing(self, now: datetime) -> str:
         """One word for how it stands: paused, failed, missed, skipped, late, running, slow, done or
@@ -155,12 +153,12 @@ def at_a_glance(found: Sequence[Duty], now: datetime, most: int) -> list[Duty]:
 
 
 def beside_history(tx: Connection[Any], found: Sequence[Duty], over: Span) -> list[Duty]:
-    """The same duties with their last runs before the span, and with all runs of a pulse. It costs
-    thirty rows a duty, and hundreds a pulse, so it is for those that are shown."""
-    before = tick_history.recent(tx, [duty.task.name for duty in found], before=over.first)
+    """The same duties with their last runs before the span, and with all runs of a pulse. Those are
+    hundreds of rows a pulse, so it is for what is shown."""
+    past = tick_history.past(tx, [duty.task.name for duty in found], before=over.first, outputs=True)
     pulses = [duty.task.name for duty in found if duty.often]
     ran = tick_history.between(tx, pulses, over.first, over.last, most=MOST_RUNS)
-    return [replace(duty, before=before[duty.task.name], runs=ran.get(duty.task.name, duty.runs)) for duty in found]
+    return [replace(duty, past=past[duty.task.name], runs=ran.get(duty.task.name, duty.runs)) for duty in found]
 
 
 def _is_often(task: Task) -> bool:

@@ -6,32 +6,25 @@ while it is the same, one cheap query answers 304. The second is a digest of the
 what had to be made again is not sent twice.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote, unquote
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from forecourt.language import language, marked
 from forecourt.settings import settings
-from forecourt.web import database
+from forecourt.web import database, flash
 from forecourt.web.application import CannotLoad, application, is_marketplace
 from forecourt.web.database import Reading
 from forecourt.web.people import person_of
 from forecourt.web.templating import environment
 
 THEMES = ("system", "light", "dark")
-SAID = "forecourt_said"
-"""The cookie that carries what an action did to the page that follows it."""
-
-MOST_SAID = 1500
-
 MARKETPLACE = "/marketplace"
 
 PAGES = (
@@ -113,7 +106,7 @@ def whole(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """A page around what is given."""
-    said = _said(request)
+    said = flash.read(request)
     theme = request.cookies.get("theme", "system")
     answer = HTMLResponse(
         environment()
@@ -137,7 +130,7 @@ def whole(
         headers,
     )
     if said:
-        answer.delete_cookie(SAID)
+        answer.delete_cookie(flash.COOKIE)
     return answer
 
 
@@ -153,44 +146,6 @@ def _pages() -> list[tuple[str, str, str]]:
 def here(request: Request) -> str:
     """The address of this page on this server, to come back to."""
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def back(
-    form: dict[str, str], words: str, *, command: str = "", undo: tuple[str, dict[str, str]] | None = None
-) -> Response:
-    """To the page where the button stands, which says what was done; `command` does the same,
-    `undo` the opposite.
-    """
-    answer = RedirectResponse(local(form.get("back", "/")), 303)
-    told = {"words": words[:500], "command": command[:300], "undo": undo and undo[0], "fields": undo and undo[1]}
-    text = quote(json.dumps(told, ensure_ascii=False))
-    if len(text) > MOST_SAID:
-        text = quote(
-            json.dumps({"words": words[:150], "command": "", "undo": None, "fields": None}, ensure_ascii=False)
-        )
-    answer.set_cookie(SAID, text, max_age=60, httponly=True, samesite="strict")
-    return answer
-
-
-def local(path: str) -> str:
-    """A path on this server; the first page for anything else."""
-    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if inside else "/"
-
-
-def _said(request: Request) -> dict[str, Any] | None:
-    try:
-        told = json.loads(unquote(request.cookies.get(SAID, "")))
-        undo = told["undo"]
-        fields = {str(name): str(value) for name, value in (told["fields"] or {}).items()}
-        return {
-            "words": str(told["words"]),
-            "command": str(told["command"]),
-            "undo": undo if isinstance(undo, str) and local(undo) == undo else None,
-            "fields": fields,
-        }
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 def _state(request: Request, look: Reading) -> str:

@@ -13,6 +13,7 @@ from forecourt.watch.beside import watching
 from forecourt.web.app import create_app
 from forecourt.web.application import CannotLoad, application
 from forecourt.web.guard import require_loopback
+from forecourt.web.reading import BoundedReading
 from forecourt.web.templating import assets, environment
 
 log = logging.getLogger("forecourt.web")
@@ -54,6 +55,7 @@ def serve(listening: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,  # who is a proxy is ours to say, by the address that really asks
         lifespan="off",
+        http=BoundedReading,
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )

@@ -10,6 +10,7 @@ from forecourt.web.actions import workers as worker_actions
 from forecourt.web.actions.preferences import prefer, speak
 from forecourt.web.api import serving
 from forecourt.web.metrics.answer import metrics
+from forecourt.web.pages.alerts import alerts
 from forecourt.web.pages.audit import audit
 from forecourt.web.pages.call import call
 from forecourt.web.pages.calls import calls
@@ -65,6 +66,7 @@ RULES = (
     Rule("GET", "/sitemap-{shard}", Later("forecourt.web.pages.sitemap:sitemap"), Role.VIEWER),
     Rule("GET", "/performance", performance, Role.VIEWER),
     Rule("GET", "/doctor", doctor, Role.VIEWER),
+    Rule("GET", "/alerts", alerts, Role.VIEWER),
     Rule("GET", "/health", health, Role.VIEWER),
     Rule("GET", "/metrics", metrics, Role.VIEWER),
     Rule("GET", "/audit", audit, Role.VIEWER),

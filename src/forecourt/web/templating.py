@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from forecourt import language
+from forecourt.alerts.naming import called
 from forecourt.durations import duration, relative
 from forecourt.masking import hide_text
 from forecourt.schedule import sentence_translation
@@ -59,7 +60,7 @@ def _environment() -> Environment:
     made.globals |= {
         "_": said,
         "asset": asset,
-        "called": words.called,
+        "called": called,
         "comma": language.comma,
         "described": words.described,
         "direction": language.direction,
@@ -88,7 +89,15 @@ def _readable(value: Any) -> Any:
 def said(message: str, **facts: object) -> Markup:
     """A message of ours, which may hold markup, in the reader's language. What is filled in is
     escaped, and where the language runs from right to left it keeps its own direction."""
+    if not facts:
+        return _without_facts(language.language(), message)
     return Markup(language.lookup(message)) % {name: _filled_in(fact) for name, fact in facts.items()}
+
+
+@lru_cache(maxsize=4096)
+def _without_facts(_language: str, message: str) -> Markup:
+    """Labels, which a page may say a thousand times."""
+    return Markup(language.lookup(message)) % {}
 
 
 def _filled_in(fact: object) -> object:
@@ -110,7 +119,7 @@ def brief(text: str, most: int = 160) -> str:
 
 def wrapped(name: str) -> Markup:
     """A name that may be broken after its underscores, as on a phone it has to be."""
-    return Markup(escape(readable(name)).replace("_", Markup("_<wbr>")))
+    return Markup(str(escape(readable(name))).replace("_", "_<wbr>"))
 
 
 def path_part(name: str) -> str:

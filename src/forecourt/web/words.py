@@ -36,16 +36,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
-def called(check: str) -> str:
-    """What a check is called, which for a queue's or a task's holds its name, and for what a day
-    brought the day.
-    """
-    kind, _, name = check.partition(" ")
-    if kind in (marked("queue"), marked("task"), marked("late"), marked("failure"), marked("twins")) and name:
-        return f"{lookup(kind)} {name}"
-    return lookup(check)
-
-
 def described(task: Task) -> str:
     """What a task does, as its application says it; in the reader's language where the catalogue
     has it.

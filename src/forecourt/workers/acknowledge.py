@@ -58,6 +58,9 @@ class Acknowledger:
         if limited:
             limits.free(tx, limited)
         minutes.add(tx, self._writer, _tallies(verdicts, ours))
+        for completion, verdict in verdicts:
+            if verdict.id in ours:
+                _say(completion, verdict)
 
     def write_one_by_one(self, tx: Connection[Any], completions: Sequence[Completion]) -> list[Completion]:
         """Write ends of which one cannot be written, one by one so that it is found. Its call
@@ -102,6 +105,21 @@ def is_of_the_outcome(error: BaseException) -> bool:
         refused = (error.sqlstate or "")[:2] in ("22", "23", "54", "P0")
         return refused or (error.sqlstate is None and isinstance(error, psycopg.DataError | psycopg.ProgrammingError))
     return not isinstance(error, DBAPIError | OSError)
+
+
+def _say(completion: Completion, verdict: Verdict) -> None:
+    """What was raised, for whoever looks at the worker's terminal. What ended a slot as well, its
+    supervisor has said.
+    """
+    match completion.outcome, verdict:
+        case Raised() as raised, Postponed(delay=delay):
+            log.warning("%s, again in %.0f s", raised, delay, extra=_facts(completion))
+        case Raised() as raised, Failed():
+            log.warning("%s, failed for good", raised, extra=_facts(completion))
+
+
+def _facts(completion: Completion) -> dict[str, object]:
+    return {"job": completion.call.job, "call": completion.call.id, "attempt": completion.call.attempts + 1}
 
 
 def _tallies(verdicts: Iterable[tuple[Completion, Verdict]], ours: set[int]) -> dict[tuple[str, str], Tally]:

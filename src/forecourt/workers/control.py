@@ -2,12 +2,16 @@
 themselves.
 """
 
+import time
 from collections.abc import Callable
 
 from forecourt.database.transactions import Transactions
 from forecourt.store import cancel, limits, progress, requests
 from forecourt.workers.agent import Agent
 from forecourt.workers.ending import cancel_waiting
+
+SWEEP = 3.0
+"""Seconds between two removals of what was noted of calls that are over."""
 
 
 class Control(Agent):
@@ -21,15 +25,28 @@ class Control(Agent):
         self._database = database
         self._worker = worker
         self._hand_over = hand_over
+        self._sweep_at = 0.0
 
     def run_once(self) -> int:
-        with self._database.begin() as tx:
-            for call, who in cancel.waiting_again(tx).items():
-                cancel_waiting(tx, [call], who)
+        with self._database.each_by_itself() as tx:
+            waiting = cancel.waiting_again(tx)
             unwanted = cancel.asked_of(tx, self._worker())
             restart = requests.newer_than_worker(tx, "restart", self._worker())
-            progress.forget(tx)
-            limits.forget(tx)
+        if waiting:
+            with self._database.begin() as tx:
+                for call, who in waiting.items():
+                    cancel_waiting(tx, [call], who)
         if unwanted or restart:
             self._hand_over(unwanted, restart)
+        self._sweep()
         return len(unwanted)
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        if now < self._sweep_at:
+            return
+        with self._database.each_by_itself() as tx:
+            cancel.forget(tx)
+            progress.forget(tx)
+            limits.forget(tx)
+        self._sweep_at = now + SWEEP

@@ -28,7 +28,7 @@ class Heartbeat(Agent):
 
     def run_once(self) -> int:
         worker = self._worker()
-        with self._database.begin() as tx:
+        with self._database.each_by_itself() as tx:
             if not workers.beat(tx, worker, busy=self._busy(), stopping=self._stopping()):
                 self.given_up = worker
         return 1

@@ -56,20 +56,22 @@ class Rescuer(Agent):
 
     def run_once(self) -> int:
         me = own()
-        with self._database.begin() as tx:
+        with self._database.each_by_itself() as tx:
             suspects = workers.suspects(tx, self=self._worker(), grace=GRACE, host=me.host, boot=me.boot)
-            silent = self._silent_while_watched(suspects)
-            lost = {suspect.id: suspect for suspect in suspects if suspect.id in silent or _has_ended(suspect)}
+            nameless = self._nameless(tx)
+        silent = self._silent_while_watched(suspects)
+        lost = {suspect.id: suspect for suspect in suspects if suspect.id in silent or _has_ended(suspect)}
+        if not lost and not nameless:
+            return 0
+        with self._database.begin() as tx:
             if lost:
                 # First, so that what they still hold open is rolled back and blocks nobody, their
                 # own row included.
                 workers.end_sessions(tx, workers.session_names(list(lost)))
-            locked = workers.lock(tx, list(lost))
-            nameless = self._nameless(tx)
-            lost |= {id: Registered(id, "an unknown host", "", 0, "", "", 0, 0.0) for id in nameless}
-            locked += nameless
+            locked = workers.lock(tx, list(lost)) + nameless
             if not locked:
                 return 0
+            lost |= {id: Registered(id, "an unknown host", "", 0, "", "", 0, 0.0) for id in nameless}
             workers.remove(tx, locked)
             gone = [lost[id] for id in locked]
             files = {worker.id: _markers_of(worker, me) for worker in gone}

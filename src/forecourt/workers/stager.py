@@ -20,7 +20,7 @@ class Stager(Agent):
     def run_once(self) -> int:
         total = 0
         while True:
-            with self._database.begin() as tx:
+            with self._database.each_by_itself() as tx:
                 moved = scheduled.promote(tx)
             total += moved
             if moved < scheduled.BATCH:

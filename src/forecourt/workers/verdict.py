@@ -1,6 +1,5 @@
 """What an outcome leads to. Decided here, once, from the outcome, the call and the job's policy."""
 
-import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
@@ -127,10 +126,8 @@ def decide(
             error, message, trace = "Interrupted", f"{UNCOUNTED} times in a row: {why}", ""
         case Raised(error=error, message=message, traceback=trace, final=final):
             final = final or (policy.max_errors is not None and call.errors + 1 >= policy.max_errors)
-        case TimedOut(timeout=timeout):
-            error, message, trace = "TimedOut", f"killed after its timeout of {timeout:g} s", ""
-        case SlotDied(signal=number, status=status):
-            error, message, trace = "SlotDied", _death(number, status), ""
+        case TimedOut() | SlotDied():
+            error, message, trace = type(outcome).__name__, str(outcome), ""
     attempt = call.attempts + 1
     entry = incident(type(outcome).__name__, call.attempts, seconds, error, message, trace, log)
     delay = defaults.backoff_of(policy).after(attempt)
@@ -173,16 +170,6 @@ def _exhausted(call: Attempt, until_next: float, attempt: int, policy: Policy, d
         return call.age + until_next >= policy.retry_until
     tries = defaults.tries_of(policy)
     return tries > 0 and attempt >= tries
-
-
-def _death(number: int | None, status: int | None) -> str:
-    if number is None:
-        return f"its process exited with status {status}"
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = "unknown"
-    return f"its process was killed by signal {number} ({name})"
 
 
 def incident(

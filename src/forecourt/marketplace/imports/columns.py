@@ -15,6 +15,7 @@ import orjson
 
 Reader = Callable[[Any, ZoneInfo], Any]
 
+_WHOLE = re.compile(r"\s*([0-9]{1,19})(?:\.0+)?\s*").fullmatch
 TYPES = ("view", "contact_phone", "contact_whatsapp", "favorite", "share", "bot")
 
 
@@ -40,7 +41,7 @@ def text(value: Any, _: ZoneInfo) -> str:
 
 
 def whole(value: Any, _: ZoneInfo) -> int:
-    found = re.fullmatch(r"\s*([0-9]{1,19})(?:\.0+)?\s*", str(value))
+    found = _WHOLE(str(value))
     if found is None or int(found[1]) >= 2**63:
         raise ValueError(f"{str(value)[:60]!r} is not a whole number")
     return int(found[1])

@@ -13,11 +13,12 @@ phone_click = "contact_phone"     # theirs = ours
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from forecourt.marketplace.imports.columns import KINDS, Kind
+from forecourt.marketplace.imports.columns import KINDS, Kind, Reader
 from forecourt.settings import settings
 
 
@@ -29,7 +30,7 @@ class BadRow(ValueError):
     """A row that cannot be imported; the message names the column, and says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mapped:
     """How the rows of one kind are read."""
 
@@ -40,17 +41,25 @@ class Mapped:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
+    @cached_property
+    def _plan(self) -> list[tuple[str, str, Reader, Mapping[str, str] | None, Any]]:
+        """What each column of ours is made of: 70 look-ups a row less."""
+        return [
+            (ours, self.columns.get(ours, ours), read, self.values.get(ours), self.defaults.get(ours))
+            for ours, read in self.kind.columns.items()
+        ]
+
     def row(self, theirs: Mapping[str, Any]) -> dict[str, Any]:
         """A row of ours, without what is not known. Raises BadRow."""
         if "" in theirs:
             raise BadRow(theirs[""])
         made: dict[str, Any] = {}
-        for ours, read in self.kind.columns.items():
-            value = theirs.get(self.columns.get(ours, ours))
-            if isinstance(value, str):
-                value = self.values.get(ours, {}).get(value, value)
+        for ours, theirs_name, read, translated, default in self._plan:
+            value = theirs.get(theirs_name)
+            if translated and isinstance(value, str):
+                value = translated.get(value, value)
             if value is None:
-                value = self.defaults.get(ours)
+                value = default
             if value is not None:
                 try:
                     made[ours] = read(value, self.zone)

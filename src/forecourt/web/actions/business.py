@@ -12,7 +12,7 @@ from forecourt.marketplace.business import KINDS, business
 from forecourt.marketplace.business_changes import UnknownSetting
 from forecourt.web.actions.common import needed
 from forecourt.web.database import acting
-from forecourt.web.page import back
+from forecourt.web.flash import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
 from forecourt.web.templating import shell

@@ -13,7 +13,8 @@ from forecourt.operations import calls, failures
 from forecourt.operations.failures import Action
 from forecourt.web.actions.common import ids_of
 from forecourt.web.database import acting
-from forecourt.web.page import back, local, whole
+from forecourt.web.flash import back, local
+from forecourt.web.page import whole
 from forecourt.web.people import Role, person_of
 from forecourt.web.routes import Form
 from forecourt.web.templating import environment, shell

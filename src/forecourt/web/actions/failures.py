@@ -15,7 +15,7 @@ from forecourt.store.failed import Filter
 from forecourt.web.actions.common import meant
 from forecourt.web.application import application
 from forecourt.web.database import acting
-from forecourt.web.page import back
+from forecourt.web.flash import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
 from forecourt.web.templating import shell

@@ -15,7 +15,8 @@ from forecourt.operations import passwords
 from forecourt.store import audit, people
 from forecourt.web import access
 from forecourt.web.database import acting
-from forecourt.web.page import local, whole
+from forecourt.web.flash import local
+from forecourt.web.page import whole
 from forecourt.web.proxy import client
 from forecourt.web.routes import Form
 from forecourt.web.templating import environment

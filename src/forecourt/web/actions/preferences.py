@@ -6,7 +6,8 @@ from starlette.responses import RedirectResponse, Response
 
 from forecourt.language import LANGUAGES, language, speaking
 from forecourt.language import gettext as _
-from forecourt.web.page import THEMES, back, local
+from forecourt.web.flash import back, local
+from forecourt.web.page import THEMES
 from forecourt.web.routes import Form
 from forecourt.web.tongue import COOKIE
 

@@ -10,7 +10,7 @@ from forecourt.operations import calls, pausing
 from forecourt.store import waiting
 from forecourt.web.actions.common import meant, needed, paused, until
 from forecourt.web.database import acting
-from forecourt.web.page import back
+from forecourt.web.flash import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
 from forecourt.web.templating import shell

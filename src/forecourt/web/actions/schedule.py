@@ -15,7 +15,7 @@ from forecourt.store.pauses import Kind
 from forecourt.web.actions.common import needed, paused, until
 from forecourt.web.application import application
 from forecourt.web.database import acting
-from forecourt.web.page import back
+from forecourt.web.flash import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
 from forecourt.web.templating import shell

@@ -7,7 +7,7 @@ from forecourt.language import gettext as _
 from forecourt.language import some
 from forecourt.operations import fleet
 from forecourt.web.database import acting
-from forecourt.web.page import back
+from forecourt.web.flash import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
 

@@ -3,17 +3,20 @@
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from psycopg import Connection
 
 from forecourt.masking import hide
-from forecourt.store import definitions, inspection, overview, progress, search, tasks
+from forecourt.store import definitions, inspection, overview, progress, search, tasks, workflow_progress
 from forecourt.store.overview import Found
 from forecourt.store.progress import Progress
 from forecourt.web.api import cursor as cursors
 from forecourt.web.api.errors import NotFound, Unreadable
-from forecourt.web.api.parameters import A_PAGE, Cursor, Error, Id, Ids, Name, Words
+from forecourt.web.api.parameters import A_PAGE, Cursor, Delay, Error, Id, Ids, Name, Priority, Words
+
+if TYPE_CHECKING:
+    from forecourt.app import Forecourt
 
 State: TypeAlias = Literal["ready", "running", "scheduled", "failed", "done"]
 
@@ -49,8 +52,8 @@ class Calls:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A call. `at`: since when it is in this state, or when it is due. `history`: every attempt
-    that did not end well. `tick`: the due time that it is, `batch`: what it belongs to, `chain`:
-    the jobs that follow it. Secrets in arguments and results are hidden."""
+    that did not end well. `tick`: the due time that it is, `batch` and `workflow`: what it belongs
+    to, `chain`: the jobs that follow it. Secrets in arguments and results are hidden."""
 
     id: int
     state: str
@@ -69,8 +72,18 @@ class Shown:
     progress: Progress | None
     chain: list[str] | None
     batch: dict[str, Any] | None
+    workflow: int | None
     tick: dict[str, Any] | None
     cancelled_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """A call. `duplicate`: nothing was entered, it was there already."""
+
+    id: int
+    job: str
+    duplicate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +148,30 @@ def show(tx: Connection[Any], *, id: Id) -> Shown:
     return _shown(tx, found, more)
 
 
+def dispatch(
+    tx: Connection[Any],
+    *,
+    who: str,
+    app: "Forecourt",
+    job: Name,
+    args: dict[str, Any] | None = None,
+    delay: Delay | None = None,
+    queue: Name | None = None,
+    priority: Priority | None = None,
+) -> Dispatched:
+    """Enter a call of a job with these arguments, due now or in `delay` seconds."""
+    from forecourt.jobs.arguments import WrongArguments
+    from forecourt.operations import dispatching
+
+    try:
+        call = dispatching.dispatch(tx, app.jobs, job, args or {}, delay=delay, queue=queue, priority=priority, who=who)
+    except dispatching.NoSuchJob as error:
+        raise NotFound(str(error)) from None
+    except (WrongArguments, ValueError) as error:
+        raise Unreadable(str(error)) from None
+    return Dispatched(call.id, call.job, call.duplicate)
+
+
 def cancel(tx: Connection[Any], *, who: str, ids: Ids) -> Cancelled:
     """End calls: those that wait at once, those that run by killing their slot within a second or
     two. All of them, or none.
@@ -157,6 +194,7 @@ def _shown(tx: Connection[Any], found: Found, more: inspection.Inspected) -> Sho
         progress=progress.of(tx, [found.id]).get(found.id),
         chain=more.chain,
         batch=None if more.batch_id is None else inspection.batch(tx, more.batch_id),
+        workflow=workflow_progress.of_call(tx, found.id),
         tick=None if more.tick is None else inspection.tick(tx, more.tick),
         cancelled_by=more.cancelled_by,
     )

@@ -1,7 +1,6 @@
 """Workers, and how long calls take on them."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 
 from psycopg import Connection
@@ -9,9 +8,9 @@ from psycopg import Connection
 from forecourt.store import activity, performance
 from forecourt.store.activity import Worker
 from forecourt.store.minutes import BOUNDS
+from forecourt.store.performance import Timing
 
-Period: TypeAlias = Literal["1h", "6h", "24h"]
-PERIODS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(hours=24)}
+Period: TypeAlias = Literal["1h", "6h", "24h", "7d"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +18,6 @@ class Restarting:
     """How many workers will end in order, to be started again by whatever keeps them running."""
 
     workers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """A job's attempts in a period: how many ended well, are tried again, failed for good; the
-    seconds that they ran in all. `ran` and `waited` are counts of attempts by duration, between the
-    bounds that the answer names."""
-
-    job: str
-    well: int
-    retried: int
-    failed: int
-    run_seconds: float
-    ran: list[int]
-    waited: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +48,5 @@ def restart(tx: Connection[Any], *, who: str) -> Restarting:
 
 def timings(tx: Connection[Any], *, period: Period = "1h") -> Performance:
     """How long each job's calls waited and ran."""
-    found = performance.by_job(tx, PERIODS[period])
-    jobs = [Timing(one.job, one.well, one.retried, one.failed, one.run_seconds, one.ran, one.waited) for one in found]
+    jobs = performance.by_job(tx, performance.PERIODS[period])
     return Performance(period, [float(bound) for bound in BOUNDS], jobs)

@@ -14,6 +14,7 @@ from forecourt.web.api.errors import Unreadable
 if TYPE_CHECKING:
     from forecourt.app import Forecourt
     from forecourt.web.nights import Duty
+    from forecourt.web.verdict import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,8 @@ def overview(tx: Connection[Any], *, app: "Forecourt") -> Standing:
     """Does the night go well, and if not, what is wrong."""
     from forecourt.store import tasks
     from forecourt.web.facts import gather
-    from forecourt.web.verdict import verdict
 
-    found = verdict(gather(tx, app, tasks.now(tx))[0])
-    troubles = [found.worst, *found.others] if found.worst else found.others
-    return Standing(found.sentence, found.under, [Trouble(trouble.tone, trouble.words) for trouble in troubles])
+    return _standing(gather(tx, app, tasks.now(tx))[0])
 
 
 def night(tx: Connection[Any], *, app: "Forecourt", date: day_type | None = None) -> Night:
@@ -89,7 +87,7 @@ def night(tx: Connection[Any], *, app: "Forecourt", date: day_type | None = None
     is to come. Today without a date."""
     from forecourt.settings import settings
     from forecourt.store import failure_kinds, tasks
-    from forecourt.web.facts import midnight
+    from forecourt.web.facts import gather, midnight
     from forecourt.web.nights import beside_history, duties, span
 
     zone, now = settings().zone, tasks.now(tx)
@@ -100,17 +98,27 @@ def night(tx: Connection[Any], *, app: "Forecourt", date: day_type | None = None
     first = datetime.combine(chosen, time(), zone)
     last = datetime.combine(chosen + timedelta(days=1), time(), zone)
     over = span(chosen, last, zone)
-    found = beside_history(tx, duties(tx, app.schedule(tx), over, now), over)
+    facts, looked_at = gather(tx, app, now) if chosen == today else (None, None)
+    # Before ten the first page looks at the night alone, and after that at the day, as this does.
+    found = facts.duties if facts and looked_at == over else duties(tx, app.schedule(tx), over, now)
     kinds = failure_kinds.kinds(tx, since=first, until=last, limit=50)
-    standing = overview(tx, app=app) if chosen == today else None
+    standing = None if facts is None else _standing(facts)
     return Night(
         chosen,
         settings().timezone,
         None if standing is None else standing.sentence,
         standing,
-        [row for duty in found for row in _rows(duty, now)],
+        [row for duty in beside_history(tx, found, over) for row in _rows(duty, now)],
         [Failure(kind.error, kind.job, kind.calls, kind.last, kind.message) for kind in kinds],
     )
+
+
+def _standing(facts: "Facts") -> Standing:
+    from forecourt.web.verdict import verdict
+
+    found = verdict(facts)
+    troubles = [found.worst, *found.others] if found.worst else found.others
+    return Standing(found.sentence, found.under, [Trouble(trouble.tone, trouble.words) for trouble in troubles])
 
 
 def _rows(duty: "Duty", now: datetime) -> list[Row]:

@@ -18,9 +18,10 @@ from forecourt.web.people import Role
 
 ROOT = "/api/v1"
 
-GIVEN = ("tx", "who", "app", "person")
+GIVEN = ("tx", "who", "app", "person", "near")
 """Parameters that are not the request's: the transaction, who asks as the audit names them, the
-application, the person.
+application, the person; whether it is asked in a process of the asker's own instead of the
+server's.
 """
 
 

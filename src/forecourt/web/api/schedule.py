@@ -64,6 +64,18 @@ class Timetable:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """The tasks of an application as its clock last ran them, as plain data by their names, since
+    when they have been these, and `now`.
+    """
+
+    application: str
+    now: datetime
+    since: datetime
+    tasks: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Entered:
     """A run of a task, and the call that it is."""
 
@@ -85,6 +97,18 @@ def task(tx: Connection[Any], *, app: "Forecourt", task: Name, upcoming: Upcomin
     found = _task(tx, app, task)
     last = tick_history.latest(tx, [task]).get(task)
     return _described(found, tasks.now(tx), upcoming, last, pauses.in_force(tx))
+
+
+def declared(tx: Connection[Any]) -> Declared:
+    """What the clock of this server's application last ran: what a deploy is compared with."""
+    from forecourt.settings import settings
+    from forecourt.store import timetables
+
+    application = settings().app
+    found = timetables.declared(tx, application)
+    if found is None:
+        raise NotFound(f"no clock of {application} has run on this database yet")
+    return Declared(application, tasks.now(tx), found.since, found.tasks)
 
 
 def history(tx: Connection[Any], *, app: "Forecourt", task: Name | None = None, limit: Limit = 30) -> list[Tick]:

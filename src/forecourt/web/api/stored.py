@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from annotated_types import Ge, Le, Len
+from annotated_types import Ge, Le, Len, MaxLen
 from psycopg import Connection
 
 from forecourt.store.stored_tasks import StoredTask
 from forecourt.web.api.errors import NotFound, Unreadable
-from forecourt.web.api.parameters import Name, Words
+from forecourt.web.api.parameters import Name, Priority, Words
 
 if TYPE_CHECKING:
     from forecourt.app import Forecourt
     from forecourt.schedule.task import Task
 
 Cron = Annotated[str, Len(1, 200)]
-Priority = Annotated[int, Ge(-32767), Le(32767)]
+NameOrNone = Annotated[str, MaxLen(200)]
 Count = Annotated[int, Ge(1), Le(100)]
 
 
@@ -37,11 +37,18 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A task that is no more. Its history stays, and what it has enqueued still runs."""
+    """A task that is no more, with all that would add it again. Its history stays, and what it has
+    enqueued still runs.
+    """
 
     task: str
     job: str
     cron: str
+    args: dict[str, Any]
+    timezone: str | None
+    queue: str | None
+    priority: int | None
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +62,26 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A due time, or an instant that is none: what becomes or became of it, and why. Conditions are
-    named, but not asked here.
-    """
+    """A due time, or an instant that is none: what becomes or became of it, and why."""
 
     at: datetime
     is_due: bool
     verdict: str
     findings: list[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """When a task is due, in words and as cron, and what was asked about, as of `now` by the
+    database's clock. Its conditions are named, and not asked by a server.
+    """
+
+    task: str
+    sentence: str
+    cron: str
+    timezone: str
+    now: datetime
+    instants: list[Explained]
 
 
 def add(
@@ -101,12 +120,12 @@ def edit(
     cron: Cron | None = None,
     args: dict[str, Any] | None = None,
     timezone: Name | None = None,
-    queue: Name | None = None,
+    queue: NameOrNone | None = None,
     priority: Priority | None = None,
     description: Words | None = None,
 ) -> Stored:
     """Change a task that was added. What is not given stays; `args` takes the place of all
-    arguments.
+    arguments, and an empty queue is the job's own again.
     """
     from forecourt.operations import stored_tasks
     from forecourt.schedule.errors import TimetableError, UnknownTaskError
@@ -115,7 +134,9 @@ def edit(
         "cron": cron, "args": None if args is None else _storable(args), "timezone": timezone, "queue": queue,
         "priority": priority, "description": description,
     }  # fmt: skip
-    changes = {field: value for field, value in given.items() if value is not None}
+    changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
+    if queue == "":
+        changes["queue"] = None
     if not changes:
         raise Unreadable("nothing to change: give cron, args, timezone, queue, priority or description")
     try:
@@ -135,12 +156,20 @@ def remove(tx: Connection[Any], *, who: str, app: "Forecourt", task: Name) -> Re
         gone = stored_tasks.remove(tx, app.timetable, task, who=who)
     except UnknownTaskError as error:
         raise NotFound(str(error)) from None
-    return Removed(gone.name, gone.job, gone.cron)
+    return Removed(
+        gone.name, gone.job, gone.cron, dict(gone.args), gone.timezone, gone.queue, gone.priority, gone.description
+    )
 
 
 def explain(
-    tx: Connection[Any], *, app: "Forecourt", task: Name, at: datetime | None = None, count: Count = 1
-) -> list[Explained]:
+    tx: Connection[Any],
+    *,
+    app: "Forecourt",
+    near: bool = False,
+    task: Name,
+    at: datetime | None = None,
+    count: Count = 1,
+) -> Explanation:
     """Why a task will run, or not: its next due times, or the one in whose minute `at` lies, past
     or to come.
     """
@@ -154,16 +183,17 @@ def explain(
     except UnknownTaskError as error:
         raise NotFound(str(error)) from None
     if at is None:
-        found = explanation.upcoming(tx, known, now, environment=environment, ask=False, count=count)
+        found = explanation.upcoming(tx, known, now, environment=environment, ask=near, count=count)
     else:
         try:
-            found = explanation.at_instant(tx, known, at, now, environment=environment, ask=False)
+            found = explanation.at_instant(tx, known, at, now, environment=environment, ask=near)
         except (OverflowError, ValueError):
             raise Unreadable(f"at: {at.isoformat()} is beyond all calendars") from None
-    return [
+    told = [
         Explained(one.at, one.is_due, one.verdict, [Finding(it.about, it.words, it.allows) for it in one.findings])
         for one in found
     ]
+    return Explanation(known.name, known.sentence, str(known.cron), known.zone.key, now, told)
 
 
 def _stored(tx: Connection[Any], task: "Task") -> Stored:

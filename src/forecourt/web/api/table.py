@@ -1,14 +1,16 @@
 """Every operation of the API, in one table."""
 
-from forecourt.web.api import calls, failures, fleet, house, night, queues, schedule, stored, workflows
+from forecourt.web.api import alerts, calls, failures, fleet, house, night, queues, schedule, stored, top, workflows
 from forecourt.web.api.operation import Operation
 from forecourt.web.people import Role
 
 OPERATIONS = (
     Operation("GET", "/me", house.me, Role.VIEWER),
     Operation("GET", "/overview", night.overview, Role.VIEWER),
+    Operation("GET", "/top", top.look, Role.VIEWER),
     Operation("GET", "/night", night.night, Role.VIEWER),
     Operation("GET", "/doctor", house.doctor, Role.VIEWER),
+    Operation("GET", "/alerts", alerts.alerts, Role.VIEWER),
     Operation("GET", "/marketplace", house.marketplace, Role.VIEWER),
     Operation("GET", "/audit", house.audit, Role.VIEWER),
     Operation("GET", "/queues", queues.sizes, Role.VIEWER),
@@ -16,6 +18,7 @@ OPERATIONS = (
     Operation("POST", "/queues/resume", queues.resume, Role.OPERATOR),
     Operation("POST", "/queues/clear", queues.clear, Role.ADMIN),
     Operation("GET", "/calls", calls.find, Role.VIEWER),
+    Operation("POST", "/calls/dispatch", calls.dispatch, Role.ADMIN),
     Operation("POST", "/calls/cancel", calls.cancel, Role.OPERATOR),
     Operation("GET", "/calls/{id}", calls.show, Role.VIEWER),
     Operation("GET", "/failures", failures.kinds, Role.VIEWER),
@@ -36,6 +39,7 @@ OPERATIONS = (
     Operation("GET", "/tasks/{task}", schedule.task, Role.VIEWER),
     Operation("GET", "/explanations", stored.explain, Role.VIEWER),
     Operation("GET", "/occurrences", schedule.history, Role.VIEWER),
+    Operation("GET", "/schedule/declared", schedule.declared, Role.VIEWER),
     Operation("POST", "/schedule/add", stored.add, Role.ADMIN),
     Operation("POST", "/schedule/edit", stored.edit, Role.ADMIN),
     Operation("POST", "/schedule/remove", stored.remove, Role.ADMIN),

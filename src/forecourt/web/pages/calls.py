@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from psycopg import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -11,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from forecourt.language import gettext as _
 from forecourt.masking import hide_text
 from forecourt.store import definitions, overview, search
-from forecourt.store.search import LOOK_THROUGH, Listed
+from forecourt.store.search import LOOK_THROUGH, Listed, Search
 from forecourt.store.standing import CAP
 from forecourt.web.page import page, reading
 from forecourt.web.searching import SINCE, Asked, CannotRead, asked
@@ -31,9 +32,8 @@ def calls(request: Request) -> Response:
             if not search.exists(look.tx, wanted.id):
                 raise HTTPException(404, _("No call has the id %(id)s", id=wanted.id))
             return RedirectResponse(f"/calls/{wanted.id}", 303)
-        found = [] if wrong else search.calls(look.tx, wanted.search, A_PAGE + 1)
+        found = [] if wrong else listed(look.tx, wanted.search, A_PAGE + 1)
         counts = search.counts(look.tx, CAP)
-        masks = definitions.masks(look.tx)
     return page(
         request,
         look,
@@ -43,9 +43,7 @@ def calls(request: Request) -> Response:
         below="pages/calls.list.html",
         asked=wanted,
         wrong=wrong,
-        found=[
-            replace(call, args=call.args and hide_text(call.args, masks.get(call.job, ()))) for call in found[:A_PAGE]
-        ],
+        found=found[:A_PAGE],
         following=_following(wanted, found),
         counts=counts,
         jobs=jobs,
@@ -56,6 +54,15 @@ def calls(request: Request) -> Response:
         filtered=wanted.search.filters,
         typed=wanted.typed,
     )
+
+
+def listed(tx: Connection[Any], wanted: Search, limit: int) -> list[Listed]:
+    """The calls that fit, with what is secret in their arguments hidden."""
+    masks = definitions.masks(tx)
+    return [
+        replace(call, args=call.args and hide_text(call.args, masks.get(call.job, ())))
+        for call in search.calls(tx, wanted, limit)
+    ]
 
 
 def _following(wanted: Asked, found: list[Listed]) -> Mapping[str, Any] | None:

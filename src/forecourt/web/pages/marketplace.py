@@ -12,7 +12,6 @@ from forecourt.store import performance
 from forecourt.web.application import application, is_marketplace
 from forecourt.web.market_figures import figures
 from forecourt.web.page import page, reading
-from forecourt.web.pages.performance import PERIODS
 
 PHOTOS = "process_car_images"
 
@@ -23,5 +22,7 @@ def marketplace(request: Request) -> Response:
         raise HTTPException(404, _("The application of this server is not the marketplace"))
     with reading(request) as look:
         found = figures(look.tx, settings().timezone)
-        photos = next((job for job in performance.by_job(look.tx, PERIODS["1h"]) if job.job == PHOTOS), None)
+        photos = next(
+            (job for job in performance.by_job(look.tx, performance.PERIODS["1h"]) if job.job == PHOTOS), None
+        )
     return page(request, look, "pages/marketplace.html", _("Marketplace"), photos=photos, photo_job=PHOTOS, **found)

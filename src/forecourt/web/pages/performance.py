@@ -1,7 +1,5 @@
 """How long each job's calls wait and run."""
 
-from datetime import timedelta
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,10 +7,10 @@ from starlette.responses import Response
 from forecourt.language import gettext as _
 from forecourt.language import marked
 from forecourt.store import performance as store
+from forecourt.store.performance import PERIODS
 from forecourt.web.page import page, reading
 from forecourt.web.quantiles import labels
 
-PERIODS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 WORDS = {
     "1h": marked("the last hour"),
     "6h": marked("the last 6 hours"),

@@ -1,18 +1,16 @@
 """The queues, and one of them."""
 
-from dataclasses import replace
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from forecourt.language import gettext as _
-from forecourt.masking import hide_text
-from forecourt.store import activity, definitions, failure_kinds, standing, throughput
-from forecourt.store.search import Search, calls
+from forecourt.store import activity, failure_kinds, standing, throughput
+from forecourt.store.search import Search
 from forecourt.web.application import application
 from forecourt.web.facts import midnight
 from forecourt.web.page import page, reading
+from forecourt.web.pages.calls import listed
 from forecourt.web.pages.overview import app_order
 from forecourt.web.verdict import BEHIND
 
@@ -48,11 +46,7 @@ def queue(request: Request) -> Response:
         hours = throughput.by_queue(look.tx, 180).get(name, [0] * 180)
         kinds = failure_kinds.kinds(look.tx, queue=name, limit=10, most=A_GLANCE)
         workers = [worker for worker in activity.of_workers(look.tx) if name in worker.queues]
-        masks = definitions.masks(look.tx)
-        waiting = [
-            replace(call, args=call.args and hide_text(call.args, masks.get(call.job, ())))
-            for call in calls(look.tx, Search(state="ready", queue=name), 10)
-        ]
+        waiting = listed(look.tx, Search(state="ready", queue=name), 10)
     return page(
         request,
         look,

@@ -1,10 +1,9 @@
 """The timetable, and one task of it."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -35,16 +34,28 @@ HISTORY = 60
 """Runs that it lists."""
 
 
+class Row(NamedTuple):
+    """A task on the timetable: when it is due next, None where this environment does not run it;
+    its latest due time; who halts it.
+    """
+
+    task: Task
+    next: datetime | None
+    last: Tick | None
+    pause: Pause | None
+
+
 def schedule(request: Request) -> Response:
     """GET /schedule"""
     app = application()
     with reading(request) as look:
         timetable = list(app.schedule(look.tx))
         latest = tick_history.latest(look.tx, [task.name for task in timetable])
-        ordered = sorted(timetable, key=lambda task: _what_matters_first(task, latest.get(task.name), look.now))
-        shown = ordered if request.query_params.get("all") else ordered[:A_PAGE]
-        last = tick_history.recent(look.tx, [task.name for task in shown], most=30)
         halted = pauses.in_force(look.tx)
+        rows = [_row(task, latest.get(task.name), halted, look.now) for task in timetable]
+        rows.sort(key=_what_matters_first)
+        shown = rows if request.query_params.get("all") else rows[:A_PAGE]
+        past = tick_history.past(look.tx, [row.task.name for row in shown])
         liveness = tasks.liveness(look.tx, timedelta(minutes=5))
     groups = sorted({group for task in timetable for group in task.groups})
     return page(
@@ -52,7 +63,8 @@ def schedule(request: Request) -> Response:
         look,
         "pages/schedule.html",
         _("Schedule"),
-        rows=[_row(task, last[task.name], halted, look.now) for task in shown],
+        rows=shown,
+        past=past,
         total=len(timetable),
         halted=halted.get(("schedule", "")),
         groups=[(group, halted.get(("group", group))) for group in groups],
@@ -72,7 +84,7 @@ def task(request: Request) -> Response:
             found = app.schedule(look.tx)[name]
         except UnknownTaskError as error:
             raise HTTPException(404, str(error)) from None
-        ran = tick_history.recent(look.tx, [name], most=HISTORY)[name]
+        ran = tick_history.recent(look.tx, name, most=HISTORY)
         halted = pauses.in_force(look.tx)
         holder = ticks.holders(look.tx, [(name, run.host) for run in ran[-1:]]).get(name)
         stored = (
@@ -117,22 +129,14 @@ def _explained(look: Reading, found: Task, at: str | None) -> list[Explanation]:
         raise HTTPException(400, f"{at!r} is not an instant such as 2026-11-24T03:00Z") from None
 
 
-def _row(task: Task, last: list[Tick], halted: Mapping[tuple[str, str], Pause], now: datetime) -> dict[str, Any]:
-    seconds = [run.seconds for run in last if run.status == "succeeded" and run.seconds is not None]
-    return {
-        "task": task,
-        "next": task.next_due(now) if task.runs_in(settings().environment) else None,
-        "last": last[-1] if last else None,
-        "runs": last,
-        "usual": median(seconds) if seconds else None,
-        "pause": pause_of(task, dict(halted)),
-    }
-
-
-def _what_matters_first(task: Task, last: Tick | None, now: datetime) -> tuple[bool, bool, float]:
+def _row(task: Task, last: Tick | None, halted: dict[tuple[str, str], Pause], now: datetime) -> Row:
     due = task.next_due(now) if task.runs_in(settings().environment) else None
-    well = last is None or last.status not in ("failed", "missed")
-    return well, due is None, 0.0 if due is None else due.timestamp()
+    return Row(task, due, last, pause_of(task, halted))
+
+
+def _what_matters_first(row: Row) -> tuple[bool, bool, float]:
+    well = row.last is None or row.last.status not in ("failed", "missed")
+    return well, row.next is None, 0.0 if row.next is None else row.next.timestamp()
 
 
 def _upcoming(task: Task, now: datetime) -> Any:

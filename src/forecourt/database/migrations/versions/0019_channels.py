@@ -5,7 +5,7 @@ Message-ID when they come back.
 from forecourt.database.schema import run, run_marketplace, undo_marketplace
 
 revision = "0019"
-down_revision = "0016"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 MARKETPLACE = True

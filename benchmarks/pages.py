@@ -39,6 +39,14 @@ PAGES = (
     "/", "/night", "/schedule", "/schedule/task-7", "/queues", "/queues/high", "/calls", "/calls?state=done", "/calls?state=failed",
     "/calls?state=ready&q=listing_id%3D77777", "/calls?state=done&q=listing_id%3D77777", "/failures", "/workers", "/performance",
     "/performance?period=6h", "/performance?period=24h", "/performance?period=7d", "/doctor", "/audit", "/settings",
+    "/night?all=1", "/schedule?all=1",
+)  # fmt: skip
+
+FOR_PROGRAMS = (
+    "/metrics", "/health", *(
+        f"/api/v1/{name}"
+        for name in ("overview", "night", "doctor", "queues", "calls?state=failed", "failures", "workers", "performance", "tasks")
+    ),
 )  # fmt: skip
 
 FILL = (
@@ -110,6 +118,7 @@ def measure(ground: Ground, scale: Scale) -> list[Row]:
                 client.get("/")
                 pages = {path: _middle(lambda path=path: client.get(path)) for path in PAGES}
                 polls = {path: _middle(_poll(client, path)) for path in PAGES}
+                pages |= {path: _middle(lambda path=path: client.get(path)) for path in FOR_PROGRAMS}
             with httpx.Client(base_url=bare) as client, psycopg.connect(url, autocommit=True) as tx:
                 least = _middle(lambda: client.get("/"))
                 select = _middle(lambda: tx.execute("SELECT 1"))

@@ -1,10 +1,11 @@
 """What came from outside is read on a terminal, and does nothing there."""
 
+import json
 import logging
 
 import pytest
 
-from forecourt.logs import Plain
+from forecourt.logs import JsonLines, Plain
 from forecourt.visible import visible
 
 
@@ -26,3 +27,9 @@ def test_what_would_act_is_spelled_out(text: str, shown: str) -> None:
 def test_so_it_is_in_the_log() -> None:
     record = logging.makeLogRecord({"msg": "it said %s", "levelno": logging.INFO, "args": ("\x1b[2J",), "job": "\x9b"})
     assert Plain().format(record).endswith(r"it said \x1b[2J  job=\x9b")
+
+
+def test_a_line_that_the_fast_library_refuses_comes_all_the_same() -> None:
+    record = logging.makeLogRecord({"msg": "odd \udc80", "levelname": "INFO", "large": 2**70})
+    line = json.loads(JsonLines().format(record))
+    assert (line["event"], line["large"]) == ("odd \udc80", 2**70)

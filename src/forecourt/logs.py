@@ -2,6 +2,7 @@
 being done.
 """
 
+import json
 import logging
 import sys
 from contextvars import ContextVar
@@ -36,7 +37,10 @@ class JsonLines(logging.Formatter):
         line |= _facts(record)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # half a character, or a number of more than 64 bits: the slow library writes these too
+            return json.dumps(line, default=str)
 
 
 class Plain(logging.Formatter):

@@ -58,6 +58,8 @@ def test_a_crontab_becomes_a_timetable_that_does_the_same(
     assert all(task.may_overlap and task.args["environment"] == {"GREETING": "good night"} for task in tasks)
     run_now(tasks[1])
     assert capfd.readouterr().out.splitlines() == ["first", "second", "good night", "100%"]
+    module["run_command"](command=r"pwd; printf '\377'", environment={"HOME": str(tmp_path)})
+    assert capfd.readouterr().out == f"{tmp_path}\n\N{REPLACEMENT CHARACTER}", "cron goes to the HOME that is given"
 
 
 def test_a_system_s_crontab_has_a_user_before_each_command(known_jobs: None, tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_list_tells_where_and_under_which_conditions_a_task_runs(
 
 def test_history_tells_zone_host_and_lateness(run: Run, looking: Looking) -> None:
     tick(looking, "close_books", NOON, "succeeded")
-    looking.connection.execute("UPDATE forecourt.ticks SET host = 'web-1', claimed_at = due_at + interval '75 s'")
+    looking.connection.execute("UPDATE forecourt.ticks SET host = 'web-1', started_at = due_at + interval '75 s'")
     head, line = run("history").stdout.splitlines()
     assert head.split() == ["due", "task", "host", "status", "late", "took", "result"]
     assert line.split()[2] == NOON.astimezone().tzname()
@@ -252,6 +252,7 @@ MISTAKES = [
     (["resume", "stedy"], 5, "no task is named 'stedy'; there is steady"),
     (["history", "stedy"], 5, "no task is named 'stedy'; there is steady"),
     (["test", "stedy", "--yes"], 5, "no task is named 'stedy'; there is steady"),
+    (["explain", "steady", "--at", "9999-12-30T00:00Z"], 2, "has no due time between 9999-12-"),
     (["pause", "--group", "day"], 5, "no group is named 'day'; there is books, night"),
     (["resume", "steady"], 5, "Task steady is not paused"),
     (["resume"], 5, "The whole schedule is not paused"),

@@ -21,13 +21,14 @@ from forecourt.demo.render import render
 from forecourt.demo.report import report_on
 from forecourt.demo.seed import NotTheDemos, Scale, begin_night, require_ours, seed
 from forecourt.demo.timetable import tonight, usual
+from forecourt.demo.ways_in import VISITORS
 from forecourt.marketplace.analytics import aggregate_daily_analytics
 from forecourt.marketplace.archive import archive_old_analytics
 from forecourt.marketplace.placements import expire_featured_listings, expire_sponsored_listings
 from forecourt.marketplace.trash import cleanup_soft_deleted
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
-from forecourt.store import overview
+from forecourt.store import performance
 
 TINY = Scale(blocks=2, days=6, events=600)
 SMALL = Scale(blocks=2, days=184, events=3_680, views=600, photo_sets=3)
@@ -156,15 +157,15 @@ def test_a_small_night_goes_as_promised_and_its_report_is_true(looking: Looking)
 
     # The engine counts by the minute, the report counts rows: two sources that must agree.
     with transaction() as tx:
-        minutes = overview.by_job(tx.connection().connection.driver_connection, night.before.began - timedelta(hours=1))
-    counted = {row["job"]: (row["done"], row["retried"], row["failed"]) for row in minutes}
+        minutes = performance.by_job(tx.connection().connection.driver_connection, timedelta(hours=2))
+    counted = {row.job: (row.well, row.retried, row.failed) for row in minutes}
     for line in report.jobs:
         assert counted.pop(line.job) == (line.done, line.retried, line.failed)
     assert set(counted) == {task.name for task in usual}
 
-    assert report.views_sent == report.views_counted == SMALL.views
+    assert report.views_sent == report.views_counted == SMALL.views + VISITORS + 1
     assert looking.one("SELECT count(*) FROM forecourt.done WHERE job = 'increment_views_count'") == SMALL.views
-    assert looking.one("SELECT count(*) FROM forecourt.done WHERE job = 'process_car_images'") == SMALL.photo_sets
+    assert looking.one("SELECT count(*) FROM forecourt.done WHERE job = 'process_car_images'") == SMALL.photo_sets + 1
     failed = looking.rows("SELECT job, error, attempts FROM forecourt.failed ORDER BY job")
     assert failed == [
         ("ask_silent_registry", "TimedOut", 1),
@@ -175,6 +176,14 @@ def test_a_small_night_goes_as_promised_and_its_report_is_true(looking: Looking)
     assert killed.startswith(f"slot {before[0]} was killed with SIGKILL after {before[1]} of 8 steps")
     assert f"in slot {after[0]} went on at step {before[1] + 1}" in killed
     assert f"slot {before[0]} is killed with SIGKILL" in story
+
+    events, photo, rehearsal, ended = report.arrivals
+    assert events.became == "43 kept, 1 of a messenger, which is no view; HTTP answered: 2 recorded, 0 of programs"
+    assert photo.became.endswith("-preview.jpg")
+    assert "1 would be new, 1 is there; line 4: price: 'cheap' is not a number" in rehearsal.became
+    assert "its owner is told" in ended.became
+    assert looking.one("SELECT count(*) FROM car_listings WHERE slug LIKE 'kia-rio-from-a-file'") == 0
+    assert looking.count("tokens") == 0
 
     mails = list(settings().outbox.glob("*.eml"))
     assert (
@@ -195,7 +204,7 @@ def test_a_small_night_goes_as_promised_and_its_report_is_true(looking: Looking)
     page = Console(file=StringIO(), width=120)
     render(report, page, 60)
     printed = page.file.getvalue()  # type: ignore[attr-defined]
-    for words in (*(task.name for task in usual), "Views counted: 600 of 600 sent", "forecourt up", "All as promised"):
+    for words in (*(task.name for task in usual), "Views counted: 641 of 641 sent", "forecourt up", "All as promised"):
         assert words in printed
     assert max(map(len, printed.splitlines())) <= 120
 
@@ -205,7 +214,7 @@ def test_a_small_night_goes_as_promised_and_its_report_is_true(looking: Looking)
     looking.connection.execute("DELETE FROM forecourt.failed WHERE job = 'charge_expired_card'")
     assert [line.partition(",")[0] for line in report_on(night).off] == [
         "heartbeat: failed no disk",
-        "601 views were counted",
+        "642 views were counted",
         f"call {night.sent.charge} of charge_expired_card is nowhere",
         f"1 file missing in {settings().outbox}",
     ]

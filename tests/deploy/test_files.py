@@ -21,6 +21,7 @@ from forecourt.cli import forecourt
 from forecourt.cli.deploying import PRINTERS
 from forecourt.deploy.site import SECRET, here
 from forecourt.settings import Settings, settings
+from forecourt.workers.options import WorkOptions
 
 PRINTED = [[name] for name in PRINTERS] + [["systemd", unit] for unit in ("worker", "clock", "web")]
 
@@ -86,7 +87,13 @@ def test_the_ladder_rises(printed: Callable[..., str], monkeypatch: pytest.Monke
     for arguments, pattern in stops.items():
         text = printed(*arguments.split())
         [shutdown] = set(re.findall(r'--shutdown-timeout(?: |", ")(\d+)', text))
-        assert ladder.job < int(shutdown) < int(re.findall(pattern, text)[0]), arguments
+        [said] = set(re.findall(r'--stop-grace(?: |", ")(\d+)', text))
+        assert ladder.job < int(shutdown) < int(said) <= int(re.findall(pattern, text)[0]), arguments
+
+
+def test_a_worker_that_would_be_killed_while_it_waits_does_not_start() -> None:
+    with pytest.raises(ValueError, match="--stop-grace 30: must be longer than --shutdown-timeout 30"):
+        WorkOptions(stop_grace=30)
 
 
 def test_systemd_takes_the_units(printed: Callable[..., str], tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def in_marketplace(name):
 
 def in_a_transaction(job, *args):
     with Session(forecourt.database.engine()) as own, own.begin():
-        job(*args, session=own)
+        job(own, *args)
 
 def of_small_files(sitemap):
     sitemap.MAX_URLS, sitemap.ENOUGH, sitemap.CUT = 4, 2, 2

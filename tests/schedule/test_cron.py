@@ -49,6 +49,8 @@ def test_the_expression_is_text_like_any_other() -> None:
     [
         ("0 0 30 2 *", "never due: no month 2 has a day 30"),
         ("0 0 31 4,6,9,11 *", "never due: no month 4,6,9,11 has a day 31"),
+        ("0 0 LW * */7", r"never due: no day of month LW is a day of week \*/7"),
+        ("0 0 */31 2 5L", r"never due: no day of month \*/31 is a day of week 5L"),
         ("0 0 ? * ?", "'\\?' may stand for the day of month or the day of week"),
         ("? 0 * * *", "'\\?' may stand for the day of month or the day of week"),
         ("0 0 15W * *", "nearest to a day .15W. is not known"),

@@ -9,7 +9,7 @@ from rounds import MINUTE, NOON, begun
 from timetables import new_task
 
 import workshop
-from fleet import Looking
+from fleet import Looking, claim
 from forecourt import Timetable
 from forecourt.schedule.explanation import Explanation, at_instant, upcoming
 from forecourt.schedule.shifts import shift_near
@@ -74,6 +74,10 @@ def test_what_is_to_come_names_everything_that_the_clock_will_look_at(looking: L
     assert found["queue"] == (False, "default: no worker serves it, so its call would wait")
     assert found["late run"] == (None, "until Mon 2026-11-23 14:30 UTC, should no clock run when it is due")
     assert found["deadline"] == (None, "Mon 2026-11-23 14:30 UTC, 30 min on")
+    claim(tx, limit=0)
+    assert by_subject(told(task))["queue"] == (True, "default: served")
+    tx.execute("UPDATE forecourt.workers SET beat_at = now() - interval '1 minute'")
+    assert by_subject(told(task))["queue"] == found["queue"], "a worker that is gone serves nobody"
     assert one.verdict == "will be skipped if its condition still says so then"
     assert by_subject(told(task, ask=False))["condition"][1].endswith("asked when it is due")
     assert told(task, "staging").verdict == "does not exist here"
@@ -114,3 +118,11 @@ def test_an_instant_is_due_or_says_why_not_and_the_past_says_what_became_of_it(l
     assert list(by_subject(between)) == ["zone", "frequency"]
     outside, _ = told(datetime(2026, 11, 23, 15, 0, tzinfo=UTC))
     assert by_subject(outside)["window"] == (False, "only between 08:00 and 13:00")
+
+
+def test_a_window_is_not_blamed_for_what_the_shift_policy_leaves_out(looking: Looking) -> None:
+    timetable = Timetable("America/Chicago")
+    task = timetable.add(workshop.nothing).hourly().shift_policy("wall").between("0:00", "12:00")
+    again = datetime.fromisoformat("2025-11-02T01:00-06:00")
+    not_due, _ = at_instant(looking.connection, task, again, again, environment="test", ask=False)
+    assert list(by_subject(not_due)) == ["zone", "frequency"]

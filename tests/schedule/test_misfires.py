@@ -4,6 +4,7 @@ of the others.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
 from rounds import MINUTE, NOON, begun, clear, clock_of, enqueued, ticks, why
@@ -11,7 +12,7 @@ from rounds import MINUTE, NOON, begun, clear, clock_of, enqueued, ticks, why
 import workshop
 from fleet import Looking
 from forecourt import Timetable
-from forecourt.schedule.misfires import MOST_NOTED, ON_TIME, MisfireDecision, apply_misfire
+from forecourt.schedule.misfires import MOST_AT_ONCE, MOST_NOTED, ON_TIME, MisfireDecision, apply_misfire
 from forecourt.schedule.rules import Misfire
 from forecourt.schedule.task import Task
 
@@ -179,3 +180,11 @@ def test_what_nobody_ran_is_bounded_and_counted(kind: str) -> None:
 def test_nothing_due_is_nothing_to_do(misfire: Misfire) -> None:
     assert apply_misfire([], NOON, misfire, an_hour_later).run == ()
     assert apply_misfire([NOON], NOON + ON_TIME, misfire, an_hour_later).run == (NOON,)
+
+
+@pytest.mark.parametrize("within", [None, DAY])
+def test_of_due_times_that_all_run_a_round_looks_at_no_more_than_it_can_take(within: timedelta | None) -> None:
+    due = (NOON + timedelta(seconds=number) for number in count())
+    decision = apply_misfire(due, NOON + 2 * DAY, Misfire("every", within), an_hour_later)
+    assert len(decision.run) == MOST_AT_ONCE + 1
+    assert [why[:25] for _, why in decision.missed[-1:]] == (["more than 1 d late"] if within else [])

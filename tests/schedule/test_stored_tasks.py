@@ -3,16 +3,18 @@ code's stay the code's.
 """
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from rounds import MINUTE, NOON, clock_of, enqueued
 
 import workshop
-from fleet import Looking
+from fleet import Looking, wait_until
 from forecourt import Timetable
 from forecourt.cli.errors import explained
 from forecourt.cli.schedule import schedule
@@ -22,6 +24,7 @@ from forecourt.operations import stored_tasks
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
 from forecourt.settings import settings
+from forecourt.store import stored_tasks as store
 from forecourt.store.stored_tasks import StoredTask
 
 HOUR = timedelta(hours=1)
@@ -72,6 +75,48 @@ def test_running_clocks_take_up_what_is_added_edited_and_removed_and_make_up_not
         ("anna", "schedule remove"),
         ("anna", "schedule add"),
     ]
+
+
+def test_changes_at_the_same_time_wait_for_each_other_and_none_is_lost_or_overlooked(
+    timetable: Timetable, looking: Looking, database: str
+) -> None:
+    for name in ("count", "other"):
+        stored_tasks.add(looking.connection, timetable, registry, StoredTask(name, "nothing", {}, "@daily"), who="anna")
+
+    def change_its_arguments() -> None:
+        stored_tasks.edit(waiting, timetable, registry, "count", {"args": {"n": 1}}, who="omar")
+        waiting.commit()
+
+    with psycopg.connect(database) as early, psycopg.connect(database) as waiting:
+        stored_tasks.edit(early, timetable, registry, "count", {"cron": "@hourly"}, who="anna")
+        second = threading.Thread(target=change_its_arguments)
+        second.start()
+        wait_until(lambda: looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        stored_tasks.edit(looking.connection, timetable, registry, "other", {"cron": "@hourly"}, who="omar")
+        seen = store.state(looking.connection)
+        early.commit()
+        second.join()
+    assert looking.rows("SELECT cron, args FROM forecourt.stored_tasks WHERE name = 'count'") == [("@hourly", {"n": 1})]
+    looking.connection.execute("DELETE FROM forecourt.stored_tasks WHERE name = 'other'")
+    assert store.state(looking.connection) != seen
+    with psycopg.connect(database) as early:
+        stored_tasks.edit(early, timetable, registry, "count", {"cron": "@daily"}, who="anna")
+        later = StoredTask("other", "nothing", {}, "@daily")
+        stored_tasks.add(looking.connection, timetable, registry, later, who="omar")
+        seen = store.state(looking.connection)
+    assert store.state(looking.connection) != seen, "what was committed late bears the earlier time"
+
+
+def test_what_is_stored_names_its_zone_and_keeps_numbers_of_any_size(timetable: Timetable, looking: Looking) -> None:
+    tx, large = looking.connection, 2**70
+    stored_tasks.add(tx, timetable, registry, StoredTask("count", "nothing", {"n": large}, "@hourly"), who="anna")
+    stored_tasks.edit(tx, timetable, registry, "count", {"timezone": ""}, who="anna")
+    assert looking.rows("SELECT timezone, args FROM forecourt.stored_tasks") == [("Africa/Cairo", {"n": large})]
+    timetable.add(workshop.nothing, name="code's", n=large).hourly().describe("With a NUL: \x00")
+    clock = Clock(timetable, engine(), environment="test", host="a", application="a:b", jobs=registry)
+    clock.begin(NOON)
+    clock.run_once(NOON + MINUTE)
+    assert sorted(enqueued(clock.run_once(NOON + HOUR)))[:2] == [("code's", NOON + HOUR), ("count", NOON + HOUR)]
 
 
 def test_what_the_code_could_not_say_is_refused_and_nothing_is_stored(timetable: Timetable, looking: Looking) -> None:

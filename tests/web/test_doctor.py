@@ -5,6 +5,7 @@ do.
 import json
 import os
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -12,13 +13,17 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+import workshop
+from forecourt import Forecourt, Timetable
 from forecourt.app import load
 from forecourt.cli import forecourt
 from forecourt.database.schema import revisions
 from forecourt.doctor import database as database_checks
-from forecourt.doctor import place, work
+from forecourt.doctor import lateness, place, work
 from forecourt.doctor.check import House, Result
 from forecourt.doctor.examination import CHECKS, examine, worst
+from forecourt.durations import duration
+from forecourt.ladder import Ladder
 from forecourt.settings import settings
 from forecourt.store import retention, tasks
 
@@ -73,6 +78,19 @@ def test_a_worker_that_is_silent_is_found(house: House) -> None:
         " VALUES ('gone', '', 1, '', 4, '{low}', '0', '', now() - interval '1 minute')"
     )
     assert found(house, "workers").found == "1 alive, 1 silent for more than 30 s"
+
+
+def test_a_worker_that_does_not_wait_for_the_longest_job_is_found(house: House) -> None:
+    make_well(house.tx)
+    assert not any(result.name == "waits at a stop" for result in examine(house)), "a worker at a terminal"
+    house.tx.execute("UPDATE forecourt.workers SET shutdown_timeout = 30, stop_grace = 90")
+    longest = duration(Ladder.of(house.app).job)
+    assert found(house, "waits at a stop").status == "warn"
+    assert found(house, "waits at a stop").found.endswith(f"on h waits 30 s, and the longest job may take {longest}")
+    house.tx.execute(
+        "UPDATE forecourt.workers SET shutdown_timeout = %s, stop_grace = 9000", (Ladder.of(house.app).shutdown,)
+    )
+    assert found(house, "waits at a stop").status == "ok"
 
 
 def test_a_queue_that_is_behind_paused_or_unserved_is_found(house: House) -> None:
@@ -141,6 +159,29 @@ def test_a_due_time_that_is_not_looked_at_or_not_begun_is_found(house: House) ->
     house.tx.execute("UPDATE forecourt.clocks SET beat_at = now() - interval '10 minutes'")
     names = [result.name for result in examine(house)]
     assert "late cleanup_soft_deleted" not in names, "while the clock is stopped, that alone is said"
+
+
+def test_what_jitter_puts_off_is_not_late_and_advice_can_be_typed(house: House) -> None:
+    timetable = Timetable("UTC")
+    with timetable.group("the night") as night:
+        task = night.add(workshop.nothing, name="ask for euros").daily().jitter(86400)
+    house = House(house.tx, Forecourt(timetable), house.now)
+    recently = (house.now - timedelta(minutes=5, seconds=number) for number in range(1000))
+    due_at = next(at for at in recently if task.delay_of(at, "") > timedelta(hours=1))
+    house.tx.execute("INSERT INTO forecourt.scheduled (id, job, queue, run_at) VALUES (7, 'nothing', 'q', now())")
+    house.tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, call_id) VALUES (%s, %s, 'enqueued', 7)",
+        (task.name, due_at),
+    )
+    assert [result.found for result in lateness.late(house)] == ["everything that was due has begun"]
+    house.tx.execute("UPDATE forecourt.ticks SET status = 'failed', finished_at = now()")
+    assert found(house, "task ask for euros").advice.endswith("forecourt schedule trigger 'ask for euros'")
+    for kind, name, words in (("schedule", "", ""), ("group", "the night", " --group 'the night'")):
+        house.tx.execute(
+            "INSERT INTO forecourt.pauses (kind, name, who, why) VALUES (%s, %s, 'anna', '')", (kind, name)
+        )
+        assert found(house, "task ask for euros").advice == f"forecourt schedule resume{words}"
+        house.tx.execute("DELETE FROM forecourt.pauses")
 
 
 def test_a_kind_of_failure_is_new_until_it_was_seen_before(house: House) -> None:

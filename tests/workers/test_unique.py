@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy.orm import Session
 
 import workshop
-from fleet import Looking, wait_until, work_until_empty
+from fleet import Looking, claim, wait_until, work_until_empty
 from forecourt import job
 from forecourt.app import load
 from forecourt.database import engine, in_transaction_of
 from forecourt.store import failed
+from forecourt.store.running import Failed
 from forecourt.workers import ending
 
 
@@ -92,6 +93,20 @@ def test_a_failed_call_frees_its_key_and_is_retried_only_if_nobody_has_it(lookin
     with psycopg.connect(database) as tx:
         assert failed.retry(tx, [first.id]) == 1
     assert workshop.only_one_failing.dispatch(key=1).id == first.id
+
+
+def test_of_failed_calls_with_one_key_the_oldest_is_retried_and_the_others_stay(
+    looking: Looking, database: str
+) -> None:
+    calls = []
+    for _ in range(2):
+        calls.append(workshop.only_one_failing.dispatch(key=1).id)
+        [claimed] = claim(looking.connection)
+        ending.end(looking.connection, [Failed(claimed.id, claimed.token, 0.0, "ValueError", "", "[]")])
+    with psycopg.connect(database) as tx:
+        assert failed.retry(tx, calls) == 1
+    assert looking.rows("SELECT id FROM forecourt.ready") == [(calls[0],)]
+    assert looking.rows("SELECT id FROM forecourt.failed") == [(calls[1],)]
 
 
 def test_clearing_a_queue_frees_its_keys(looking: Looking, database: str) -> None:

@@ -5,16 +5,19 @@ results.
 import os
 import random
 import signal
+import threading
 from contextlib import suppress
 
+import psycopg
 import pytest
 from sqlalchemy.orm import Session
 
 import workshop
-from fleet import Looking, Process, wait_until, work_until_empty, worker
+from fleet import Looking, Process, claim, wait_until, work_until_empty, worker
 from forecourt import Workflow, chain
 from forecourt.database import engine
 from forecourt.jobs.arguments import WrongArguments
+from forecourt.operations import workflows
 from forecourt.testing import fake_queue, run_as_inline
 
 STATES = "SELECT array_agg(state ORDER BY step) FROM forecourt.steps WHERE workflow_id = %s"
@@ -59,6 +62,25 @@ def test_what_comes_after_a_failure_waits_and_the_rest_goes_on_and_catch_is_call
     work_until_empty()
     assert looking.one(STATES, id) == ["succeeded"] * 4
     assert order(looking).count("after") == 1
+
+
+def test_a_call_that_ends_while_its_workflow_is_cancelled_is_no_mistake(looking: Looking, database: str) -> None:
+    flow = Workflow()
+    flow.add(workshop.nothing.call())
+    id = flow.dispatch()
+    [claimed] = claim(looking.connection)
+    with psycopg.connect(database) as canceller, psycopg.connect(database) as ender:
+        ender.execute("INSERT INTO forecourt.cancellations (call_id, who) VALUES (%s, 'omar')", (claimed.id,))
+        ender.execute("DELETE FROM forecourt.running")
+        ender.execute("DELETE FROM forecourt.cancellations")
+        counts: list[int] = []
+        waits = threading.Thread(target=lambda: counts.append(workflows.cancel_workflow(canceller, id, who="anna")))
+        waits.start()
+        wait_until(lambda: looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        ender.commit()
+        waits.join()
+    assert counts == [1], "it lived when it was asked to end"
+    assert looking.one("SELECT cancelled_at IS NOT NULL FROM forecourt.workflows")
 
 
 def test_a_cancelled_workflow_begins_nothing_more_and_can_go_on_later(looking: Looking) -> None:

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forecourt.cli.console import Commands, json_option, me, print_json, print_result, print_table, transaction
+from forecourt.cli.console import ID, Commands, json_option, me, print_json, print_result, print_table, transaction
 
 if TYPE_CHECKING:
     from forecourt.marketplace.notice_preferences import Channel
 
-USER = click.IntRange(1, 2**63 - 1)
-
 
 @click.command()
-@click.argument("user_id", metavar="USER", type=USER)
+@click.argument("user_id", metavar="USER", type=ID)
 @click.argument("kind", required=False)
 @click.argument("wanted", required=False, metavar="[now|digest|never]", type=click.Choice(["now", "digest", "never"]))
 @click.option("--by", "channel", type=click.Choice(["mail", "push", "apprise"]), default="mail", show_default=True)
@@ -49,7 +47,7 @@ def prefer(user_id: int, kind: str | None, wanted: str | None, channel: "Channel
 
 
 @click.command()
-@click.argument("user_id", metavar="USER", type=USER)
+@click.argument("user_id", metavar="USER", type=ID)
 @click.argument("url", required=False)
 @click.option("--off", is_flag=True, help="Post no more.")
 @json_option

@@ -4,12 +4,11 @@ import sys
 
 import click
 
-from forecourt.cli.addressees import USER
-from forecourt.cli.console import Commands, json_option, me, print_result, transaction
+from forecourt.cli.console import ID, Commands, json_option, me, print_result, transaction
 
 
 @click.command()
-@click.argument("user_id", metavar="USER", type=USER)
+@click.argument("user_id", metavar="USER", type=ID)
 @click.argument("url", required=False)
 @click.option("--off", is_flag=True, help="Send no more.")
 @json_option

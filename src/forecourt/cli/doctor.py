@@ -38,6 +38,5 @@ def doctor(fail_on: str, as_json: bool) -> None:
             say(f"{glyph} {result.name:<{width}}  {result.found}", fg=colour if result.status != "ok" else None)
             if result.status != "ok" and result.advice:
                 say(f"  {'':<{width}}  {result.advice}")
-    found = worst(results)
-    if found == "fail" or (found == "warn" and fail_on == "warn"):
+    if worst(results) in ("fail", fail_on):
         sys.exit(DEGRADED)

@@ -128,7 +128,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.database.schema import WrongEncoding
     from forecourt.jobs.application import NoSuchApplication
     from forecourt.jobs.arguments import WrongArguments
-    from forecourt.schedule.errors import TimetableError, UnknownTaskError
+    from forecourt.schedule.errors import UnknownTaskError
     from forecourt.web.api import errors as api
 
     of_the_marketplace = [
@@ -157,7 +157,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return FAILED, str(error)
         case ModuleNotFoundError() if words := extras.explained(error):
             return FAILED, words
-        case NoSuchApplication() | TimetableError() | WrongArguments() | ValueError():
+        case NoSuchApplication() | WrongArguments() | ValueError() | OverflowError():
             return USAGE, str(error)
         case _:
             return None, ""

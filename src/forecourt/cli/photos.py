@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from forecourt.cli.console import Commands, json_option, me, print_json, print_result, print_table
+from forecourt.cli.console import ID, Commands, json_option, me, print_json, print_result, print_table
 
 
 @click.group(cls=Commands)
@@ -50,7 +50,7 @@ def twins(also_settled: bool, limit: int, as_json: bool) -> None:
 
 
 @photos.command()
-@click.argument("ids", nargs=-1, required=True, type=click.IntRange(1, 2**63 - 1))
+@click.argument("ids", nargs=-1, required=True, type=ID)
 @json_option
 def settle(ids: Sequence[int], as_json: bool) -> None:
     """You have looked at the findings IDS: they are not shown again."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forecourt.cli.console import Commands, json_option, me, print_json, print_result, print_table, relative
+from forecourt.cli.console import ID, Commands, json_option, me, print_json, print_result, print_table, relative
 
 if TYPE_CHECKING:
     from forecourt.marketplace.placed import Kind
@@ -44,7 +44,7 @@ def list_(kind: "Kind | None", ending_within: int | None, limit: int, as_json: b
 
 
 @placements.command()
-@click.argument("listing_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@click.argument("listing_id", metavar="ID", type=ID)
 @click.option("--days", type=click.IntRange(1, 3_650), required=True, help="So many days more.")
 @click.option("--kind", type=KIND, default="sponsored", show_default=True)
 @json_option

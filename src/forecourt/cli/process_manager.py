@@ -1,10 +1,9 @@
 """Keeps child processes running until a signal says stop: relays what they say, and starts those
 again that die.
 
-One thread and one selector: signals, the death of a child and its output all wake the same loop.
+One thread that waits once: signals, the death of a child and its output all wake the same loop.
 """
 
-import selectors
 import signal
 import time
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ class ProcessManager:
         self._children = children
         self._output = output
         self._shutdown_timeout = shutdown_timeout
-        self._selector = selectors.DefaultSelector()
+        self._talking: dict[int, ChildProcess] = {}
         self._asked = 0
         self._stop_by: float | None = None
         self._in_order = True
@@ -45,7 +44,6 @@ class ProcessManager:
         Returns 0 when every child ended in order, else 1.
         """
         self._signals = StopSignals(STOP_SIGNALS, waking=[signal.SIGCHLD])
-        self._selector.register(self._signals, selectors.EVENT_READ)
         try:
             while self._stop_by is None or any(child.is_alive for child in self._children):
                 self._run_once()
@@ -57,11 +55,9 @@ class ProcessManager:
     def _run_once(self) -> None:
         """One round: start what is due, wait until something happens, and act on it."""
         self._start_what_is_due()
-        for key, _ in self._selector.select(self._longest_wait()):
-            if key.fileobj is self._signals:
-                self._signals.clear()
-            else:
-                self._relay(key.data)
+        for descriptor in self._signals.waiter.wait(self._longest_wait()):
+            if descriptor in self._talking:
+                self._relay(self._talking[descriptor])
         self._handle_signals()
         for child in self._children:
             if child.has_ended():
@@ -84,7 +80,9 @@ class ProcessManager:
     def _start_what_is_due(self) -> None:
         for child in self._children:
             if self._stop_by is None and not child.is_alive and child.start_at <= time.monotonic():
-                self._selector.register(child.start(), selectors.EVENT_READ, child)
+                descriptor = child.start()
+                self._signals.waiter.watch(descriptor)
+                self._talking[descriptor] = child
 
     def _relay(self, child: ChildProcess) -> None:
         lines = child.read_lines()
@@ -117,9 +115,10 @@ class ProcessManager:
         self._say(f"{ended} after {lived:.1f} s, and starts again in {wait:g} s")
 
     def _forget_output(self, child: ChildProcess) -> None:
-        for key in list(self._selector.get_map().values()):
-            if key.data is child:
-                self._selector.unregister(key.fileobj)
+        for descriptor, talking in list(self._talking.items()):
+            if talking is child:
+                self._signals.waiter.forget(descriptor)
+                del self._talking[descriptor]
 
     # -- the end -----------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ def work() -> None:
                 errors += 1
                 reason = str(error).strip().partition("\n")[0] or type(error).__name__
                 log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
-            signals.wait(min(_next_second() + errors, 10.0))
+            signals.waiter.wait(min(_next_second() + errors, 10.0))
     log.info("clock stopped")
 
 
@@ -199,7 +199,7 @@ def history(name: str | None, limit: int, as_json: bool) -> None:
         [
             [f"{row.due_at.astimezone():%Y-%m-%d %H:%M:%S %Z}", row.task, row.host or None,
              f"{row.status}, overdue" if row.overdue_at else row.status,
-             duration(max(0.0, (row.claimed_at - row.due_at).total_seconds())),
+             duration(row.late),
              duration(row.seconds) if row.seconds is not None else None,
              row.why or row.output]
             for row in rows

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from forecourt.cli.console import (
+    ID,
     Commands,
     confirm,
     json_option,
@@ -21,7 +22,6 @@ from forecourt.cli.console import (
     yes_option,
 )
 
-LISTING_ID = click.IntRange(1, 2**63 - 1)
 days_option = click.option(
     "--days",
     type=click.IntRange(0, 36_500),
@@ -62,7 +62,7 @@ def list_(days: int | None, limit: int, as_json: bool) -> None:
 
 
 @trash.command()
-@click.argument("ids", nargs=-1, required=True, type=LISTING_ID)
+@click.argument("ids", nargs=-1, required=True, type=ID)
 @json_option
 def restore(ids: Sequence[int], as_json: bool) -> None:
     """Take the listings IDS out of the trash, as they were: all of them, or none."""
@@ -77,7 +77,7 @@ def restore(ids: Sequence[int], as_json: bool) -> None:
 
 
 @trash.command()
-@click.argument("ids", nargs=-1, type=LISTING_ID)
+@click.argument("ids", nargs=-1, type=ID)
 @days_option
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @yes_option

@@ -22,6 +22,7 @@ from forecourt.cli.console import transaction, warn_of_unknown
 @click.option("--max-time", type=float, help="Stop after so many seconds; 0 for never.  [0]")
 @click.option("--memory", type=int, help="Stop with exit code 12 when a slot uses more MiB; 0 for never.  [1024]")
 @click.option("--shutdown-timeout", type=float, help="Seconds that running calls get after the signal to stop.  [30]")
+@click.option("--stop-grace", type=float, help="Seconds that whatever runs this grants it to stop; 0 for unknown.  [0]")
 @click.option("--once", is_flag=True, help="Work on one call, then stop.")
 @click.option("--stop-when-empty", is_flag=True, help="Stop when no call is ready.")
 def work(queues: str | None, tries: int | None, timeout: float | None, backoff: str | None, **given: Any) -> None:

@@ -177,6 +177,19 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
     return made
 
 
+def rename(made: "Engine", application_name: str) -> None:
+    """What the connections are called that it opens from now on: a fork may use an engine that was
+    made before.
+    """
+    from sqlalchemy import event
+
+    event.listen(made, "do_connect", partial(_name, application_name), insert=True)
+
+
+def _name(application_name: str, _dialect: Any, _record: Any, _args: Any, options: Any) -> None:
+    options["application_name"] = application_name
+
+
 def connect_anew(dialect: Any, _record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
     """For an engine's event `do_connect`: a private server that died is started again."""
     return _connected(lambda: dialect.connect(*args, **options))

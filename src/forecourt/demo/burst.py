@@ -10,9 +10,10 @@ from sqlalchemy import text
 
 from forecourt.database import session
 from forecourt.database.engine import connect
-from forecourt.demo import jobs
+from forecourt.demo import jobs, ways_in
 from forecourt.demo.photographs import uploads
 from forecourt.demo.seed import Scale
+from forecourt.demo.ways_in import CameIn
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.views import increment_views_count
 
@@ -30,7 +31,8 @@ BEFORE = text(
            (SELECT sum(views_count) FROM car_listings WHERE deleted_at IS NULL)::bigint AS counted,
            (SELECT count(*) FROM forecourt.ready WHERE job = 'increment_views_count')
            + (SELECT count(*) FROM forecourt.running WHERE job = 'increment_views_count')
-           + (SELECT count(*) FROM forecourt.scheduled WHERE job = 'increment_views_count') AS waiting
+           + (SELECT count(*) FROM forecourt.scheduled WHERE job = 'increment_views_count')
+           + (SELECT coalesce(sum(views), 0) FROM views_to_count)::bigint AS waiting
     """
 )
 LISTINGS = text(
@@ -73,6 +75,7 @@ class Sent:
     charge: int
     registry: int
     walk: int
+    came_in: CameIn
 
 
 def look() -> Before:
@@ -81,10 +84,13 @@ def look() -> Before:
         return Before(*reader.execute(BEFORE).one())
 
 
-def send(scale: Scale, night: int, say: Callable[[str], None]) -> Sent:
-    """Dispatch everything. The same night of the same marketplace sends the same."""
+def send(scale: Scale, night: int, port: int, say: Callable[[str], None]) -> Sent:
+    """Dispatch everything, and send the rest to the server at `port`. The same night of the same
+    marketplace sends the same. Raises ProcessEnded.
+    """
     with session() as reader:
         listings = list(reader.scalars(LISTINGS, {"night": night}))
+    came_in = ways_in.come_in(night, listings[: scale.photo_sets + 1], port, say)
     walk = jobs.walk_the_lot.dispatch(night=night, steps=STEPS)
     charge = jobs.charge_expired_card.dispatch(provider_id=1)
     registry = jobs.ask_silent_registry.dispatch(listing_id=listings[0])
@@ -102,4 +108,5 @@ def send(scale: Scale, night: int, say: Callable[[str], None]) -> Sent:
         [{"images": uploads(night, number), "listing_id": id} for number, id in enumerate(photographed)]
     )
     say(f"{len(photographed)} photo sets are sent")
-    return Sent(len(viewed), photographed, charge.id, registry.id, walk.id)
+    views = len(viewed) + came_in.views
+    return Sent(views, (*photographed, came_in.listing), charge.id, registry.id, walk.id, came_in)

@@ -17,7 +17,7 @@ from forecourt.demo.burst import STEPS, Before, Sent, look, send
 from forecourt.demo.display import Display
 from forecourt.demo.processes import Processes
 from forecourt.demo.seed import Scale, begin_night, require_ours, seed
-from forecourt.demo.staff import alone, staff, start_clock, start_worker
+from forecourt.demo.staff import alone, staff, start_clock, start_web, start_worker
 from forecourt.demo.timetable import usual
 from forecourt.settings import settings
 
@@ -61,8 +61,8 @@ class Night:
 def pass_night(scale: Scale, display: Display) -> Night:
     """One whole night, in up to two minutes. Before the first one the marketplace is made.
 
-    Raises NotTheDemos and Occupied, and then no data was changed; ProcessEnded when clock or worker
-    give up; and KeyboardInterrupt, with nothing left behind.
+    Raises NotTheDemos and Occupied, and then no data was changed; ProcessEnded when one of
+    its processes gives up; and KeyboardInterrupt, with nothing left behind.
     """
     require_ours()
     _, version = upgrade(engine())
@@ -76,12 +76,13 @@ def pass_night(scale: Scale, display: Display) -> Night:
         display.say(f"the marketplace is made: {words}" if made else "the marketplace is there from an earlier night")
         number = begin_night(scale)
         with staff() as processes:
+            port = start_web(processes)
             worker = start_worker(processes)
             due = start_clock(processes)
             display.say(f"night {number}: clock and worker run, and all tasks are due at {due.astimezone():%H:%M:%S}")
             try:
                 before = look()
-                night = Night(number, due, before, send(scale, number, display.say))
+                night = Night(number, due, before, send(scale, number, port, display.say))
                 _watch(night, worker, processes, display)
             finally:
                 display.say("clock and worker are asked to end, and get the time they need; Ctrl-C kills them")

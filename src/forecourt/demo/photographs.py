@@ -38,6 +38,11 @@ def uploads(night: int, number: int) -> list[str]:
     return [b64encode(_remarked((FOLDER / name).read_bytes(), remark)).decode() for name in names]
 
 
+def one_photo(night: int) -> bytes:
+    """A photo of its own for each night."""
+    return _remarked((FOLDER / NAMES[0]).read_bytes(), f"night {night}, by HTTP".encode())
+
+
 def _remarked(jpeg: bytes, remark: bytes) -> bytes:
     """The same picture with a comment, as cameras write them: marker, length and text, behind the
     start of the image.

@@ -62,6 +62,12 @@ def render(report: Report, console: Console, seconds: float) -> None:
     console.print(f"\nViews counted: {report.views_counted:,} of {report.views_sent:,} sent{left}", highlight=False)
     _table(
         console,
+        "Other ways in, and a way back",
+        ["what", "what became of it"],
+        [[arrival.way, arrival.became] for arrival in report.arrivals],
+    )
+    _table(
+        console,
         "What went wrong on purpose",
         ["job", "call", "what happened"],
         [[incident.job, str(incident.call), incident.words] for incident in report.incidents],

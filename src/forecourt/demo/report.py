@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt.database import in_transaction_of, session
+from forecourt.demo.arrivals import Arrival, arrivals
 from forecourt.demo.incidents import Incident, incidents
 from forecourt.demo.night import Night
 from forecourt.demo.places import Place, places, size
@@ -110,6 +111,7 @@ class Report:
     views_left: int
     views_counted: int
     incidents: tuple[Incident, ...]
+    arrivals: tuple[Arrival, ...]
     places: tuple[Place, ...]
     off: tuple[str, ...]
 
@@ -123,15 +125,17 @@ def report_on(night: Night) -> Report:
         sent = night.before.waiting + night.sent.views
         counted = tx.scalars(COUNTED).one() - night.before.counted
         happened = incidents(tx, night)
+        came = tuple(arrivals(tx, began, night.sent.came_in))
         lies = places(tx, began, night.sent.photographed)
         off = [
             *(f"{line.task}: {line.status} {line.did}".rstrip() for line in tasks if line.status != "succeeded"),
             *([f"{counted:,} views were counted, {sent:,} were sent"] if counted != sent else []),
             *(incident.off for incident in happened if incident.off),
+            *(arrival.off for arrival in came if arrival.off),
             *(place.off for place in lies if place.off),
             *_unexpected(tx, night),
         ]
-    return Report(night.number, tasks, jobs, sent, night.before.waiting, counted, happened, lies, tuple(off))
+    return Report(night.number, tasks, jobs, sent, night.before.waiting, counted, happened, came, lies, tuple(off))
 
 
 def _tasks(tx: Session, due: datetime) -> Iterator[TaskLine]:

@@ -1,7 +1,6 @@
-"""The clock and the worker of the night: alone on the database, started in time, seen to be
-ready.
-"""
+"""The night's clock, worker and web server: alone on the database, started in time, and ready."""
 
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -99,6 +98,14 @@ def start_clock(processes: Processes) -> datetime:
         if _answer(processes, "clock", CLOCK_IS_IN_TIME, facts):
             return due
     raise ProcessEnded("this machine is too busy to start the clock in time; try again later")
+
+
+def start_web(processes: Processes) -> int:
+    """Start the web server, and return its port; it answers soon."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    processes.start("web", "web", FORECOURT_WEB_HOST="127.0.0.1", FORECOURT_WEB_PORT=str(port))
+    return port
 
 
 def _answer(processes: Processes, name: str, question: TextClause, facts: Mapping[str, Any]) -> bool:

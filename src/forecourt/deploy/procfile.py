@@ -4,13 +4,13 @@ import shlex
 
 from forecourt.deploy.site import Site
 
-GRACE = 25.0
-"""Seconds that a worker grants running calls: Heroku kills it after thirty."""
+SHUTDOWN, STOP = 25.0, 30.0
+"""Seconds that a worker grants running calls, and that Heroku grants it."""
 
 
 def procfile(site: Site) -> str:
     """The text of ./Procfile. Settings are the platform's."""
-    worker = site.worker_within(min(site.ladder.shutdown, GRACE))
+    worker = site.worker_within(min(site.ladder.shutdown, SHUTDOWN), STOP)
     return f"""\
 # Heroku kills 30 s after TERM, so a worker waits for less, and what runs longer goes back and runs again.
 # On a machine of your own: honcho start clock worker, or foreman start -m clock=1,worker=1 -t 30. Both start what is

@@ -14,6 +14,7 @@ CHECKS: tuple[Check, ...] = (
     database.partitions,
     database.whose,
     work.workers,
+    work.ladder,
     work.clock,
     work.queues,
     work.overdue,

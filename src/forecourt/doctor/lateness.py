@@ -42,12 +42,14 @@ def late(house: House) -> list[Result]:
         for name, seconds in unseen.items()
         if seconds > LATE
     ]
-    latest = tick_history.latest(house.tx, [task.name for task in own_tasks(house.tx, house.app)])
+    own = {task.name: task for task in own_tasks(house.tx, house.app)}
+    latest = tick_history.latest(house.tx, list(own))
     holders = ticks.holders(house.tx, [(tick.task, tick.host) for tick in latest.values() if tick.status == "enqueued"])
     for name, tick in latest.items():
         age = (house.now - tick.due_at).total_seconds()
         begun = name in holders and holders[name].worker is not None
-        if tick.status == "enqueued" and not begun and age > LATE:
+        put_off = own[name].delay_of(tick.due_at, tick.host).total_seconds()
+        if tick.status == "enqueued" and not begun and age - put_off > LATE:
             words = _("was due %(time)s ago, and waits for a worker", time=duration(age))
             why = _("Is its queue paused, does nobody serve it, or is much before it?")
             advice = f"{why} forecourt queue show {tick.call_id}"

@@ -1,10 +1,12 @@
 """Whether work is done: workers, clock, queues, tasks, failures."""
 
+import shlex
 from datetime import timedelta
 
 from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.doctor.lateness import own_tasks
 from forecourt.durations import duration
+from forecourt.ladder import Ladder
 from forecourt.language import comma, lookup, marked, some
 from forecourt.language import gettext as _
 from forecourt.schedule.clock import HEARTBEAT, pause_of
@@ -35,6 +37,28 @@ def workers(house: House) -> list[Result]:
         else _("A silent one is given up by the others; its log says what happened.")
     )
     return [Result(marked("workers"), status, words, _("1 or more"), advice, len(alive), "workers")]
+
+
+def ladder(house: House) -> list[Result]:
+    """Whether each worker waits for the longest job when it is told to stop: where somebody said
+    how long it is itself waited for, so that it is not one that a person started."""
+    longest = Ladder.of(house.app).job
+    told = [worker for worker in activity.of_workers(house.tx) if worker.stop_grace]
+    if not told:
+        return []
+    short = [worker for worker in told if (worker.shutdown_timeout or 0) <= longest]
+    words = _("longer than the longest job, %(time)s", time=duration(longest))
+    if short:
+        worker = short[0]
+        words = _(
+            "worker %(id)s on %(host)s waits %(time)s, and the longest job may take %(longest)s",
+            id=worker.id,
+            host=worker.host[:60],
+            time=duration(worker.shutdown_timeout or 0),
+            longest=duration(longest),
+        )
+    advice = _("What runs longer is given back at each stop and runs again. Print its file anew: forecourt deploy")
+    return [Result(marked("waits at a stop"), "warn" if short else "ok", words, "", advice, len(short), "workers")]
 
 
 def clock(house: House) -> list[Result]:
@@ -168,25 +192,20 @@ def duties(house: House) -> list[Result]:
     for task in timetable:
         run, pause = last.get(task.name), pause_of(task, halted)
         if pause is not None:
-            advice = f"forecourt schedule resume {task.name}"
+            of = {"task": [task.name], "group": ["--group", pause.name], "schedule": []}[pause.kind]
+            advice = shlex.join(["forecourt", "schedule", "resume", *of])
             found.append(Result(f"task {task.name}", "warn", str(pause)[:200], "", advice, tell="never"))
         elif run is not None and run.overdue_at is not None and run.finished_at is None:
             words = f"not over by its deadline: call {run.call_id}, due at {run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
-            found.append(Result(f"task {task.name}", "warn", words, "", f"forecourt schedule explain {task.name}"))
+            advice = shlex.join(["forecourt", "schedule", "explain", task.name])
+            found.append(Result(f"task {task.name}", "warn", words, "", advice))
         elif run is not None and run.status in ("failed", "missed"):
             due = f"{run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
             told = _("%(state)s at %(time)s", state=lookup(run.status), time=due)
             words = f"{told}: {run.why or ''}"[:300]
             status: Status = "fail" if run.status == "failed" else "warn"
-            found.append(
-                Result(
-                    f"task {task.name}",
-                    status,
-                    words,
-                    "",
-                    _("When it is mended:") + f" forecourt schedule trigger {task.name}",
-                )
-            )
+            again = shlex.join(["forecourt", "schedule", "trigger", task.name])
+            found.append(Result(f"task {task.name}", status, words, "", f"{_('When it is mended:')} {again}"))
     return found or [
         Result(
             marked("tasks"),

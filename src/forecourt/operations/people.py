@@ -17,10 +17,7 @@ def add(tx: Connection[Any], name: str, role: str, password: str, *, who: str) -
     """Let somebody sign in with this password, or change theirs and their role, which ends their
     sessions. Returns whether they are new. Raises ValueError for a name or a password that will not
     do."""
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot be a name: expected up to 64 of a-z 0-9 . _ @ -, with a letter or digit first"
-        )
+    require_name(name)
     if role not in ROLES:
         raise ValueError(f"{role!r} is not one of {', '.join(ROLES)}")
     if not SHORTEST <= len(password) <= LONGEST:
@@ -28,6 +25,14 @@ def add(tx: Connection[Any], name: str, role: str, password: str, *, who: str) -
     new = people.enter(tx, name, role, passwords.hashed(password))
     audit.record(tx, who, "web user add", {"name": name, "role": role, "new": new})
     return new
+
+
+def require_name(name: str) -> None:
+    """Raise ValueError for what neither somebody nor a token can be called."""
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be a name: expected up to 64 of a-z 0-9 . _ @ -, with a letter or digit first"
+        )
 
 
 def remove(tx: Connection[Any], name: str, *, who: str) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import orjson
 from psycopg import Connection
 
 from forecourt.jobs.job import Job
@@ -12,7 +11,7 @@ from forecourt.schedule import stored
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
-from forecourt.store import audit
+from forecourt.store import audit, json_text
 from forecourt.store import stored_tasks as store
 from forecourt.store.stored_tasks import StoredTask
 
@@ -24,10 +23,8 @@ def add(tx: Connection[Any], timetable: Timetable, jobs: Jobs, task: StoredTask,
 
     Raises TimetableError when the timetable's own rules refuse it, or its name is taken.
     """
-    checked = stored.enter(timetable.copy(), task, jobs)
-    # Two applications that share a database and know the job must agree about when it is due.
-    task = replace(task, timezone=checked.zone.key)
-    if not store.add(tx, task, _text(task), who):
+    checked, task = _checked(timetable, jobs, task)
+    if not store.add(tx, task, json_text.dumps(task.args), who):
         raise TimetableError(f"task {task.name!r} is stored already: edit it, or give this one another name")
     audit.record(tx, who, "schedule add", {"task": task.name, "job": task.job, "cron": task.cron}, 1)
     return checked
@@ -42,9 +39,8 @@ def edit(
     Raises TimetableError when the rules refuse it, UnknownTaskError when no stored task has this
     name.
     """
-    task = replace(_found(tx, timetable, name), **changes)
-    checked = stored.enter(timetable.copy(), task, jobs)
-    store.edit(tx, task, _text(task), who)
+    checked, task = _checked(timetable, jobs, replace(_held(tx, timetable, name), **changes))
+    store.edit(tx, task, json_text.dumps(task.args), who)
     audit.record(tx, who, "schedule edit", {"task": name, "changed": sorted(changes)}, 1)
     return checked
 
@@ -55,21 +51,24 @@ def remove(tx: Connection[Any], timetable: Timetable, name: str, *, who: str) ->
 
     Raises UnknownTaskError when no stored task has this name.
     """
-    task = _found(tx, timetable, name)
+    task = _held(tx, timetable, name)
     store.remove(tx, name)
     audit.record(tx, who, "schedule remove", {"task": name, "job": task.job, "cron": task.cron}, 1)
     return task
 
 
-def _found(tx: Connection[Any], timetable: Timetable, name: str) -> StoredTask:
-    found = next((one for one in store.every(tx) if one.name == name), None)
-    if found is None and name in timetable:
+def _held(tx: Connection[Any], timetable: Timetable, name: str) -> StoredTask:
+    if found := store.held(tx, name):
+        return found
+    if name in timetable:
         raise UnknownTaskError(f"task {name!r} is the code's ({timetable[name].place}): change it there and deploy")
-    if found is None:
-        names = [one.name for one in store.every(tx)]
-        raise UnknownTaskError(f"no stored task is named {name!r}; there is {', '.join(names) or 'none'}")
-    return found
+    names = [one.name for one in store.every(tx)]
+    raise UnknownTaskError(f"no stored task is named {name!r}; there is {', '.join(names) or 'none'}")
 
 
-def _text(task: StoredTask) -> str:
-    return orjson.dumps(task.args).decode()
+def _checked(timetable: Timetable, jobs: Jobs, task: StoredTask) -> tuple[Task, StoredTask]:
+    """The task, and what is kept of it: with its zone, as two applications that share a database
+    and know the job must agree about when it is due.
+    """
+    checked = stored.enter(timetable.copy(), task, jobs)
+    return checked, replace(task, timezone=checked.zone.key)

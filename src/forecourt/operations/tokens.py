@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from forecourt.operations.people import NAME
+from forecourt.operations.people import require_name
 from forecourt.store import audit, tokens
 from forecourt.store.tokens import Token
 
@@ -31,10 +31,7 @@ def add(
     """Make a token, and return its text, which is kept nowhere, and what is. Without `lasts` it is
     good until it is removed. Raises ValueError for a name or a scope that will not do,
     NameTaken."""
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot be a name: expected up to 64 of a-z 0-9 . _ @ -, with a letter or digit first"
-        )
+    require_name(name)
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise ValueError(f"{unknown[0]!r} is not one of {', '.join(SCOPES)}")
     if not scopes:

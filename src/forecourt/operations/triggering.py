@@ -5,6 +5,7 @@ from typing import Any
 from psycopg import Connection
 
 from forecourt.process import hostname
+from forecourt.schedule.clock import version_of
 from forecourt.schedule.enqueuing import Due, enqueue
 from forecourt.schedule.events import Enqueued
 from forecourt.schedule.task import Task
@@ -34,6 +35,7 @@ def trigger(tx: Connection[Any], task: Task, *, who: str) -> int:
     the call.
     """
     host = "" if task.one_server else hostname()
+    tasks.hold(tx, version_of(task, host).name)  # until then neither a clock nor another operator enters a run
     holder = ticks.holders(tx, [(task.name, host)]).get(task.name)
     if holder is not None and not task.may_overlap:
         raise Holding(task.name, holder)

@@ -25,7 +25,7 @@ from forecourt.schedule.condition_checks import ConditionChecks, Refusal
 from forecourt.schedule.definition import definitions
 from forecourt.schedule.enqueuing import Due, enqueue
 from forecourt.schedule.events import Enqueued, Event, NotRun, Overdue, log_event
-from forecourt.schedule.misfires import apply_misfire
+from forecourt.schedule.misfires import MOST_AT_ONCE, apply_misfire
 from forecourt.schedule.rules import ON_TIME
 from forecourt.schedule.stored import merged
 from forecourt.schedule.task import Task
@@ -36,9 +36,6 @@ from forecourt.store.tasks import Version
 from forecourt.store.ticks import Holder, Note
 
 log = logging.getLogger("forecourt.clock")
-
-MOST_AT_ONCE = 500
-"""Tasks that one transaction handles, and due times of one task."""
 
 MOMENT = timedelta(microseconds=1)
 
@@ -90,7 +87,7 @@ class Clock:
         self._environment = environment
         self._application = application
         self._jobs = jobs
-        self._stored: tuple[int, datetime | None] = (0, None)
+        self._stored: str | None = None
         self._next: dict[str, datetime] = {}
         self._take(timetable)
         self._engine = engine
@@ -249,7 +246,8 @@ class Clock:
             elif answer:
                 notes.append(NotRun(task.name, instant, answer.status, answer.why))
             else:
-                dues.append(Due(task, instant, self._host_of(task)))
+                host = self._host_of(task)
+                dues.append(Due(task, instant, host, task.delay_of(instant, host)))
         return Finding(notes, dues, until)
 
     def _warn_of_unserved(self, events: list[Event]) -> None:
@@ -281,8 +279,12 @@ class Clock:
         return "" if task.one_server else self._host
 
     def _version(self, task: Task) -> Version:
-        """A task on every server is evaluated by each host for itself."""
-        return Version(task.name if task.one_server else f"{task.name}@{self._host}", task.fingerprint)
+        return version_of(task, self._host)
+
+
+def version_of(task: Task, host: str) -> Version:
+    """How far a task is evaluated is noted under this; on every server by each host for itself."""
+    return Version(task.name if task.one_server else f"{task.name}@{host}", task.fingerprint)
 
 
 def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:

@@ -10,7 +10,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import MAXYEAR, UTC, date, datetime
+from datetime import MAXYEAR, UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from cronsim import CronSim, CronSimError
@@ -37,6 +37,9 @@ EXPECTED = {
     "month": "1-12 or JAN-DEC",
     "day-of-week": "0-7 or SUN-SAT, 5L (the last Friday) or 1#2 (the second Monday)",
 }
+
+CYCLE = [date(2000, 1, 1) + timedelta(days=number) for number in range(28 * 366)]
+"""The days of 28 years: each date of the calendar has had each weekday in them."""
 
 ANY = ("*", "?")
 
@@ -101,6 +104,8 @@ def parse_cron(expression: str) -> Cron:
         raise TimetableError(f"{expression!r}: '?' may stand for the day of month or the day of week, not both")
     plain = " ".join([*map(_single, fields[:4]), _upward(fields[4])]).replace("?", "*")
     rule = _rule(plain, expression)
+    if not any(one.month in rule.months and rule.match_day(one) for one in CYCLE):
+        raise TimetableError(f"{expression!r} is never due: no day of month {day} is a day of week {weekday}")
     return Cron(
         minutes=tuple(h * 60 + m for h in sorted(rule.hours) for m in sorted(rule.minutes)),
         by_elapsed_time=hour == "*",

@@ -32,15 +32,16 @@ from forecourt import Forecourt, Timetable, job
 @job(tries=1, timeout=0)
 def run_command(command: str, stdin: str = "", environment: dict[str, str] | None = None) -> None:
     """Run a line of a crontab as cron does: by a shell, in the home folder. What it prints is kept with its call."""
-    shell = (environment or {{}}).get("SHELL", "/bin/sh")
+    given = {{"HOME": os.path.expanduser("~"), "SHELL": "/bin/sh"}} | (environment or {{}})
     done = subprocess.run(
-        [shell, "-c", command],
-        cwd=os.path.expanduser("~"),
-        env=os.environ | (environment or {{}}),
+        [given["SHELL"], "-c", command],
+        cwd=given["HOME"],
+        env=os.environ | given,
         input=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
     )
     print(done.stdout, end="")
     done.check_returncode()

@@ -21,7 +21,7 @@ Definition: TypeAlias = Mapping[str, Any]
 
 
 def definition(task: Task) -> dict[str, Any]:
-    """Everything that a task says, but for its name and its place."""
+    """What a task says of its runs: all but its name, its place and its attributes."""
     rules = task.rules
     return {
         "job": task.job.name,

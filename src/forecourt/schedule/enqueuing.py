@@ -8,7 +8,7 @@ together goes one by one, so that a mistake stays alone.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import orjson
@@ -29,11 +29,14 @@ log = logging.getLogger("forecourt.clock")
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A due time of a task, on one host or, with an empty name, on whichever comes first."""
+    """A due time of a task, on one host or, with an empty name, on whichever comes first; its call
+    starts `delay` later.
+    """
 
     task: Task
     at: datetime
     host: str
+    delay: timedelta = timedelta()
 
     @property
     def job(self) -> Job[..., Any]:
@@ -42,33 +45,37 @@ class Due:
     @property
     def queue(self) -> str:
         """The queue of its call."""
-        if self.host:
-            return own_queue(self.host)
-        return self.task.options.get("queue") or self.job.policy.queue
+        return queue_of(self.task, self.host)
 
     @property
     def deadline(self) -> datetime | None:
-        """When its run must have ended. One that starts late has no less time for it."""
+        """When its run must have ended, however late it started."""
         within = self.task.run_within
         return None if within is None else self.at + within
 
     @property
     def is_plain(self) -> bool:
         """Whether its call is a row that can be written without asking anybody."""
-        is_delayed = self.task.rules.jitter is not None
-        return self.job.policy.unique is None and self.job.prepare is None and not is_delayed and not interceptors
+        return self.job.policy.unique is None and self.job.prepare is None and not self.delay and not interceptors
 
     def dispatch(self, tx: Connection[Any]) -> Dispatch[...]:
         """How its call enters."""
         priority = self.task.options.get("priority")
         # One that comes late anyway starts at once: its instant has passed.
-        start = self.at + self.task.delay_of(self.at, self.host) if self.task.rules.jitter else None
+        start = self.at + self.delay if self.delay else None
         return self.job.using(session=tx, at=start, queue=self.queue, priority=priority)
 
     def notes(self) -> dict[str, Any]:
         """What its call's options say of it, but for its tick."""
         due_at = {"task": self.task.name, "due_at": self.at.isoformat()}
         return due_at | follow_up(self.task, self.at, self.queue)
+
+
+def queue_of(task: Task, host: str) -> str:
+    """The queue of a task's calls: the host's own, where it is due on every server."""
+    if host:
+        return own_queue(host)
+    return task.options.get("queue") or cast("Job[..., Any]", task.job).policy.queue
 
 
 def enqueue(tx: Connection[Any], dues: Sequence[Due]) -> list[Event]:

@@ -17,7 +17,7 @@ from forecourt.process import own
 from forecourt.schedule import sentence_translation
 from forecourt.schedule.clock import holding, pause_of
 from forecourt.schedule.condition_checks import ConditionChecks
-from forecourt.schedule.enqueuing import Due
+from forecourt.schedule.enqueuing import queue_of
 from forecourt.schedule.misfires import late_until
 from forecourt.schedule.occurrences import SECOND, occurrences, wall_times
 from forecourt.schedule.shifts import shift_near
@@ -109,7 +109,7 @@ def _not_due(tx: Connection[Any], task: Task, at: datetime, next_due: datetime) 
         time=_local(next_due, task),
     )
     findings = [Finding(marked("frequency"), words, False)]
-    without_windows = wall_times(recurrence.cron, recurrence.repeat_seconds)
+    without_windows = wall_times(recurrence.cron, recurrence.repeat_seconds, (), task.rules.shift_policy)
     coming = next(occurrences(without_windows, task.zone, at - without_windows.lasts), None)
     if task.rules.windows and coming is not None and coming <= at:
         findings = [
@@ -162,7 +162,7 @@ def _overlap(tx: Connection[Any], task: Task) -> Iterator[Finding]:
 
 
 def _queue(tx: Connection[Any], task: Task, due_at: datetime) -> Iterator[Finding]:
-    queue = Due(task, due_at, "" if task.one_server else own().host).queue
+    queue = queue_of(task, "" if task.one_server else own().host)
     halted = pauses.in_force(tx, due_at).get(("queue", queue))
     if not workers.serve(tx, queue):
         yield Finding(marked("queue"), _("%(queue)s: no worker serves it, so its call would wait", queue=queue), False)

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from psycopg import Connection
 
-from forecourt.schedule.enqueuing import Due
+from forecourt.schedule.enqueuing import queue_of
 from forecourt.schedule.events import NotRun, Overdue
 from forecourt.schedule.hook_runner import of_incident, task_incident
 from forecourt.schedule.task import Task
@@ -34,7 +34,7 @@ def follow(tx: Connection[Any], tasks: Mapping[str, Task], host: str, found: Seq
     for (name, status), ones in alike.items():
         latest = max(ones, key=lambda one: one.due_at)
         task = tasks[name]
-        due = Due(task, latest.due_at, "" if task.one_server else host)
+        queue = queue_of(task, "" if task.one_server else host)
         args = {
             "task": name,
             "due_at": latest.due_at.isoformat(),
@@ -42,4 +42,4 @@ def follow(tx: Connection[Any], tasks: Mapping[str, Task], host: str, found: Seq
             "why": latest.why,
             "due_times": len(ones),
         }
-        calls.enter(tx, Placement(task_incident.name, due.queue, URGENT), orjson.dumps(args).decode())
+        calls.enter(tx, Placement(task_incident.name, queue, URGENT), orjson.dumps(args).decode())

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from forecourt.durations import duration
 from forecourt.schedule.rules import ON_TIME, Misfire
 
+MOST_AT_ONCE = 500
+"""Due times of one task, tasks, and due times in all that one transaction of a clock handles."""
+
 MOST_NOTED = 100
 """Missed due times that get a row of their own after one stop; the oldest of them tells how many
 came before.
@@ -58,16 +61,16 @@ def apply_misfire(
 
 
 def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> MisfireDecision:
-    if within is None:
-        return MisfireDecision(tuple(due), ())
     run: list[datetime] = []
     missed = Latest()
     for instant in due:
-        if now - instant <= within:
+        if within is not None and now - instant > within:
+            missed.append(instant)
+        elif len(run) <= MOST_AT_ONCE:  # one more says where the next round goes on
             run.append(instant)
         else:
-            missed.append(instant)
-    return MisfireDecision(tuple(run), missed.noted(f"more than {_words(within)} late"))
+            break
+    return MisfireDecision(tuple(run), missed.noted("" if within is None else f"more than {_words(within)} late"))
 
 
 def late_until(instant: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]) -> datetime | None:

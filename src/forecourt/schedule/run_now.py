@@ -7,7 +7,9 @@ from typing import Any, cast
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.foreground import run_in_foreground
 from forecourt.jobs.job import Job
+from forecourt.jobs.outcome import Discard, Release
 from forecourt.schedule.hook_runner import Run, run_hooks
+from forecourt.schedule.rules import Hook
 from forecourt.schedule.task import Task
 
 
@@ -24,14 +26,23 @@ def run_now(task: Task) -> Any:
         # The middleware runs the `before` hooks of the task that the call's options name.
         call = RunningCall(0, job.name, 1, {"task": task.name, "due_at": begun.isoformat()}, job.extras)
         result = run_in_foreground(job, call, [job.using().text(task.args)])
-    except Exception as error:
-        failed = Run(task.name, begun, "failed", f"{type(error).__name__}: {error}", None, _seconds_since(begun))
-        with suppress(ExceptionGroup):  # logged already, and not to hide why the task failed
-            run_hooks((*task.hooks.after, *task.hooks.on_failure), failed)
+    except Release:  # not its end
+        raise
+    except Discard:
+        _end(task, Run(task.name, begun, "cancelled", seconds=_seconds_since(begun)))
+        raise
+    except (Exception, SystemExit) as error:
+        words = f"{type(error).__name__}: {error}"
+        _end(task, Run(task.name, begun, "failed", words, seconds=_seconds_since(begun)), task.hooks.on_failure)
         raise
     run = Run(task.name, begun, "succeeded", None, result, _seconds_since(begun))
     run_hooks((*task.hooks.after, *task.hooks.on_success), run)
     return result
+
+
+def _end(task: Task, run: Run, more: tuple[Hook, ...] = ()) -> None:
+    with suppress(ExceptionGroup):  # logged already, and not to hide how the task ended
+        run_hooks((*task.hooks.after, *more), run)
 
 
 def _seconds_since(begun: datetime) -> float:

@@ -10,6 +10,7 @@ from forecourt.jobs.policy import Policy
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.fluent import Fluent
 from forecourt.schedule.rules import ON_TIME, DispatchOptions, Misfire, merged
+from forecourt.store.storable import storable
 
 
 class TaskOptions(Fluent):
@@ -81,7 +82,7 @@ class TaskOptions(Fluent):
 
     def describe(self, words: str) -> Self:
         """What the task is for, as operators read it."""
-        return self._set(description=words)
+        return self._set(description=storable(words))
 
     def with_attributes(self, **attributes: Any) -> Self:
         """Metadata of your own, kept with the task; nested mappings merge, the last word wins."""

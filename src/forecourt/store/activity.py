@@ -17,7 +17,7 @@ LIMIT %(most)s
 """
 
 WORKERS = """
-SELECT id, host, pid, slots, busy, queues, version, started_at, beat_at, stopping,
+SELECT id, host, pid, slots, busy, queues, version, started_at, beat_at, stopping, shutdown_timeout, stop_grace,
        extract(epoch FROM now() - beat_at)::float8 AS silent
 FROM forecourt.workers
 ORDER BY host, id
@@ -65,6 +65,8 @@ class Worker:
     started_at: datetime
     beat_at: datetime
     stopping: bool
+    shutdown_timeout: float | None
+    stop_grace: float | None
     silent: float
     runs: list[Doing] = field(default_factory=list)
 

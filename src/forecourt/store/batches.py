@@ -50,16 +50,6 @@ RETURNING b.id, name, total, pending, failed, cancelled, on_success, on_failure,
 
 CANCELLED = "SELECT id FROM forecourt.batches WHERE id = ANY (%(ids)s) AND cancelled_at IS NOT NULL"
 
-SHOW = """
-SELECT id, name, total + more AS total, pending + more AS pending, failed, cancelled, created_at, cancelled_at, finished_at
-FROM forecourt.batches AS b
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(more), 0) AS more FROM forecourt.batch_growths WHERE batch_id = b.id
-) AS grown
-ORDER BY id DESC
-LIMIT %(limit)s
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -110,10 +100,3 @@ def count_down(tx: Connection[Any], id: int, *, ended: int, failed: int, cancell
 def cancelled(tx: Connection[Any], ids: list[int]) -> set[int]:
     """Which of these batches are cancelled."""
     return {row[0] for row in tx.execute(CANCELLED, {"ids": ids})}
-
-
-def latest(tx: Connection[Any], limit: int) -> list[dict[str, Any]]:
-    """The latest batches, newest first."""
-    cursor = tx.execute(SHOW, {"limit": limit})
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -37,7 +37,7 @@ LIMIT %(limit)s
 # Attempts, errors and age start from zero, as if it was dispatched now; the history stays, with a
 # line between, so that nobody wonders later what had happened. A batch has counted the failure and
 # may be finished, so the call goes on without it. A unique call comes back only if no other has its
-# key meanwhile.
+# key meanwhile; of several with one key the oldest. A deadline that is over was met, or told of.
 RETRY = """
 WITH pick AS MATERIALIZED (
     SELECT id, unique_key
@@ -46,9 +46,10 @@ WITH pick AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ), taken AS (
     INSERT INTO forecourt.uniques (key, call_id, until)
-    SELECT unique_key, id, 'infinity'
+    SELECT DISTINCT ON (unique_key) unique_key, id, 'infinity'::timestamptz
     FROM pick
     WHERE unique_key IS NOT NULL
+    ORDER BY unique_key, id
     ON CONFLICT (key) DO UPDATE
     SET call_id = excluded.call_id,
         until = excluded.until
@@ -61,7 +62,8 @@ WITH pick AS MATERIALIZED (
     RETURNING *
 ), reopened AS (
     UPDATE forecourt.ticks AS t
-    SET status = 'enqueued', why = NULL, output = NULL, started_at = NULL, finished_at = NULL
+    SET status = 'enqueued', why = NULL, output = NULL, started_at = NULL, finished_at = NULL,
+        deadline_at = CASE WHEN t.deadline_at > now() THEN t.deadline_at END
     FROM gone AS g
     WHERE t.id = (g.options ->> 'tick')::bigint
 )
@@ -125,7 +127,7 @@ def selected(tx: Connection[Any], chosen: Filter, *, after: int = 0, limit: int 
 
 def retry(tx: Connection[Any], ids: Sequence[int]) -> int:
     """failed → ready, with all tries anew, as if dispatched now. Returns how many: one that
-    somebody else took, or a unique call of which another is live, stays where it is."""
+    somebody else took, or a unique call of which another is live or retried, stays where it is."""
     queues = [row[0] for row in tx.execute(RETRY, {"ids": list(ids)})]
     wake(tx, sorted(set(queues)))
     return len(queues)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row
 
 # Counting ready by queue walks the claim's index once; running is small; scheduled and failed have
 # an index each.
@@ -84,26 +84,6 @@ SELECT outcome, id, job, queue, NULL, args, NULL, attempts, history, created_at,
 FROM forecourt.done WHERE id = %(id)s
 """
 
-BY_JOB = """
-SELECT job,
-       sum(finished)::bigint AS done,
-       sum(retried)::bigint AS retried,
-       sum(failed)::bigint AS failed,
-       sum(released)::bigint AS released,
-       sum(late)::bigint AS late,
-       sum(run_seconds)::float8 AS run_seconds
-FROM forecourt.minutes
-WHERE minute >= date_trunc('minute', %(since)s::timestamptz)
-GROUP BY job
-ORDER BY job
-"""
-
-WORKERS = """
-SELECT id, host, pid, slots, busy, queues, version, started_at, extract(epoch FROM now() - beat_at)::float8 AS silent, stopping
-FROM forecourt.workers
-ORDER BY id
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class QueueSize:
@@ -152,18 +132,6 @@ def find(tx: Connection[Any], id: int) -> Found | None:
     """The call with this id in whichever table it is; None when it is nowhere."""
     with tx.cursor(row_factory=class_row(Found)) as cursor:
         return cursor.execute(FIND, {"id": id}).fetchone()
-
-
-def by_job(tx: Connection[Any], since: datetime) -> list[dict[str, Any]]:
-    """What happened to each job's calls since the minute of `since`."""
-    with tx.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(BY_JOB, {"since": since}).fetchall()
-
-
-def workers(tx: Connection[Any]) -> list[dict[str, Any]]:
-    """Every worker that has not been given up."""
-    with tx.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(WORKERS).fetchall()
 
 
 def queues(tx: Connection[Any]) -> list[str]:

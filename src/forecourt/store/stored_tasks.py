@@ -33,12 +33,16 @@ REMOVE = """
 WITH removed AS (
     DELETE FROM forecourt.stored_tasks
     WHERE name = %(name)s
-    RETURNING name
-), forgotten AS (
-    DELETE FROM forecourt.tasks
-    WHERE name = (SELECT name FROM removed)
 )
-SELECT name FROM removed
+DELETE FROM forecourt.tasks
+WHERE name = %(name)s
+"""
+
+HELD = """
+SELECT name, job, args, cron, timezone, queue, priority, description, changed_by, changed_at
+FROM forecourt.stored_tasks
+WHERE name = %(name)s
+FOR UPDATE
 """
 
 ALL = """
@@ -47,8 +51,8 @@ FROM forecourt.stored_tasks
 ORDER BY name
 """
 
-# Additions and edits move the maximum, removals the count.
-STATE = "SELECT count(*), max(changed_at) FROM forecourt.stored_tasks"
+# Every row counts, not the latest alone: a change that is committed late bears the earlier time.
+STATE = "SELECT md5(string_agg(concat(name, changed_at), ' ' ORDER BY name)) FROM forecourt.stored_tasks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,15 @@ def edit(tx: Connection[Any], task: StoredTask, args: str, who: str) -> None:
     tx.execute(EDIT, _parameters(task, args, who))
 
 
-def remove(tx: Connection[Any], name: str) -> bool:
-    """Forget a stored task. False when there is none of this name."""
-    return tx.execute(REMOVE, {"name": name}).fetchone() is not None
+def remove(tx: Connection[Any], name: str) -> None:
+    """Forget a stored task."""
+    tx.execute(REMOVE, {"name": name})
+
+
+def held(tx: Connection[Any], name: str) -> StoredTask | None:
+    """The one of this name, which nobody else changes until the transaction ends."""
+    with tx.cursor(row_factory=class_row(StoredTask)) as cursor:
+        return cursor.execute(HELD, {"name": name}).fetchone()
 
 
 def every(tx: Connection[Any]) -> list[StoredTask]:
@@ -90,10 +100,9 @@ def every(tx: Connection[Any]) -> list[StoredTask]:
         return cursor.execute(ALL).fetchall()
 
 
-def state(tx: Connection[Any]) -> tuple[int, datetime | None]:
-    """Something that is another after each change."""
-    count, latest = tx.execute(STATE).fetchall()[0]
-    return int(count), latest
+def state(tx: Connection[Any]) -> str | None:
+    """Something that is another after each change; None while there is no stored task."""
+    return tx.execute(STATE).fetchall()[0][0]  # type: ignore[no-any-return]
 
 
 def _parameters(task: StoredTask, args: str, who: str) -> dict[str, Any]:

@@ -45,6 +45,14 @@ ORDER BY name
 FOR UPDATE OF tasks SKIP LOCKED
 """
 
+HOLD = """
+SELECT
+FROM forecourt.tasks
+WHERE name = %(name)s
+ORDER BY fingerprint
+FOR UPDATE
+"""
+
 ADVANCE = """
 UPDATE forecourt.tasks AS t
 SET evaluated_until = given.until
@@ -122,6 +130,13 @@ def lock(tx: Connection[Any], versions: Sequence[Version]) -> dict[str, datetime
     evaluated-until.
     """
     return {row[0]: row[1] for row in tx.execute(LOCK, _arrays(versions))}
+
+
+def hold(tx: Connection[Any], name: str) -> None:
+    """Wait for whoever has locked a version of this task, and let no clock evaluate one until the
+    transaction ends.
+    """
+    tx.execute(HOLD, {"name": name})
 
 
 def advance(tx: Connection[Any], until: Mapping[Version, datetime]) -> None:

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import orjson
 from psycopg import Connection
+
+from forecourt.store import json_text
 
 # A clock from crontab begins each minute: what has not changed is not written.
 DECLARE = """
@@ -32,7 +33,7 @@ class Declared(NamedTuple):
 
 def declare(tx: Connection[Any], application: str, tasks: dict[str, Any]) -> None:
     """Say what an application's timetable is."""
-    tx.execute(DECLARE, {"application": application, "tasks": orjson.dumps(tasks).decode()})
+    tx.execute(DECLARE, {"application": application, "tasks": json_text.dumps(tasks)})
 
 
 def declared(tx: Connection[Any], application: str) -> Declared | None:

@@ -9,8 +9,9 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 REGISTER = """
-INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, queues, version, marks)
-VALUES (%(host)s, %(boot)s, %(pid)s, %(pid_started)s, %(slots)s, %(queues)s, %(version)s, %(marks)s)
+INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, queues, version, marks, shutdown_timeout, stop_grace)
+VALUES (%(host)s, %(boot)s, %(pid)s, %(pid_started)s, %(slots)s, %(queues)s, %(version)s, %(marks)s,
+        %(shutdown_timeout)s, %(stop_grace)s)
 RETURNING id
 """
 
@@ -48,7 +49,14 @@ WHERE application_name ~ ANY (%(patterns)s)
 """
 
 
-SERVE = "SELECT EXISTS (SELECT FROM forecourt.workers WHERE %(queue)s = ANY (queues))"
+SERVE = """
+SELECT EXISTS (
+    SELECT
+    FROM forecourt.workers
+    WHERE %(queue)s = ANY (queues)
+      AND beat_at > now() - interval '30 seconds'
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,8 @@ def register(
     queues: Sequence[str],
     version: str,
     marks: str,
+    shutdown_timeout: float | None = None,
+    stop_grace: float | None = None,
 ) -> int:
     """Enter a worker and return its id, which no worker ever gets again."""
     parameters = {
@@ -88,6 +98,8 @@ def register(
         "queues": list(queues),
         "version": version,
         "marks": marks,
+        "shutdown_timeout": shutdown_timeout,
+        "stop_grace": stop_grace,
     }
     row = tx.execute(REGISTER, parameters).fetchone()
     assert row is not None
@@ -128,7 +140,7 @@ def end_sessions(tx: Connection[Any], names: Sequence[str]) -> None:
 
 
 def serve(tx: Connection[Any], queue: str) -> bool:
-    """Whether any worker serves a queue."""
+    """Whether any live worker serves a queue."""
     return bool(tx.execute(SERVE, {"queue": queue}).fetchall()[0][0])
 
 

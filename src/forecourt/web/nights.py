@@ -81,7 +81,8 @@ class Duty:
             return "paused" if self.pause and self.to_come else "to come"
         match run.status:
             case "enqueued" if self.holder is None or self.holder.worker is None:
-                return "late" if (now - run.due_at).total_seconds() > LATE else "enqueued"
+                starts_at = run.due_at + self.task.delay_of(run.due_at, run.host)
+                return "late" if (now - starts_at).total_seconds() > LATE else "enqueued"
             case "enqueued":
                 return "running"
             case "succeeded" if self.is_slow(run):

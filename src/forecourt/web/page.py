@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -27,21 +27,33 @@ from forecourt.web.templating import environment
 THEMES = ("system", "light", "dark")
 MARKETPLACE = "/marketplace"
 
+
+class Entry(NamedTuple):
+    """What leads to a page: its path, its title, and the key that follows `g`."""
+
+    path: str
+    title: str
+    key: str
+
+    def leads_to(self, path: str) -> bool:
+        """Whether that is this page, or below it."""
+        return path == self.path or (self.path != "/" and path.startswith(self.path))
+
+
 PAGES = (
-    ("/", marked("Overview"), "o"),
-    ("/night", marked("The night"), "n"),
-    ("/schedule", marked("Schedule"), "s"),
-    ("/queues", marked("Queues"), "u"),
-    ("/calls", marked("Calls"), "c"),
-    ("/failures", marked("Failures"), "f"),
-    ("/workers", marked("Workers"), "w"),
-    (MARKETPLACE, marked("Marketplace"), "k"),
-    ("/performance", marked("Performance"), "m"),
-    ("/doctor", marked("Health"), "h"),
-    ("/audit", marked("Audit"), "a"),
-    ("/settings", marked("Settings"), "e"),
+    Entry("/", marked("Overview"), "o"),
+    Entry("/night", marked("The night"), "n"),
+    Entry("/schedule", marked("Schedule"), "s"),
+    Entry("/queues", marked("Queues"), "u"),
+    Entry("/calls", marked("Calls"), "c"),
+    Entry("/failures", marked("Failures"), "f"),
+    Entry("/workers", marked("Workers"), "w"),
+    Entry(MARKETPLACE, marked("Marketplace"), "k"),
+    Entry("/performance", marked("Performance"), "m"),
+    Entry("/doctor", marked("Health"), "h"),
+    Entry("/audit", marked("Audit"), "a"),
+    Entry("/settings", marked("Settings"), "e"),
 )
-"""Path, title, and the key that follows `g`."""
 
 
 class Unchanged(Exception):
@@ -108,6 +120,7 @@ def whole(
     """A page around what is given."""
     said = flash.read(request)
     theme = request.cookies.get("theme", "system")
+    pages = _pages()
     answer = HTMLResponse(
         environment()
         .get_template("base.html")
@@ -119,8 +132,8 @@ def whole(
             tag=tag,
             look=look,
             said=said,
-            pages=_pages(),
-            path=request.url.path,
+            pages=pages,
+            current=next((one for one in pages if one.leads_to(request.url.path)), None),
             here=here(request),
             theme=theme if theme in THEMES else "system",
             zone=settings().timezone,
@@ -134,13 +147,13 @@ def whole(
     return answer
 
 
-def _pages() -> list[tuple[str, str, str]]:
+def _pages() -> list[Entry]:
     """The pages that there are in this application."""
     try:
         market = is_marketplace(application())
     except CannotLoad:
         market = False
-    return [one for one in PAGES if market or one[0] != MARKETPLACE]
+    return [one for one in PAGES if market or one.path != MARKETPLACE]
 
 
 def here(request: Request) -> str:

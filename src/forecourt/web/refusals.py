@@ -3,6 +3,7 @@ and what to do about it.
 """
 
 import logging
+from collections.abc import Callable
 
 import psycopg
 import sqlalchemy.exc
@@ -99,24 +100,22 @@ def out_of_reach(request: Request, error: Exception) -> Response:
     )
 
 
-def read_only(request: Request, _error: Exception) -> Response:
-    """An action on a standby, or on a database that somebody made read-only."""
-    return refuse(
-        request,
-        503,
-        _("The database is read-only, so nothing was changed"),
-        hint=_("It is a standby, or its storage is full."),
-    )
+def _unavailable(words: str, hint: str) -> Callable[[Request, Exception], Response]:
+    def answer(request: Request, _error: Exception) -> Response:
+        return refuse(request, 503, lookup(words), hint=lookup(hint))
+
+    return answer
 
 
-def no_schema(request: Request, _error: Exception) -> Response:
-    """A database without our tables, or with older ones."""
-    return refuse(
-        request,
-        503,
-        _("The database has not the schema that this code needs"),
-        hint=_("Bring it up to date: forecourt db migrate"),
-    )
+read_only = _unavailable(
+    marked("The database is read-only, so nothing was changed"), marked("It is a standby, or its storage is full.")
+)
+"""An action on a standby, or on a database that somebody made read-only."""
+
+no_schema = _unavailable(
+    marked("The database has not the schema that this code needs"), marked("Bring it up to date: forecourt db migrate")
+)
+"""A database without our tables, or with older ones."""
 
 
 def cannot_load(request: Request, error: Exception) -> Response:

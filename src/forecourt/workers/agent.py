@@ -4,7 +4,9 @@ import logging
 import random
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from functools import cached_property
+
+from forecourt.waiting import Waiter
 
 log = logging.getLogger("forecourt.agent")
 
@@ -16,12 +18,22 @@ class Agent(ABC):
 
     every: float
     longest_backoff = 10.0
-    poke: Callable[[], None] = staticmethod(lambda: None)
-    """Has the next round begin at once; the loop that runs the agent puts it here."""
+
+    @cached_property
+    def waiter(self) -> Waiter:
+        """What its loop waits with between two rounds."""
+        return Waiter()
+
+    def poke(self) -> None:
+        """Have the next round begin at once."""
+        self.waiter.wake()
 
     @abstractmethod
     def run_once(self) -> int:
         """Do one round, in transactions of its own. Returns how much there was to do."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing
+        """Let go of what it keeps between two rounds, after the last."""
 
 
 class Loop(threading.Thread):
@@ -34,16 +46,11 @@ class Loop(threading.Thread):
     def __init__(self, agent: Agent) -> None:
         super().__init__(name=type(agent).__name__.lower(), daemon=True)
         self._agent = agent
-        self._wake = threading.Event()
         self._stopping = False
-        agent.poke = self._wake.set
 
     def run(self) -> None:
         errors = 0
         while not self._stopping:
-            self._wake.clear()
-            if self._stopping:
-                return
             try:
                 self._agent.run_once()
                 errors = 0
@@ -52,12 +59,14 @@ class Loop(threading.Thread):
                 errors += 1
                 wait = min(self._agent.every * 2**errors, self._agent.longest_backoff)
                 log.warning("%s failed, again in %.1f s: %s", self.name, wait, error, exc_info=errors == 3)
-            self._wake.wait(wait)
+            self._agent.waiter.wait(wait)
+        self._agent.close()
+        self._agent.waiter.close()
 
     def stop(self) -> None:
         """Ask it to end after its round. May be called again."""
         self._stopping = True
-        self._wake.set()
+        self._agent.poke()
 
     def await_end(self, patience: float) -> None:
         """Wait at most `patience` seconds until it has ended, if it was ever started."""

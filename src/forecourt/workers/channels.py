@@ -2,11 +2,11 @@
 else is on the slot's page.
 """
 
-import select
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from forecourt.waiting import Waiter
 from forecourt.workers.permits import Permits
 
 BYTE = b"!"
@@ -19,24 +19,30 @@ class SupervisorGone(Exception):
 @dataclass(frozen=True, slots=True)
 class Channels:
     """`wake`: bytes from the supervisor, that there may be something to claim. `flush`: bytes for
-    the thread beside. `notify`: bytes to the supervisor, that there is something on the page."""
+    the thread beside. `notify`: bytes to the supervisor, that there is something on the page.
+    `waiter`: for what the slot waits for beside its supervisor."""
 
     wake: socket.socket
     flush: socket.socket
     notify: socket.socket
     permits: Permits
+    waiter: Waiter = field(default_factory=Waiter)
+
+    def __post_init__(self) -> None:
+        self.waiter.watch(self.wake.fileno())
 
     def hear(self) -> None:
         """Take what the supervisor said, or wait for it. Raises SupervisorGone."""
         if not self.wake.recv(64):
             raise SupervisorGone
 
-    def wait(self, seconds: float) -> None:
-        """Wait so long, or until something is to be heard. Raises SupervisorGone."""
-        poll = select.poll()
-        poll.register(self.wake.fileno(), select.POLLIN)
-        if poll.poll(seconds * 1000):
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until something happened, and take what the supervisor said. Returns
+        whether anything did. Raises SupervisorGone."""
+        ready = self.waiter.wait(seconds)
+        if self.wake.fileno() in ready:
             self.hear()
+        return bool(ready)
 
     def tell(self) -> None:
         """Have the supervisor look at the page."""

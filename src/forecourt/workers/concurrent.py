@@ -6,7 +6,6 @@ are calls of the same job. They are begun at once, so nothing waits behind them.
 
 import logging
 import os
-import select
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from forecourt.jobs.definition import Definition
 from forecourt.store.ready import Claimed
 from forecourt.workers import markers
+from forecourt.workers.channels import Channels
 from forecourt.workers.executor import Completion, Executor
 from forecourt.workers.holding import Holding
 from forecourt.workers.log_capture import LogCapture
@@ -41,7 +41,7 @@ class Claiming(Protocol):
 
     holding: Holding
     rounds: Rounds
-    wake_end: int
+    channels: Channels
 
     @property
     def is_stopping(self) -> bool: ...
@@ -49,7 +49,6 @@ class Claiming(Protocol):
     def persist(self, act: Callable[[], R]) -> R | None: ...
     def allowed(self, wanted: int) -> int: ...
     def say_idle(self) -> None: ...
-    def hear(self) -> None: ...
 
 
 class Ran(NamedTuple):
@@ -74,9 +73,6 @@ class Concurrent:
         self._capture = capture
         self._name = name
         self._over: deque[tuple[int, Completion]] = deque()
-        self._woken, self._waking = os.pipe()
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._waking, False)
         self._threads: ThreadPoolExecutor | None = None
         self._loop: EventLoop | None = None
         self._running = 0
@@ -124,10 +120,7 @@ class Concurrent:
         """A call has ended; called from wherever it ran."""
         self._page.words[markers.HEADER + row * markers.WIDTH + markers.DEADLINE] = 0
         self._over.append((row, completion))
-        try:
-            os.write(self._waking, b"!")
-        except BlockingIOError:
-            return  # it is awake already
+        self._slot.channels.waiter.wake()
 
     def _begin(self, job: Definition[..., Any], row: int, call: Claimed) -> None:
         words = self._page.words
@@ -178,19 +171,12 @@ class Concurrent:
         """Wait until calls are over, and take note of them. True when there may be something to
         claim.
         """
-        poll = select.poll()
-        poll.register(self._woken, select.POLLIN)
-        poll.register(self._slot.wake_end, select.POLLIN)
-        ready = dict(poll.poll(longest * 1000))
-        if self._woken in ready:
-            os.read(self._woken, 65536)
+        something = self._slot.channels.wait(longest)
         while self._over:
             row, completion = self._over.popleft()
             self._running -= 1
             self._holding.end(row, completion)
             self._noted.append(row)
-        if self._slot.wake_end in ready:
-            self._slot.hear()
         if self._loop is not None:
             self._loop.look_after()
-        return bool(ready)
+        return something

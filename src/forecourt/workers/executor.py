@@ -72,10 +72,14 @@ class Executor:
     def __init__(self, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture | None = None) -> None:
         self._jobs = jobs
         self._capture = capture or LogCapture()
+        self.worked: float | None = None
+        """Seconds that the latest call took until its end and its effects were to be committed,
+        None when it came to no such end."""
 
     def run(self, call: Claimed) -> Completion:
         """Execute one call."""
         begun = time.perf_counter()
+        self.worked = None
         job = self._jobs.get(call.job)
         if job is None:
             return Completion(call, unknown(call.job), 0.0)
@@ -125,6 +129,7 @@ class Executor:
         """End the calls in the job's transaction, and commit it. Raises TransactionEnded unless it
         is the one that was begun for them, and ClaimIsLost unless all of them are still ours:
         nothing is committed then."""
+        self.worked = seconds
         log = success_entry(calls[0].attempts, seconds, self._capture.lines())
         ends = [
             Ended(call.id, call.token, seconds, "finished", result, None if n else log, call.options)

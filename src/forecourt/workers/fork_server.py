@@ -11,7 +11,6 @@ slots.
 import gc
 import os
 import pickle
-import selectors
 import signal
 import socket
 import sys
@@ -19,12 +18,16 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from forecourt.database.engine import connect, make_engine
+from sqlalchemy import text
+
+from forecourt.database.engine import connect, engine, make_engine, use_engine
 from forecourt.database.revision import require_current
 from forecourt.jobs.application import load
 from forecourt.jobs.definition import Definition
+from forecourt.jobs.transaction import JobSession
 from forecourt.logs import configure
 from forecourt.process import die_with_parent
+from forecourt.waiting import Waiter
 from forecourt.workers.channels import Channels
 from forecourt.workers.messages import Birth, Event, Loaded
 from forecourt.workers.permits import Permits
@@ -43,24 +46,19 @@ class ForkServer:
         self._orders = orders
         self._jobs = jobs
         self._slots: dict[int, Birth] = {}
+        self._waiter = Waiter()
 
     def serve(self) -> None:
         """Until the supervisor closes its end."""
-        wakeup, rung = socket.socketpair()
-        rung.setblocking(False)
-        signal.set_wakeup_fd(rung.fileno(), warn_on_full_buffer=False)
+        self._waiter.wake_at_signals()
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        selector = selectors.DefaultSelector()
-        selector.register(self._orders, selectors.EVENT_READ)
-        selector.register(wakeup, selectors.EVENT_READ)
+        self._waiter.watch(self._orders.fileno())
         try:
             while True:
-                for key, _ in selector.select():
-                    if key.fileobj is wakeup:
-                        wakeup.recv(4096)
-                        self._reap()
-                    elif not self._obey():
-                        return
+                ready = self._waiter.wait()
+                self._reap()
+                if self._orders.fileno() in ready and not self._obey():
+                    return
         except (ConnectionResetError, BrokenPipeError):
             return  # the supervisor went without reading what it had been told
         finally:
@@ -96,6 +94,7 @@ class ForkServer:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._orders.close()
+            self._waiter.close()
             wake, flush, notify, reading, writing = descriptors
             channels = Channels(
                 socket.socket(fileno=wake),
@@ -138,7 +137,7 @@ def main() -> None:
         with connect() as connection:
             require_current(connection, marketplace=app.has_marketplace)
             app.declare(connection)  # closed before anything is forked
-        make_engine().dispose()  # its dialect is loaded once, and not in every slot
+        _make_engine(app.jobs)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor says it
         orders.sendall(_told(error))
         raise SystemExit(1) from None
@@ -146,6 +145,16 @@ def main() -> None:
     gc.freeze()  # what is loaded stays where it is, so that the slots share it
     orders.sendall(pickle.dumps(Loaded(tuple(app.queues))))
     ForkServer(orders, app.jobs).serve()
+
+
+def _make_engine(jobs: Mapping[str, Definition[..., Any]]) -> None:
+    """Make the engine of the jobs' sessions here, and use it once: what that loads and fills, 4 MB,
+    the slots share."""
+    most = max((job.policy.at_once for job in jobs.values()), default=1)
+    use_engine(make_engine(pool_size=most, spotless=True))
+    with JobSession(engine()) as session:
+        session.execute(text("SELECT 1"))
+    engine().dispose()  # no connection is inherited
 
 
 def _told(error: Exception) -> bytes:

@@ -92,7 +92,7 @@ class Groups:
             return Grouped([], True)
         if size.calls == 1 or len(calls) == 1:
             size.went_well(1)
-            return Grouped([self._executor.run(calls[0])], False)
+            return Grouped([self._alone(calls[0])], False)
         group = _Group(job, self._capture)
         cut = group.run(calls[: size.calls], begin)
         if group.failed:
@@ -103,7 +103,15 @@ class Groups:
 
     def _once_more(self, call: Claimed, n: int, again: Callable[[int], None]) -> Completion:
         again(n)
-        return self._executor.run(call)
+        return self._alone(call)
+
+    def _alone(self, call: Claimed) -> Completion:
+        """Run it with a commit of its own, which does not count as its work: where commits take
+        long, the slot would claim one call at a time from then on, and never have two to share one.
+        """
+        completion = self._executor.run(call)
+        seconds = completion.seconds if self._executor.worked is None else self._executor.worked
+        return completion._replace(seconds=seconds)
 
 
 class _Group:

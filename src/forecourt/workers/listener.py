@@ -1,28 +1,23 @@
-"""The listener: wakes idle slots within milliseconds of a dispatch. An optimization only: polling
-is the truth, and its doing too."""
+"""The listener: wakes idle slots within milliseconds of a dispatch. An optimization only: the
+supervisor's polling is the truth.
+"""
 
-import logging
-import select
-import socket
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import psycopg
 
 from forecourt.database.engine import connect
-from forecourt.settings import settings
 from forecourt.store.workers import agents_name
-
-log = logging.getLogger("forecourt.worker")
+from forecourt.workers.agent import Agent
 
 # The class of advisory locks that forecourt.wake() tries.
 REST = "SELECT bool_and(pg_try_advisory_lock_shared(1718579829, hashtext(queue))) FROM unnest(%(queues)s::text[]) AS q(queue)"
 RISE = "SELECT pg_advisory_unlock_all()"
 
 FIRST_IMPATIENCE = 0.005
+LONGEST_IMPATIENCE = 1.0
 """Seconds until another look, while somebody is dispatching at the moment of each; twice as many
 after each.
 """
@@ -30,87 +25,77 @@ after each.
 LINGER = 0.02
 """Seconds for which no slot must be idle until notifications are not wanted any more."""
 
-LONGEST_BACKOFF = 5.0
+FIRST_BACKOFF = 0.1
+AT_LEAST = 60.0
+"""Seconds until it looks again although nobody called it."""
 
 
-class Listener(threading.Thread):
+class Listener(Agent):
     """While a slot is idle it holds the queues' advisory locks in shared mode, which tells those
     who dispatch that a notification is wanted; busy slots find new calls anyway, and spare them the
     cost.
 
-    `is_wanted` says whether a slot is idle, `wake` wakes one of them. Every `sleep` seconds one is
-    woken whatever was heard. Behind a pooler in transaction mode, where no connection stays one's
-    own to listen on, that alone is left.
+    `is_wanted` says whether a slot is idle, `wake` wakes one of them. Whoever knows that
+    `is_resting` is not what is wanted, or that the worker has another number, pokes it.
     """
+
+    longest_backoff = 5.0
 
     def __init__(
         self,
         queues: Sequence[str],
-        sleep: float,
         worker: Callable[[], int],
         is_wanted: Callable[[], bool],
         wake: Callable[[], None],
     ) -> None:
-        super().__init__(name="listener", daemon=True)
+        self.every = AT_LEAST
         self._queues = list(queues)
-        self._sleep = sleep
         self._worker = worker
         self._is_wanted = is_wanted
         self._wake = wake
-        self._woken, self._waker = socket.socketpair()
-        self._waker.setblocking(False)
-        self._poll_at = 0.0
+        self._connection: psycopg.Connection[Any] | None = None
+        self._name = ""
+        self._descriptor = -1
+        self._impatience = FIRST_IMPATIENCE
+        self._rise_at: float | None = None
         self.is_resting = False
         """Whether those who dispatch are told that notifications are wanted."""
-        self._stopping = False
 
-    def wake_up(self) -> None:
-        """A slot became idle."""
-        with suppress(BlockingIOError):  # it has been rung often enough
-            self._waker.send(b"!")
+    def run_once(self) -> int:
+        """Hear, and rest or rise if that is due. `every` says when to look again at the latest."""
+        try:
+            connection = self._connected()
+            heard = self._hear(connection)
+            self.every = self._rest_or_rise(connection)
+            # What came in while a statement was running lies in the driver already, and no socket
+            # tells of it.
+            heard += self._hear(connection)
+        except BaseException:
+            self.close()
+            self.every = FIRST_BACKOFF
+            raise
+        if heard:
+            self.every = min(self.every, LINGER)  # perhaps no slot is idle any more
+        return heard
 
-    def stop(self) -> None:
-        """End soon. May be called again, or before it was started."""
-        self._stopping = True
-        self.wake_up()
+    def close(self) -> None:
+        if self._connection is not None:
+            self.waiter.forget(self._descriptor)
+            self._connection.close()
+        self._connection = None
+        self.is_resting = False
 
-    def await_end(self, patience: float) -> None:
-        """Wait at most `patience` seconds until it has ended, if it was ever started."""
-        if self.is_alive():
-            self.join(patience)
-
-    def run(self) -> None:
-        errors = 0
-        while not self._stopping:
-            if settings().pooled:
-                self._poll([], self._sleep)
-                continue
-            worker = self._worker()
-            try:
-                with connect(autocommit=True, application_name=agents_name(worker)) as connection:
-                    connection.execute("LISTEN forecourt_ready")
-                    self.is_resting = False
-                    while not self._stopping and self._worker() == worker:
-                        self.run_once(connection)
-                        errors = 0
-            except Exception as error:  # noqa: BLE001 - whatever it is, polling goes on
-                errors += 1
-                log.warning("not listening, again soon: %s", str(error).strip() or type(error).__name__)
-                self._poll([], min(0.1 * 2**errors, LONGEST_BACKOFF))
-
-    def run_once(self, connection: psycopg.Connection[Any]) -> None:
-        """Wait until there is something to do, and do it."""
-        if not self.is_resting and self._is_wanted():
-            self._rest(connection)
-        lingering = self.is_resting and not self._is_wanted()
-        # What came in while a statement was running lies in the driver already, and no socket tells
-        # of it.
-        if not self._hear(connection):
-            self._poll([connection.fileno()], LINGER if lingering else self._sleep)
-            self._hear(connection)
-        if lingering and not self._is_wanted():
-            connection.execute(RISE)
-            self.is_resting = False
+    def _connected(self) -> psycopg.Connection[Any]:
+        name = agents_name(self._worker())
+        if self._connection is not None and name == self._name:
+            return self._connection
+        self.close()
+        self._connection = connect(autocommit=True, application_name=name)
+        self._name = name
+        self._descriptor = self._connection.fileno()  # by then it has none, once it broke
+        self.waiter.watch(self._descriptor)
+        self._connection.execute("LISTEN forecourt_ready")
+        return self._connection
 
     def _hear(self, connection: psycopg.Connection[Any]) -> int:
         """Wake a slot for each notification that came for one of the queues."""
@@ -119,33 +104,34 @@ class Listener(threading.Thread):
             self._wake()
         return heard
 
-    def _rest(self, connection: psycopg.Connection[Any]) -> None:
+    def _rest_or_rise(self, connection: psycopg.Connection[Any]) -> float:
+        """Returns in how many seconds to look again."""
+        if self._is_wanted():
+            self._rise_at = None
+            return AT_LEAST if self.is_resting else self._rest(connection)
+        self._impatience = FIRST_IMPATIENCE
+        if not self.is_resting:
+            return AT_LEAST
+        now = time.monotonic()
+        self._rise_at = self._rise_at or now + LINGER
+        if now < self._rise_at:
+            return self._rise_at - now
+        connection.execute(RISE)
+        self.is_resting, self._rise_at = False, None
+        return AT_LEAST
+
+    def _rest(self, connection: psycopg.Connection[Any]) -> float:
         """Say that notifications are wanted, which must wait while somebody is dispatching at this
         very moment.
         """
-        impatience = FIRST_IMPATIENCE
-        while not self._stopping and self._is_wanted():
-            row = connection.execute(REST, {"queues": self._queues}).fetchone()
-            self.is_resting = row is not None and bool(row[0])
-            # One more look: a call may have entered between the slot's claim and the lock, or is
-            # entering.
-            self._wake()
-            if self.is_resting:
-                break
-            connection.execute(RISE)
-            self._poll([], impatience)
-            impatience = min(impatience * 2, self._sleep)
-
-    def _poll(self, descriptors: Sequence[int], patience: float) -> None:
-        """Wait until one of them can be read, it is woken up, or patience ends. Poll, since select
-        knows no descriptor above 1023."""
-        now = time.monotonic()
-        if now >= self._poll_at:
-            self._poll_at = now + self._sleep
-            self._wake()
-        poll = select.poll()
-        for descriptor in (*descriptors, self._woken.fileno()):
-            poll.register(descriptor, select.POLLIN)
-        ready = dict(poll.poll(1000 * max(0.0, min(patience, self._poll_at - now))))
-        if self._woken.fileno() in ready:
-            self._woken.recv(4096)
+        row = connection.execute(REST, {"queues": self._queues}).fetchone()
+        self.is_resting = row is not None and bool(row[0])
+        # One more look: a call may have entered between the slot's claim and the lock, or is
+        # entering.
+        self._wake()
+        if self.is_resting:
+            self._impatience = FIRST_IMPATIENCE
+            return AT_LEAST
+        connection.execute(RISE)
+        impatience, self._impatience = self._impatience, min(2 * self._impatience, LONGEST_IMPATIENCE)
+        return impatience

@@ -15,7 +15,8 @@ class WorkOptions:
     `sleep`: how often an idle worker looks by itself, whatever notifications say. `rest`: pause of
     a slot between two calls. `max_jobs`, `max_time`, `memory` (MiB of one slot): stop in order when
     reached, 0 for never. `shutdown_timeout`: how long running calls may still take once the worker
-    was asked to stop.
+    was asked to stop. `stop_grace`: how long whatever runs the worker waits for it, until it kills;
+    0 where nobody does.
     """
 
     queues: tuple[str, ...] = ("high", "medium", "low", "default")
@@ -29,6 +30,7 @@ class WorkOptions:
     once: bool = False
     stop_when_empty: bool = False
     shutdown_timeout: float = 30.0
+    stop_grace: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.queues or not all(self.queues):
@@ -39,8 +41,13 @@ class WorkOptions:
             raise ValueError(f"--processes: expected 1 to 256, not {self.processes}")
         if not 0 < self.sleep <= LONGEST:
             raise ValueError(f"--sleep: expected more than 0 seconds, at most {LONGEST:.0f}, not {self.sleep:g}")
-        for name in ("rest", "max_jobs", "max_time", "memory", "shutdown_timeout"):
+        for name in ("rest", "max_jobs", "max_time", "memory", "shutdown_timeout", "stop_grace"):
             if getattr(self, name) < 0:
                 raise ValueError(f"--{name.replace('_', '-')}: must not be negative, not {getattr(self, name)}")
             if not getattr(self, name) <= LONGEST:
                 raise ValueError(f"--{name.replace('_', '-')}: at most {LONGEST:.0f}, not {getattr(self, name)}")
+        if 0 < self.stop_grace <= self.shutdown_timeout:
+            raise ValueError(
+                f"--stop-grace {self.stop_grace:g}: must be longer than --shutdown-timeout {self.shutdown_timeout:g}, "
+                "or the worker is killed while it waits for its calls"
+            )

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import time
+from math import inf
 
 log = logging.getLogger("forecourt.worker")
 
@@ -24,7 +25,7 @@ class ServiceManager:
         self._address = os.environ.pop("NOTIFY_SOCKET", "")
         limit = os.environ.pop("WATCHDOG_USEC", "")
         meant = os.environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._every = int(limit) / 1_000_000 / 3 if limit.isdigit() and meant else 0.0
+        self._every = int(limit) / 1_000_000 / 3 if limit.isdigit() and meant else inf
         self._next = 0.0
 
     def ready(self, words: str) -> None:
@@ -35,13 +36,16 @@ class ServiceManager:
         """It was asked to end, and finishes what runs."""
         self._tell(f"STOPPING=1\nSTATUS={words}")
 
-    def has_turned(self) -> None:
+    def has_turned(self) -> float:
         """The loop has come round: three times within the limit that the watchdog was given,
-        systemd hears of it.
+        systemd hears of it. Returns in how many seconds it should come round again.
         """
-        if self._every and (now := time.monotonic()) >= self._next:
+        now = time.monotonic()
+        if now >= self._next:
             self._next = now + self._every
-            self._tell("WATCHDOG=1")
+            if self._every < inf:
+                self._tell("WATCHDOG=1")
+        return self._next - now
 
     def _tell(self, words: str) -> None:
         if not self._address:

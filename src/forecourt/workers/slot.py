@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from forecourt.database.engine import make_engine, use_engine
+from forecourt.database.engine import engine, rename
 from forecourt.database.job_connection import name_job_connections
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.policy import Policy
@@ -55,9 +55,8 @@ def run_slot(birth: Birth, channels: Channels, jobs: Mapping[str, Definition[...
     die_with_parent()
     if os.getppid() != parent:
         return
-    most = max((job.policy.at_once for job in jobs.values()), default=1)
     name = jobs_name(birth.worker, birth.number)
-    use_engine(make_engine(pool_size=most, application_name=name, spotless=True))
+    rename(engine(), name)
     name_job_connections(name)
     slot = Slot(birth, channels, jobs)
     gc.freeze()
@@ -74,9 +73,7 @@ class Slot:
     def __init__(self, birth: Birth, channels: Channels, jobs: Mapping[str, Definition[..., Any]]) -> None:
         self._death = birth.death
         self._options = birth.options
-        self._channels = channels
-        self.wake_end = channels.wake.fileno()
-        """Where a byte arrives when there may be something to claim."""
+        self.channels = channels
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
         self._concurrent_jobs = {name for name, job in jobs.items() if job.is_async or job.policy.at_once > 1}
         page: Page = Markers(Path(birth.markers), birth.options.processes).pages[birth.number]
@@ -124,7 +121,7 @@ class Slot:
         words[markers.CLAIMED] += len(claimed)
         if limit and self.rounds.found >= limit and words[markers.WANTED]:
             words[markers.CUT_OFF] += 1
-            self._channels.tell()
+            self.channels.tell()
         return [call for call in claimed if not self._is_over(call)]
 
     # -- running a round ---------------------------------------------------------------------------
@@ -214,7 +211,7 @@ class Slot:
             self.persist(self.rounds.flush)
             words[markers.WRITTEN] = 0
         if self._options.rest:
-            self._channels.wait(self._options.rest)
+            self.channels.wait(self._options.rest)
 
     def _is_over(self, call: Claimed) -> bool:
         """Whether a claimed call must not begin any more; then that is its end."""
@@ -240,16 +237,12 @@ class Slot:
         """Wait until there may be something to claim."""
         self.page.clear()
         self.say_idle()
-        self.hear()
+        self.channels.hear()
 
     def say_idle(self) -> None:
         """Tell the supervisor that there was nothing to claim."""
         self.page.words[markers.IDLE] += 1
-        self._channels.tell()
-
-    def hear(self) -> None:
-        """Take what the supervisor said, or wait for it. Raises SupervisorGone."""
-        self._channels.hear()
+        self.channels.tell()
 
     def persist(self, act: Callable[[], R]) -> R | None:
         """Do what needs the database until it succeeds. None when the slot is to stop, and nothing
@@ -265,11 +258,11 @@ class Slot:
                 log.warning("round failed, again in %.1f s: %s", wait, str(error).strip() or type(error).__name__)
                 if self.is_stopping and not self.rounds.ended and not self.page.words[markers.HELD]:
                     return None
-                self._channels.wait(wait)
+                self.channels.wait(wait)
 
     def _flush_when_asked(self) -> None:
         """In a thread beside: while a call takes long, what ended before it is written."""
-        while self._channels.flush.recv(64):
+        while self.channels.flush.recv(64):
             try:
                 self.rounds.flush()
                 self.holding.note_written()

@@ -3,14 +3,13 @@ replaced when they die.
 """
 
 import logging
-import select
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
 
 from forecourt.jobs.outcome import Interrupted
+from forecourt.waiting import Waiter
 from forecourt.workers import markers
 from forecourt.workers.fork_client import ForkClient, ForkServerFailed
 from forecourt.workers.housekeeper import Housekeeper
@@ -46,6 +45,7 @@ class SlotPool:
         pages: Markers,
         housekeeper: Housekeeper,
         birth: Callable[[int, Death | None], Birth],
+        waiter: Waiter,
     ) -> None:
         self._options = options
         self._forks = forks
@@ -53,9 +53,9 @@ class SlotPool:
         self._birth = birth
         self._lock = threading.Lock()
         self._owed = False
-        self._notified, self._notify_end = socket.socketpair()
-        self._notified.setblocking(False)
-        self._notify_end.setblocking(False)
+        self._waiter = waiter
+        self._waiter.watch(forks.events.fileno())
+        self._poll_at = 0
         self._due: list[tuple[float, SlotProcess]] = []
         self._ended_before = 0
         self.is_stopping = False
@@ -85,15 +85,15 @@ class SlotPool:
         """Whether a slot found nothing to claim and waits."""
         return any(slot.is_idle for slot in self._slots)
 
+    def is_at_rest(self) -> bool:
+        """Whether every slot found nothing to claim, and runs nothing."""
+        return all(slot.is_idle and not slot.is_busy for slot in self._slots)
+
     def is_empty(self) -> bool:
         """Whether every slot found nothing to claim after everything that any of them ran had
         ended, and was written.
         """
-        return (
-            self._housekeeper.is_done()
-            and not self._owed
-            and all(slot.is_idle and not slot.is_busy for slot in self._slots)
-        )
+        return self._housekeeper.is_done() and not self._owed and self.is_at_rest()
 
     def has_left(self) -> bool:
         """Whether every slot has ended in order."""
@@ -123,26 +123,18 @@ class SlotPool:
                     return
             self._owed = True
 
-    def wait(self, wakeup: socket.socket, longest: float) -> None:
+    def wait(self, longest: float) -> None:
         """Wait until something happens or is due, at most `longest` seconds, and hear of births and
         deaths.
         """
         now = time.monotonic_ns()
         dues = [due for slot in self._slots if (due := slot.seconds_until_due(now)) is not None]
-        poll = select.poll()
-        for channel in (wakeup, self._notified, self._forks.events):
-            poll.register(channel.fileno(), select.POLLIN)
-        ready = dict(poll.poll(1000 * min([longest, *dues])))
-        if wakeup.fileno() in ready:
-            wakeup.recv(4096)
-        if self._notified.fileno() in ready:
-            self._notified.recv(4096)
-        if self._forks.events.fileno() in ready:
+        if self._forks.events.fileno() in self._waiter.wait(min([longest, (self._poll_at - now) / 1e9, *dues])):
             self._hear()
 
-    def watch(self) -> bool:
-        """Enforce deadlines, take back what waits behind slow calls, and see who is idle. Returns
-        whether any slot has become so."""
+    def watch(self) -> None:
+        """Enforce deadlines, take back what waits behind slow calls, and see who is idle. Every
+        `--sleep` seconds one looks for calls, whatever was heard."""
         now = time.monotonic_ns()
         for slot in self._slots:
             if slot.pid is None:
@@ -155,6 +147,9 @@ class SlotPool:
                 self._forks.kill(slot.pid)
         self._spawn_due(now / 1e9)
         self._grant()
+        if now >= self._poll_at:
+            self._poll_at = now + int(self._options.sleep * 1e9)
+            self.wake_one()
         is_idle = self.has_idle()
         cut_off = sum(slot.was_cut_off() for slot in self._slots)
         if is_idle and (self._owed or cut_off):
@@ -162,7 +157,6 @@ class SlotPool:
             self.wake_one()
         for slot in self._slots:
             slot.page.words[markers.WANTED] = is_idle
-        return sum(slot.became_idle() for slot in self._slots) > 0
 
     def cancel(self, ids: set[int]) -> None:
         """End calls that an operator does not want any more: those that wait here go back, to be
@@ -223,7 +217,7 @@ class SlotPool:
         wake_end, flush_end, reading, writing = slot.descriptors
         birth = self._birth(slot.number, slot.inherited)
         self._worker = birth.worker
-        self._forks.spawn(birth, [wake_end, flush_end, self._notify_end.fileno(), reading, writing])
+        self._forks.spawn(birth, [wake_end, flush_end, self._waiter.waker.fileno(), reading, writing])
         slot.release()
         if self.is_stopping:
             slot.stop()
@@ -270,6 +264,7 @@ class SlotPool:
     def _replace_fork_server(self, error: ForkServerFailed) -> None:
         """The kernel has killed its slots; start over with a new one."""
         log.warning("%s; starting another", error)
+        self._waiter.forget(self._forks.events.fileno())
         for pause in PAUSES:
             self._forks.stop()
             try:
@@ -281,6 +276,7 @@ class SlotPool:
                 time.sleep(pause)
         else:
             raise ForkServerFailed(f"the fork server was killed {len(PAUSES)} times before it was ready")
+        self._waiter.watch(self._forks.events.fileno())
         for slot in list(self._slots):
             if not slot.has_left and slot not in [due for _, due in self._due]:
                 self._reap(slot, -signal.SIGKILL)

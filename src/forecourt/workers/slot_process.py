@@ -59,7 +59,6 @@ class SlotProcess:
         self._settled = page.words[markers.SETTLED]
         self._woken = page.words[markers.IDLE]
         self._cut_off = page.words[markers.CUT_OFF]
-        self._idle = page.words[markers.IDLE]
         self._noted: set[int] = set()
         self._taken_behind = self._flushed_behind = 0
 
@@ -100,12 +99,6 @@ class SlotProcess:
         """
         count = self.page.words[markers.CUT_OFF]
         before, self._cut_off = self._cut_off, count
-        return count > before
-
-    def became_idle(self) -> bool:
-        """Whether it found nothing to claim since the last time that this was asked."""
-        count = self.page.words[markers.IDLE]
-        before, self._idle = self._idle, count
         return count > before
 
     def wake(self) -> None:

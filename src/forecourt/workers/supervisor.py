@@ -5,7 +5,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -14,9 +13,11 @@ import psycopg
 from forecourt.database.engine import DatabaseUnreachable
 from forecourt.database.transactions import Transactions
 from forecourt.process import own
+from forecourt.settings import settings
 from forecourt.store import workers
 from forecourt.store.workers import Registered
 from forecourt.version import __version__
+from forecourt.waiting import Waiter
 from forecourt.workers.agent import Loop
 from forecourt.workers.control import Control
 from forecourt.workers.fork_client import ForkClient
@@ -35,8 +36,10 @@ from forecourt.workers.stager import Stager
 
 log = logging.getLogger("forecourt.worker")
 
-LONGEST_WAIT = 0.25
-"""Seconds between two looks at limits when nothing else happens."""
+LONGEST_WAIT, LONGEST_REST = 0.25, 1.0
+"""Seconds between two looks at slots and limits when nothing else happens: while a slot works or
+the worker ends, and while all of them wait.
+"""
 
 LONGEST_ROUND = 5.0
 """Seconds that a background duty may take to finish its round when the worker ends, and a slot to
@@ -62,15 +65,12 @@ class Supervisor:
         self._options = options
         self._forks = forks
         self._service_manager = ServiceManager()
-        self._wakeup, self._waker = socket.socketpair()
-        self._waker.setblocking(False)
+        self._waiter = Waiter()
         self._database = Transactions()
         self._register()
-        self._housekeeper = Housekeeper(self._database, options.queues, lambda: self._pool.wake_one())
-        self._pool = SlotPool(options, forks, self._markers, self._housekeeper, self._birth)
-        self._listener = Listener(
-            options.queues, options.sleep, lambda: self._worker, self._pool.has_idle, self._pool.wake_one
-        )
+        self._housekeeper = Housekeeper(self._database, options.queues, self._wake_one)
+        self._pool = SlotPool(options, forks, self._markers, self._housekeeper, self._birth, self._waiter)
+        self._listener = Listener(options.queues, lambda: self._worker, self._pool.has_idle, self._wake_one)
         self._heartbeat = Heartbeat(self._database, lambda: self._worker, self._pool.busy, lambda: self._stopping)
         self._staging = Loop(Stager(self._database))
         agents = (
@@ -81,6 +81,8 @@ class Supervisor:
             self._housekeeper,
         )
         self._loops = [self._staging, *(Loop(agent) for agent in agents)]
+        if not settings().pooled:  # behind a pooler no connection stays one's own to listen on
+            self._loops.append(Loop(self._listener))
         self._unwanted: set[int] = set()
         self._restart = False
         self._stopping = False
@@ -99,7 +101,6 @@ class Supervisor:
             _have_descriptors(DESCRIPTORS + DESCRIPTORS_OF_SLOT * self._options.processes)
             self._prune_first()
             self._pool.open()
-            self._listener.start()
             for loop in self._loops:
                 loop.start()
             facts = {"worker": self._worker, "queues": ",".join(self._options.queues), "slots": self._options.processes}
@@ -114,12 +115,14 @@ class Supervisor:
 
     def _turn(self) -> None:
         """One round: hear what happened, then act on it."""
-        self._service_manager.has_turned()
-        self._pool.wait(self._wakeup, LONGEST_WAIT)
+        next_sign = self._service_manager.has_turned()
+        is_at_rest = self._pool.is_at_rest() and self._housekeeper.is_done() and not self._stopping
+        self._pool.wait(min(LONGEST_REST if is_at_rest else LONGEST_WAIT, next_sign))
         if self._heartbeat.given_up == self._worker:
             self._begin_anew()
-        if self._pool.watch() and not self._listener.is_resting:
-            self._listener.wake_up()
+        self._pool.watch()
+        if self._listener.is_resting != self._pool.has_idle():
+            self._listener.poke()
         if self._unwanted:
             unwanted, self._unwanted = self._unwanted, set()
             self._pool.cancel(unwanted)
@@ -135,13 +138,11 @@ class Supervisor:
         return self._pool.has_left() or time.monotonic() >= self._stop_by + LONGEST_ROUND
 
     def _finish(self) -> int:
-        self._listener.stop()
         for loop in self._loops:
             loop.stop()
         owing = self._pool.owing()
         self._pool.close()
         patience = time.monotonic() + LONGEST_ROUND
-        self._listener.await_end(LONGEST_ROUND)
         for loop in self._loops:
             loop.await_end(max(0.0, patience - time.monotonic()))
         try:
@@ -172,7 +173,7 @@ class Supervisor:
     # -- signals and limits ------------------------------------------------------------------------
 
     def _listen_to_signals(self) -> None:
-        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        self._waiter.wake_at_signals()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self._on_signal)
 
@@ -242,6 +243,8 @@ class Supervisor:
                     queues=self._options.queues,
                     version=__version__,
                     marks=str(path),
+                    shutdown_timeout=self._options.shutdown_timeout,
+                    stop_grace=self._options.stop_grace or None,
                 )
         except BaseException:
             pages.remove()
@@ -265,6 +268,7 @@ class Supervisor:
             return
         before.remove()
         self._pool.disown(self._markers)
+        self._listener.poke()  # under the new number, too
 
     def _birth(self, number: int, death: Death | None) -> Birth:
         return Birth(number, self._worker, str(self._markers.path), self._options, death)
@@ -273,10 +277,12 @@ class Supervisor:
         """Called from the agent's thread: note it, the next round acts."""
         self._unwanted = unwanted
         self._restart = restart
-        try:
-            self._waker.send(b"!")
-        except BlockingIOError:
-            return  # it is awake already
+        self._waiter.wake()
+
+    def _wake_one(self) -> None:
+        """Called from agents' threads: a slot looks for calls, and is looked after at once."""
+        self._pool.wake_one()
+        self._waiter.wake()
 
 
 def _have_descriptors(needed: int) -> None:

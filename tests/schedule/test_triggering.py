@@ -1,0 +1,56 @@
+"""Promises of a task that an operator runs now: one run at a time, at once, and no deadline of
+another day.
+"""
+
+import threading
+from datetime import timedelta
+
+import psycopg
+from rounds import NOON, begun
+
+import workshop
+from fleet import Looking, claim, wait_until
+from forecourt import Timetable
+from forecourt.operations import triggering
+from forecourt.store import failed, tasks, ticks
+from forecourt.store.running import Failed
+from forecourt.workers import ending
+
+
+def test_of_two_operators_who_run_a_task_at_the_same_time_one_hears_of_the_other(
+    looking: Looking, database: str
+) -> None:
+    timetable = Timetable("UTC")
+    task = timetable.add(workshop.nothing).hourly()
+    clock = begun(timetable)
+    heard: list[str] = []
+
+    def run_it_too() -> None:
+        try:
+            triggering.trigger(other, task, who="omar")
+        except triggering.Holding as holding:
+            heard.append(str(holding))
+
+    with psycopg.connect(database) as one, psycopg.connect(database) as other:
+        call = triggering.trigger(one, task, who="anna")
+        second = threading.Thread(target=run_it_too)
+        second.start()
+        wait_until(lambda: not second.is_alive() or looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        due = NOON + timedelta(hours=1)
+        assert clock.run_once(due) == [], "a clock leaves it to its next round"
+        one.commit()
+        second.join()
+    assert [words.partition(", since")[0] for words in heard] == [f"nothing is under way as call {call}"]
+    assert [event.status for event in clock.run_once(due)] == ["skipped"]  # type: ignore[union-attr]
+
+
+def test_jitter_and_a_deadline_that_is_over_do_not_count_for_who_runs_it_by_hand(looking: Looking) -> None:
+    tx = looking.connection
+    task = Timetable("UTC").add(workshop.nothing).hourly().jitter(600).deadline(600)
+    call = triggering.trigger(tx, task, who="anna")
+    [claimed] = claim(tx)
+    assert claimed.id == call, "it is ready at once"
+    ending.end(tx, [Failed(call, claimed.token, 0.0, "ValueError", "", "[]", options={"tick": 1})])
+    tx.execute("UPDATE forecourt.ticks SET deadline_at = now() - interval '1 minute'")
+    assert failed.retry(tx, [call]) == 1
+    assert ticks.mark_overdue(tx, [task.name], tasks.now(tx), 10) == []

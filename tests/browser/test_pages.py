@@ -161,6 +161,17 @@ def test_the_keyboard_leads_everywhere(looking_at: Look) -> None:
         assert page.evaluate("document.documentElement.dataset.theme") == "light"
 
 
+def test_a_row_is_selected_and_what_is_selected_is_retried_by_keys(looking_at: Look) -> None:
+    with looking_at() as page:
+        page.goto("/calls?state=failed")
+        for key in "jjx":
+            page.keyboard.press(key)
+        assert page.locator("tbody input[type=checkbox]").nth(1).is_checked()
+        assert page.locator("tbody input[type=checkbox]:checked").count() == 1
+        page.keyboard.press("r")
+        page.get_by_role("status").filter(has_text="is ready again").wait_for(timeout=20_000)
+
+
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_a_queue_is_paused_and_resumed_with_and_without_script(

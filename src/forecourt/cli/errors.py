@@ -157,7 +157,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return FAILED, str(error)
         case ModuleNotFoundError() if words := extras.explained(error):
             return FAILED, words
-        case NoSuchApplication() | WrongArguments() | ValueError() | OverflowError():
+        case NoSuchApplication() | WrongArguments() | ValueError():
             return USAGE, str(error)
         case _:
             return None, ""

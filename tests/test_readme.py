@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from fleet import Looking, wait_until, worker
 from forecourt.cli import COMMANDS
-from forecourt.jobs import middleware
-from forecourt.jobs.job import registry
+from forecourt.jobs.job import declared
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -55,13 +54,11 @@ def test_every_command_that_is_named_exists() -> None:
 
 
 def test_the_page_on_jobs_is_one_program_that_runs(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "_in_use", list(middleware._in_use))
-    known = dict(registry._jobs)
+    known = len(declared)
     try:
         exec("\n".join(blocks("python", (ROOT / "docs" / "jobs.md").read_text())), {"__name__": "guide"})
     finally:
-        registry._jobs.clear()
-        registry._jobs.update(known)
+        del declared[known:]
     entered = looking.rows("SELECT job, count(*) FROM forecourt.ready GROUP BY job ORDER BY job")
     assert entered == [("fetch_history", 4), ("measure", 3)]
     assert looking.rows("SELECT plan ->> 'job', awaits FROM forecourt.steps ORDER BY step")[2:] == [

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from forecourt.jobs.dispatch import Call
     from forecourt.jobs.job import Job, job
     from forecourt.jobs.limits import at_most, per
-    from forecourt.jobs.middleware import Middleware, use
+    from forecourt.jobs.middleware import Middleware
     from forecourt.jobs.outcome import Discard, Release
     from forecourt.jobs.progress import report
     from forecourt.jobs.workflow import Workflow
@@ -45,7 +45,6 @@ _HOMES = {
     "exponential": "forecourt.jobs.backoff",
     "per": "forecourt.jobs.limits",
     "report": "forecourt.jobs.progress",
-    "use": "forecourt.jobs.middleware",
     "job": "forecourt.jobs.job",
 }
 
@@ -71,7 +70,6 @@ __all__ = [
     "job",
     "per",
     "report",
-    "use",
 ]
 
 

@@ -1,18 +1,22 @@
-"""Forecourt: what a host application builds: its timetable, and through the modules it imports, its
-jobs.
+"""Forecourt: what a host application builds: its timetable, its jobs, and the middleware around
+them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 from typing import Any
 
 import orjson
 
 from forecourt.alerts import sending as sending  # whose job every worker knows, too
 from forecourt.alerts.morning import mail_each_morning
+from forecourt.jobs.application import NoSuchApplication
 from forecourt.jobs.application import load as load_by_name
-from forecourt.jobs.job import Job, registry
+from forecourt.jobs.job import Job
+from forecourt.jobs.middleware import Middleware
+from forecourt.jobs.registry import Registry, WrongJobs
 from forecourt.operations import bulk as bulk  # whose jobs every worker knows
-from forecourt.schedule import hook_runner
+from forecourt.schedule.hook_runner import TaskHooks
 from forecourt.schedule.stored import merged
 from forecourt.schedule.timetable import Timetable
 from forecourt.settings import settings
@@ -27,21 +31,30 @@ MARKETPLACE = "forecourt.marketplace."
 class Forecourt:
     """An application: jobs and tasks. FORECOURT_APP names the module attribute that holds it.
 
-    Raises TimetableError at once, naming every task that cannot be followed.
+    Its jobs are all that the process has declared, or with `jobs` those of these modules (and of
+    the modules in them), these jobs, those of the timetable's tasks, and the engine's. `middleware`
+    stands around each call of them, the first outermost. Raises TimetableError at once, naming
+    every task that cannot be followed, and WrongJobs when two of its jobs have one name or one has
+    an option that nobody declares.
     """
 
-    def __init__(self, timetable: Timetable | None = None, *, queues: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        timetable: Timetable | None = None,
+        *,
+        queues: tuple[str, ...] | None = None,
+        middleware: Iterable[Middleware] = (),
+        jobs: Iterable[ModuleType | Job[..., Any]] | None = None,
+    ) -> None:
         self.timetable = timetable if timetable is not None else Timetable()
         self.timetable.check()
         self.queues = queues or WorkOptions().queues
         """The queues that a worker serves unless told otherwise, the most urgent first."""
         mail_each_morning(self.timetable, self.queues[-1])
-        hook_runner.serve(self.timetable)
-
-    @property
-    def jobs(self) -> Mapping[str, Job[..., Any]]:
-        """Every job that this process has imported, by name."""
-        return registry
+        around = (*middleware, TaskHooks(self.timetable))
+        self.jobs = Registry(around) if jobs is None else Registry(around, _ownership(self.timetable, list(jobs)))
+        """By name, with those that modules declare which are imported later."""
+        self.jobs.check()
 
     def schedule(self, tx: Any) -> Timetable:
         """The timetable with the tasks that were added while it ran."""
@@ -82,10 +95,27 @@ class Forecourt:
 
 
 def load(path: str | None = None) -> Forecourt:
-    """The application that FORECOURT_APP names, or `path`. Raises NoSuchApplication or
-    TimetableError.
+    """The application that FORECOURT_APP names, or `path`. Raises NoSuchApplication, also for jobs
+    that do not fit together, or TimetableError.
     """
     path = path or settings().app
-    app = load_by_name(path)
-    assert isinstance(app, Forecourt), path
+    try:
+        app = load_by_name(path)
+        assert isinstance(app, Forecourt), path
+        app.jobs.check()  # with those of modules that were imported after it was built
+    except WrongJobs as error:
+        raise NoSuchApplication(f"FORECOURT_APP={path}: {error}") from None
     return app
+
+
+def _ownership(timetable: Timetable, given: Sequence[ModuleType | Job[..., Any]]) -> Callable[[Job[..., Any]], bool]:
+    """Whether a job is one of the given ones, of the timetable's or of the engine's."""
+    if wrong := [one for one in given if not isinstance(one, ModuleType | Job)]:
+        raise TypeError(f"jobs: expected modules and jobs, not {wrong[0]!r}")
+    modules = tuple(f"{one.__name__}." for one in given if isinstance(one, ModuleType))
+    ours = {one for one in given if isinstance(one, Job)} | {task.job for task in timetable}
+
+    def owns(job: Job[..., Any]) -> bool:
+        return job in ours or f"{job.function.__module__}.".startswith(modules) or job.name.startswith("forecourt.")
+
+    return owns

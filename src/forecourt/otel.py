@@ -3,7 +3,7 @@ extra `forecourt[otel]`.
 
     from forecourt.otel import trace_calls
 
-    trace_calls()  # in the module of the application, once the tracer provider is set
+    app = Forecourt(timetable, middleware=[trace_calls()])  # once the tracer provider is set
 
 By the conventions for messaging: `create QUEUE` (PRODUCER) within whatever span dispatches,
 `process QUEUE` (CONSUMER) as the root of a trace of its own. They are linked and not nested, since
@@ -20,17 +20,16 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
 
 from forecourt.jobs.carrying import use_carrier
 from forecourt.jobs.context import RunningCall
-from forecourt.jobs.job import registry
-from forecourt.jobs.middleware import Middleware, use
+from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.version import __version__
 
 SYSTEM = "forecourt"
 
 
-def trace_calls(provider: TracerProvider | None = None) -> None:
-    """Trace what this process dispatches and runs, by `provider` or the global one. Calling it
-    again replaces the first.
+def trace_calls(provider: TracerProvider | None = None) -> "Tracing":
+    """Trace what this process dispatches, by `provider` or the global one; calling it again
+    replaces the first. Returns the middleware that traces what an application runs.
     """
     tracer = trace.get_tracer("forecourt", __version__, provider)
 
@@ -39,10 +38,10 @@ def trace_calls(provider: TracerProvider | None = None) -> None:
         with tracer.start_as_current_span(f"create {queue}", kind=SpanKind.PRODUCER, attributes=attributes):
             taken_along: dict[str, str] = {}
             propagate.inject(taken_along)
-            return taken_along | {"queue": queue}
+            return taken_along
 
     use_carrier(carrier)
-    use(Tracing(tracer))
+    return Tracing(tracer)
 
 
 class Tracing(Middleware):
@@ -63,13 +62,12 @@ class Tracing(Middleware):
 
     @contextmanager
     def _span(self, call: RunningCall) -> Iterator[None]:
-        queue = _queue(call)
-        attributes = _attributes("process", queue, call.job)
+        attributes = _attributes("process", call.queue, call.job)
         attributes |= {"messaging.message.id": str(call.id), "forecourt.attempt": call.attempt}
         if isinstance(task := call.options.get("task"), str):
             attributes["forecourt.task"] = task
         with self._tracer.start_as_current_span(
-            f"process {queue}",
+            f"process {call.queue}",
             context=Context(),
             kind=SpanKind.CONSUMER,
             attributes=attributes,
@@ -95,15 +93,6 @@ def _attributes(operation: str, queue: str, job: str) -> dict[str, str | int]:
         "messaging.destination.name": queue,
         "forecourt.job": job,
     }
-
-
-def _queue(call: RunningCall) -> str:
-    """The queue that it was dispatched to; its job's, if it was dispatched by somebody who does not
-    trace.
-    """
-    taken_along = call.options.get("trace")
-    told = taken_along.get("queue") if isinstance(taken_along, dict) else None
-    return told if isinstance(told, str) else registry[call.job].policy.queue
 
 
 def _links(call: RunningCall) -> list[Link]:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from forecourt.cli.schedule import schedule
-from forecourt.jobs.job import registry
+from forecourt.jobs.job import declared
 from forecourt.schedule.run_now import run_now
 
 CRONTAB = r"""
@@ -29,10 +29,9 @@ CRON_TZ=Asia/Damascus
 
 @pytest.fixture
 def known_jobs() -> Iterator[None]:
-    known = dict(registry._jobs)
+    known = len(declared)
     yield
-    registry._jobs.clear()
-    registry._jobs.update(known)
+    del declared[known:]
 
 
 def test_a_crontab_becomes_a_timetable_that_does_the_same(
@@ -56,7 +55,7 @@ def test_a_crontab_becomes_a_timetable_that_does_the_same(
         ("backup.sh 2", "30 4 1 * *", "Asia/Damascus"),
     ]
     assert all(task.may_overlap and task.args["environment"] == {"GREETING": "good night"} for task in tasks)
-    run_now(tasks[1])
+    run_now(tasks[1], module["app"].jobs.middleware)
     assert capfd.readouterr().out.splitlines() == ["first", "second", "good night", "100%"]
     module["run_command"](command=r"pwd; printf '\377'", environment={"HOME": str(tmp_path)})
     assert capfd.readouterr().out == f"{tmp_path}\n\N{REPLACEMENT CHARACTER}", "cron goes to the HOME that is given"

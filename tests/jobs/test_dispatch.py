@@ -106,14 +106,6 @@ def test_many_calls_keep_their_order(looking: Looking) -> None:
     assert workshop.nothing.dispatch_many([]) == []
 
 
-def test_two_functions_of_one_name_are_refused_and_a_name_mends_it() -> None:
-    def nothing() -> None: ...
-
-    with pytest.raises(ValueError, match="two jobs are named 'nothing'"):
-        job(nothing)
-    assert job(name="nothing.else")(nothing).name == "nothing.else"
-
-
 @pytest.mark.parametrize(
     "options", [{"tries": -1}, {"timeout": -1}, {"batch": 0}, {"queue": ""}, {"priority": 10**6}, {"backoff": []}]
 )

@@ -13,10 +13,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 import workshop
-from forecourt import Release, batch, job
-from forecourt.jobs import middleware
+from forecourt import Forecourt, Release, batch, job
 from forecourt.jobs.carrying import use_carrier
-from forecourt.otel import Tracing, trace_calls
+from forecourt.otel import trace_calls
 from forecourt.testing import drain
 
 
@@ -42,11 +41,10 @@ def spans(database: str) -> Iterator[InMemorySpanExporter]:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace_calls(provider)
-    trace_calls(provider)
+    exporter.app = Forecourt(middleware=[trace_calls(provider)])  # type: ignore[attr-defined]
     exporter.tracer = provider.get_tracer("test")  # type: ignore[attr-defined]
     yield exporter
     use_carrier(None)
-    middleware._in_use[:] = [one for one in middleware._in_use if not isinstance(one, Tracing)]
 
 
 def named(spans: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
@@ -65,7 +63,7 @@ def test_each_attempt_is_a_trace_of_its_own_linked_to_the_dispatch(spans: InMemo
     with psycopg.connect(database) as tx:
         [kept] = tx.execute("SELECT trace FROM forecourt.ready WHERE id = %s", (call.id,)).fetchone()
     assert kept.split("-")[1] == f"{created.context.trace_id:032x}"
-    drain()
+    drain(app=spans.app)  # type: ignore[attr-defined]
     attempts = named(spans, "process high")
     assert [span.attributes["forecourt.attempt"] for span in attempts] == [1, 2]
     for span in attempts:
@@ -81,7 +79,7 @@ def test_what_a_call_dispatches_hangs_beneath_its_attempt(spans: InMemorySpanExp
     batch([wait_a_moment.call(call="inner")], name="both").dispatch()
     wait_a_moment.using(queue="low").dispatch(call="outer")
     come_back_later.dispatch()
-    drain(queues=("default", "low"))
+    drain(queues=("default", "low"), app=spans.app)  # type: ignore[attr-defined]
     inner, outer = named(spans, "process default")[0], named(spans, "process low")[0]
     assert (inner.status.status_code, len(inner.links)) == (StatusCode.UNSET, 1)
     assert outer.links[0].context.span_id == named(spans, "create low")[0].context.span_id
@@ -102,7 +100,7 @@ def test_a_call_without_a_context_has_no_link_and_one_that_cannot_be_read_does_n
             ' (\'wait_a_moment\', \'default\', \'{"call": "odd"}\', \'{"trace": {"traceparent": "nonsense"}}\'),'
             " ('wait_a_moment', 'default', '{\"call\": \"odder\"}', '{\"trace\": 7}')"
         )
-    assert drain().finished == 3
+    assert drain(app=spans.app).finished == 3  # type: ignore[attr-defined]
     assert [span.links for span in named(spans, "process default")] == [(), (), ()]
 
 

@@ -1,6 +1,5 @@
 """Promises about silence: what did not run, and what does not end, calls somebody, once."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -8,8 +7,7 @@ from rounds import MINUTE, NOON, begun, clock_of, enqueued
 
 import workshop
 from fleet import Looking
-from forecourt import Timetable
-from forecourt.schedule import hook_runner
+from forecourt import Forecourt, Timetable
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.events import Overdue
 from forecourt.schedule.hook_runner import Run
@@ -20,13 +18,8 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def timetable() -> Iterator[Timetable]:
-    """The timetable whose hooks this process runs."""
-    before = hook_runner._timetable
-    timetable = Timetable("UTC")
-    hook_runner.serve(timetable)
-    yield timetable
-    hook_runner._timetable = before
+def timetable() -> Timetable:
+    return Timetable("UTC")
 
 
 def refuse() -> bool:
@@ -47,7 +40,7 @@ def test_what_did_not_run_calls_somebody_once_for_all_of_a_kind_with_the_reason(
     clocks = begun(timetable), clock_of(timetable, host="b")
     for clock in clocks:
         clock.run_once(NOON + 3 * HOUR + 10 * MINUTE)
-    drain()
+    drain(app=Forecourt(timetable))
     three = NOON + 3 * HOUR
     found = {(run.task, run.status): (run.due_times, run.due_at, run.error) for run in heard}
     assert len(found) == len(heard), "once each, of two clocks"
@@ -78,7 +71,7 @@ def test_a_run_past_its_deadline_calls_somebody_once_ahead_of_the_queue_that_hol
     assert overdue.why == f"call {overdue.call_id} has not ended by 2026-11-23 13:10:00 UTC"
     assert other.run_once(due + 11 * MINUTE) == clock.run_once(due + 11 * MINUTE) == []
     clock.run_once(due + HOUR)  # finds the run still going
-    drain()
+    drain(app=Forecourt(timetable))
     told = [(run.status, run.due_at) for run in heard]
     assert told == [("overdue", due), ("skipped", due + HOUR), ("succeeded", due)]
     assert heard[0].error == overdue.why
@@ -87,7 +80,7 @@ def test_a_run_past_its_deadline_calls_somebody_once_ahead_of_the_queue_that_hol
         ("skipped", False),
     ]
     clock.run_once(due + 2 * HOUR)
-    drain()
+    drain(app=Forecourt(timetable))
     assert clock.run_once(due + 2 * HOUR + 30 * MINUTE) == [], "one that ended in time is not overdue"
 
 

@@ -24,5 +24,5 @@ def test_a_run_without_success_has_the_hooks_of_how_it_ended(
     task = Timetable("UTC").add(job, **args).after(lambda run: heard.append(f"after {run.status}"))
     task.on_failure(lambda run: heard.append(f"failure {run.status}"))
     with pytest.raises(error):
-        run_now(task)
+        run_now(task, ())
     assert heard == hooks

@@ -19,7 +19,7 @@ from forecourt import Timetable
 from forecourt.cli.errors import explained
 from forecourt.cli.schedule import schedule
 from forecourt.database import engine
-from forecourt.jobs.job import registry
+from forecourt.jobs.registry import Registry
 from forecourt.operations import stored_tasks
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
@@ -39,7 +39,7 @@ def timetable() -> Timetable:
 
 
 def clock_with_jobs(timetable: Timetable, host: str = "a") -> Clock:
-    return Clock(timetable, engine(), environment="test", host=host, jobs=registry)
+    return Clock(timetable, engine(), environment="test", host=host, jobs=Registry())
 
 
 def test_running_clocks_take_up_what_is_added_edited_and_removed_and_make_up_nothing(
@@ -49,21 +49,21 @@ def test_running_clocks_take_up_what_is_added_edited_and_removed_and_make_up_not
     clock, other = clock_with_jobs(timetable), clock_with_jobs(timetable, "b")
     clock.run_once(NOON + MINUTE)
     added = StoredTask("count", "nothing", {"n": 3}, "*/10 * * * *", description="Counts")
-    task = stored_tasks.add(tx, timetable, registry, added, who="anna")
+    task = stored_tasks.add(tx, timetable, Registry(), added, who="anna")
     assert (task.sentence, task.zone.key, task.is_stored) == ("Every 10 minutes", "Africa/Cairo", True)
     assert clock.run_once(NOON + 2 * MINUTE) == []
     assert enqueued(clock.run_once(NOON + 10 * MINUTE)) == [("count", NOON + 10 * MINUTE)]
     assert enqueued(other.run_once(NOON + 10 * MINUTE)) == []
     assert looking.rows("SELECT job, args, options ->> 'task' FROM forecourt.ready") == [("nothing", {"n": 3}, "count")]
     looking.connection.execute("DELETE FROM forecourt.ready")
-    stored_tasks.edit(tx, timetable, registry, "count", {"cron": "15 * * * *", "args": {"n": 4}}, who="omar")
+    stored_tasks.edit(tx, timetable, Registry(), "count", {"cron": "15 * * * *", "args": {"n": 4}}, who="omar")
     assert clock.run_once(NOON + 11 * MINUTE) == []
     assert enqueued(clock.run_once(NOON + 15 * MINUTE)) == [("count", NOON + 15 * MINUTE)]
     looking.connection.execute("DELETE FROM forecourt.ready")
     gone = stored_tasks.remove(tx, timetable, "count", who="anna")
     assert (gone.args, gone.cron, gone.changed_by) == ({"n": 4}, "15 * * * *", "omar")
     assert enqueued(clock.run_once(NOON + 75 * MINUTE)) == [("nothing", NOON + HOUR)]
-    stored_tasks.add(tx, timetable, registry, gone, who="anna")
+    stored_tasks.add(tx, timetable, Registry(), gone, who="anna")
     assert clock.run_once(NOON + 3 * HOUR + 20 * MINUTE)[-1].task == "nothing", "it comes back with its next due time"
     assert looking.rows("SELECT DISTINCT due_at FROM forecourt.ticks WHERE task = 'count' ORDER BY 1") == [
         (NOON + 10 * MINUTE,),
@@ -81,18 +81,20 @@ def test_changes_at_the_same_time_wait_for_each_other_and_none_is_lost_or_overlo
     timetable: Timetable, looking: Looking, database: str
 ) -> None:
     for name in ("count", "other"):
-        stored_tasks.add(looking.connection, timetable, registry, StoredTask(name, "nothing", {}, "@daily"), who="anna")
+        stored_tasks.add(
+            looking.connection, timetable, Registry(), StoredTask(name, "nothing", {}, "@daily"), who="anna"
+        )
 
     def change_its_arguments() -> None:
-        stored_tasks.edit(waiting, timetable, registry, "count", {"args": {"n": 1}}, who="omar")
+        stored_tasks.edit(waiting, timetable, Registry(), "count", {"args": {"n": 1}}, who="omar")
         waiting.commit()
 
     with psycopg.connect(database) as early, psycopg.connect(database) as waiting:
-        stored_tasks.edit(early, timetable, registry, "count", {"cron": "@hourly"}, who="anna")
+        stored_tasks.edit(early, timetable, Registry(), "count", {"cron": "@hourly"}, who="anna")
         second = threading.Thread(target=change_its_arguments)
         second.start()
         wait_until(lambda: looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-        stored_tasks.edit(looking.connection, timetable, registry, "other", {"cron": "@hourly"}, who="omar")
+        stored_tasks.edit(looking.connection, timetable, Registry(), "other", {"cron": "@hourly"}, who="omar")
         seen = store.state(looking.connection)
         early.commit()
         second.join()
@@ -100,20 +102,20 @@ def test_changes_at_the_same_time_wait_for_each_other_and_none_is_lost_or_overlo
     looking.connection.execute("DELETE FROM forecourt.stored_tasks WHERE name = 'other'")
     assert store.state(looking.connection) != seen
     with psycopg.connect(database) as early:
-        stored_tasks.edit(early, timetable, registry, "count", {"cron": "@daily"}, who="anna")
+        stored_tasks.edit(early, timetable, Registry(), "count", {"cron": "@daily"}, who="anna")
         later = StoredTask("other", "nothing", {}, "@daily")
-        stored_tasks.add(looking.connection, timetable, registry, later, who="omar")
+        stored_tasks.add(looking.connection, timetable, Registry(), later, who="omar")
         seen = store.state(looking.connection)
     assert store.state(looking.connection) != seen, "what was committed late bears the earlier time"
 
 
 def test_what_is_stored_names_its_zone_and_keeps_numbers_of_any_size(timetable: Timetable, looking: Looking) -> None:
     tx, large = looking.connection, 2**70
-    stored_tasks.add(tx, timetable, registry, StoredTask("count", "nothing", {"n": large}, "@hourly"), who="anna")
-    stored_tasks.edit(tx, timetable, registry, "count", {"timezone": ""}, who="anna")
+    stored_tasks.add(tx, timetable, Registry(), StoredTask("count", "nothing", {"n": large}, "@hourly"), who="anna")
+    stored_tasks.edit(tx, timetable, Registry(), "count", {"timezone": ""}, who="anna")
     assert looking.rows("SELECT timezone, args FROM forecourt.stored_tasks") == [("Africa/Cairo", {"n": large})]
     timetable.add(workshop.nothing, name="code's", n=large).hourly().describe("With a NUL: \x00")
-    clock = Clock(timetable, engine(), environment="test", host="a", application="a:b", jobs=registry)
+    clock = Clock(timetable, engine(), environment="test", host="a", application="a:b", jobs=Registry())
     clock.begin(NOON)
     clock.run_once(NOON + MINUTE)
     assert sorted(enqueued(clock.run_once(NOON + HOUR)))[:2] == [("code's", NOON + HOUR), ("count", NOON + HOUR)]
@@ -132,7 +134,7 @@ def test_what_the_code_could_not_say_is_refused_and_nothing_is_stored(timetable:
     ):
         given: dict[str, Any] = {"name": "count", "job": "nothing", "args": {}, "cron": "@daily"} | changed
         with pytest.raises(TimetableError, match=words):
-            stored_tasks.add(looking.connection, timetable, registry, StoredTask(**given), who="anna")
+            stored_tasks.add(looking.connection, timetable, Registry(), StoredTask(**given), who="anna")
     assert looking.count("stored_tasks") == 0
     assert len(timetable) == 1
 
@@ -142,8 +144,8 @@ def test_the_code_s_tasks_stay_the_code_s(timetable: Timetable, looking: Looking
     with pytest.raises(UnknownTaskError, match=r"task 'nothing' is the code's \(.*\): change it there and deploy"):
         stored_tasks.remove(tx, timetable, "nothing", who="anna")
     with pytest.raises(UnknownTaskError, match="no stored task is named 'count'; there is none"):
-        stored_tasks.edit(tx, timetable, registry, "count", {"cron": "@daily"}, who="anna")
-    stored_tasks.add(tx, timetable, registry, StoredTask("fail", "fail", {"call": "x"}, "@hourly"), who="anna")
+        stored_tasks.edit(tx, timetable, Registry(), "count", {"cron": "@daily"}, who="anna")
+    stored_tasks.add(tx, timetable, Registry(), StoredTask("fail", "fail", {"call": "x"}, "@hourly"), who="anna")
     timetable.add(workshop.fail, call="y").daily_at("04:00")
     assert len(clock_with_jobs(timetable).tasks) == 2
     clock = clock_with_jobs(timetable)

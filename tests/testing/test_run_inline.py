@@ -13,9 +13,8 @@ from sqlalchemy.exc import OperationalError
 
 import workshop
 from fleet import Looking
-from forecourt import Discard, Middleware, Release, Session, batch, chain, use
+from forecourt import Discard, Forecourt, Middleware, Release, Session, batch, chain
 from forecourt.database import engine
-from forecourt.jobs import middleware
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.context import RunningCall
 from forecourt.testing import fake_queue, run_as_inline, run_now
@@ -51,17 +50,24 @@ class Watch(Middleware):
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[RunningCall]:
-    """The calls that middleware has seen."""
-    watch = Watch()
-    monkeypatch.setattr(middleware, "_in_use", [])
-    use(watch)
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def app(watch: Watch) -> Forecourt:
+    return Forecourt(middleware=[watch])
+
+
+@pytest.fixture
+def seen(watch: Watch) -> list[RunningCall]:
+    """The calls that the application's middleware has seen."""
     return watch.seen
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_middleware_stands_around(seen: list[RunningCall]) -> None:
-    run_now(salute, who="Ada")
+def test_middleware_stands_around(app: Forecourt, seen: list[RunningCall]) -> None:
+    run_now(salute, app, who="Ada")
     assert [(call.job, call.attempt, call.options) for call in seen] == [("salute", 1, {})]
 
 
@@ -96,8 +102,10 @@ def test_release_and_discard_go_through_with_what_they_say(looking: Looking) -> 
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_what_is_dispatched_runs_at_once_also_from_within_a_job(seen: list[RunningCall], tmp_path: Path) -> None:
-    with run_as_inline():
+def test_what_is_dispatched_runs_at_once_also_from_within_a_job(
+    app: Forecourt, seen: list[RunningCall], tmp_path: Path
+) -> None:
+    with run_as_inline(app):
         welcome.dispatch(who="Ada")
         call = write_file.using(delay=3600).dispatch(path=str(tmp_path / "written"))
     assert (tmp_path / "written").read_text() == "here"
@@ -108,8 +116,10 @@ def test_what_is_dispatched_runs_at_once_also_from_within_a_job(seen: list[Runni
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_many_calls_of_a_batched_job_run_together_and_others_one_by_one(seen: list[RunningCall]) -> None:
-    with run_as_inline():
+def test_many_calls_of_a_batched_job_run_together_and_others_one_by_one(
+    app: Forecourt, seen: list[RunningCall]
+) -> None:
+    with run_as_inline(app):
         assert len(add_up.dispatch_many([{"number": n} for n in range(5)])) == 5
         assert len(salute.dispatch_many([{"who": "Ada"}, {"who": "Bob"}])) == 2
         assert add_up.dispatch_many([]) == []
@@ -117,8 +127,8 @@ def test_many_calls_of_a_batched_job_run_together_and_others_one_by_one(seen: li
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_wrong_arguments_are_an_error_before_anything_runs(seen: list[RunningCall]) -> None:
-    with run_as_inline():
+def test_wrong_arguments_are_an_error_before_anything_runs(app: Forecourt, seen: list[RunningCall]) -> None:
+    with run_as_inline(app):
         with pytest.raises(WrongArguments):
             salute.dispatch_many([{"who": "Ada"}, {"who": 7}])
         with pytest.raises(ValueError, match="priority"):
@@ -191,8 +201,8 @@ def test_a_batch_is_refused_with_a_way_out(looking: Looking) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
-def test_a_fake_inside_keeps_its_jobs_from_running(seen: list[RunningCall]) -> None:
-    with run_as_inline(), fake_queue(only=[index]) as fake:
+def test_a_fake_inside_keeps_its_jobs_from_running(app: Forecourt, seen: list[RunningCall]) -> None:
+    with run_as_inline(app), fake_queue(only=[index]) as fake:
         salute.dispatch(who="Ada")
         index.dispatch(listing_id=7)
     fake.assert_count(1)

@@ -4,26 +4,10 @@ from typing import Any
 
 import psycopg
 from django.core.mail import send_mail
-from django.db import close_old_connections
 from django.utils import timezone
 
 from bookshop.models import Book, Order
-from forecourt import Middleware, job, use
-
-
-class FreshConnections(Middleware):
-    """Around each call, Django lets go of connections that broke or grew old, as it does around
-    each request.
-    """
-
-    def before(self, call: Any) -> None:
-        close_old_connections()
-
-    def after(self, call: Any, error: BaseException | None) -> None:
-        close_old_connections()
-
-
-use(FreshConnections())
+from forecourt import job
 
 
 @job(tries=5, backoff=[10, 60, 600])

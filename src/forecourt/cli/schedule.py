@@ -157,7 +157,7 @@ def test(name: str, yes: bool) -> None:
         raise Held(f"{name} is running as call {holder.call_id} since {holder.claimed_at:%H:%M:%S %Z}; try again later")
     begun = time.monotonic()
     try:
-        result = run_now(task)
+        result = run_now(task, app.jobs.middleware)
     except (Exception, SystemExit) as error:
         logging.getLogger("forecourt.clock").exception("%s failed", name)
         raise Failed(

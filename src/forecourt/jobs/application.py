@@ -14,7 +14,7 @@ class NoSuchApplication(RuntimeError):
 
 
 def load(path: str) -> Any:
-    """Import `module:attribute`, which registers its jobs and tasks on the way. Raises
+    """Import `module:attribute`, which declares its jobs and tasks on the way. Raises
     NoSuchApplication, and what of ours is raised meanwhile: it names the place.
     """
     module, _, attribute = path.partition(":")

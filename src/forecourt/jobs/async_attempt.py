@@ -7,16 +7,18 @@ from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
 from forecourt.jobs.attempt import arguments
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
-from forecourt.jobs.middleware import surrounded_async
+from forecourt.jobs.middleware import Middleware, surrounded_async
 from forecourt.jobs.transaction import ENDED, TransactionEnded
 
 
-async def run_async(job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any) -> Any:
+async def run_async(
+    job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any, middleware: Sequence[Middleware]
+) -> Any:
     """Load the arguments from JSON text, and await the function inside the middleware. What it
     raises goes through.
     """
     args = arguments(job, texts, given)
-    return await surrounded_async(call, lambda: job.function(**args))
+    return await surrounded_async(middleware, call, lambda: job.function(**args))
 
 
 async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -32,17 +34,19 @@ async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, An
         raise
 
 
-async def run_async_in_foreground(job: Definition[..., Any], call: RunningCall, texts: Sequence[str]) -> Any:
+async def run_async_in_foreground(
+    job: Definition[..., Any], call: RunningCall, texts: Sequence[str], middleware: Sequence[Middleware]
+) -> Any:
     """Run a call that is in no table, and commit its transaction. Raises what it raises, and
     TransactionEnded.
     """
     if job.takes is None:
-        return await run_async(job, call, texts, None)
+        return await run_async(job, call, texts, None, middleware)
     transactions = AsyncTransactions(1, "forecourt")
     try:
         async with transactions.begin(job) as opened:
             assert opened is not None
-            result = await run_within(opened, run_async(job, call, texts, opened.given))
+            result = await run_within(opened, run_async(job, call, texts, opened.given, middleware))
             if not await opened.is_whole():
                 raise TransactionEnded(ENDED)
             await opened.commit()

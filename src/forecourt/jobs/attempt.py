@@ -10,13 +10,15 @@ from typing import Any
 
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
-from forecourt.jobs.middleware import surrounded
+from forecourt.jobs.middleware import Middleware, surrounded
 
 NOTHING_RAN = (CoroutineType, GeneratorType, AsyncGeneratorType)
 """What a function returns that only made an object."""
 
 
-def run(job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any) -> Any:
+def run(
+    job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any, middleware: Sequence[Middleware]
+) -> Any:
     """Load the arguments from JSON text, one for each call that runs together, and run the function
     inside the middleware. `given` is the session or the connection, for a job that takes one.
 
@@ -38,7 +40,7 @@ def run(job: Definition[..., Any], call: RunningCall, texts: Sequence[str], give
             )
         return result
 
-    return surrounded(call, execute)
+    return surrounded(middleware, call, execute)
 
 
 def arguments(job: Definition[..., Any], texts: Sequence[str], given: Any) -> dict[str, Any]:

@@ -35,7 +35,8 @@ class Chain:
         options: dict[str, Any] = {"chain": [plan.stored() for plan in rest]}
         if self.on_failure is not None:
             options["catch"] = self.on_failure.stored()
-        [call] = enter([first], session, options)
+            rest.append(self.on_failure)
+        [call] = enter([first], session, options, rest)
         return call
 
 

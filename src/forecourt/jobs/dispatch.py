@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, overload
 
@@ -96,6 +96,8 @@ class Dispatch(Generic[P]):
     queue: str | None = None
     priority: int | None = None
     options: dict[str, Any] | None = None
+    following: Mapping[str, Definition[..., Any]] = field(default_factory=dict)
+    """The jobs that the options name, for an interceptor: they know them by their names only."""
 
     def with_options(self, options: dict[str, Any]) -> Dispatch[P]:
         """The same, with notes for the engine in the call's row: its tick, what follows it."""

@@ -7,17 +7,20 @@ from typing import Any
 from forecourt.jobs.attempt import run
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
+from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.transaction import ENDED, TransactionEnded, transaction
 
 
-def run_in_foreground(job: Definition[..., Any], call: RunningCall, texts: Sequence[str]) -> Any:
+def run_in_foreground(
+    job: Definition[..., Any], call: RunningCall, texts: Sequence[str], middleware: Sequence[Middleware]
+) -> Any:
     """Run a call, and commit its transaction. Raises what it raises, and TransactionEnded."""
     if job.is_async:
         from forecourt.jobs.async_attempt import run_async_in_foreground
 
-        return asyncio.run(run_async_in_foreground(job, call, texts))
+        return asyncio.run(run_async_in_foreground(job, call, texts, middleware))
     with transaction(job) as opened:
-        result = run(job, call, texts, None if opened is None else opened.given)
+        result = run(job, call, texts, None if opened is None else opened.given, middleware)
         if opened is not None:
             opened.flush()
             if not opened.is_whole():

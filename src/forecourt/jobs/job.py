@@ -1,6 +1,6 @@
 """@job: a function becomes a job, with a name, a policy and ways to dispatch it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Protocol, overload
 
@@ -10,7 +10,6 @@ from forecourt.jobs.backoff import backoff as as_backoff
 from forecourt.jobs.definition import Definition, P, Q, R, Transactional
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.limits import Limit, Rate, at_most
-from forecourt.jobs.middleware import declared
 from forecourt.jobs.plan import Plan
 from forecourt.jobs.policy import Policy
 
@@ -103,30 +102,10 @@ class Job(Definition[P, R]):
         return self.using().dispatch_many(calls)
 
 
-class Registry(Mapping[str, Job[..., Any]]):
-    """The jobs that this process knows, by name."""
-
-    def __init__(self) -> None:
-        self._jobs: dict[str, Job[..., Any]] = {}
-
-    def add(self, new: Job[..., Any]) -> None:
-        """Raises ValueError when another function has the name."""
-        known = self._jobs.get(new.name)
-        if known is not None and _origin(known) != _origin(new):
-            raise ValueError(f"two jobs are named {new.name!r}: {_origin(known)} and {_origin(new)}; give one a name=")
-        self._jobs[new.name] = new
-
-    def __getitem__(self, name: str) -> Job[..., Any]:
-        return self._jobs[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._jobs)
-
-    def __len__(self) -> int:
-        return len(self._jobs)
-
-
-registry = Registry()
+declared: list[Job[..., Any]] = []
+"""The jobs of this process, in the order in which `@job` made them. Which are whose, and whether
+their names and options fit together, applications say.
+"""
 
 
 @overload
@@ -204,8 +183,9 @@ def job(
     at once. `rate`: `per(60, 10)`: how many begin in a time. Both hold across the fleet; a call
     that they stop waits, which costs it nothing. `mask`: the names of arguments whose values pages,
     API, command line and messages show as "•••". `prepare` changes the arguments in the dispatching
-    process, before they are stored. Further options are those that middleware declares. Raises
-    ValueError for an option out of range, TypeError for an unknown one.
+    process, before they are stored. Further options are those that the application's middleware
+    declares; one that nobody declares is refused when the application is loaded. Raises ValueError
+    for an option out of range.
     """
 
     def make(function: Callable[P, R]) -> Job[P, R]:
@@ -228,13 +208,8 @@ def job(
             rate=rate,
             mask=(mask,) if isinstance(mask, str) else tuple(mask),
         )
-        if unknown := extras.keys() - declared():
-            raise TypeError(
-                f"job {name or function.__name__}: no such option: {', '.join(sorted(unknown))}; neither the engine nor a"
-                f" middleware in use declares it (these are declared: {', '.join(sorted(declared())) or 'none'})"
-            )
         made = Job(function, policy, name=name, prepare=prepare, extras=extras)
-        registry.add(made)
+        declared.append(made)
         return made
 
     return make if function is None else make(function)
@@ -250,7 +225,3 @@ def _unique(given: bool | str | Sequence[str]) -> tuple[str, ...] | None:
             return (given,)
         case _:
             return tuple(given)
-
-
-def _origin(known: Job[..., Any]) -> str:
-    return f"{known.function.__module__}.{known.function.__qualname__}"

@@ -1,10 +1,10 @@
 """What stands around every execution: the one extension point of the engine.
 
-A middleware declares the options that it adds to `@job`; an option that neither the engine nor a
-middleware in use declares is an error where the job is decorated.
+An application is given its middleware. Each declares the options that it adds to `@job`; an option
+that neither the engine nor the application's middleware declares is refused before anything runs.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -57,38 +57,30 @@ class Middleware:
         return result
 
 
-_in_use: list[Middleware] = []
+def options_of(middleware: Sequence[Middleware]) -> frozenset[str]:
+    """The options that these add to `@job`. Raises ValueError when two add the same."""
+    adds: dict[str, Middleware] = {}
+    for one in middleware:
+        if clash := adds.keys() & one.options:
+            other = type(adds[min(clash)]).__name__
+            raise ValueError(f"{type(one).__name__} and {other} both add {', '.join(sorted(clash))}")
+        adds |= dict.fromkeys(one.options, one)
+    return frozenset(adds)
 
 
-def use(middleware: Middleware) -> None:
-    """Put this middleware around every execution in this process, inside those that are in use
-    already. Call it in the module that defines the jobs, before them. A second one of the same
-    class replaces the first. Raises ValueError when its options clash."""
-    others = [known for known in _in_use if type(known) is not type(middleware)]
-    for known in others:
-        if clash := known.options & middleware.options:
-            raise ValueError(
-                f"{type(middleware).__name__} and {type(known).__name__} both add {', '.join(sorted(clash))}"
-            )
-    _in_use[:] = [*others, middleware]
-
-
-def declared() -> frozenset[str]:
-    """The options that the middleware in use adds to `@job`."""
-    return frozenset().union(*(middleware.options for middleware in _in_use))
-
-
-def surrounded(call: RunningCall, execute: Callable[[], Any]) -> Any:
-    """Execute inside all middleware, the first in use outermost."""
-    for middleware in reversed(_in_use):
-        execute = _inside(middleware, call, execute)
+def surrounded(middleware: Sequence[Middleware], call: RunningCall, execute: Callable[[], Any]) -> Any:
+    """Execute inside all of it, the first outermost."""
+    for one in reversed(middleware):
+        execute = _inside(one, call, execute)
     return execute()
 
 
-async def surrounded_async(call: RunningCall, execute: Callable[[], Awaitable[Any]]) -> Any:
+async def surrounded_async(
+    middleware: Sequence[Middleware], call: RunningCall, execute: Callable[[], Awaitable[Any]]
+) -> Any:
     """The same for a coroutine."""
-    for middleware in reversed(_in_use):
-        execute = partial(middleware.around_async, call, execute)
+    for one in reversed(middleware):
+        execute = partial(one.around_async, call, execute)
     return await execute()
 
 

@@ -83,9 +83,13 @@ class Plan:
         return self.args | {name: {} for name in self.told}
 
 
-def enter(plans: Iterable[Plan], session: Transaction | None, options: dict[str, Any]) -> list[Call]:
-    """Dispatch these calls now, each with the same notes for the engine."""
-    plans = list(plans)
+def enter(
+    plans: Iterable[Plan], session: Transaction | None, options: dict[str, Any], following: Iterable[Plan] = ()
+) -> list[Call]:
+    """Dispatch these calls now, each with the same notes for the engine, which name the calls that
+    follow.
+    """
+    plans, jobs = list(plans), {plan.job.name: plan.job for plan in following}
     for plan in plans:
         plan.stored()  # which raises for what only a workflow can enter
-    return [Dispatch(plan.job, session=session).with_options(options).dispatch(**plan.args) for plan in plans]
+    return [Dispatch(plan.job, session, options=options, following=jobs).dispatch(**plan.args) for plan in plans]

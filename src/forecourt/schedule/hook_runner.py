@@ -8,7 +8,8 @@ timeout as surely as after a success, and exactly one such call follows.
 import inspect
 import logging
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException
@@ -16,7 +17,7 @@ from typing import Any
 
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import job
-from forecourt.jobs.middleware import Middleware, use
+from forecourt.jobs.middleware import Middleware
 from forecourt.schedule.rules import Hook, Hooks, Ping
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
@@ -26,7 +27,8 @@ log = logging.getLogger("forecourt.hooks")
 PING_TIMEOUT = 10
 """Seconds; the monitoring services that document a limit ask for 5 to 10."""
 
-_timetable: Timetable | None = None
+_timetable: ContextVar[Timetable | None] = ContextVar("timetable", default=None)
+"""The one whose hooks run: that of the application whose call is executed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,6 @@ class Run:
     def succeeded(self) -> bool:
         """Whether it ended well."""
         return self.status == "succeeded"
-
-
-def serve(timetable: Timetable) -> None:
-    """Make this the timetable whose hooks this process runs."""
-    global _timetable
-    _timetable = timetable
-    use(BeforeHooks())
 
 
 def follow_up(task: Task, instant: datetime, queue: str) -> dict[str, Any]:
@@ -112,10 +107,11 @@ def of_incident(hooks: Hooks, status: str) -> tuple[Hook, ...]:
 
 
 def _hooks_of(task: str) -> Hooks:
-    if _timetable is None or task not in _timetable:
+    timetable = _timetable.get()
+    if timetable is None or task not in timetable:
         log.warning("the task is no longer in the timetable, its hooks are gone", extra={"task": task})
         return Hooks()
-    return _timetable[task].hooks
+    return timetable[task].hooks
 
 
 def run_hooks(hooks: Iterable[Hook], run: Run) -> None:
@@ -151,14 +147,35 @@ def _ping(url: str, task: str) -> None:
         log.warning("ping failed: %s", error, extra={"task": task, "url": url})
 
 
-class BeforeHooks(Middleware):
-    """Around every call: each attempt at a task's run is preceded by its `before` hooks. If one
-    raises, the attempt fails.
+class TaskHooks(Middleware):
+    """Around every call of an application: the hooks that run are those of its timetable, and each
+    attempt at a task's run is preceded by its `before` hooks. If one raises, the attempt fails.
     """
+
+    def __init__(self, timetable: Timetable) -> None:
+        self._tasks = timetable
 
     def before(self, call: RunningCall) -> None:
         """Run the hooks, if this call is a task's."""
         name = call.options.get("task")
-        if isinstance(name, str) and _timetable is not None and name in _timetable:
+        if isinstance(name, str) and name in self._tasks:
             due_at = datetime.fromisoformat(call.options["due_at"])
-            run_hooks(_timetable[name].hooks.before, Run(name, due_at, "running"))
+            run_hooks(self._tasks[name].hooks.before, Run(name, due_at, "running"))
+
+    def around(self, call: RunningCall, execute: Callable[[], Any]) -> Any:
+        """Execute, and return what that returned."""
+        others = _timetable.set(self._tasks)
+        try:
+            self.before(call)
+            return execute()
+        finally:
+            _timetable.reset(others)
+
+    async def around_async(self, call: RunningCall, execute: Callable[[], Awaitable[Any]]) -> Any:
+        """The same around a coroutine."""
+        others = _timetable.set(self._tasks)
+        try:
+            self.before(call)
+            return await execute()
+        finally:
+            _timetable.reset(others)

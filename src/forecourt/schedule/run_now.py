@@ -1,5 +1,6 @@
 """Runs a task in the foreground: for trying it out, outside the schedule and its records."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -7,15 +8,16 @@ from typing import Any, cast
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.foreground import run_in_foreground
 from forecourt.jobs.job import Job
+from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.schedule.hook_runner import Run, run_hooks
 from forecourt.schedule.rules import Hook
 from forecourt.schedule.task import Task
 
 
-def run_now(task: Task) -> Any:
-    """Run the task's function in this process, with all its hooks and inside the middleware, as a
-    slot would, and return its result. What it raises goes through.
+def run_now(task: Task, middleware: Sequence[Middleware]) -> Any:
+    """Run the task's function in this process, with all its hooks and inside its application's
+    middleware, as a slot would, and return its result. What it raises goes through.
 
     Its effects in the database are committed in one transaction if it takes a session, as in a
     worker.
@@ -24,8 +26,10 @@ def run_now(task: Task) -> Any:
     begun = datetime.now(UTC)
     try:
         # The middleware runs the `before` hooks of the task that the call's options name.
-        call = RunningCall(0, job.name, 1, {"task": task.name, "due_at": begun.isoformat()}, job.extras)
-        result = run_in_foreground(job, call, [job.using().text(task.args)])
+        call = RunningCall(
+            0, job.name, 1, {"task": task.name, "due_at": begun.isoformat()}, job.extras, job.policy.queue
+        )
+        result = run_in_foreground(job, call, [job.using().text(task.args)], middleware)
     except Release:  # not its end
         raise
     except Discard:

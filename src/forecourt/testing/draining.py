@@ -13,13 +13,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from forecourt.app import Forecourt
 from forecourt.database import engine, in_transaction_of
 from forecourt.database.transactions import Transactions
 from forecourt.jobs.context import RunningCall
-from forecourt.jobs.job import registry
-from forecourt.jobs.middleware import Middleware, use
+from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import Finished, Outcome, Raised
 from forecourt.jobs.policy import Defaults, Policy
+from forecourt.jobs.registry import Registry
 from forecourt.process import own
 from forecourt.settings import settings
 from forecourt.store import ready, rescue, running, workers
@@ -84,9 +85,17 @@ class Drained:
     released: int = 0
 
 
-def drain(queues: Sequence[str] | None = None, *, until_empty: bool = True, include_scheduled: bool = False) -> Drained:
+def drain(
+    queues: Sequence[str] | None = None,
+    *,
+    app: Forecourt | None = None,
+    until_empty: bool = True,
+    include_scheduled: bool = False,
+) -> Drained:
     """Execute the calls that are ready in this process, and return how many ended in which way.
 
+    They are those of `app`, inside its middleware; of every job that is declared, without any,
+    unless given.
     They end as with a worker: in done, in failed, or scheduled for the next attempt; why an attempt
     failed is logged, not raised. Timeouts and rates are not enforced. `queues` in this order;
     unless given, all, the longest waiting first. It goes on until nothing is ready, so calls that
@@ -101,7 +110,7 @@ def drain(queues: Sequence[str] | None = None, *, until_empty: bool = True, incl
     database = Transactions()
     stager = Stager(database)
     with closing(database), _signed_on(chosen or ()) as worker:
-        hand = _Hand(worker)
+        hand = _Hand(worker, Registry() if app is None else app.jobs)
         while True:
             stager.run_once()
             ran = hand.work(chosen, everything=not until_empty)
@@ -128,16 +137,16 @@ class _Alarm(Middleware):
 class _Hand:
     """One worker with one slot, both in this process."""
 
-    def __init__(self, worker: int) -> None:
+    def __init__(self, worker: int, jobs: Registry) -> None:
         self._worker = worker
         capture = LogCapture()
-        self._executor = Executor(registry, capture)
+        self._alarm = _Alarm()
+        self._jobs = jobs.within(self._alarm)
+        self._executor = Executor(self._jobs, capture)
         self._capture = capture
-        self._acknowledger = Acknowledger(registry, Defaults(), worker)
+        self._acknowledger = Acknowledger(self._jobs, Defaults(), worker)
         self._runs: Counter[int] = Counter()
         self._last: dict[int, Outcome] = {}
-        self._alarm = _Alarm()
-        use(self._alarm)
 
     def work(self, queues: Sequence[str] | None, *, everything: bool) -> int:
         """Execute the next call, or everything that is ready now. Returns how many calls that
@@ -147,10 +156,10 @@ class _Hand:
             line = [row[0] for row in tx.execute(QUEUES)] if queues is None else list(queues)
             claimed = self._claim(tx, line, MOST_AT_ONCE if everything else 1)
             if claimed and not everything:
-                claimed += self._claim(tx, [claimed[0].queue], _policy_of(claimed[0]).batch or 0)
+                claimed += self._claim(tx, [claimed[0].queue], self._policy_of(claimed[0]).batch or 0)
         left = claimed
         while left:
-            together = _bundle(left)
+            together = self._bundle(left)
             self._run(left[:together])
             left = left[together:]
         return len(claimed)
@@ -159,7 +168,7 @@ class _Hand:
         return ready.claim(tx, queues=queues, limit=limit, worker=self._worker, slot=None, low={}) if limit else []
 
     def _run(self, bundle: list[Claimed]) -> None:
-        over = [(call, over_before(call, _policy_of(call), Defaults())) for call in bundle]
+        over = [(call, over_before(call, self._policy_of(call), Defaults())) for call in bundle]
         completions = [Completion(call, outcome, 0.0) for call, outcome in over if outcome is not None]
         begun = [call for call, outcome in over if outcome is None]
         for call in begun:
@@ -174,14 +183,22 @@ class _Hand:
             raise self._alarm.rung
 
     def _execute(self, calls: list[Claimed]) -> list[Completion]:
-        job = registry.get(calls[0].job)
+        job = self._jobs.get(calls[0].job)
         if job is not None and job.is_async:
             from forecourt.workers.async_executor import AsyncExecutor
 
-            return asyncio.run(AsyncExecutor(registry, self._capture, "forecourt").run_all(calls))
+            return asyncio.run(AsyncExecutor(self._jobs, self._capture, "forecourt").run_all(calls))
         if job is not None and job.policy.batch is not None:
             return self._executor.run_batch(calls)
         return [self._executor.run(call) for call in calls]
+
+    def _policy_of(self, call: Claimed) -> Policy:
+        return self._jobs[call.job].policy if call.job in self._jobs else Policy()
+
+    def _bundle(self, calls: Sequence[Claimed]) -> int:
+        """How many of the first calls run together."""
+        most = self._policy_of(calls[0]).batch or 1
+        return next((n for n, call in enumerate(calls[:most]) if call.job != calls[0].job), min(most, len(calls)))
 
     def _count(self, call: Claimed) -> None:
         self._runs[call.id] += 1
@@ -205,16 +222,6 @@ def _checked(queues: Sequence[str]) -> tuple[str, ...]:
     if isinstance(queues, str):
         raise TypeError(f"drain: expected a list of queues, such as ['high', 'low'], not {queues!r}")
     return WorkOptions(queues=tuple(queues)).queues
-
-
-def _policy_of(call: Claimed) -> Policy:
-    return registry[call.job].policy if call.job in registry else Policy()
-
-
-def _bundle(calls: Sequence[Claimed]) -> int:
-    """How many of the first calls run together."""
-    most = _policy_of(calls[0]).batch or 1
-    return next((n for n, call in enumerate(calls[:most]) if call.job != calls[0].job), min(most, len(calls)))
 
 
 def _jump(queues: Sequence[str] | None) -> int:

@@ -11,7 +11,6 @@ from typing import Any, NoReturn, TypeAlias
 from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.dispatch import Call, Dispatch
-from forecourt.jobs.job import registry
 from forecourt.jobs.plan import Plan
 from forecourt.store.calls import Placement
 from forecourt.testing.interceptor import checked, intercepted, new_id
@@ -221,8 +220,8 @@ class FakeQueue:
             delay=placement.delay,
             at=placement.run_at,
             in_transaction=dispatch.session is not None,
-            chain=tuple(_link(stored) for stored in options.get("chain", ())),
-            catch=_link(options["catch"]) if "catch" in options else None,
+            chain=tuple(_link(dispatch, stored) for stored in options.get("chain", ())),
+            catch=_link(dispatch, options["catch"]) if "catch" in options else None,
             batch=options.get("batch"),
         )
         if placement.unique is not None:
@@ -276,8 +275,8 @@ def _fit(expected: Sequence[CallMatcher], chain: Sequence[Link]) -> bool:
     )
 
 
-def _link(stored: Mapping[str, Any]) -> Link:
-    job = registry[stored["job"]]
+def _link(dispatch: Dispatch[...], stored: Mapping[str, Any]) -> Link:
+    job = dispatch.following[stored["job"]]
     return Link(job, job.arguments.load(json.dumps(stored["args"])))
 
 

@@ -11,13 +11,15 @@ import orjson
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from forecourt.app import Forecourt
 from forecourt.database import in_transaction_of
 from forecourt.jobs.attempt import run
 from forecourt.jobs.context import RunningCall, current
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.dispatch import Call, Dispatch
 from forecourt.jobs.foreground import run_in_foreground
-from forecourt.jobs.job import Job, registry
+from forecourt.jobs.job import Job
+from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.jobs.plan import Plan
 from forecourt.jobs.results import raised
@@ -28,36 +30,39 @@ from forecourt.testing.matchers import require_job
 R = TypeVar("R")
 
 
-def run_now(job: Job[..., R], /, **args: Any) -> R:
+def run_now(job: Job[..., R], app: Forecourt | None = None, /, **args: Any) -> R:
     """Run one call in this process and return its result. What the function raises goes through,
     Release and Discard too.
 
-    As in a slot: the arguments are checked, prepared and go through JSON; middleware stands around;
-    a job that takes a session gets one in a transaction of its own, committed when it returns and
-    rolled back when it raises; a batched job gets lists of one. Nothing is retried and no timeout
-    is enforced.
+    As in a slot: the arguments are checked, prepared and go through JSON; the middleware of `app`,
+    if given, stands around; a job that takes a session gets one in a transaction of its own,
+    committed when it returns and rolled back when it raises; a batched job gets lists of one.
+    Nothing is retried and no timeout is enforced.
     """
     dispatch = Dispatch(require_job(job))
-    result: R = _execute(dispatch, [dispatch.text(args)], new_id())
+    result: R = _Inline(app).execute(dispatch, [dispatch.text(args)], new_id())
     return result
 
 
 @contextmanager
-def run_as_inline() -> Iterator[None]:
+def run_as_inline(app: Forecourt | None = None) -> Iterator[None]:
     """While the block runs, every dispatch of this process runs its calls at once, in the caller's
-    thread, as `run_now` does.
+    thread, as `run_now` does, inside the middleware of `app`.
 
     Delays are not waited for, and a chain runs to its end. What a call raises goes through to the
     caller; Discard ends it quietly. With `session=`, a SQLAlchemy Session or Connection, the job's
     effects are part of the caller's transaction, in a savepoint. Raises RuntimeError for a batch,
     TypeError where a job's session cannot join the caller's transaction.
     """
-    with intercepted(_Inline()):
+    with intercepted(_Inline(app)):
         yield
 
 
 class _Inline:
     """Takes every call, and returns when it has run."""
+
+    def __init__(self, app: Forecourt | None) -> None:
+        self._middleware: tuple[Middleware, ...] = () if app is None else app.jobs.middleware
 
     def begin_batch(self, name: str, jobs: Sequence[Definition[..., Any]]) -> int:
         raise RuntimeError("run_as_inline: a batch is a row that counts its calls; use drain() here")
@@ -73,55 +78,53 @@ class _Inline:
         for first in range(0, len(texts), together):
             bundle = texts[first : first + together]
             entered = [Call(new_id(), dispatch.job.name) for _ in bundle]
-            _run(dispatch, bundle, entered[0].id)
+            self._run(dispatch, bundle, entered[0].id)
             taken += entered
         return taken
 
+    def _run(self, dispatch: Dispatch[...], texts: Sequence[str], id: int) -> None:
+        """Run calls, and what follows in their chain."""
+        options = dispatch.options or {}
+        try:
+            with suppress(Discard):
+                self.execute(dispatch, texts, id)
+        except Release:
+            raise
+        except Exception as error:
+            if "catch" in options:
+                end = raised(error)
+                failure = {"call": id, "error": end.error, "message": end.message}
+                self._follow(options["catch"], dispatch.with_options({}), failure=failure)
+            raise
+        match options.get("chain"):
+            case [first, *rest]:
+                self._follow(first, dispatch.with_options(options | {"chain": rest}))
 
-def _run(dispatch: Dispatch[...], texts: Sequence[str], id: int) -> None:
-    """Run calls, and what follows in their chain."""
-    options = dispatch.options or {}
-    try:
-        with suppress(Discard):
-            _execute(dispatch, texts, id)
-    except Release:
-        raise
-    except Exception as error:
-        if "catch" in options:
-            end = raised(error)
-            failure = {"call": id, "error": end.error, "message": end.message}
-            _follow(options["catch"], dispatch.with_options({}), failure=failure)
-        raise
-    match options.get("chain"):
-        case [first, *rest]:
-            _follow(first, dispatch.with_options(options | {"chain": rest}))
+    def _follow(self, plan: Mapping[str, Any], before: Dispatch[...], **told: Any) -> None:
+        """Run what was planned to follow a call, in the same transaction if that was in one."""
+        args = plan["args"] | {name: value for name, value in told.items() if name in plan["told"]}
+        self._run(replace(before, job=before.following[plan["job"]]), [orjson.dumps(args).decode()], new_id())
 
-
-def _follow(plan: Mapping[str, Any], before: Dispatch[...], **told: Any) -> None:
-    """Run what was planned to follow a call, in the same transaction if that was in one."""
-    args = plan["args"] | {name: value for name, value in told.items() if name in plan["told"]}
-    _run(replace(before, job=registry[plan["job"]]), [orjson.dumps(args).decode()], new_id())
-
-
-def _execute(dispatch: Dispatch[...], texts: Sequence[str], id: int) -> Any:
-    job = dispatch.job
-    call = RunningCall(id, job.name, 1, dispatch.options or {}, job.extras)
-    token = current.set(None)  # a call that is in no table has no progress to report and no batch to add to
-    try:
-        if dispatch.session is None or job.takes is None:
-            return run_in_foreground(job, call, texts)
-        if job.takes == "connection" or job.is_async:
-            raise TypeError(
-                f"run_as_inline: {job.name} takes {job.takes}, and only a function that takes a session can join the caller's "
-                "transaction; use fake_queue() or drain() here"
-            )
-        with _within(dispatch.session) as session:
-            result = run(job, call, texts, session)
-            session.flush()
-            Session.commit(session)
-            return result
-    finally:
-        current.reset(token)
+    def execute(self, dispatch: Dispatch[...], texts: Sequence[str], id: int) -> Any:
+        """Run calls that go together, and return what their function returned."""
+        job = dispatch.job
+        call = RunningCall(id, job.name, 1, dispatch.options or {}, job.extras, dispatch.queue or job.policy.queue)
+        token = current.set(None)  # a call that is in no table has no progress to report and no batch to add to
+        try:
+            if dispatch.session is None or job.takes is None:
+                return run_in_foreground(job, call, texts, self._middleware)
+            if job.takes == "connection" or job.is_async:
+                raise TypeError(
+                    f"run_as_inline: {job.name} takes {job.takes}, and only a function that takes a session can join the caller's "
+                    "transaction; use fake_queue() or drain() here"
+                )
+            with _within(dispatch.session) as session:
+                result = run(job, call, texts, session, self._middleware)
+                session.flush()
+                Session.commit(session)
+                return result
+        finally:
+            current.reset(token)
 
 
 def _within(caller: object) -> JobSession:

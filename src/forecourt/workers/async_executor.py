@@ -3,7 +3,7 @@ of its own.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ from forecourt.jobs.async_attempt import run_async, run_within
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import FINISHED, ClaimLost, Finished, Interrupted, Outcome
+from forecourt.jobs.registry import Registry
 from forecourt.jobs.results import result_text, words
 from forecourt.store import running
 from forecourt.store.ready import Claimed
@@ -36,7 +37,7 @@ from forecourt.workers.verdict import success_entry
 class AsyncExecutor:
     """Executes calls on the running event loop. Whatever happens is in the completions."""
 
-    def __init__(self, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture, application_name: str) -> None:
+    def __init__(self, jobs: Registry, capture: LogCapture, application_name: str) -> None:
         self._jobs = jobs
         self._capture = capture
         self._name = application_name
@@ -69,11 +70,12 @@ class AsyncExecutor:
             texts, exact = [all_of_it.args], "exact" in all_of_it.options
             try:
                 if job.takes is None:
-                    result = await run_async(job, current, texts, None)
+                    result = await run_async(job, current, texts, None, self._jobs.middleware)
                     return FINISHED if result is None else Finished(result_text(result, exact=exact))
                 async with self._open().begin(job) as opened:
                     assert opened is not None
-                    written = await run_within(opened, run_async(job, current, texts, opened.given))
+                    running_now = run_async(job, current, texts, opened.given, self._jobs.middleware)
+                    written = await run_within(opened, running_now)
                     text = result_text(written, exact=exact)
                     await self._end(opened, all_of_it, text, time.perf_counter() - begun)
                     return Finished(text, committed=True)

@@ -2,7 +2,7 @@
 effects together with the call's end."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -26,6 +26,7 @@ from forecourt.jobs.outcome import (
     Released,
     Unknown,
 )
+from forecourt.jobs.registry import Registry
 from forecourt.jobs.results import ResultUnusable, circumstances, raised, result_text, sqlstate, words
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
 from forecourt.logs import doing
@@ -58,6 +59,7 @@ class Whole(NamedTuple):
     args: str
     attempts: int
     options: dict[str, Any]
+    queue: str
 
 
 class ClaimIsLost(Exception):
@@ -69,7 +71,7 @@ class Executor:
     completions.
     """
 
-    def __init__(self, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture | None = None) -> None:
+    def __init__(self, jobs: Registry, capture: LogCapture | None = None) -> None:
         self._jobs = jobs
         self._capture = capture or LogCapture()
         self.worked: float | None = None
@@ -115,11 +117,12 @@ class Executor:
             texts, exact = [one.args for one in calls], "exact" in calls[0].options
             try:
                 if job.takes is None:
-                    result = run(job, call, texts, None)
+                    result = run(job, call, texts, None, self._jobs.middleware)
                     return FINISHED if result is None else Finished(result_text(result, exact=exact))
                 with transaction(job) as opened:
                     assert opened is not None
-                    text = result_text(run_within(opened, lambda: run(job, call, texts, opened.given)), exact=exact)
+                    result = run_within(opened, lambda: run(job, call, texts, opened.given, self._jobs.middleware))
+                    text = result_text(result, exact=exact)
                     self._end(opened, calls, text, time.perf_counter() - begun)
                     return Finished(text, committed=True)
             except BaseException as error:  # noqa: BLE001 - any end of the function is an outcome
@@ -159,7 +162,7 @@ class attempting:  # noqa: N801 - a context manager, and half the time of a gene
     __slots__ = ("_call", "_in_call", "_in_log")
 
     def __init__(self, job: Definition[..., Any], call: Whole) -> None:
-        self._call = RunningCall(call.id, job.name, call.attempts + 1, call.options, job.extras)
+        self._call = RunningCall(call.id, job.name, call.attempts + 1, call.options, job.extras, call.queue)
 
     def __enter__(self) -> RunningCall:
         call = self._call
@@ -223,13 +226,13 @@ def unknown(job: str) -> Unknown:
 def whole(call: Claimed) -> Whole:
     """The call with what was too long to come with its claim. Raises ClaimIsLost."""
     if call.args is not None and call.options is not None:
-        return Whole(call.id, call.token, call.args, call.attempts, loaded(call.options))
+        return Whole(call.id, call.token, call.args, call.attempts, loaded(call.options), call.queue)
     with engine().connect() as connection:
         found = ready.whole(in_transaction_of(connection), [call.id])
     args, options, token = found.get(call.id, ("", "", None))
     if token != call.token:
         raise ClaimIsLost
-    return Whole(call.id, call.token, args, call.attempts, loaded(options))
+    return Whole(call.id, call.token, args, call.attempts, loaded(options), call.queue)
 
 
 def loaded(options: str) -> dict[str, Any]:

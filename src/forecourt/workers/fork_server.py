@@ -24,6 +24,7 @@ from forecourt.database.engine import connect, engine, make_engine, use_engine
 from forecourt.database.revision import require_current
 from forecourt.jobs.application import load
 from forecourt.jobs.definition import Definition
+from forecourt.jobs.registry import Registry
 from forecourt.jobs.transaction import JobSession
 from forecourt.logs import configure
 from forecourt.process import die_with_parent
@@ -42,7 +43,7 @@ class ForkServer:
     told of both.
     """
 
-    def __init__(self, orders: socket.socket, jobs: Mapping[str, Definition[..., Any]]) -> None:
+    def __init__(self, orders: socket.socket, jobs: Registry) -> None:
         self._orders = orders
         self._jobs = jobs
         self._slots: dict[int, Birth] = {}

@@ -6,7 +6,7 @@ and the next groups are smaller.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.attempt import run
 from forecourt.jobs.definition import Definition
+from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import FINISHED, Finished
+from forecourt.jobs.registry import Registry
 from forecourt.jobs.results import circumstances, raised, result_text, sqlstate
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
 from forecourt.store.ready import Claimed
@@ -77,7 +79,7 @@ class Size:
 class Groups:
     """Runs groups, and learns how large they may be."""
 
-    def __init__(self, executor: Executor, jobs: Mapping[str, Definition[..., Any]], capture: LogCapture) -> None:
+    def __init__(self, executor: Executor, jobs: Registry, capture: LogCapture) -> None:
         self._executor = executor
         self._jobs = jobs
         self._capture = capture
@@ -93,7 +95,7 @@ class Groups:
         if size.calls == 1 or len(calls) == 1:
             size.went_well(1)
             return Grouped([self._alone(calls[0])], False)
-        group = _Group(job, self._capture)
+        group = _Group(job, self._jobs.middleware, self._capture)
         cut = group.run(calls[: size.calls], begin)
         if group.failed:
             size.came_to_nothing()
@@ -119,10 +121,11 @@ class _Group:
     have to run once more.
     """
 
-    def __init__(self, job: Definition[..., Any], capture: LogCapture) -> None:
+    def __init__(self, job: Definition[..., Any], middleware: Sequence[Middleware], capture: LogCapture) -> None:
         self.calls: list[tuple[Claimed, Completion | None]] = []
         self.failed = False
         self._job = job
+        self._middleware = middleware
         self._capture = capture
         self._ends: list[Ended] = []
         self._done: list[Completion] = []
@@ -166,7 +169,7 @@ class _Group:
         with attempting(self._job, all_of_it) as running:
             try:
                 with _savepoint(opened):
-                    result = run(self._job, running, [all_of_it.args], opened.given)
+                    result = run(self._job, running, [all_of_it.args], opened.given, self._middleware)
                     text = result_text(result, exact="exact" in all_of_it.options)
                     opened.flush()
             except BaseException as error:

@@ -11,15 +11,15 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from forecourt.database.engine import engine, rename
 from forecourt.database.job_connection import name_job_connections
-from forecourt.jobs.definition import Definition
 from forecourt.jobs.policy import Policy
+from forecourt.jobs.registry import Registry
 from forecourt.process import die_with_parent
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
@@ -49,7 +49,7 @@ end.
 R = TypeVar("R")
 
 
-def run_slot(birth: Birth, channels: Channels, jobs: Mapping[str, Definition[..., Any]]) -> None:
+def run_slot(birth: Birth, channels: Channels, jobs: Registry) -> None:
     """Work until the supervisor says stop, or is gone."""
     parent = os.getppid()
     die_with_parent()
@@ -70,7 +70,7 @@ def run_slot(birth: Birth, channels: Channels, jobs: Mapping[str, Definition[...
 class Slot:
     """One slot. `holding` is what it has in hand, as others see it."""
 
-    def __init__(self, birth: Birth, channels: Channels, jobs: Mapping[str, Definition[..., Any]]) -> None:
+    def __init__(self, birth: Birth, channels: Channels, jobs: Registry) -> None:
         self._death = birth.death
         self._options = birth.options
         self.channels = channels

@@ -17,7 +17,7 @@ PAGES = [
     "/", "/night", "/schedule", "/schedule/cleanup_soft_deleted", "/queues", "/queues/high", "/calls", "/calls?state=failed",
     "/calls?state=running", "/calls?state=scheduled", "/calls?state=done&q=listing_id%3D7", "/failures", "/workers",
     "/doctor", "/alerts", "/performance", "/performance?job=process_car_images", "/marketplace", "/audit",
-    "/settings", "/login",
+    "/settings", "/settings?set=trash_days&to=soon", "/login",
 ]  # fmt: skip
 
 # The page's text in both themes has to be readable, so the rule on contrast is among them, and made
@@ -159,6 +159,17 @@ def test_the_keyboard_leads_everywhere(looking_at: Look) -> None:
         page.wait_for_url("**q=listing_id*")
         page.keyboard.press("t")
         assert page.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+def test_a_row_is_selected_and_what_is_selected_is_retried_by_keys(looking_at: Look) -> None:
+    with looking_at() as page:
+        page.goto("/calls?state=failed")
+        for key in "jjx":
+            page.keyboard.press(key)
+        assert page.locator("tbody input[type=checkbox]").nth(1).is_checked()
+        assert page.locator("tbody input[type=checkbox]:checked").count() == 1
+        page.keyboard.press("r")
+        page.get_by_role("status").filter(has_text="is ready again").wait_for(timeout=20_000)
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])

@@ -63,6 +63,8 @@ def _last_run() -> tuple[dict[str, Any], datetime]:
     try:
         found = ask(api.declared)
     except NotFound as error:
+        if asked() is not None:
+            raise
         raise NotFound(f"{error}; name a folder or MODULE:NAME to compare with") from None
     return found.tasks, found.now
 

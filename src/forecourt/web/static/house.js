@@ -65,7 +65,7 @@ document.addEventListener("click", async (event) => {
       await navigator.clipboard.writeText(button.dataset.copy);
     } catch {
       // A page on plain http has no clipboard to write to: select the text, so that it can be copied by hand.
-      const code = button.parentElement.querySelector("code");
+      const code = button.parentElement.querySelector("code, pre");
       getSelection().selectAllChildren(code);
       return;
     }
@@ -95,7 +95,7 @@ document.addEventListener("click", (event) => {
 
 // Keys
 let awaiting = false;
-const rows = () => [...document.querySelectorAll("#live tbody tr")].filter((row) => row.querySelector("a"));
+const rows = () => [...document.querySelectorAll("main tbody tr")].filter((row) => row.querySelector("a"));
 function move(step) {
   const all = rows();
   if (!all.length) return;
@@ -111,6 +111,12 @@ const KEYS = {
   "/": () => { const search = document.querySelector("input[type=search]"); if (search) search.focus(); else location.href = "/calls#search"; },
   j: () => move(1),
   k: () => move(-1),
+  x: () => document.querySelector("tr.chosen input[type=checkbox]")?.click(),
+  r: () => {
+    const ticked = document.querySelector("tbody input[type=checkbox]:checked") && "button[name=do][value=retry]";
+    const button = document.querySelector(ticked || "tr.chosen form[action$='/retry'] button, .head-actions form[action$='/retry'] button");
+    if (button) button.click();
+  },
   p: () => { paused = !paused; const word = find("pausing"); if (word) [word.textContent, word.dataset.other] = [word.dataset.other, word.textContent]; },
   t: () => {
     const order = ["system", "light", "dark"];

@@ -17,13 +17,13 @@ class Heard(NamedTuple):
 
 
 class Listener:
-    """`answers` are given first, one each time: a status, or a status and where to go instead;
-    after that it is 204.
+    """`answers` are given first, one each time: a status, or a status and where to go instead, or
+    a status and headers; after that it is 204.
     """
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []
-        self.answers: deque[int | tuple[int, str]] = deque()
+        self.answers: deque[int | tuple[int, str | dict[str, str]]] = deque()
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,10 +32,10 @@ class Listener:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 listener.heard.append(Heard(self.command, self.path, headers, self.rfile.read(length)))
                 answer = listener.answers.popleft() if listener.answers else 204
-                status, place = answer if isinstance(answer, tuple) else (answer, "")
+                status, more = answer if isinstance(answer, tuple) else (answer, {})
                 self.send_response(status)
-                if place:
-                    self.send_header("Location", place)
+                for name, value in ({"Location": more} if isinstance(more, str) else more).items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

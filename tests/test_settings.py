@@ -73,6 +73,7 @@ def test_variables_are_read_as_what_they_mean() -> None:
         ("ALERT_SECRET", "short", "a secret has 16 characters or more"),
         ("ALERT_SECRET", "whsec_?????????????", "what follows whsec_ must be base64"),
         ("ALERT_WEBHOOK", "ftp://chat.example", "is not an address such as https://monitor.example/ping/1234"),
+        ("ALERT_APPRISE", "ntfy://topic s3cret", "number 2 is not an address of Apprise's, such as ntfy://topic"),
         ("CLOCK_PING", "https://[::1", "is not an address"),
         ("REPORT_MAIL", "anna@cars.example fr", "each with a language of en or ar or none"),
         ("WEB_PORT", "0", "expected a port from 1 to 65535, not '0'"),
@@ -103,6 +104,12 @@ def test_lists_are_read_as_what_they_mean() -> None:
     assert found.alert_mail == (("ops@cars.example", "en"), ("anna@cars.example", "en"))
     assert found.report_mail == (("anna@cars.example", "en"), ("omar@cars.example", "ar"))
     assert found.alert_webhook == "https://chat.example/hook?wait=true"
+
+
+def test_apprise_that_is_not_installed_is_refused_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(WrongSettings, match=r"FORECOURT_ALERT_APPRISE: .*pip install 'forecourt\[apprise\]'"):
+        read({"FORECOURT_ALERT_APPRISE": "ntfy://topic"})
 
 
 def test_a_webhook_without_a_secret_is_refused() -> None:

@@ -209,6 +209,21 @@ def url(text: str) -> str:
     return text
 
 
+def apprise(text: str) -> tuple[str, ...]:
+    """tgram://token/chat ntfy://topic; what it says is a secret, so errors do not repeat it"""
+    from importlib.util import find_spec
+
+    if find_spec("apprise") is None:
+        raise ValueError("needs Apprise, which is not installed here: pip install 'forecourt[apprise]'")
+    found = tuple(dict.fromkeys(text.split()))
+    for position, address in enumerate(found, start=1):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+", address):
+            raise ValueError(
+                f"number {position} is not an address of Apprise's, such as ntfy://topic; spaces stand between several"
+            )
+    return found
+
+
 READERS: Mapping[str, Callable[[str], Any]] = {
     "pooled": truth,
     "var": Path,
@@ -218,6 +233,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "queue_limits": limits,
     "alert_mail": readers,
     "alert_webhook": url,
+    "alert_apprise": apprise,
     "alert_secret": secret,
     "alert_quiet_hours": hours,
     "clock_ping": url,

@@ -6,7 +6,7 @@ than such a command to run.
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import time
 from functools import lru_cache
 from pathlib import Path
@@ -127,6 +127,11 @@ class Settings:
     more.
     """
 
+    alert_apprise: tuple[str, ...] = field(default=(), repr=False)
+    """Addresses of Apprise's that are told as well, with spaces between: tgram://token/chat
+    ntfy://topic. They need `pip install 'forecourt[apprise]'`.
+    """
+
     alert_quiet_hours: tuple[time, time] | None = None
     """From and until when, in the business zone, only failures are told: 22:00-07:00. What only
     wants a look waits for the end.
@@ -244,14 +249,14 @@ def read(environment: Mapping[str, str]) -> Settings:
     """The settings that these variables make. Raises WrongSettings, naming all that are wrong."""
     given: dict[str, Any] = {}
     wrong: list[str] = []
-    for field in fields(Settings):
-        variable = f"{PREFIX}{field.name.upper()}"
+    for one in fields(Settings):
+        variable = f"{PREFIX}{one.name.upper()}"
         if text := environment.get(variable):
             try:
-                given[field.name] = READERS.get(field.name, str)(text)
+                given[one.name] = READERS.get(one.name, str)(text)
             except ValueError as error:
                 wrong.append(f"{variable}: {error}")
-    known = {f"{PREFIX}{field.name.upper()}" for field in fields(Settings)}
+    known = {f"{PREFIX}{one.name.upper()}" for one in fields(Settings)}
     for name in sorted(name for name in environment if name.startswith(PREFIX) and name not in known):
         if meant := _close(name, known):
             wrong.append(f"{name} is no setting: did you mean {meant}?")

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from forecourt.alerts import content, mail, sending, webhook
+from forecourt.alerts.apprise import NotSent
 from forecourt.alerts.webhook import NotDelivered
 from forecourt.settings import settings
 from forecourt.store import alert_messages
@@ -135,3 +136,33 @@ def test_without_a_mail_server_a_mail_is_a_file(
     assert message_from_bytes(file.read_bytes(), policy=default)["Subject"] == "No room"
     with pytest.raises(ValueError, match="FORECOURT_ALERT_MAIL is not set on this host"), tx.transaction():
         sending.send(tx, alert_messages.enter(tx, "mail", TOLD))
+
+
+def test_each_address_of_apprise_s_is_told_by_itself_and_its_secret_by_nobody(
+    database: str, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Listener() as first, Listener() as second:
+        places = [f"json{server.url[4:]}/{name}-s3cret" for server, name in ((first, "one"), (second, "two"))]
+        monkeypatch.setenv("FORECOURT_ALERT_APPRISE", " ".join(places))
+        settings.cache_clear()
+        assert "s3cret" not in repr(settings())
+        ids = sending.tell(tx, lambda: TOLD, "default")
+        assert [channel.to for channel in sending.channels()] == [["json://…"]] * 2
+        second.answers.append(500)
+        with tx.transaction():
+            assert sending.send(tx, ids[0])
+        with pytest.raises(NotSent) as refused, tx.transaction():
+            sending.send(tx, ids[1])
+        with tx.transaction():
+            assert sending.send(tx, ids[1])
+        assert (len(first.heard), len(second.heard)) == (1, 2)
+        told = json.loads(first.heard[0].body)
+        assert (told["title"], told["type"]) == ("[Forecourt] ✕ workers: 0 alive (and 1 more)", "failure")
+        assert told["message"].startswith("✕ workers: 0 alive\n")
+        assert "json://… did not take it: " in str(refused.value)
+        stored = str(tx.execute("SELECT channel, told, error FROM forecourt.alert_messages").fetchall())
+        assert "s3cret" not in str(refused.value) + caplog.text + stored
+    monkeypatch.delenv("FORECOURT_ALERT_APPRISE")
+    settings.cache_clear()
+    with pytest.raises(ValueError, match="FORECOURT_ALERT_APPRISE is not set on this host"), tx.transaction():
+        sending.send(tx, alert_messages.enter(tx, "apprise 0123456789abcdef", TOLD))

@@ -17,7 +17,7 @@ PAGES = [
     "/", "/night", "/schedule", "/schedule/cleanup_soft_deleted", "/queues", "/queues/high", "/calls", "/calls?state=failed",
     "/calls?state=running", "/calls?state=scheduled", "/calls?state=done&q=listing_id%3D7", "/failures", "/workers",
     "/doctor", "/alerts", "/performance", "/performance?job=process_car_images", "/marketplace", "/audit",
-    "/settings", "/login",
+    "/settings", "/settings?set=trash_days&to=soon", "/login",
 ]  # fmt: skip
 
 # The page's text in both themes has to be readable, so the rule on contrast is among them, and made

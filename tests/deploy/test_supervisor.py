@@ -120,6 +120,7 @@ def test_four_processes_start_are_restarted_when_killed_and_stop_in_order(
     assert started.count("started") == 2, started
     workshop.nothing.dispatch()
     wait_until(lambda: looking.count("done") == 2, timeout=60)
+    wait_until(lambda: looking.count("clocks"), timeout=60)  # before that, TERM finds it importing
     supervisord.process.send_signal(signal.SIGTERM)
     assert supervisord.process.wait(60) == 0
     said = (supervisord.folder / "supervisord.log").read_text()

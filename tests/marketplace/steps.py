@@ -50,7 +50,7 @@ DUTIES = {
     "cut": lambda ids: in_marketplace("archive_erasure").cut_from_archives(numbers(ids)),
     "restore": lambda path: in_marketplace("restore").restore(path),
     "photos": lambda given: in_a_transaction(
-        in_marketplace("photos").process_car_images, given.split(",")[1:], int(given.split(",")[0])
+        in_marketplace("photos").process_car_images, listing_id=int(given.split(",")[0]), images=given.split(",")[1:]
     ),
     "reap": lambda _: in_a_transaction(in_marketplace("trash").reap_blobs),
     "sitemap": lambda _: of_small_files(in_marketplace("sitemap")).generate_sitemap(),

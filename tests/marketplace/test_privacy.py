@@ -51,6 +51,10 @@ def anna(session: Session) -> User:
             text("INSERT INTO notifications (user_id, kind, dedupe_key, message_id) VALUES (:id, 'k', :name, :mail)"),
             {"id": person.id, "name": name, "mail": f"<{name.lower()}1@cars>"},
         )
+        subscribe = text("SELECT subscribe_to_push(:id, CAST(:subscription AS jsonb))")
+        keys = {"p256dh": f"B{'x' * 86}", "auth": "x" * 22}
+        browser = {"endpoint": f"https://push.example/{name}", "keys": keys}
+        session.execute(subscribe, {"id": person.id, "subscription": json.dumps(browser)})
         Folder(settings().outbox).put(f"{name.lower()}1.eml", b"Dear")
     aggregate_daily_analytics(session=session)
     session.commit()
@@ -71,6 +75,7 @@ def test_an_export_has_everything_and_nothing_of_anybody_else(session: Session, 
     held = json.loads(whole)
     assert {name: len(rows) for name, rows in held.items()} == {
         "user": 1, "providers": 1, "listings": 2, "notices": 1, "deliveries": 0, "preferences": 0, "webhooks": 0,
+        "browsers": 1, "apprise": 0,
         "mailbox_refusals": 0, "stats": 6, "events": 2, "photos": 1, "archived_events": 3,
     }  # fmt: skip
     assert held["archived_events"] == {"events": 4, "files": 1, "unreadable": []}
@@ -99,7 +104,7 @@ def test_a_dry_run_says_what_would_go_and_an_erasure_takes_it_and_leaves_the_oth
     assert done | {"dry_run": True} == would
     assert done["gone"] == {
         "restored events": 4, "listings": 2, "rows of stats": 6, "events": 2, "photo files": 1, "notices": 1,
-        "refusals of the mailbox": 0, "providers": 1, "users": 1, "filed mails": 1,
+        "browsers, webhooks and the like": 1, "refusals of the mailbox": 0, "providers": 1, "users": 1, "filed mails": 1,
     }  # fmt: skip
     assert done["stays"] == []
     assert (done["archive"]["events"], done["archive"]["files"]) == (4, 1)

@@ -42,7 +42,7 @@ OPERATOR = {
 }  # fmt: skip
 ADMIN = {
     ("POST", "/queues/clear"), ("POST", "/calls/{id:int}/forget"), ("POST", "/failures/forget"), ("POST", "/schedule/add"),
-    ("POST", "/schedule/edit"), ("POST", "/schedule/remove"),
+    ("POST", "/schedule/edit"), ("POST", "/schedule/remove"), ("POST", "/settings/business"), ("POST", "/settings/default"),
 }  # fmt: skip
 VIEWER |= {
     ("GET", f"/api/v1/{path}")
@@ -70,6 +70,7 @@ BEACONS = {("POST", "/api/v1/events"), ("OPTIONS", "/api/v1/events")}
 """The first looks for its token by itself, since a beacon's is in its body; the second is a
 browser's question before it sends.
 """
+OPERATOR |= {("POST", "/api/v1/push/subscriptions"), ("DELETE", "/api/v1/push/subscriptions")}
 OPERATOR |= {("POST", "/api/v1/listings/{id}/photos"), ("PUT", "/api/v1/listings/{id}/photos")}
 VIEWER |= {("GET", "/api/v1/listings/{id}/photos/{call}")}
 ROLES = {None: EVERYBODY | BEACONS, Role.VIEWER: VIEWER, Role.OPERATOR: OPERATOR, Role.ADMIN: ADMIN}

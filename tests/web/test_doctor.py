@@ -17,6 +17,7 @@ import workshop
 from forecourt import Forecourt, Timetable
 from forecourt.app import load
 from forecourt.cli import forecourt
+from forecourt.database.revision import needed
 from forecourt.database.schema import revisions
 from forecourt.doctor import database as database_checks
 from forecourt.doctor import lateness, place, work
@@ -223,6 +224,13 @@ def test_an_old_schema_is_found(house: House) -> None:
     assert found(house, "schema").advice == "forecourt db migrate"
     house.tx.execute("UPDATE forecourt.schema_version SET version_num = '9999'")
     assert found(house, "schema").status == "warn"
+
+
+def test_of_an_empty_database_only_that_is_said(house: House) -> None:
+    house.tx.execute("DROP SCHEMA forecourt CASCADE")
+    assert [result.name for result in examine(house) if result.status == "fail"] == ["schema"]
+    assert found(house, "schema").found == f"at nothing, this code needs {needed()}"
+    assert found(house, "schema").advice == "forecourt db migrate"
 
 
 def test_a_missing_partition_is_found(house: House) -> None:

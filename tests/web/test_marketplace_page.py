@@ -1,5 +1,7 @@
 """What the duties have to do with is on one page, where the application is the marketplace."""
 
+from collections.abc import Callable
+
 import httpx
 import psycopg
 import pytest
@@ -8,8 +10,10 @@ from forecourt.app import load
 from forecourt.doctor.check import House, Result
 from forecourt.doctor.marketplace import twins
 from forecourt.marketplace import business_changes
+from forecourt.marketplace.business import business
 from forecourt.settings import settings
 from forecourt.store import alerts
+from serving import OURS
 
 
 def test_an_empty_marketplace_is_in_order_and_says_what_there_is_not(pages: httpx.Client) -> None:
@@ -69,6 +73,52 @@ def test_the_settings_of_the_business_are_shown_with_who_changed_them(
     page = pages.get("/settings").text
     for shown in ("trash_<wbr>days", "<strong>14</strong>", "by ada (command line)", "wallet_<wbr>limit.KWD"):
         assert shown in page
+
+
+def test_an_admin_changes_a_setting_on_its_page_and_takes_it_back(
+    pages: httpx.Client, tx: psycopg.Connection, post: Callable[..., str]
+) -> None:
+    page = post("/settings/business", name="trash_days", value=" 14 ", back="/settings#set-trash_days")
+    for shown in (
+        "trash_days is 14 now.",
+        "<strong>14</strong>",
+        "forecourt settings set trash_days 14",
+        "Back to default",
+    ):
+        assert shown in page
+    assert "a whole number from 0 to 36500, by default 30" in page
+    assert "<option selected>whole</option><option>good</option>" in page
+    assert business(tx).trash_days == 14
+    assert "trash_days is at its default again." in post("/settings/default", name="trash_days", back="/settings")
+    assert business(tx).trash_days == 30
+    assert "wallet_limit.KWD is 20 now." in post("/settings/business", of="KWD", value="20", back="/settings")
+    assert tx.execute("SELECT amount FROM wallet_limits WHERE currency = 'KWD'").fetchone() == (20,)
+    done = tx.execute("SELECT who, action, target ->> 'value' FROM forecourt.audit ORDER BY id").fetchall()
+    assert done == [
+        ("this machine (web)", "settings set", "14"), ("this machine (web)", "settings unset", None),
+        ("this machine (web)", "settings set", "20"),
+    ]  # fmt: skip
+
+
+def test_what_will_not_do_comes_back_to_its_field_with_what_was_expected_and_changes_nothing(
+    pages: httpx.Client, tx: psycopg.Connection, post: Callable[..., str]
+) -> None:
+    page = post("/settings/business", name="trash_days", value='so"on', back="/settings")
+    assert '<details class="pop do" id="set-trash_days" open>' in page
+    assert "trash_days: expected a whole number from 0 to 36500, not &#39;so&#34;on&#39;" in page
+    assert 'value="so&#34;on"' in page
+    for of, value, why in (
+        ("KWD", "-1", "wallet_limit.KWD: expected a number from 0.01 to 9999999999 with up to two decimals"),
+        ("provider.404", "5", "there is no provider 404"), ("kwd", "5", "there is no setting"),
+    ):  # fmt: skip
+        page = post("/settings/business", of=of, value=value, back="/settings")
+        assert (why in page, page.count('aria-invalid="true"')) == (True, 1)
+    arabic = pages.get(
+        "/settings?set=trash_days&to=soon", headers={"accept": "text/html", "accept-language": "ar"}
+    ).text
+    assert "المطلوب \u2068عدد صحيح من 0 إلى 36500\u2069" in arabic
+    assert pages.post("/settings/default", data={"name": "no_such"}, headers=OURS).status_code == 404
+    assert tx.execute("SELECT count(*) FROM forecourt.audit").fetchone() == (0,)
 
 
 def test_photos_on_two_listings_are_shown_and_told_once_a_day_until_somebody_looked(

@@ -4,12 +4,13 @@ and the commit sends it again, under the same id."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import psycopg
 
-from forecourt.alerts import content, mail, webhook
+from forecourt.alerts import apprise, content, mail, webhook
 from forecourt.jobs.backoff import exponential
 from forecourt.jobs.job import job
 from forecourt.jobs.outcome import Release
@@ -48,7 +49,7 @@ def send_alert(connection: psycopg.Connection[Any], message: int) -> dict[str, i
 
 def channels() -> list[Channel]:
     """By which alerts are told, as the settings are; none where nobody wants to be told. Of the
-    webhook's address only the host: the rest is often a secret.
+    webhook's address only the host, of one of Apprise's the service: the rest is often a secret.
     """
     known = settings()
     languages = dict.fromkeys(language for _, language in known.alert_mail)
@@ -58,7 +59,16 @@ def channels() -> list[Channel]:
     if known.alert_webhook:
         place = urlsplit(known.alert_webhook).netloc.rpartition("@")[2]
         found.append(Channel(marked("webhook"), known.alert_webhook_language, [place]))
+    found += [Channel(name, "en", [apprise.shown(url)]) for name, url in _by_apprise().items()]
     return found
+
+
+def _by_apprise() -> dict[str, str]:
+    """The addresses of Apprise's by their channels. Each is a channel of its own: what one service
+    refuses is not told twice by the others.
+    """
+    kind = marked("apprise")
+    return {f"{kind} {blake2b(url.encode(), digest_size=8).hexdigest()}": url for url in settings().alert_apprise}
 
 
 def tell(tx: psycopg.Connection[Any], told: Callable[[], dict[str, Any]], queue: str) -> list[int]:
@@ -105,9 +115,13 @@ def deliver(message: Message) -> Sequence[str]:
         case Channel("webhook", _, to) if known.alert_webhook and known.alert_secret:
             webhook.post(known.alert_webhook, known.alert_secret, f"msg_{message.id}", told)
             return to
+        case Channel(name, _, to) if name in (addresses := _by_apprise()):
+            apprise.send(addresses[name], content.subject(told), content.text(told), failure=bool(told["began"]))
+            return to
         case _:
-            name = f"FORECOURT_ALERT_{message.channel.upper()}"
+            kind = message.channel.partition(" ")[0]
+            name = f"FORECOURT_ALERT_{kind.upper()}"
             raise ValueError(
-                f"this alert goes by {message.channel} in {LANGUAGES[language]}, and {name} is not set on this host"
+                f"this alert goes by {kind} in {LANGUAGES[language]}, and {name} is not set on this host"
                 " for anybody who reads it"
             )

@@ -3,20 +3,25 @@ mail.
 """
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from forecourt.cli.console import ID, Commands, json_option, me, print_json, print_result, print_table, transaction
+
+if TYPE_CHECKING:
+    from forecourt.marketplace.notice_preferences import Channel
 
 
 @click.command()
 @click.argument("user_id", metavar="USER", type=ID)
 @click.argument("kind", required=False)
 @click.argument("wanted", required=False, metavar="[now|digest|never]", type=click.Choice(["now", "digest", "never"]))
+@click.option("--by", "channel", type=click.Choice(["mail", "push", "apprise"]), default="mail", show_default=True)
 @json_option
-def prefer(user_id: int, kind: str | None, wanted: str | None, as_json: bool) -> None:
-    """What USER wants by mail: shown, or entered for a KIND of notice, or for '*', which is every
-    other kind.
+def prefer(user_id: int, kind: str | None, wanted: str | None, channel: "Channel", as_json: bool) -> None:
+    """What USER wants by mail, or by another channel: shown, or entered for a KIND of notice, or
+    for '*', which is every other kind. A digest there is by mail alone.
     """
     from forecourt.cli.errors import NotFound
     from forecourt.marketplace.kinds import STORED
@@ -30,14 +35,15 @@ def prefer(user_id: int, kind: str | None, wanted: str | None, as_json: bool) ->
         raise click.UsageError("Say what is wanted as well: now, digest or never")
     with transaction() as tx:
         if kind is not None and wanted is not None:
-            if not enter(tx, user_id, kind, wanted):
+            if not enter(tx, user_id, kind, wanted, channel):
                 raise NotFound(f"there is no user {user_id}")
-            audit.record(tx, me(), "notices prefer", {"user": user_id, "kind": kind, "mail": wanted})
-        found = wishes(tx, user_id)
+            audit.record(tx, me(), "notices prefer", {"user": user_id, "kind": kind, channel: wanted})
+        found = wishes(tx, user_id, channel)
     if as_json:
         print_json(found)
         return
-    print_table(["kind", "mail"], list(found.items()), empty=f"User {user_id} never said; every mail is sent at once.")
+    empty = f"User {user_id} never said; everything is sent at once."
+    print_table(["kind", channel], list(found.items()), empty=empty)
 
 
 @click.command()

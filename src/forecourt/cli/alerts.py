@@ -39,7 +39,7 @@ def list_(limit: int, as_json: bool) -> None:
             ]
             for one in found.episodes
         ],
-        empty="No trouble was seen. Who would be told of one: FORECOURT_ALERT_MAIL, FORECOURT_ALERT_WEBHOOK",
+        empty="No trouble was seen. Who would be told of one: FORECOURT_ALERT_MAIL, _WEBHOOK, _APPRISE",
     )
     for one in found.told:
         if one.sent_at is None:
@@ -69,7 +69,7 @@ def test() -> None:
 
     channels = sending.channels()
     if not channels:
-        raise Refused("nobody is to be told: name somebody with FORECOURT_ALERT_MAIL or FORECOURT_ALERT_WEBHOOK")
+        raise Refused("nobody is to be told: name somebody with FORECOURT_ALERT_MAIL, _WEBHOOK or _APPRISE")
     now = datetime.now(UTC)
     failed = []
     for number, channel in enumerate(channels):
@@ -77,7 +77,8 @@ def test() -> None:
             found, advice = _("this is how alerts arrive"), _("Nothing is wrong, and nothing to do.")
             trouble = Alert(0, now, None, None, True, content.TEST, "warn", None, found, advice)
             told = content.content([trouble], [], 0, now) | {"type": "forecourt.test"}
-        name = channel.name if channel.language == "en" else f"{channel.name} in {LANGUAGES[channel.language]}"
+        name = f"apprise ({channel.to[0]})" if channel.name.startswith("apprise ") else channel.name
+        name += "" if channel.language == "en" else f" in {LANGUAGES[channel.language]}"
         try:
             sending.deliver(Message(-1 - number - int(now.timestamp()), now, channel.name, told))
             say(f"{name}: accepted")

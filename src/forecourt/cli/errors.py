@@ -15,6 +15,7 @@ OF_THE_MARKETPLACE = {
     "ArchiveError": FAILED,
     "StorageError": FAILED,
     "StorageUnavailable": FAILED,
+    "PushMissing": FAILED,
 }
 """By name: where one of them is raised its module is there, and others of the marketplace may lack
 the packages that they need.
@@ -119,6 +120,7 @@ def _explained_by_its_template(error: Exception) -> str | None:
 
 
 def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
+    from forecourt.alerts.apprise import AppriseMissing
     from forecourt.database.engine import DatabaseUnreachable
     from forecourt.database.joining import TablesInTheWay
     from forecourt.database.private import PrivateServerError
@@ -151,11 +153,11 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return NOT_FOUND, str(error)
         case TablesInTheWay():
             return REFUSED, str(error)
-        case SchemaTooOld() | WrongEncoding():
+        case SchemaTooOld() | WrongEncoding() | AppriseMissing():
             return FAILED, str(error)
         case ModuleNotFoundError() if words := extras.explained(error):
             return FAILED, words
-        case NoSuchApplication() | WrongArguments() | ValueError() | OverflowError():
+        case NoSuchApplication() | WrongArguments() | ValueError():
             return USAGE, str(error)
         case _:
             return None, ""

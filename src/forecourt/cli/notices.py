@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from forecourt.cli.addressees import mailboxes, prefer, webhook
+from forecourt.cli.channels import apprise, bounced, push
 from forecourt.cli.console import ID, Commands, json_option, me, print_json, print_result, print_table, say, transaction
 
 if TYPE_CHECKING:
@@ -25,9 +26,8 @@ def notices() -> None:
     """Notices and their mails."""
 
 
-notices.add_command(prefer)
-notices.add_command(webhook)
-notices.add_command(mailboxes)
+for command in (prefer, webhook, push, apprise, mailboxes, bounced):
+    notices.add_command(command)
 
 
 @notices.command("list")

@@ -18,11 +18,11 @@ def token() -> None:
 @click.option(
     "--scope",
     "scopes",
-    type=click.Choice(["read", "operate", "admin", "events", "photos"]),
+    type=click.Choice(["read", "operate", "admin", "events", "photos", "push"]),
     multiple=True,
     default=["read"],
     show_default=True,
-    help="read, operate, admin: what viewer, operator, admin may; events, photos: only to hand these in. Repeat for several.",
+    help="read, operate, admin: what viewer, operator, admin may; events, photos, push: only to hand these in. Repeat for several.",
 )
 @click.option("--days", type=click.IntRange(1, 36500), help="It ends by itself after so many days.")
 @json_option

@@ -178,16 +178,17 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
 
 
 def rename(made: "Engine", application_name: str) -> None:
-    """What the connections are called that it opens from now on: a fork may use an engine that was
-    made before.
+    """What the connections of an engine of `make_engine` are called that it opens from now on: a
+    fork uses one that was made before.
     """
     from sqlalchemy import event
 
-    event.listen(made, "do_connect", partial(_name, application_name), insert=True)
+    event.remove(made, "do_connect", connect_anew)  # the first that connects is the last that is asked
+    event.listen(made, "do_connect", partial(_connect_as, application_name))
 
 
-def _name(application_name: str, _dialect: Any, _record: Any, _args: Any, options: Any) -> None:
-    options["application_name"] = application_name
+def _connect_as(application_name: str, dialect: Any, record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
+    return connect_anew(dialect, record, args, options | {"application_name": application_name})
 
 
 def connect_anew(dialect: Any, _record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:

@@ -15,7 +15,16 @@ from forecourt.ladder import Ladder
 from forecourt.settings import PREFIX, Settings, project_folder, settings
 
 SECRET = frozenset(
-    {"database_url", "storage_url", "smtp_url", "indexnow_key", "alert_webhook", "alert_secret", "clock_ping"}
+    {
+        "database_url",
+        "storage_url",
+        "smtp_url",
+        "indexnow_key",
+        "alert_apprise",
+        "alert_webhook",
+        "alert_secret",
+        "clock_ping",
+    }
 )
 """Settings that hold a password, or are as good as one: whoever knows the address may use it."""
 

@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 
-from forecourt.database.revision import needed, revisions
+from forecourt.database.revision import needed, revisions, version
 from forecourt.doctor.check import House, Result, grade
 from forecourt.durations import duration
 from forecourt.language import gettext as _
@@ -63,10 +63,9 @@ def condition(house: House) -> list[Result]:
 
 def schema(house: House) -> list[Result]:
     """Whether the schema is the one that this code needs."""
-    row = house.tx.execute("SELECT version_num FROM forecourt.schema_version").fetchone()
-    found = row[0] if row else "nothing"
-    old = found in revisions() and found != needed()
-    newer = found not in revisions()
+    found = version(house.tx) or "nothing"
+    old = found == "nothing" or (found in revisions() and found != needed())
+    newer = not old and found != needed()
     if old:
         words = _("at %(found)s, this code needs %(needed)s", found=found, needed=needed())
     else:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 
+from forecourt.database.revision import version
 from forecourt.doctor import database, lateness, marketplace, place, telling, work
 from forecourt.doctor.check import ORDER, Check, House, Result, Status
 from forecourt.language import gettext as _
@@ -42,10 +43,12 @@ OF_ALL: tuple[Check, ...] = tuple(check for check in CHECKS if check not in OF_T
 
 
 def examine(house: House, checks: Sequence[Check] = CHECKS) -> list[Result]:
-    """The results of all checks, the worst first. Raises OperationalError when the database does
-    not answer.
+    """The results of all checks, the worst first; of a database without our tables only what does
+    not look into them. Raises OperationalError when the database does not answer.
     """
     found: list[Result] = []
+    if version(house.tx) is None:
+        checks = [check for check in checks if check in (database.schema, *OF_THIS_MACHINE)]
     for check in checks:
         try:
             with house.tx.transaction():

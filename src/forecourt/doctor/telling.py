@@ -20,7 +20,7 @@ def alerting(house: House) -> list[Result]:
         words = _("nobody has watched yet")
         if watch.looked_ago < float("inf"):
             words = _("nobody has watched for %(time)s", time=duration(watch.looked_ago))
-        advice = _("Clocks and web servers watch that have the same FORECOURT_ALERT_MAIL or FORECOURT_ALERT_WEBHOOK.")
+        advice = _("Clocks and web servers watch that have the same FORECOURT_ALERT_MAIL, _WEBHOOK or _APPRISE.")
         return [Result(marked("alerts"), "warn", words, duration(UNWATCHED), advice)]
     words, advice = _("somebody watches"), _("This says why:") + " forecourt alerts test"
     if watch.unsent:

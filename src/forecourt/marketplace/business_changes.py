@@ -17,6 +17,7 @@ from psycopg.rows import namedtuple_row
 
 from forecourt.language import gettext as _
 from forecourt.marketplace.business import CURRENCIES, DEFAULTS, KINDS, WORDS, business
+from forecourt.marketplace.business_kinds import Kind
 from forecourt.store import audit
 
 PROVIDER = re.compile(r"wallet_limit\.provider\.([1-9][0-9]{0,17})")
@@ -53,6 +54,7 @@ written AS (
 SELECT (SELECT amount FROM before)
 """
 UNSET_CURRENCY = "DELETE FROM public.wallet_limits WHERE currency = %(currency)s RETURNING amount"
+HAS_PROVIDER = "SELECT FROM public.car_providers WHERE id = %(id)s"
 SET_PROVIDER = """
 UPDATE public.car_providers
 SET low_wallet_limit = %(amount)s
@@ -83,6 +85,11 @@ class Written:
     @property
     def changed(self) -> bool:
         return self.value != self.default
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """All that may be typed, where it can be listed."""
+        return KINDS[self.name].choices if self.name in KINDS else ()
 
     @property
     def of_wallets(self) -> bool:
@@ -122,12 +129,27 @@ def change(tx: Connection[Any], name: str, typed: str, *, who: str) -> Written:
     try:
         value = kind.read(typed.strip())
     except ValueError:
-        raise ValueError(f"{name}: expected {kind.expected}, not {typed!r}") from None
+        raise ValueError(_refusal(name, kind, typed)) from None
     before = _write(tx, name, value, kind.write(value), who)
     audit.record(tx, who, "settings set", {"name": name, "value": kind.write(value), "before": before})
     if name not in KINDS:
         return _limit(name, value)
     return Written(name, kind.write(value), kind.write(getattr(DEFAULTS, name)), kind.expected, WORDS[name])
+
+
+def why_not(tx: Connection[Any], name: str, typed: str) -> str | None:
+    """Why `change` would refuse this, in the reader's language; None where it would not."""
+    try:
+        kind = KINDS[_base(name)]
+        kind.read(typed.strip())
+    except UnknownSetting:
+        return _("there is no setting %(name)s", name=repr(name))
+    except ValueError:
+        return _refusal(name, kind, typed)
+    match = PROVIDER.fullmatch(name)
+    if match and not tx.execute(HAS_PROVIDER, {"id": int(match[1])}).fetchall():
+        return _("there is no provider %(id)s", id=match[1])
+    return None
 
 
 def unset(tx: Connection[Any], name: str, *, who: str) -> bool:
@@ -144,6 +166,10 @@ def unset(tx: Connection[Any], name: str, *, who: str) -> bool:
         return False
     audit.record(tx, who, "settings unset", {"name": name, "before": str(before)})
     return True
+
+
+def _refusal(name: str, kind: Kind, typed: str) -> str:
+    return _("%(name)s: expected %(expected)s, not %(typed)s", name=name, expected=kind.expected, typed=repr(typed))
 
 
 def _base(name: str) -> str:

@@ -3,22 +3,31 @@ again.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from forecourt.language import gettext, marked
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`read` makes a value of a text and raises ValueError for one that will not do; `expected`
-    says in words what does.
+    """`read` makes a value of a text and raises ValueError for one that will not do; `words` say
+    what does, with these `limits`. `choices`: all that there is, where it can be listed.
     """
 
-    expected: str
+    words: str
     read: Callable[[str], Any]
     write: Callable[[Any], str] = str
+    limits: Mapping[str, object] = field(default_factory=dict)
+    choices: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What will do, in the reader's language."""
+        return gettext(self.words, **self.limits)
 
 
 def whole(least: int, most: int) -> Kind:
@@ -29,7 +38,7 @@ def whole(least: int, most: int) -> Kind:
             raise ValueError(text)
         return int(text)
 
-    return Kind(f"a whole number from {least} to {most}", read)
+    return Kind(marked("a whole number from %(least)s to %(most)s"), read, limits={"least": least, "most": most})
 
 
 def decimal(least: str, most: str) -> Kind:
@@ -44,9 +53,8 @@ def decimal(least: str, most: str) -> Kind:
             raise ValueError(text)
         return value
 
-    return Kind(
-        f"a number from {least} to {most} with up to two decimals", read, lambda value: f"{value.normalize():f}"
-    )
+    words = marked("a number from %(least)s to %(most)s with up to two decimals")
+    return Kind(words, read, lambda value: f"{value.normalize():f}", {"least": least, "most": most})
 
 
 def one_of(*words: str) -> Kind:
@@ -57,7 +65,7 @@ def one_of(*words: str) -> Kind:
             raise ValueError(text)
         return text
 
-    return Kind(f"one of {', '.join(words)}", read)
+    return Kind(marked("one of %(words)s"), read, limits={"words": ", ".join(words)}, choices=words)
 
 
 def truth() -> Kind:
@@ -67,7 +75,7 @@ def truth() -> Kind:
         answer: str = one_of("yes", "no").read(text)
         return answer == "yes"
 
-    return Kind("yes or no", read, lambda value: "yes" if value else "no")
+    return Kind(marked("yes or no"), read, lambda value: "yes" if value else "no", choices=("yes", "no"))
 
 
 def hours_or_none() -> Kind:
@@ -85,12 +93,12 @@ def hours_or_none() -> Kind:
     def write(hours: tuple[time, time] | None) -> str:
         return "none" if hours is None else f"{hours[0]:%H:%M}-{hours[1]:%H:%M}"
 
-    return Kind("two times of the day such as 22:00-08:00, or none", read, write)
+    return Kind(marked("two times of the day such as 22:00-08:00, or none"), read, write)
 
 
 def time_of_day() -> Kind:
     """A time of the day."""
-    return Kind("a time of the day such as 08:00", _clock, lambda value: f"{value:%H:%M}")
+    return Kind(marked("a time of the day such as 08:00"), _clock, lambda value: f"{value:%H:%M}")
 
 
 def widths() -> Kind:
@@ -102,7 +110,7 @@ def widths() -> Kind:
             raise ValueError(text)
         return tuple(sorted(found, reverse=True))
 
-    return Kind("one to six different widths from 16 to 4096, such as 1600,800,400", read, _joined)
+    return Kind(marked("one to six different widths from 16 to 4096, such as 1600,800,400"), read, _joined)
 
 
 def names() -> Kind:
@@ -116,9 +124,8 @@ def names() -> Kind:
             raise ValueError(text)
         return found
 
-    return Kind(
-        "up to 100 texts of 3 to 60 characters with commas between, or none", read, lambda v: _joined(v) or "none"
-    )
+    words = marked("up to 100 texts of 3 to 60 characters with commas between, or none")
+    return Kind(words, read, lambda value: _joined(value) or "none")
 
 
 def _clock(text: str) -> time:

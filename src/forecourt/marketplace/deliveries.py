@@ -41,7 +41,11 @@ class Delivery:
 
 
 def log(
-    tx: Connection[Any], notification: UUID, channel: Literal["mail", "webhook"], outcome: str, detail: str | None
+    tx: Connection[Any],
+    notification: UUID,
+    channel: Literal["mail", "webhook", "push", "apprise"],
+    outcome: str,
+    detail: str | None,
 ) -> None:
     """Note a try, in the caller's transaction."""
     tx.execute(LOG, {"id": notification, "channel": channel, "outcome": outcome, "detail": detail})

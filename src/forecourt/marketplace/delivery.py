@@ -158,7 +158,7 @@ def deliver_mail(session: Session, notification_id: str) -> dict[str, int]:
     reader = letters.Reader.of(row.name, row.locale, row.timezone)
     found = business(session)
     now: datetime = session.scalars(text("SELECT clock_timestamp()")).one()
-    _put_off_while_quiet(now, reader, found.quiet_hours)
+    put_off_while_quiet(now, reader, found.quiet_hours)
     _put_off_while_away(session)
     if settings().smtp_url:  # a file is there or not: there is no way on which it could be
         _note(notification, "sending", None)
@@ -248,7 +248,7 @@ def _written(session: Session, notification: UUID, row: Any, notice: Notice, rea
     )
 
 
-def _put_off_while_quiet(now: datetime, reader: letters.Reader, hours: tuple[time, time] | None) -> None:
+def put_off_while_quiet(now: datetime, reader: letters.Reader, hours: tuple[time, time] | None) -> None:
     """Raise Release in the reader's quiet hours."""
     if (end := quiet_until(now, reader.zone, hours)) is not None:
         raise Release(

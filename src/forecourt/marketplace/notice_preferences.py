@@ -1,4 +1,5 @@
-"""What each user wants to be told by mail: at once, in a digest, or not at all, by kind of notice.
+"""What each user wants to be told, by kind of notice: by mail at once, in a digest, or not at all;
+by Web Push and Apprise at once or not at all.
 
 In the app everybody is told everything: that costs nobody's attention.
 """
@@ -9,31 +10,42 @@ from typing import Any, Literal, TypeAlias, get_args
 from psycopg import Connection
 
 Wish: TypeAlias = Literal["now", "digest", "never"]
+Channel: TypeAlias = Literal["mail", "push", "apprise"]
 DIGEST = "digest"
 EVERY = "*"
 """Stands for every kind that has no wish of its own."""
 
 WISHES = """
-SELECT kind, mail
+SELECT kind, said
 FROM public.notice_preferences
+CROSS JOIN LATERAL (
+    SELECT CASE %(channel)s::text WHEN 'mail' THEN mail WHEN 'push' THEN push WHEN 'apprise' THEN apprise END
+) AS of_channel(said)
 WHERE user_id = %(user_id)s
+  AND said IS NOT NULL
 ORDER BY kind
 """
-# Nothing is entered for a user who is gone.
+# Nothing is entered for a user who is gone, and nothing forgotten of the other channels.
 PREFER = """
-INSERT INTO public.notice_preferences (user_id, kind, mail)
-SELECT id, %(kind)s, %(wish)s
+INSERT INTO public.notice_preferences (user_id, kind, mail, push, apprise)
+SELECT
+    id, %(kind)s,
+    CASE WHEN %(channel)s::text = 'mail' THEN %(wish)s::text END,
+    CASE WHEN %(channel)s::text = 'push' THEN %(wish)s::text END,
+    CASE WHEN %(channel)s::text = 'apprise' THEN %(wish)s::text END
 FROM public.users
 WHERE id = %(user_id)s
 ON CONFLICT (user_id, kind) DO UPDATE
-SET mail = excluded.mail,
+SET mail = coalesce(excluded.mail, notice_preferences.mail),
+    push = coalesce(excluded.push, notice_preferences.push),
+    apprise = coalesce(excluded.apprise, notice_preferences.apprise),
     changed_at = now()
 """
 
 
-def wishes(tx: Connection[Any], user_id: int) -> dict[str, Wish]:
-    """All that the user ever said, by kind."""
-    return dict(tx.execute(WISHES, {"user_id": user_id}).fetchall())
+def wishes(tx: Connection[Any], user_id: int, channel: Channel = "mail") -> dict[str, Wish]:
+    """All that the user ever said of a channel, by kind."""
+    return dict(tx.execute(WISHES, {"user_id": user_id, "channel": channel}).fetchall())
 
 
 def wish_of(wanted: Mapping[str, Wish], kind: str) -> Wish:
@@ -42,14 +54,16 @@ def wish_of(wanted: Mapping[str, Wish], kind: str) -> Wish:
     return wanted.get(kind, "now" if kind == DIGEST else wanted.get(EVERY, "now"))
 
 
-def wish(tx: Connection[Any], user_id: int, kind: str) -> Wish:
-    """What the user wants of this kind."""
-    return wish_of(wishes(tx, user_id), kind)
+def wish(tx: Connection[Any], user_id: int, kind: str, channel: Channel = "mail") -> Wish:
+    """What the user wants of this kind by this channel."""
+    return wish_of(wishes(tx, user_id, channel), kind)
 
 
-def prefer(tx: Connection[Any], user_id: int, kind: str, wanted: str) -> bool:
+def prefer(tx: Connection[Any], user_id: int, kind: str, wanted: str, channel: Channel = "mail") -> bool:
     """Enter what a user wants of a kind, or of every kind (`*`), in the caller's transaction. False
     for a user who is not there. Raises ValueError for what cannot be wanted."""
-    if wanted not in get_args(Wish):
-        raise ValueError(f"{wanted!r} is not one of {', '.join(get_args(Wish))}")
-    return tx.execute(PREFER, {"user_id": user_id, "kind": kind, "wish": wanted}).rowcount == 1
+    known = get_args(Wish) if channel == "mail" else ("now", "never")
+    if wanted not in known:
+        raise ValueError(f"{wanted!r} is not one of {', '.join(known)}, which is what there is by {channel}")
+    said = {"user_id": user_id, "kind": kind, "channel": channel, "wish": wanted}
+    return tx.execute(PREFER, said).rowcount == 1

@@ -18,11 +18,13 @@ from sqlalchemy.orm import Session
 
 from forecourt import job
 from forecourt.database import in_transaction_of
+from forecourt.marketplace.apprise_notices import send_by_apprise
 from forecourt.marketplace.business import business
 from forecourt.marketplace.delivery import deliver_mail
 from forecourt.marketplace.digests import combine, due
 from forecourt.marketplace.kinds import STORED, Digest, Notice, SponsorshipExpired
 from forecourt.marketplace.notice_preferences import wish_of, wishes
+from forecourt.marketplace.push import push
 from forecourt.marketplace.webhooks import post_to_webhooks
 from forecourt.settings import settings
 
@@ -32,7 +34,8 @@ def tell(session: Session, notices: Sequence[tuple[int, Notice]]) -> int:
     told before.
 
     A user without an e-mail address is told in the app alone. What one user is told at once is one
-    mail. A user with a webhook has each notice posted there as well.
+    mail. A user with a webhook has each notice posted there as well, one with browsers that
+    subscribed is told there, one with an address of Apprise's by that.
     """
     told = session.execute(
         text("""
@@ -52,7 +55,8 @@ def tell(session: Session, notices: Sequence[tuple[int, Notice]]) -> int:
     ).all()
     mails = _mails(session, [row for row in told if row.mail_status == "pending"])
     deliver_mail.using(session=session).dispatch_many([{"notification_id": str(id)} for id in mails])
-    post_to_webhooks(session, [(row.user_id, row.id) for row in told])
+    for channel in (post_to_webhooks, push, send_by_apprise):
+        channel(session, [(row.user_id, row.id) for row in told])
     return len(told)
 
 

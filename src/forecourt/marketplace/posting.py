@@ -8,6 +8,7 @@ that a receiver knows who sent it, and can refuse what is old or came before.
 import http.client
 import socket
 import ssl
+from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -51,7 +52,6 @@ def post(url: str, id: str, at: int, body: bytes, secret: str) -> None:
 
     Raises WebhookRefused, WebhookGone, WebhookDelayed.
     """
-    parts = urlsplit(checked(url))
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"Forecourt/{__version__}",
@@ -59,20 +59,30 @@ def post(url: str, id: str, at: int, body: bytes, secret: str) -> None:
         "webhook-timestamp": str(at),
         "webhook-signature": signature(secret, id, str(at), body),
     }
+    status, _ = answer_to(url, body, headers)
+    host = urlsplit(url).hostname
+    if status == 410:
+        raise WebhookGone(f"{host} answered 410: gone")
+    if not 200 <= status < 300:
+        raise WebhookDelayed(f"{host} answered {status}")
+
+
+def answer_to(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
+    """Post a body, and return the status of the answer and its Retry-After. Raises WebhookRefused,
+    and WebhookDelayed where nobody answered.
+    """
+    parts = urlsplit(checked(url))
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection = _connected(parts.hostname or "", parts.port, secure=parts.scheme == "https")
         try:
-            connection.request("POST", target, body, headers)
-            status = connection.getresponse().status
+            connection.request("POST", target, body, dict(headers))
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Retry-After")
         finally:
             connection.close()
     except (OSError, http.client.HTTPException) as error:
         raise WebhookDelayed(f"{parts.hostname}: {error or type(error).__name__}") from error
-    if status == 410:
-        raise WebhookGone(f"{parts.hostname} answered 410: gone")
-    if not 200 <= status < 300:
-        raise WebhookDelayed(f"{parts.hostname} answered {status}")
 
 
 def _connected(host: str, port: int | None, *, secure: bool) -> http.client.HTTPConnection:

@@ -50,6 +50,16 @@ TOLD = {
     ),
     "preferences": text("SELECT to_jsonb(held) FROM notice_preferences AS held WHERE user_id = :user ORDER BY kind"),
     "webhooks": text("SELECT to_jsonb(held) - 'secret' FROM notice_webhooks AS held WHERE user_id = :user"),
+    "browsers": text(
+        "SELECT to_jsonb(held) - 'auth' FROM push_subscriptions AS held WHERE user_id = :user ORDER BY id"
+    ),
+    "apprise": text(
+        """
+        SELECT to_jsonb(held) || jsonb_build_object('url', split_part(url, ':', 1))
+        FROM notice_apprise AS held
+        WHERE user_id = :user
+        """
+    ),
     "mailbox_refusals": text("SELECT to_jsonb(held) FROM mailbox_refusals AS held WHERE address = :email"),
     "stats": text(
         """
@@ -77,6 +87,11 @@ FORGET_RESTORED = text(
     "DELETE FROM car_listing_analytics_restored WHERE car_listing_id = ANY(CAST(:listings AS bigint[]))"
 )
 FORGET_REFUSAL = text("DELETE FROM mailbox_refusals WHERE address = :email")
+FORGET_WAYS = (
+    text("DELETE FROM push_subscriptions WHERE user_id = :user"),
+    text("DELETE FROM notice_apprise WHERE user_id = :user"),
+    text("DELETE FROM notice_webhooks WHERE user_id = :user"),
+)
 FORGET_NOTICES = text("DELETE FROM notifications WHERE user_id = :user")
 FORGET_PROVIDER = text("DELETE FROM car_providers WHERE id = :id")
 FORGET_USER = text("DELETE FROM users WHERE id = :user")
@@ -202,6 +217,7 @@ def _forget_rows(tx: Session, whose: Person, erasure: Erasure) -> None:
         "events": emptied.gone["events"],
         "photo files": emptied.gone["files"],
         "notices": tx.execute(FORGET_NOTICES, asked).rowcount,  # type: ignore[attr-defined]
+        "browsers, webhooks and the like": sum(tx.execute(way, asked).rowcount for way in FORGET_WAYS),  # type: ignore[attr-defined]
         "refusals of the mailbox": tx.execute(FORGET_REFUSAL, asked).rowcount,  # type: ignore[attr-defined]
     }
     erasure.stays += [f"listing {kept.listing_id} stays: {kept.why}" for kept in emptied.kept]

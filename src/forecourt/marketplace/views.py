@@ -72,7 +72,7 @@ FORGET_SALTS = text("DELETE FROM visitor_salts WHERE begins_at < :today")
 NOW = text("SELECT now()")
 
 
-@job(queue="medium", tries=3, backoff=[10, 30, 60], timeout=30, batch=500)
+@job(queue="medium", tries=3, backoff=[10, 30, 60], timeout=30, batch=1_000)
 def increment_views_count(session: Session, listing_id: list[int]) -> dict[str, int]:
     """Add one view to `listing_id`, once a call; a listing that is gone is a no-op.
 

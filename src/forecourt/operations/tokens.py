@@ -12,7 +12,7 @@ from forecourt.operations.people import require_name
 from forecourt.store import audit, tokens
 from forecourt.store.tokens import Token
 
-SCOPES = ("read", "operate", "admin", "events", "photos")
+SCOPES = ("read", "operate", "admin", "events", "photos", "push")
 """What a token may be good for. The first three are what viewer, operator, admin may: each includes
 the ones before, admin all.
 """

@@ -24,12 +24,13 @@ class Role(IntEnum):
 
 
 class Scope(StrEnum):
-    """What a program may be let do that has no role: hand in the marketplace's events, or
-    photos.
+    """What a program may be let do that has no role: hand in the marketplace's events, photos, or
+    the browsers in which somebody wants to be told.
     """
 
     EVENTS = "events"
     PHOTOS = "photos"
+    PUSH = "push"
 
 
 ROLE_OF_SCOPE = {"read": Role.VIEWER, "operate": Role.OPERATOR, "admin": Role.ADMIN}

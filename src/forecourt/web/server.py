@@ -1,6 +1,7 @@
 """Serves the web application until a signal says stop."""
 
 import errno
+import gc
 import logging
 import signal
 import socket
@@ -80,3 +81,8 @@ def _warm_up() -> None:
     assets()
     with suppress(CannotLoad):  # a page says so, to whoever asks for it
         application()
+    # A page makes and drops a hundred thousand objects, none of them in a cycle. Looking for cycles
+    # among all that is loaded took a tenth of its time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

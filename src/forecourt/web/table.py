@@ -30,6 +30,7 @@ from forecourt.web.routes import Later, Rule
 EVENTS = "/api/v1/events"
 UNSUBSCRIBE = "/unsubscribe/"
 PHOTOS = "/api/v1/listings/{id}/photos"
+PUSH = "/api/v1/push/subscriptions"
 
 RULES = (
     Rule("POST", EVENTS, Later("forecourt.web.events:record"), None, raw=True),  # first, since it is asked most
@@ -77,8 +78,12 @@ RULES = (
     Rule("POST", f"{UNSUBSCRIBE}{{token}}", Later("forecourt.web.actions.unsubscribe:answer"), None),
     Rule("GET", "/settings", preferences, Role.VIEWER),
     Rule("POST", "/settings", prefer, Role.VIEWER),
+    Rule("POST", "/settings/business", Later("forecourt.web.actions.business:change"), Role.ADMIN),
+    Rule("POST", "/settings/default", Later("forecourt.web.actions.business:default"), Role.ADMIN),
     *serving.rules(),
     Rule("POST", PHOTOS, Later("forecourt.web.photos:add"), Role.OPERATOR, Scope.PHOTOS, raw=True),
     Rule("PUT", PHOTOS, Later("forecourt.web.photos:replace"), Role.OPERATOR, Scope.PHOTOS, raw=True),
     Rule("GET", f"{PHOTOS}/{{call}}", Later("forecourt.web.photos:progress_of"), Role.VIEWER, Scope.PHOTOS, raw=True),
+    Rule("POST", PUSH, Later("forecourt.web.push:add"), Role.OPERATOR, Scope.PUSH, raw=True),
+    Rule("DELETE", PUSH, Later("forecourt.web.push:remove"), Role.OPERATOR, Scope.PUSH, raw=True),
 )

@@ -129,7 +129,9 @@ class SlotPool:
         """
         now = time.monotonic_ns()
         dues = [due for slot in self._slots if (due := slot.seconds_until_due(now)) is not None]
-        if self._forks.events.fileno() in self._waiter.wait(min([longest, (self._poll_at - now) / 1e9, *dues])):
+        if self.has_idle():
+            dues.append((self._poll_at - now) / 1e9)
+        if self._forks.events.fileno() in self._waiter.wait(min([longest, *dues])):
             self._hear()
 
     def watch(self) -> None:

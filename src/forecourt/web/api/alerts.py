@@ -101,7 +101,7 @@ def alerts(tx: Connection[Any], *, app: "Forecourt", limit: Count = 30) -> Alert
     ]
     return Alerts(
         now=now,
-        readers=[Reader(one.name, one.language, list(one.to)) for one in readers],
+        readers=[Reader(_kind(one.name), one.language, list(one.to)) for one in readers],
         quiet_hours=None if hours is None else f"{hours[0]:%H:%M}-{hours[1]:%H:%M}",
         quiet_until=quiet,
         looked_ago=None if looked_ago == float("inf") else looked_ago,
@@ -123,10 +123,15 @@ def _told(one: "Kept") -> Told:
     with speaking(language or "en"):
         words = content.subject(one.content) if began or ended else ""
     return Told(
-        one.id, one.created_at, one.sent_at, one.channel, language or "en", one.told, words, len(began or ()), len(ended or ()),
-        one.call_id, None if one.sent_at else one.error,
+        one.id, one.created_at, one.sent_at, _kind(one.channel), language or "en", one.told, words,
+        len(began or ()), len(ended or ()), one.call_id, None if one.sent_at else one.error,
     )  # fmt: skip
 
 
 def _wrong(status: Status) -> Literal["warn", "fail"]:
     return "fail" if status == "fail" else "warn"
+
+
+def _kind(channel: str) -> str:
+    """What kind of channel it is; those by Apprise are several."""
+    return channel.partition(" ")[0]

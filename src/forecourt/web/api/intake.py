@@ -44,11 +44,26 @@ def _events() -> dict[str, Any]:
     return {"anyOf": [event, many, beacon]}
 
 
-def _bodies(path: str) -> dict[str, Any] | None:
+def _browsers(method: str) -> dict[str, Any]:
+    """A subscription, or the endpoint of one."""
+    from forecourt.web.push import Keys, Subscribing, Unsubscribing
+
+    if method == "DELETE":
+        return Unsubscribing.model_json_schema()
+    schema = Subscribing.model_json_schema()
+    subscription = schema.pop("$defs")["Subscription"]
+    subscription["properties"]["keys"] = Keys.model_json_schema()
+    schema["properties"]["subscription"] = subscription
+    return schema
+
+
+def _bodies(method: str, path: str) -> dict[str, Any] | None:
     """What may be sent to a path."""
     match path:
         case "/events":
             return {"application/json": {"schema": _events()}}
+        case "/push/subscriptions":
+            return {"application/json": {"schema": _browsers(method)}}
         case "/listings/{id}/photos":
             return PHOTOS
         case _:
@@ -77,6 +92,12 @@ ANSWERS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ),
     ("POST", "/listings/{id}/photos"): ("202", "The photos are kept, and wait to be made.", ENTERED),
     ("PUT", "/listings/{id}/photos"): ("202", "The photos are kept, and wait to be made.", ENTERED),
+    ("POST", "/push/subscriptions"): ("201", "The user is told in this browser.", _told({"id": {"type": "integer"}})),
+    ("DELETE", "/push/subscriptions"): (
+        "200",
+        "Nobody is told in this browser; `removed` says whether somebody was.",
+        _told({"removed": {"type": "boolean"}}),
+    ),
     ("GET", "/listings/{id}/photos/{call}"): (
         "200",
         "How far the call is.",
@@ -125,6 +146,6 @@ def entry(rule: Rule) -> tuple[str, dict[str, Any]]:
     }
     if path == "/events":
         written["parameters"].append(KEY)
-    if rule.method != "GET" and (bodies := _bodies(path)):
+    if rule.method != "GET" and (bodies := _bodies(rule.method, path)):
         written["requestBody"] = {"required": True, "content": bodies}
     return path, written

@@ -20,6 +20,7 @@ def preferences(request: Request) -> Response:
     with reading(request) as look:
         version = look.tx.info.server_version
         business = _business(look.tx)
+        wrong = _wrong(request, look.tx) if business else None
     now = settings()
     told = {
         "FORECOURT_APP": now.app,
@@ -40,6 +41,7 @@ def preferences(request: Request) -> Response:
         keys=request.cookies.get("keys", "on"),
         told=told,
         business=business,
+        wrong=wrong,
     )
 
 
@@ -52,3 +54,14 @@ def _business(tx: Connection[Any]) -> Sequence[Any]:
     from forecourt.marketplace.business_changes import listed
 
     return listed(tx)
+
+
+def _wrong(request: Request, tx: Connection[Any]) -> dict[str, str] | None:
+    """What somebody typed that will not do, for the field where they did."""
+    name, typed = request.query_params.get("set", ""), request.query_params.get("to", "")
+    if not name:
+        return None
+    from forecourt.marketplace.business_changes import why_not
+
+    why = why_not(tx, name, typed)
+    return {"name": name, "typed": typed, "why": why} if why else None

@@ -3,7 +3,7 @@
 from forecourt.database.schema import run
 
 revision = "0021"
-down_revision = "0017"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

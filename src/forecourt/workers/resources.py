@@ -9,8 +9,8 @@ DESCRIPTORS, DESCRIPTORS_OF_SLOT = 128, 8
 
 
 def have_descriptors(slots: int) -> None:
-    """Raise this process's own limit of open files if so many slots need it. Raises RuntimeError where
-    the system does not allow it.
+    """Raise this process's own limit of open files if so many slots need it. Raises RuntimeError
+    where the system does not allow it.
     """
     needed = DESCRIPTORS + DESCRIPTORS_OF_SLOT * slots
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -34,9 +34,9 @@ def in_the_middle(function):
 def in_marketplace(name):
     return importlib.import_module("forecourt.marketplace." + name)
 
-def in_a_transaction(job, *args):
+def in_a_transaction(job, **args):
     with Session(forecourt.database.engine()) as own, own.begin():
-        job(own, *args)
+        job(session=own, **args)
 
 def of_small_files(sitemap):
     sitemap.MAX_URLS, sitemap.ENOUGH, sitemap.CUT = 4, 2, 2

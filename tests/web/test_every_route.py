@@ -57,9 +57,10 @@ def test_no_route_takes_a_method_that_is_not_its_own(pages: httpx.Client, tx: ps
             if method not in own:
                 answer = pages.request(method, path, headers=OURS, follow_redirects=False)
                 # To look at /schedule/trigger might mean the task of that name, or a call.
-                others = (404, 422) if method in ("GET", "HEAD") else ()
+                # A method that HTTP does not know is refused before any route is asked.
+                others = (404, 422) if method in ("GET", "HEAD") else (400,) if method == "BREW" else ()
                 assert answer.status_code in (405, *others), (method, path, answer.status_code)
-                if path.startswith("/api/") and method != "HEAD":
+                if path.startswith("/api/") and method not in ("HEAD", "BREW"):
                     assert answer.json()["status"] == answer.status_code
         if "GET" in methods and path not in PROBES:
             head = pages.head(path, follow_redirects=False)

@@ -205,7 +205,7 @@ def duties(house: House) -> list[Result]:
             words = f"{told}: {run.why or ''}"[:300]
             status: Status = "fail" if run.status == "failed" else "warn"
             again = shlex.join(["forecourt", "schedule", "trigger", task.name])
-            found.append(Result(f"task {task.name}", status, words, "", f"{_('When it is mended:')} {again}"))
+            found.append(Result(f"task {task.name}", status, words, "", _("When it is mended:") + f" {again}"))
     return found or [
         Result(
             marked("tasks"),

@@ -2,11 +2,8 @@
 executes nothing, and knows no job."""
 
 import logging
-import os
-import resource
 import signal
 import time
-from pathlib import Path
 
 import psycopg
 
@@ -30,6 +27,7 @@ from forecourt.workers.messages import Birth, Death
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.pruner import Pruner
 from forecourt.workers.rescuer import Rescuer, give_back
+from forecourt.workers.resources import have_descriptors, private_memory
 from forecourt.workers.service_manager import ServiceManager
 from forecourt.workers.slot_pool import SlotPool
 from forecourt.workers.stager import Stager
@@ -46,11 +44,11 @@ LONGEST_ROUND = 5.0
 settle what it inherited.
 """
 
+LAST_WORDS = 2.0
+"""Seconds that slots have to write what they ended, before a worker that was given up ends them."""
+
 MEMORY_EVERY = 2.0
 """Seconds between two looks at the slots' memory."""
-
-DESCRIPTORS, DESCRIPTORS_OF_SLOT = 128, 8
-"""Open files that a worker may need, and those for each slot."""
 
 EXIT_FAILED = 1
 EXIT_MEMORY = 12
@@ -85,6 +83,7 @@ class Supervisor:
             self._loops.append(Loop(self._listener))
         self._unwanted: set[int] = set()
         self._restart = False
+        self._given_up_at = 0.0
         self._stopping = False
         self._stop_by = 0.0
         self._signals = 0
@@ -98,7 +97,7 @@ class Supervisor:
         the database was away; those calls run again."""
         self._listen_to_signals()
         try:
-            _have_descriptors(DESCRIPTORS + DESCRIPTORS_OF_SLOT * self._options.processes)
+            have_descriptors(self._options.processes)
             self._prune_first()
             self._pool.open()
             for loop in self._loops:
@@ -214,7 +213,7 @@ class Supervisor:
         if now < self._memory_at:
             return 0
         self._memory_at = now + MEMORY_EVERY
-        return max((_private_memory(pid) for pid in self._pool.pids()), default=0)
+        return max((private_memory(pid) for pid in self._pool.pids()), default=0)
 
     def _prune_first(self) -> None:
         """Have today's partition before the first call ends. Without it calls end too, so a
@@ -256,8 +255,13 @@ class Supervisor:
 
     def _begin_anew(self) -> None:
         """Others gave this worker up, as after a long sleep: what it held is theirs. It enters
-        again under a new id.
+        again under a new id, when its slots have said what they had just ended, which is late: that
+        is counted.
         """
+        if not self._given_up_at:
+            self._given_up_at = time.monotonic()
+        if self._pool.owing() and time.monotonic() < self._given_up_at + LAST_WORDS:
+            return
         log.warning("given up by the other workers, beginning anew", extra={"worker": self._worker})
         before = self._markers
         try:
@@ -266,6 +270,7 @@ class Supervisor:
             log.warning("cannot enter again yet: %s", error)
             self._heartbeat.given_up = None  # the next beat will say so again
             return
+        self._given_up_at = 0.0
         before.remove()
         self._pool.disown(self._markers)
         self._listener.poke()  # under the new number, too
@@ -283,23 +288,3 @@ class Supervisor:
         """Called from agents' threads: a slot looks for calls, and is looked after at once."""
         self._pool.wake_one()
         self._waiter.wake()
-
-
-def _have_descriptors(needed: int) -> None:
-    """Raise this process's own limit of open files if that many need it. Raises RuntimeError where
-    the system does not allow it.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise RuntimeError(f"so many slots need {needed} open files, and the system allows {hard}: raise `ulimit -Hn`")
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-
-
-def _private_memory(pid: int) -> int:
-    """Bytes that a process shares with no file; 0 where the system does not tell."""
-    try:
-        fields = Path(f"/proc/{pid}/statm").read_text().split()
-    except OSError:
-        return 0
-    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")

@@ -2,8 +2,8 @@
 
 from forecourt.database.schema import run
 
-revision = "0021"
-down_revision = "0019"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ Message-ID when they come back.
 
 from forecourt.database.schema import run, run_marketplace, undo_marketplace
 
-revision = "0019"
+revision = "0018"
 down_revision = "0017"
 branch_labels = None
 depends_on = None

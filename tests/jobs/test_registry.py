@@ -114,9 +114,12 @@ def test_jobs_are_named_by_their_modules_and_those_declared_later_count() -> Non
     everything, ours = Forecourt(), Forecourt(jobs=[workshop])
     assert everything.jobs["nothing"] is ours.jobs["nothing"] is workshop.nothing
     assert "forecourt.after_task" in ours.jobs
+    slots = everything.jobs.fixed()
     late = job(name="registry.late")(lambda: None)
     assert everything.jobs["registry.late"] is late
     assert "registry.late" not in ours.jobs
+    same_name("one"), same_name("other")
+    assert "say" not in slots, "what a call declares harms nobody else's"
     with pytest.raises(TypeError, match="jobs: expected modules and jobs, not 'workshop'"):
         Forecourt(jobs=["workshop"])  # type: ignore[list-item]
 

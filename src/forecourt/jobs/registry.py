@@ -44,6 +44,10 @@ class Registry(Mapping[str, Job[..., Any]]):
         """The same jobs, with one more around their calls."""
         return Registry((*self.middleware, innermost), self._owns)
 
+    def fixed(self) -> "Registry":
+        """Those of now: a module that a call imports adds none, and none of a name that is taken."""
+        return Registry(self.middleware, set(self.values()).__contains__)
+
     def __getitem__(self, name: str) -> Job[..., Any]:
         return self._known()[name]
 

@@ -145,7 +145,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays where it is, so that the slots share it
     orders.sendall(pickle.dumps(Loaded(tuple(app.queues))))
-    ForkServer(orders, app.jobs).serve()
+    ForkServer(orders, app.jobs.fixed()).serve()
 
 
 def _make_engine(jobs: Mapping[str, Definition[..., Any]]) -> None:

@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str]]
 
 DISPATCHED = "send_sponsorship_expired_notification"
 
-MOMENT = re.compile(r"(in )?(-?\d[\d.,]*(e-?\d+)?( (ms|s|min|h|d|B|kB|MB|GB)\b)? ?)+|near|far")
+MOMENT = re.compile(r"(in )?(-?\d[\d.,]*(e-?\d+,?)?( (ms|s|min|h|d|B|kB|MB|GB)\b)? ?)+|near|far")
 
 
 def run(*words: str) -> tuple[int, str]:

@@ -46,7 +46,7 @@ def queue(**more: Any) -> Standing:
     )
 
 
-WORKER = Worker(1, "night-1", 1, 4, 0, ["high"], "0", NIGHT, NIGHT, False, 1.0)
+WORKER = Worker(1, "night-1", 1, 4, 0, ["high"], "0", NIGHT, NIGHT, False, 75.0, 80.0, silent=1.0)
 GOOD = Facts(NIGHT, [queue()], [WORKER], [duty(run())], Liveness(NIGHT, timedelta(seconds=5), None, True), None, 0)
 
 

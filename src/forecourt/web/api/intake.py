@@ -134,7 +134,7 @@ def entry(rule: Rule) -> tuple[str, dict[str, Any]]:
     status, means, holds = ANSWERS[rule.method, path]
     scopes = [scope for scope in (rule.scope, "operate" if rule.method != "GET" else "read") if scope]
     written: dict[str, Any] = {
-        "operationId": f"intake_{name}",
+        "operationId": f"{endpoint.__module__.rpartition('.')[2]}_{name}",
         "tags": ["intake"],
         "summary": " ".join((endpoint.__doc__ or "").split()),
         "description": f"Needs the scope {' or '.join(f'`{scope}`' for scope in scopes)}.",

@@ -45,7 +45,7 @@ class Registry(Mapping[str, Job[..., Any]]):
         return Registry((*self.middleware, innermost), self._owns)
 
     def fixed(self) -> "Registry":
-        """Those of now: a module that a call imports adds none, and none of a name that is taken."""
+        """Those of now: what a call imports adds none, and so none of a name that is taken."""
         return Registry(self.middleware, set(self.values()).__contains__)
 
     def __getitem__(self, name: str) -> Job[..., Any]:

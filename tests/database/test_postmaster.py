@@ -124,7 +124,7 @@ def test_sessions_that_still_work_for_a_killed_server_make_way(crashed: PrivateS
 
     counting = threading.Thread(target=count_for_hours)
     counting.start()
-    with psycopg.connect(crashed.start()) as connection:
+    with psycopg.connect(crashed.start(), autocommit=True) as connection:
         active = "SELECT state = 'active' FROM pg_stat_activity WHERE pid = %s"
         until(lambda: connection.execute(active, [backend]).fetchone() == (True,))
     kill_postmaster(crashed.root)

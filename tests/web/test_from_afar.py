@@ -68,9 +68,9 @@ def test_what_is_listed_from_afar_is_what_is_listed_near(afar: Run, scene: dict[
         "schedule explain generate_sitemap --count 2", "schedule explain heartbeat --at 2026-01-05T04:15:30Z --json",
         "schedule explain nothing",
     ):  # fmt: skip
-        for _ in range(
-            5
-        ):  # a check that measures how fast the database answers may warn at one moment and not at the next
+        # A check that measures how fast the database answers may warn at one moment and not at the
+        # next.
+        for _ in range(5):
             near, far = run(*words.split()), afar(*words.split())
             if same(near, far):
                 break

@@ -67,9 +67,8 @@ def preview(kind: str | None, language: Literal["en", "ar"] | None, folder: Path
 
     for each, spoken, letter in previews(kind, language):
         if folder is None:
-            click.secho(
-                f"{each} ({spoken}): {letter.subject}", bold=True
-            )  # with its marks of direction: the words are ours
+            # With its marks of direction: the words are ours.
+            click.secho(f"{each} ({spoken}): {letter.subject}", bold=True)
             click.echo(letter.text)
             continue
         folder.mkdir(parents=True, exist_ok=True)

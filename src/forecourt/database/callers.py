@@ -68,9 +68,8 @@ def is_django(source: object) -> TypeGuard[DjangoConnection]:
 
 
 def _beneath_django(source: DjangoConnection) -> psycopg.Connection[Any]:
-    if (
-        source.in_atomic_block and source.needs_rollback
-    ):  # PostgreSQL would take what Django then rolls back, without a word
+    # PostgreSQL would take what Django then rolls back, without a word.
+    if source.in_atomic_block and source.needs_rollback:
         raise RuntimeError("session: an error has spoilt Django's transaction, so nothing can be dispatched in it")
     source.ensure_connection()
     if not isinstance(source.connection, psycopg.Connection):

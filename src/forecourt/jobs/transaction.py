@@ -99,9 +99,8 @@ class Transaction:
         same message. When that raises, nothing behind it is executed."""
         message = f"{last}; {COMMIT}" if last else COMMIT
         if isinstance(self.given, Session):
-            connection = self.given.connection().execution_options(
-                no_parameters=True
-            )  # there may be a % in the message
+            # There may be a % in the message.
+            connection = self.given.connection().execution_options(no_parameters=True)
             connection.exec_driver_sql(message)
             mark_clean(connection)
             Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know

@@ -47,12 +47,8 @@ def _each(listings: set[int], *, cut: bool) -> Cut:
     for archive in archives() if listings else []:
         try:
             count = _replaced(archive, listings) if cut else _counted(archive, listings)
-        except (
-            OSError,
-            ValueError,
-            NotStoredError,
-            ArchiveError,
-        ) as error:  # damaged or missing; pyarrow's errors are among these
+        # Damaged or missing; pyarrow's errors are among these.
+        except (OSError, ValueError, NotStoredError, ArchiveError) as error:
             found.unreadable.append(f"{archive.path}: {error}")
             continue
         found.events += count

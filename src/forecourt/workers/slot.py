@@ -60,9 +60,8 @@ def run_slot(birth: Birth, channels: Channels, jobs: Registry) -> None:
     name_job_connections(name)
     slot = Slot(birth, channels, jobs)
     gc.freeze()
-    gc.set_threshold(
-        50_000
-    )  # calls come and go by the thousand without cycles: looking for some took a fifth of the time
+    # Calls come and go by the thousand without cycles: looking for some took a fifth of the time.
+    gc.set_threshold(50_000)
     with suppress(SupervisorGone):
         slot.live()
 

@@ -1,6 +1,6 @@
 # Everything a fresh machine needs: make demo, make test. Each target makes its own .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test days faults lint bench docs reference clean
+.PHONY: help demo up test days faults lint bench docs reference release clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -49,6 +49,18 @@ docs: .venv/ready  ## The documentation with live reload, at http://127.0.0.1:80
 
 reference: .venv/ready  ## Write docs/reference anew from the code
 	@$(BIN)/python docs/generating/reference.py
+
+release: .venv/release/ready  ## Source, wheel and bill of materials in dist/, checked
+	@rm -rf dist && mkdir dist
+	@.venv/release/bin/python -m build --outdir dist . >dist/build.log || { cat dist/build.log; exit 1; }
+	@rm dist/build.log
+	@.venv/release/bin/twine check --strict dist/*
+	@PYTHONWARNINGS=ignore .venv/release/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/forecourt.cdx.json requirements.lock
+
+.venv/release/ready: .venv/ready
+	@$(PYTHON) -m venv .venv/release
+	@.venv/release/bin/pip install --quiet build==1.6.1 twine==7.0.0 cyclonedx-bom==7.5.0
+	@touch $@
 
 clean:  ## Remove the virtual environment and everything local
 	@if [ -x $(BIN)/forecourt ]; then $(BIN)/forecourt db stop || true; fi

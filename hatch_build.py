@@ -1,5 +1,5 @@
-"""Writes the commit into wheels, for `forecourt --version`: what is installed has no repository to
-ask.
+"""Writes the commit into wheels and source distributions, for `forecourt --version`: what is installed
+has no repository to ask.
 """
 
 import subprocess
@@ -28,4 +28,5 @@ class CommitHook(BuildHookInterface):
         if asked.returncode == 0:
             written = Path(tempfile.mkdtemp()) / "commit.txt"
             written.write_text(asked.stdout)
-            build_data["force_include"][str(written)] = "forecourt/commit.txt"
+            beside = "forecourt" if self.target_name == "wheel" else "src/forecourt"
+            build_data["force_include"][str(written)] = f"{beside}/commit.txt"

@@ -1,5 +1,5 @@
-"""Writes the commit into wheels and source distributions, for `forecourt --version`: what is installed
-has no repository to ask.
+"""Writes the commit into wheels and source distributions, for `forecourt --version`: what is
+installed has no repository to ask.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""A bucket for every test that asks for one."""
+"""A bucket, a mail server and a service over HTTP for every test that asks for one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,8 @@ import pytest
 from bucket_server import BucketServer
 
 from forecourt.settings import settings
+from listener import Listener
+from smtp_sink import SmtpSink
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,19 @@ def bucket_address(server: BucketServer, empty_var: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("AWS_REGION", raising=False)
     settings.cache_clear()
     return server.url()
+
+
+@pytest.fixture
+def sink(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpSink]:
+    """A mail server; the settings of this process name it."""
+    with SmtpSink() as started:
+        monkeypatch.setenv("FORECOURT_SMTP_URL", started.url)
+        settings.cache_clear()
+        yield started
+
+
+@pytest.fixture
+def service(database: str) -> Iterator[Listener]:
+    """Whatever is posted to over HTTP."""
+    with Listener() as listener:
+        yield listener

@@ -4,7 +4,6 @@ shown again.
 
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,12 +19,6 @@ from forecourt.marketplace.notice_preferences import prefer
 from listener import Listener
 
 SECRET = "s3cr3t-t0ken"
-
-
-@pytest.fixture
-def service(database: str) -> Iterator[Listener]:
-    with Listener() as listener:
-        yield listener
 
 
 def attempt(call: dict[str, Any]) -> dict[str, int]:

@@ -2,7 +2,6 @@
 and nobody makes us believe that of a mail which was not ours.
 """
 
-from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
@@ -48,14 +47,6 @@ Content-Type: {kind}
 {returned}
 --=_b--
 """
-
-
-@pytest.fixture
-def sink(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpSink]:
-    with SmtpSink() as started:
-        monkeypatch.setenv("FORECOURT_SMTP_URL", started.url)
-        settings.cache_clear()
-        yield started
 
 
 def sent(session: Session, sink: SmtpSink) -> EmailMessage:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from socket import create_server
@@ -25,14 +24,6 @@ from forecourt.marketplace.mail import MailDelayed
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
 from smtp_sink import Gate, SmtpSink
-
-
-@pytest.fixture
-def sink(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpSink]:
-    with SmtpSink() as started:
-        monkeypatch.setenv("FORECOURT_SMTP_URL", started.url)
-        settings.cache_clear()
-        yield started
 
 
 def deliver(notice_id: str) -> dict[str, int]:

@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -91,12 +90,6 @@ def claims(authorization: str, public: str) -> dict[str, Any]:
     assert json.loads(read(signed.split(".")[0]))["alg"] == "ES256"
     found: dict[str, Any] = json.loads(read(signed.split(".")[1]))
     return found
-
-
-@pytest.fixture
-def service(database: str) -> Iterator[Listener]:
-    with Listener() as listener:
-        yield listener
 
 
 def attempt(call: dict[str, Any]) -> dict[str, int]:

@@ -2,7 +2,6 @@
 one click.
 """
 
-from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -28,14 +27,6 @@ from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
 from serving import served
 from smtp_sink import SmtpSink
-
-
-@pytest.fixture
-def sink(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpSink]:
-    with SmtpSink() as started:
-        monkeypatch.setenv("FORECOURT_SMTP_URL", started.url)
-        settings.cache_clear()
-        yield started
 
 
 def text_of(message: EmailMessage) -> str:

@@ -15,7 +15,6 @@ CHECKS: tuple[Check, ...] = (
     database.partitions,
     database.whose,
     work.workers,
-    work.ladder,
     work.clock,
     work.queues,
     work.overdue,

@@ -3,6 +3,7 @@
 import shlex
 from datetime import timedelta
 
+from forecourt.app import Forecourt
 from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.doctor.lateness import own_tasks
 from forecourt.durations import duration
@@ -12,6 +13,7 @@ from forecourt.language import gettext as _
 from forecourt.schedule.clock import HEARTBEAT, pause_of
 from forecourt.settings import settings
 from forecourt.store import activity, failure_kinds, pauses, standing, tasks, tick_history, vitals
+from forecourt.store.activity import Worker
 from forecourt.store.standing import Standing
 
 DEAD = 30.0
@@ -23,7 +25,7 @@ MINUTES, FEW, SHARE = 15, 10, 5.0
 
 
 def workers(house: House) -> list[Result]:
-    """Whether anybody works."""
+    """Whether anybody works, and waits for what runs when it is told to stop."""
     found = activity.of_workers(house.tx)
     alive = [worker for worker in found if worker.silent <= DEAD]
     silent = len(found) - len(alive)
@@ -36,14 +38,15 @@ def workers(house: House) -> list[Result]:
         if not alive
         else _("A silent one is given up by the others; its log says what happened.")
     )
-    return [Result(marked("workers"), status, words, _("1 or more"), advice, len(alive), "workers")]
+    here = Result(marked("workers"), status, words, _("1 or more"), advice, len(alive), "workers")
+    return [here, *_ladder(house.app, found)]
 
 
-def ladder(house: House) -> list[Result]:
+def _ladder(app: Forecourt, workers: list[Worker]) -> list[Result]:
     """Whether each worker waits for the longest job when it is told to stop: where somebody said
     how long it is itself waited for, so that it is not one that a person started."""
-    longest = Ladder.of(house.app).job
-    told = [worker for worker in activity.of_workers(house.tx) if worker.stop_grace]
+    longest = Ladder.of(app).job
+    told = [worker for worker in workers if worker.stop_grace]
     if not told:
         return []
     short = [worker for worker in told if (worker.shutdown_timeout or 0) <= longest]

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from forecourt import at_most, exponential, job
 from forecourt.alerts import apprise
 from forecourt.database import in_transaction_of
-from forecourt.database import session as transaction
 from forecourt.marketplace import deliveries
 from forecourt.marketplace.news import news
 
@@ -67,13 +66,7 @@ def address(tx: Connection[Any], user_id: int) -> tuple[str, datetime] | None:
 
 def send_by_apprise(session: Session, told: Sequence[tuple[int, UUID]]) -> None:
     """Enqueue the sending of these notices, by user, in the caller's transaction."""
-    if not told:
-        return
-    users = set(session.scalars(TOLD, {"users": [user for user, _ in told]}))
-    # Without dashes: whoever looks for the calls of lost mails must not take these for them.
-    send_notice.using(session=session).dispatch_many(
-        [{"notification_id": id.hex} for user, id in told if user in users]
-    )
+    deliveries.enqueue(send_notice, session, told, TOLD)
 
 
 @job(
@@ -99,9 +92,8 @@ def send_notice(session: Session, notification_id: str) -> dict[str, int]:
     try:
         apprise.send(url, told.title, f"{told.body}\n\n{told.link}")
     except (apprise.NotSent, apprise.NotAnAddress, apprise.AppriseMissing) as error:
-        with transaction() as own:  # whatever becomes of the call's
-            outcome = "refused" if isinstance(error, apprise.NotAnAddress) else "put off"
-            deliveries.log(in_transaction_of(own), id, "apprise", outcome, str(error))
+        outcome = "refused" if isinstance(error, apprise.NotAnAddress) else "put off"
+        deliveries.log_apart(id, "apprise", outcome, str(error))
         raise
     deliveries.log(tx, id, "apprise", "sent", None)
     return {"sent": 1}

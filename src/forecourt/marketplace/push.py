@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 
 from forecourt import Release, at_most, exponential, job
 from forecourt.database import in_transaction_of
-from forecourt.database import session as transaction
 from forecourt.marketplace import deliveries
 from forecourt.marketplace.news import news
 from forecourt.marketplace.posting import WebhookDelayed, WebhookRefused, answer_to, checked
@@ -138,8 +137,7 @@ def push_notice(session: Session, notification_id: str, subscription_id: int) ->
             raise kind(f"the push service answered {status}")
     except (PushDelayed, PushRefused, WebhookDelayed, WebhookRefused) as error:
         later = isinstance(error, PushDelayed | WebhookDelayed)
-        with transaction() as own:  # whatever becomes of the call's
-            deliveries.log(in_transaction_of(own), id, "push", "put off" if later else "refused", str(error))
+        deliveries.log_apart(id, "push", "put off" if later else "refused", str(error))
         if isinstance(error, PushDelayed) and (seconds := _seconds(wait)):
             raise Release(seconds, str(error)) from None
         raise

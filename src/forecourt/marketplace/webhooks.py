@@ -21,7 +21,6 @@ from sqlalchemy.orm import Session
 
 from forecourt import at_most, exponential, job
 from forecourt.database import in_transaction_of
-from forecourt.database import session as transaction
 from forecourt.marketplace import deliveries
 from forecourt.marketplace.posting import WebhookDelayed, WebhookGone, WebhookRefused, checked, post
 
@@ -94,13 +93,7 @@ def webhook(tx: Connection[Any], user_id: int) -> Webhook | None:
 
 def post_to_webhooks(session: Session, told: Sequence[tuple[int, UUID]]) -> None:
     """Enqueue the posting of these notices, by user, in the caller's transaction."""
-    if not told:
-        return
-    users = set(session.scalars(POSTED, {"users": [user for user, _ in told]}))
-    # Without dashes: whoever looks for the calls of lost mails must not take these for them.
-    post_notice.using(session=session).dispatch_many(
-        [{"notification_id": id.hex} for user, id in told if user in users]
-    )
+    deliveries.enqueue(post_notice, session, told, POSTED)
 
 
 @job(
@@ -127,9 +120,8 @@ def post_notice(session: Session, notification_id: str) -> dict[str, int]:
         deliveries.log(tx, id, "webhook", "gone", str(gone))
         return {"gone": 1}
     except (WebhookDelayed, WebhookRefused) as error:
-        with transaction() as own:  # whatever becomes of the call's
-            outcome = "put off" if isinstance(error, WebhookDelayed) else "refused"
-            deliveries.log(in_transaction_of(own), id, "webhook", outcome, str(error))
+        outcome = "put off" if isinstance(error, WebhookDelayed) else "refused"
+        deliveries.log_apart(id, "webhook", outcome, str(error))
         raise
     deliveries.log(tx, id, "webhook", "posted", None)
     return {"posted": 1}

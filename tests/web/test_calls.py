@@ -82,7 +82,7 @@ def test_nothing_found_says_so_and_where_to_go(pages: httpx.Client, scene: dict[
 
 
 def test_what_cannot_be_read_is_named(pages: httpx.Client) -> None:
-    for typed in ("nonsense", "state:late", "batch:x"):
+    for typed in ("nonsense", "state:late", "batch:x", "trace:x"):
         page = pages.get("/calls", params={"q": typed})
         assert page.status_code == 200
         assert 'role="alert"' in page.text
@@ -115,6 +115,33 @@ def test_a_failed_call_shows_every_try_with_its_log_and_traceback(pages: httpx.C
     assert "the JPEG file ends early" in page
     assert "INFO listing 42: 8 photos, 12.4 MB" in page
     assert f"forecourt queue retry {scene['failed']}" in page
+
+
+def test_a_call_shows_its_trace_which_finds_the_others_and_only_our_frames(
+    pages: httpx.Client, tx: psycopg.Connection
+) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    library = '  File "/x/lib/python3.13/json/decoder.py", line 355, in raw_decode\n    raise\n'
+    whole = f'Traceback (most recent call last):\n  File "/srv/shop/jobs.py", line 7, in pay\n{library}ValueError: no'
+    id, other = (
+        row[0]
+        for row in tx.execute(
+            "INSERT INTO forecourt.failed (job, queue, error, message, trace, history)"
+            " SELECT 'pay', 'q', 'ValueError', 'no', %s, jsonb_build_array(jsonb_build_object("
+            "'outcome', 'Raised', 'traceback', %s::text)) FROM generate_series(1, 2) RETURNING id",
+            (f"00-{trace}-b7ad6b7169203331-01", whole),
+        )
+    )
+    tx.execute("INSERT INTO forecourt.failed (job, queue, error, message) VALUES ('pay', 'q', 'ValueError', 'no')")
+    page = pages.get(f"/calls/{id}").text
+    assert f'data-copy="{trace}"' in page
+    first, second = re.findall(r"<pre[^>]*raceback of this try[^>]*>(.*?)</pre>", page, re.S)
+    assert ("decoder.py" in first, "decoder.py" in second, "jobs.py" in first) == (False, True, True)
+    assert "Whole traceback, with 1 frame of libraries" in page
+    [link] = re.findall(r'href="(/calls\?[^"]*trace=[^"]*)"', page)
+    assert sorted(listed(pages.get(html.unescape(link)).text)) == [id, other]
+    for typed in (f"trace:{trace}", f"trace:00-{trace.upper()}-b7ad6b7169203331-01"):
+        assert len(listed(pages.get("/calls", params={"state": "failed", "q": typed}).text)) == 2, typed
 
 
 def test_a_running_call_shows_its_progress_and_when_it_is_killed(pages: httpx.Client, scene: dict[str, int]) -> None:

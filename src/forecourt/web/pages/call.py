@@ -13,6 +13,7 @@ from forecourt.language import gettext as _
 from forecourt.language import marked
 from forecourt.masking import hide_text
 from forecourt.store import definitions, inspection, progress, workflow_progress
+from forecourt.tracebacks import without_libraries
 from forecourt.web.page import page, reading
 from forecourt.web.searching import LARGEST_ID
 
@@ -84,6 +85,8 @@ def _attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
         instant = None
     log = entry.get("log")
     outcome = str(entry.get("outcome", ""))[:80]
+    whole = str(entry.get("traceback") or "").rstrip()[-20_000:]
+    own = without_libraries(whole)
     return {
         "outcome": outcome,
         "tone": TONES.get(outcome, "late"),
@@ -92,6 +95,8 @@ def _attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
         "error": str(entry.get("error") or "")[:500],
         "message": str(entry.get("message") or "")[:4000],
         "seconds": float(seconds) if isinstance(seconds := entry.get("seconds"), int | float) else None,
-        "traceback": str(entry.get("traceback") or "").rstrip()[-20_000:],
+        "traceback": own.text,
+        "whole": whole,
+        "left_out": own.left_out,
         "log": [str(line)[:2000] for line in log[-200:]] if isinstance(log, list) else [],
     }

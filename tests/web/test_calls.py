@@ -44,7 +44,14 @@ def test_a_call_is_found_by_an_argument_and_whatever_else_is_known(pages: httpx.
 def test_an_id_leads_straight_to_its_call(pages: httpx.Client, scene: dict[str, int]) -> None:
     answer = pages.get("/calls", params={"q": str(scene["done"])})
     assert answer.url.path == f"/calls/{scene['done']}"
-    assert pages.get("/calls", params={"q": "99999999"}).status_code == 404
+    unknown = pages.get("/calls", params={"q": "99999999"})
+    assert (unknown.status_code, "not that many so far" in unknown.text) == (404, True)
+
+
+def test_a_call_that_was_forgotten_is_said_to_be_gone(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    id = tx.execute("SELECT nextval('forecourt.call_ids')").fetchone()[0]
+    gone = pages.get(f"/calls/{id}")
+    assert (gone.status_code, f"Call {id} is gone" in gone.text) == (404, True)
 
 
 def test_pages_follow_one_another_without_gap_or_repeat(pages: httpx.Client, scene: dict[str, int]) -> None:

@@ -13,7 +13,11 @@ COMMANDS: dict[Action, str] = {"cancel": "cancel", "run-now": "run-now", "retry"
 
 
 def command(action: Action, typed: Mapping[str, str], search: Search) -> str:
-    """As one types it: `typed` are the fields of the search as they were filled in."""
+    """As one types it: `typed` are the fields of the search as they were filled in. Empty where
+    there is none: no command cancels or runs everything.
+    """
+    if not search.filters:
+        return {"retry": "forecourt queue retry all", "forget": "forecourt queue flush"}.get(action, "")
     words = " ".join([typed.get("q", ""), *(f"{name}:{typed[name]}" for name in ("batch", "trace") if typed.get(name))])
     options = {
         "--state": search.state if action == "cancel" else None,

@@ -1,7 +1,10 @@
 """What an outcome leads to. Decided here, once, from the outcome, the call and the job's policy."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 import orjson
@@ -22,6 +25,7 @@ from forecourt.jobs.outcome import (
     Unknown,
 )
 from forecourt.jobs.policy import Defaults, Policy
+from forecourt.process import hostname
 from forecourt.store.ready import Claimed
 from forecourt.store.running import NO_OPTIONS, Ended, Failed, Postponed
 
@@ -129,7 +133,9 @@ def decide(
         case TimedOut() | SlotDied():
             error, message, trace = type(outcome).__name__, str(outcome), ""
     attempt = call.attempts + 1
-    entry = incident(type(outcome).__name__, call.attempts, seconds, error, message, trace, log)
+    # Who decides for a slot that was ended is its replacement: the same host, another process.
+    where = {"host": hostname()} | ({} if isinstance(outcome, TimedOut | SlotDied) else {"pid": os.getpid()})
+    entry = incident(type(outcome).__name__, call.attempts, seconds, error, message, trace, log, where)
     delay = defaults.backoff_of(policy).after(attempt)
     if final or _exhausted(call, seconds + delay, attempt, policy, defaults):
         return Failed(call.id, call.token, seconds, error, message, entry, options=options)
@@ -180,9 +186,11 @@ def incident(
     message: str,
     trace: str = "",
     log: tuple[str, ...] = (),
+    where: Mapping[str, str | int] = MappingProxyType({}),
 ) -> str:
-    """An entry for a call's history, as a list in JSON text. `attempts` were before this one."""
-    more = {"log": log} if log else {}
+    """An entry for a call's history, as a list in JSON text. `attempts` were before this one,
+    `where` names its host and process."""
+    more = {**where, **({"log": log} if log else {})}
     return _entry(
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         attempt=attempts + 1,

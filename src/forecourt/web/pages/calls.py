@@ -16,6 +16,7 @@ from forecourt.store import definitions, overview, search
 from forecourt.store.search import COUNTED, LOOK_THROUGH, Listed, Search
 from forecourt.web.matching_command import FILTERS, command
 from forecourt.web.page import page, reading
+from forecourt.web.pages.call import nowhere
 from forecourt.web.searching import SINCE, Asked, CannotRead, asked
 from forecourt.web.words import capped
 
@@ -32,7 +33,7 @@ def calls(request: Request) -> Response:
             wanted, wrong = asked({}, jobs, queues, look.now), str(error)
         if wanted.id is not None:
             if not search.exists(look.tx, wanted.id):
-                raise HTTPException(404, _("No call has the id %(id)s", id=wanted.id))
+                raise HTTPException(404, nowhere(look.tx, wanted.id))
             return RedirectResponse(f"/calls/{wanted.id}", 303)
         found = [] if wrong else listed(look.tx, wanted.search, A_PAGE + 1)
         counts = search.counts(look.tx)
@@ -77,9 +78,9 @@ def _fitting(wanted: Search, found: list[Listed], counts: Mapping[str, int]) -> 
     counted."""
     if not wanted.filters:
         return capped(counts[wanted.state], COUNTED)
-    if wanted.id is None and len(found) <= A_PAGE:
-        return str(len(found))
-    return f"{A_PAGE}+"
+    if wanted.id is not None or len(found) > A_PAGE:
+        return f"{A_PAGE}+"
+    return str(len(found)) if counts[wanted.state] <= COUNTED else f"{len(found)}+"  # older ones were not looked at
 
 
 def _following(wanted: Asked, found: list[Listed]) -> Mapping[str, Any] | None:

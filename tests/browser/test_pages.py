@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from playwright.sync_api import TimeoutError as Slow
 
+from serving import every_page
+
 AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 
 PAGES = [
@@ -69,6 +71,11 @@ def test_every_page_is_accessible_and_fits(
                     found.append(f"scrolls sideways by {page.evaluate(INSIDE)} at {wide}")
             wrong += [f"{path}: {violation}" for violation in found]
     assert wrong == []
+
+
+def test_every_page_stands_in_the_table_of_pages() -> None:
+    known = {path.partition("?")[0].rpartition("/" if path.count("/") > 1 else "?")[0] for path in PAGES}
+    assert {path.rpartition("/" if path.count("/") > 1 else "?")[0] for path in every_page()} <= known
 
 
 def test_what_there_is_not_is_a_page_too(chromium: Any, house: str) -> None:

@@ -17,16 +17,9 @@ from forecourt.database import forget_engine
 from forecourt.settings import settings
 from forecourt.web import access
 from forecourt.web.database import MOST, PATIENCE
-from forecourt.web.table import RULES
-from serving import OURS
+from serving import OURS, every_page
 
-PAGES = sorted(
-    rule.path.replace("queues/{name:path}", "queues/high").replace("{name:path}", "heartbeat")
-    for rule in RULES
-    if rule.method == "GET" and rule.role and not rule.raw and "{id" not in rule.path and "sitemap" not in rule.path
-    if rule.path not in ("/health", "/metrics", "/api/v1/openapi.json")
-)
-"""What people look at, and is there whatever the database holds."""
+PAGES = [path for path in every_page() if path != "/login"]
 
 
 def point_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,10 +146,9 @@ def show(id: int, full: bool, as_json: bool) -> None:
     if found.error:
         say(f"  error     {found.error}", fg="red")
     for incident in found.history:
-        where = "".join(
-            f" {name} {incident[key]}" for key, name in (("host", "on"), ("pid", "as")) if incident.get(key)
-        )
-        head = f"  attempt {incident.get('attempt', '–')}  {incident.get('at', '')}{where}  {incident['outcome']}"
+        head = f"  attempt {incident.get('attempt', '–')}  {incident.get('at', '')}  {incident['outcome']}"
+        if incident.get("host"):
+            head += f" on {incident['host']}" + (f", process {incident['pid']}" if incident.get("pid") else "")
         say(f"{head}: {incident.get('error', '')} {incident.get('message', '')}".rstrip())
         whole = incident.get("traceback", "").rstrip()
         own = without_libraries(whole)

@@ -5,6 +5,7 @@ import re
 import httpx
 import psycopg
 
+from forecourt.database.revision import needed
 from forecourt.marketplace.timetable import timetable
 from forecourt.web.templating import assets
 
@@ -33,6 +34,7 @@ def test_the_night_is_told_in_a_sentence_a_drawing_and_figures_that_lead_on(
     assert set(coming) <= {task.name for task in timetable}
     last = re.findall(r'href="/calls/(\d+)"', page.partition('id="l"')[2])
     assert (len(last), last[0]) == (5, str(scene["failed"]))
+    assert f"at {needed()}" in page
     assert 'role="img" aria-label="' in page
 
 

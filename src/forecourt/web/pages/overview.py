@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.doctor.database import migrated
 from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.store import failure_kinds, throughput
@@ -32,6 +33,7 @@ def overview(request: Request) -> Response:
         lines = throughput.by_queue(look.tx)
         to_come = coming(look.tx, facts.duties, app.schedule(look.tx), over, look.now, A_FEW)
         failed = listed(look.tx, Search(state="failed"), A_FEW)
+        schema = migrated(look.tx)
     return page(
         request,
         look,
@@ -54,6 +56,7 @@ def overview(request: Request) -> Response:
         kinds=kinds,
         to_come=to_come,
         failed=failed,
+        schema=schema,
     )
 
 

@@ -15,7 +15,8 @@ from traffic import event, events, midday, stats
 
 from forecourt.cli import forecourt
 from forecourt.cli.errors import Degraded, NotFound, Refused
-from forecourt.marketplace import places
+from forecourt.database import in_transaction_of
+from forecourt.marketplace import mailboxes, places
 from forecourt.marketplace.analytics import aggregate_daily_analytics
 from forecourt.marketplace.archive import archive_old_analytics
 from forecourt.marketplace.archive_erasure import cut_from_archives
@@ -39,7 +40,7 @@ def anna(session: Session) -> User:
     """A dealer with a provider, two listings, a photo, events of today and of last year, and a
     notice with its mail; and Omar, who has as much."""
     for name, key in (("Anna", PHOTO), ("Omar", OTHERS_PHOTO)):
-        person = user(session, name, phone="+963 1")
+        person = user(session, name, phone="+963 1", email=f"{name}@Example.com")
         dealer = provider(session, "10", user=person, name=f"{name}'s Cars")
         mine = listing(session, owner=person, photos=[key])
         theirs = listing(session, owner=person, car_provider_id=dealer.id)
@@ -56,6 +57,18 @@ def anna(session: Session) -> User:
         browser = {"endpoint": f"https://push.example/{name}", "keys": keys}
         session.execute(subscribe, {"id": person.id, "subscription": json.dumps(browser)})
         Folder(settings().outbox).put(f"{name.lower()}1.eml", b"Dear")
+        mailboxes.refuse(in_transaction_of(session), person.email or "", "550 5.1.1")
+    session.execute(text("INSERT INTO import_runs (kind, file, digest) VALUES ('users', 'users.csv', 'x')"))
+    session.execute(
+        text(
+            """
+            INSERT INTO import_errors (run_id, number, line, why)
+            SELECT import_runs.id, users.id, 2, format('Key (email)=(%s) already exists.', email)
+            FROM import_runs, users
+            WHERE users.name IN ('Anna', 'Omar')
+            """
+        )
+    )
     aggregate_daily_analytics(session=session)
     session.commit()
     assert archive_old_analytics()["events"] == 8
@@ -76,7 +89,7 @@ def test_an_export_has_everything_and_nothing_of_anybody_else(session: Session, 
     assert {name: len(rows) for name, rows in held.items()} == {
         "user": 1, "providers": 1, "listings": 2, "notices": 1, "deliveries": 0, "preferences": 0, "webhooks": 0,
         "browsers": 1, "apprise": 0,
-        "mailbox_refusals": 0, "stats": 6, "events": 2, "photos": 1, "archived_events": 3,
+        "mailbox_refusals": 1, "import_errors": 1, "stats": 6, "events": 2, "photos": 1, "archived_events": 3,
     }  # fmt: skip
     assert held["archived_events"] == {"events": 4, "files": 1, "unreadable": []}
     assert held["user"][0]["phone"] == "+963 1"
@@ -104,7 +117,8 @@ def test_a_dry_run_says_what_would_go_and_an_erasure_takes_it_and_leaves_the_oth
     assert done | {"dry_run": True} == would
     assert done["gone"] == {
         "restored events": 4, "listings": 2, "rows of stats": 6, "events": 2, "photo files": 1, "notices": 1,
-        "browsers, webhooks and the like": 1, "refusals of the mailbox": 0, "providers": 1, "users": 1, "filed mails": 1,
+        "browsers, webhooks and the like": 1, "refusals of the mailbox": 1, "refused rows of imports": 1,
+        "providers": 1, "users": 1, "filed mails": 1,
     }  # fmt: skip
     assert done["stays"] == []
     assert (done["archive"]["events"], done["archive"]["files"]) == (4, 1)
@@ -125,11 +139,12 @@ def test_a_dry_run_says_what_would_go_and_an_erasure_takes_it_and_leaves_the_oth
                 SELECT to_jsonb(a)::text AS t FROM forecourt.audit AS a
                 UNION ALL SELECT to_jsonb(n)::text FROM notifications AS n
                 UNION ALL SELECT to_jsonb(p)::text FROM car_providers AS p
+                UNION ALL SELECT to_jsonb(e)::text FROM import_errors AS e
             ) AS rows
             """
         )
     ).scalar_one()
-    assert "Anna" not in left
+    assert "anna" not in left.lower()
     session.rollback()
     assert aggregate_daily_analytics(session=session)["events"] == 2
 

@@ -1,13 +1,15 @@
 """Promises of what is held on one person: all of it is told, all of it goes, and nobody else's."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
-from showroom import listing, provider, user
+from showroom import listing, provider, user, wait_until_blocked
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from steps import doomed
@@ -15,14 +17,14 @@ from traffic import event, events, midday, stats
 
 from forecourt.cli import forecourt
 from forecourt.cli.errors import Degraded, NotFound, Refused
-from forecourt.database import in_transaction_of
-from forecourt.marketplace import mailboxes, places
+from forecourt.database import engine, in_transaction_of
+from forecourt.marketplace import archive_erasure, mailboxes, places
 from forecourt.marketplace.analytics import aggregate_daily_analytics
 from forecourt.marketplace.archive import archive_old_analytics
-from forecourt.marketplace.archive_erasure import cut_from_archives
+from forecourt.marketplace.archive_erasure import Cut, cut_from_archives
 from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.models import CarListing, User
-from forecourt.marketplace.restore import archives, restore, verify
+from forecourt.marketplace.restore import Archive, archives, restore, verify
 from forecourt.marketplace.trash import reap_blobs
 from forecourt.settings import settings
 
@@ -174,16 +176,60 @@ def test_an_archive_that_is_cut_when_the_process_is_killed_is_whole_and_cut_the_
         ):
             killed("cut:1,2", step)
             assert [archive.contents.rows for archive in archives()] == [8], step
-    assert cut_from_archives([1, 2]).events == 4
+    assert cut_from_archives(session, [1, 2]).events == 4
+    session.commit()
     assert archived() == [listing for listing in before if listing not in (1, 2)]
     with doomed() as killed:
         killed("cut:3", "before archive_erasure remove_unfinished")
     assert archive_old_analytics()["events"] == 0, "the next run removes what was replaced"
     assert archived() == [4, 4]
-    assert cut_from_archives([4]).events == 2
+    assert cut_from_archives(session, [4]).events == 2
     [empty] = archives()
     assert verify(empty).rows == 0
     assert restore(empty.path) == {"events": 0, "restored": 0}
+
+
+def test_two_who_are_erased_at_once_both_leave_the_archive(
+    session: Session, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever read the list of files first would look for one that the other has replaced."""
+    readers: list[int] = []
+
+    def waits_for_a_lock() -> bool:
+        with engine().connect() as connection:
+            return bool(
+                connection.scalar(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+            )
+
+    def both_have_read() -> list[Archive]:
+        found = archives()
+        readers.append(1)
+        while len(readers) < 2 and not waits_for_a_lock():
+            time.sleep(0.01)
+        return found
+
+    monkeypatch.setattr(archive_erasure, "archives", both_have_read)
+
+    def cut(listing: int) -> Cut:
+        with Session(engine()) as own, own.begin():
+            return cut_from_archives(own, [listing])
+
+    with ThreadPoolExecutor() as pool:
+        cuts = list(pool.map(cut, [1, 3]))
+    assert [(done.events, done.unreadable) for done in cuts] == [(2, []), (2, [])]
+    assert archived() == [2, 2, 4, 4]
+    assert sum(archive.contents.rows for archive in archives()) == 4
+
+
+def test_no_event_is_archived_while_its_listing_is_erased(session: Session, anna: User) -> None:
+    assert cut_from_archives(session, [1, 2]).events == 4
+    event(session, 1, midday(session, 250))
+    with ThreadPoolExecutor() as pool:
+        archiving = pool.submit(archive_old_analytics)
+        wait_until_blocked()
+        session.execute(text("DELETE FROM car_listing_analytics WHERE car_listing_id = 1"))
+        session.commit()
+        assert archiving.result(30)["events"] == 0
 
 
 def test_a_file_that_cannot_be_read_is_named(session: Session, anna: User) -> None:

@@ -202,7 +202,7 @@ def erase(who: str, *, dry_run: bool = False) -> Erasure:
         erasure = Erasure(whose.id)
         mails = list(tx.scalars(MAILS, whose.asked()))
         # Before its listings are forgotten: a run that is killed finds them again.
-        erasure.archive = in_archives(whose.listings) if dry_run else cut_from_archives(whose.listings)
+        erasure.archive = in_archives(whose.listings) if dry_run else cut_from_archives(tx, whose.listings)
         outbox = Folder(settings().outbox)
         filed = [name for name in map(_mail_file, mails) if outbox.exists(name)]
         if not dry_run:

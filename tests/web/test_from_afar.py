@@ -73,6 +73,7 @@ def test_what_is_listed_from_afar_is_what_is_listed_near(afar: Run, scene: dict[
         *(f"queue show {id} --json" for id in ids), "queue show 999999999", "queue failed", "queue failed --limit 3 --json",
         "schedule list", "schedule list --json --next 3", "schedule history", "schedule history generate_sitemap --json",
         "schedule history nothing", "report --date 2001-01-01", "top --once", "queue workflow list", "queue workflow show 7",
+        "queue worker list",
         "schedule explain generate_sitemap --count 2", "schedule explain heartbeat --at 2026-01-05T04:15:30Z --json",
         "schedule explain nothing", "alerts list", "alerts list --json",
     ):  # fmt: skip

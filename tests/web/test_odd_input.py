@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from forecourt.settings import settings
 from serving import OURS
 
 DIGITS = "1" + "9" * 5000
@@ -40,3 +41,16 @@ def test_fields_of_one_name_come_together_however_many_there_are(pages: httpx.Cl
         "/calls/act", content=f"{many}do=x&do=y", headers=OURS | {"content-type": "application/x-www-form-urlencoded"}
     )
     assert (answer.status_code, "x,y" in answer.text) == (400, True)
+
+
+def test_no_pause_lasts_beyond_the_calendar(pages: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECOURT_TIMEZONE", "Asia/Damascus")
+    settings.cache_clear()
+    for what in ({"queue": "high"}, {"task": "heartbeat"}):
+        path = f"/api/v1/{'queues' if 'queue' in what else 'schedule'}/pause"
+        answer = pages.post(path, json=what | {"until": "9999-12-31T23:59:59Z"}, headers=OURS)
+        assert (answer.status_code, "a hundred years" in answer.text) == (422, True)
+    assert [
+        pages.get(path).status_code for path in ("/", "/queues", "/queues/high", "/schedule", "/schedule/heartbeat")
+    ] == [200] * 5
+    settings.cache_clear()

@@ -99,10 +99,12 @@ class Clock:
 
     def begin(self, at: datetime | None = None) -> None:
         """Make the tasks known to the database. Without this the first round does it."""
-        repeating = {self._version(task): task.repeat_seconds is not None for task in self._tasks.values()}
-        versions = list(repeating)
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
+            tasks.take_turn(tx)
+            self._look_for_stored(tx)  # what was removed since is not made known again
+            repeating = {self._version(task): task.repeat_seconds is not None for task in self._tasks.values()}
+            versions = list(repeating)
             back = tasks.enter(tx, repeating, at)
             ahead = tasks.rewind(tx, versions, at, GRACE)
             evaluated = tasks.evaluated(tx, versions)

@@ -15,7 +15,8 @@ from psycopg import Connection
 from sqlalchemy import URL, Engine, create_engine, event
 
 from forecourt.database import database_url, in_transaction_of
-from forecourt.database.engine import close_latecomers, connect_anew
+from forecourt.database.engine import connect_anew
+from forecourt.database.pooling import close_latecomers
 from forecourt.store import snapshot
 
 MOST = 4

@@ -26,7 +26,7 @@ def report(done: float, total: float | None = None, words: str = "") -> None:
     if call is None or (now - _written_at < SELDOM and done != total):
         return
     _written_at = now
-    # What it says of itself must not end it, nor the page that shows it: a share of nothing is none.
+    # What it says of itself must end neither it nor the page that shows it.
     done, total = done if isfinite(done) else 0.0, total if total is not None and isfinite(total) else None
     with engine().begin() as connection:
         progress.report(in_transaction_of(connection), call.id, done, total, storable(words)[:500])

@@ -6,6 +6,7 @@ import httpx
 import psycopg
 import pytest
 
+from forecourt.settings import settings
 from forecourt.web import page as pages_of
 from forecourt.web.templating import assets
 
@@ -28,6 +29,18 @@ def test_the_night_is_told_in_a_sentence_a_drawing_and_figures_that_lead_on(
     assert "12 of 12 slots busy" in page
     assert "BadPicture" in page
     assert 'role="img" aria-label="' in page
+
+
+def test_a_queue_is_behind_by_its_own_limit_wherever_it_is_shown(
+    pages: httpx.Client, scene: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_QUEUE_LIMITS", "high=3600")
+    settings.cache_clear()
+    assert "high is 4 min behind" not in pages.get("/").text
+    assert "is at work" in pages.get("/queues/high").text
+    row = re.search(r"<tr(?:(?!</tr>).)*?/queues/high.*?</tr>", pages.get("/queues").text, re.S)
+    assert row is not None
+    assert "late" not in row[0]
 
 
 def test_a_poll_gets_the_live_part_alone_and_304_while_nothing_was_written(

@@ -54,3 +54,9 @@ def test_no_pause_lasts_beyond_the_calendar(pages: httpx.Client, monkeypatch: py
         pages.get(path).status_code for path in ("/", "/queues", "/queues/high", "/schedule", "/schedule/heartbeat")
     ] == [200] * 5
     settings.cache_clear()
+
+
+def test_what_a_job_refuses_when_it_prepares_its_arguments_is_told(pages: httpx.Client) -> None:
+    wrong = {"job": "process_car_images", "args": {"images": ["x"], "listing_id": 1}}
+    answer = pages.post("/api/v1/calls/dispatch", json=wrong, headers=OURS)
+    assert (answer.status_code, "base64" in answer.json()["detail"]) == (422, True)

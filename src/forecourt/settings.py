@@ -44,6 +44,9 @@ class Settings:
     `var`.
     """
 
+    replica_url: str | None = None
+    """A standby of it, from which sitemap and `forecourt analytics` read, where there is one."""
+
     pooled: bool = False
     """Whether the database is behind a pooler in transaction mode, such as PgBouncer: then nothing
     is asked of a session that lasts longer than a transaction, and idle workers find new calls by

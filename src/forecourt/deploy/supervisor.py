@@ -21,7 +21,8 @@ redirect_stderr=true
 """
     command, logs = _plain(shlex.quote(str(site.forecourt))), _plain(site.var / "logs")
     return f"""\
-; Supervisor: save as /etc/supervisor/conf.d/{site.name}.conf, then: mkdir -p {shlex.quote(str(site.var / "logs"))} && supervisorctl update
+; Supervisor: save as /etc/supervisor/conf.d/{site.name}.conf, then: supervisorctl update
+; before the first time: mkdir -p {shlex.quote(str(site.var / "logs"))}
 ; One worker has {site.processes} slots and watches over them itself, so numprocs stays 1.
 
 [program:{site.name}-worker]

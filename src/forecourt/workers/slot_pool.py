@@ -267,13 +267,13 @@ class SlotPool:
         """The kernel has killed its slots; start over with a new one."""
         log.warning("%s; starting another", error)
         self._waiter.forget(self._forks.events.fileno())
+        self._forks.stop()
         for pause in PAUSES:
-            self._forks.stop()
             try:
                 self._forks.start()
                 break
             except ForkServerFailed:
-                if not self._forks.was_killed():
+                if not self._forks.stop():
                     raise
                 time.sleep(pause)
         else:

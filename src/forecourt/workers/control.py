@@ -29,17 +29,15 @@ class Control(Agent):
 
     def run_once(self) -> int:
         with self._database.each_by_itself() as tx:
-            waiting = cancel.waiting_again(tx)
-            unwanted = cancel.asked_of(tx, self._worker())
-            restart = requests.newer_than_worker(tx, "restart", self._worker())
-        if waiting:
+            asked = requests.asked_of(tx, self._worker())
+        if asked.waiting:
             with self._database.begin() as tx:
-                for call, who in waiting.items():
+                for call, who in asked.waiting.items():
                     cancel_waiting(tx, [call], who)
-        if unwanted or restart:
-            self._hand_over(unwanted, restart)
+        if asked.unwanted or asked.restart:
+            self._hand_over(asked.unwanted, asked.restart)
         self._sweep()
-        return len(unwanted)
+        return len(asked.unwanted)
 
     def _sweep(self) -> None:
         now = time.monotonic()

@@ -11,10 +11,7 @@ from contextlib import suppress
 
 from forecourt.database.engine import libpq_url
 from forecourt.process import fork, share
-from forecourt.workers.messages import Birth, Event, Loaded
-
-LARGEST = 64 * 1024
-"""Bytes of what it says at once."""
+from forecourt.workers.messages import LARGEST, Birth, Event, Loaded
 
 
 class ForkServerFailed(RuntimeError):

@@ -32,12 +32,9 @@ from forecourt.process import die_with_parent, fork, share
 from forecourt.settings import settings
 from forecourt.waiting import Waiter
 from forecourt.workers.channels import Channels
-from forecourt.workers.messages import Birth, Event, Loaded
+from forecourt.workers.messages import LARGEST, Birth, Event, Loaded
 from forecourt.workers.permits import Permits
 from forecourt.workers.slot import run_slot
-
-LARGEST = 64 * 1024
-"""Bytes of an order or an event."""
 
 
 class ForkServer:

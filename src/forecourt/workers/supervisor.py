@@ -23,7 +23,6 @@ from forecourt.workers.housekeeper import Housekeeper
 from forecourt.workers.listener import Listener
 from forecourt.workers.markers import Markers
 from forecourt.workers.markers import folder as markers_folder
-from forecourt.workers.messages import Birth, Death
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.pruner import Pruner
 from forecourt.workers.rescuer import Rescuer, give_back
@@ -67,7 +66,7 @@ class Supervisor:
         self._database = Transactions()
         self._register()
         self._housekeeper = Housekeeper(self._database, options.queues, self._wake_one)
-        self._pool = SlotPool(options, forks, self._markers, self._housekeeper, self._birth, self._waiter)
+        self._pool = SlotPool(options, forks, self._worker, self._markers, self._housekeeper, self._waiter)
         self._listener = Listener(options.queues, lambda: self._worker, self._pool.has_idle, self._wake_one)
         self._heartbeat = Heartbeat(self._database, lambda: self._worker, self._pool.busy, lambda: self._stopping)
         self._staging = Loop(Stager(self._database))
@@ -272,11 +271,8 @@ class Supervisor:
             return
         self._given_up_at = 0.0
         before.remove()
-        self._pool.disown(self._markers)
+        self._pool.disown(self._worker, self._markers)
         self._listener.poke()  # under the new number, too
-
-    def _birth(self, number: int, death: Death | None) -> Birth:
-        return Birth(number, self._worker, str(self._markers.path), self._options, death)
 
     def _on_request(self, unwanted: set[int], restart: bool) -> None:
         """Called from the agent's thread: note it, the next round acts."""

@@ -6,12 +6,17 @@ import os
 import pickle
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 from forecourt.database.engine import libpq_url
 from forecourt.process import fork, share
 from forecourt.workers.messages import LARGEST, Birth, Event, Loaded
+
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds to wait after a fork server was killed at its start, until the worker gives up: what
+kills it will not have had enough."""
 
 
 class ForkServerFailed(RuntimeError):
@@ -90,6 +95,21 @@ class ForkClient:
             if not message:
                 raise ForkServerFailed("the fork server ended unexpectedly")
             heard.append(pickle.loads(message))  # noqa: S301 - from our own fork server
+
+    def restart(self) -> None:
+        """Start another in place of one that has ended. Raises ForkServerFailed when it cannot load
+        the application any more, or is killed again and again before it has."""
+        self.stop()
+        for pause in PAUSES:
+            try:
+                self.start()
+                break
+            except ForkServerFailed:
+                if not self.stop():
+                    raise
+                time.sleep(pause)
+        else:
+            raise ForkServerFailed(f"the fork server was killed {len(PAUSES)} times before it was ready")
 
     def stop(self) -> bool:
         """End the fork server and with it every slot that is left. Returns whether a signal had

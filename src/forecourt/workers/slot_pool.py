@@ -23,10 +23,6 @@ log = logging.getLogger("forecourt.worker")
 DEATH_AT_BIRTH = 0.2
 """Seconds to wait before a slot that died without having run anything is replaced."""
 
-PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Seconds to wait after a fork server was killed at its start, until the worker gives up: what
-kills it will not have had enough."""
-
 PORTION = 100
 """Into so many portions the calls of --max-jobs are divided, since what one slot may claim, another
 may not.
@@ -171,8 +167,7 @@ class SlotPool:
         self.is_stopping = True
         for slot in self._slots:
             if not slot.has_left:
-                slot.stop()
-                self._give_back(slot.take_back())
+                self._give_back(slot.stop())
                 slot.has_left = slot.spawn_at < inf and not slot.page.words[markers.HELD]
 
     def interrupt(self, why: str) -> None:
@@ -258,17 +253,7 @@ class SlotPool:
         """The kernel has killed its slots; start over with a new one."""
         log.warning("%s; starting another", error)
         self._waiter.forget(self._forks.events.fileno())
-        self._forks.stop()
-        for pause in PAUSES:
-            try:
-                self._forks.start()
-                break
-            except ForkServerFailed:
-                if not self._forks.stop():
-                    raise
-                time.sleep(pause)
-        else:
-            raise ForkServerFailed(f"the fork server was killed {len(PAUSES)} times before it was ready")
+        self._forks.restart()
         self._waiter.watch(self._forks.events.fileno())
         for slot in list(self._slots):
             if not slot.has_left and slot.spawn_at == inf:

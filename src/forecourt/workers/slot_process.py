@@ -149,19 +149,16 @@ class SlotProcess:
         waiting = {marked.id for marked in self.page.held() if not marked.began}
         return self._permits.take_back() if ids & waiting else []
 
-    def take_back(self) -> TakenBack:
-        """What it has not begun."""
-        return self._permits.take_back()
-
     def condemn(self, cause: Death) -> None:
         """It is to be killed, because of this."""
         if self.cause is None:
             self.cause = cause
 
-    def stop(self) -> None:
-        """Have it end after what it is running."""
+    def stop(self) -> TakenBack:
+        """Have it end after what it is running. Returns what it had not begun."""
         self.page.words[markers.STOP] = 1
         _send(self._wake)
+        return self._permits.take_back()
 
     def death(self, code: int) -> Death:
         """How it ended, with this exit code. As long as its own inheritance is not settled, that of

@@ -1,58 +1,78 @@
-"""What operators ask of workers: of the whole fleet, each with the instant at which it was asked;
-and to end calls, whose requests `cancel` keeps.
-"""
+"""Control requests: what operators ask of the whole fleet, with the instant at which they did, or
+of one worker, on its row; and to end calls, whose requests `cancel` keeps."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from psycopg import Connection
 
-ASK = """
+Asked: TypeAlias = Literal["quiet", "stop", "restart"]
+
+RESTART = """
 INSERT INTO forecourt.wishes (name)
-VALUES (%(name)s)
+VALUES ('restart')
 ON CONFLICT (name) DO UPDATE
 SET at = now()
 """
 
+# Whoever is to stop, stops: nothing else can be asked of it any more.
+ASK = """
+UPDATE forecourt.workers
+SET asked = %(what)s, asked_by = %(who)s, asked_at = now()
+WHERE id = %(worker)s
+  AND asked IS DISTINCT FROM 'stop'
+  AND asked IS DISTINCT FROM %(what)s
+"""
+
 # One round trip for what every worker asks once a second.
 ASKED_OF = """
-SELECT 'unwanted', c.call_id, c.who
+SELECT 'unwanted' AS what, c.call_id, NULL AS asked, c.who
 FROM forecourt.cancellations AS c
 JOIN forecourt.running AS r ON r.id = c.call_id
 WHERE r.worker = %(worker)s
 UNION ALL
-SELECT 'waiting', c.call_id, c.who
+SELECT 'waiting', c.call_id, NULL, c.who
 FROM forecourt.cancellations AS c
 WHERE EXISTS (SELECT FROM forecourt.ready WHERE id = c.call_id)
    OR EXISTS (SELECT FROM forecourt.scheduled WHERE id = c.call_id)
 UNION ALL
-SELECT w.name, NULL, NULL
-FROM forecourt.wishes AS w, forecourt.workers AS k
-WHERE w.name = 'restart'
-  AND k.id = %(worker)s
-  AND w.at > k.started_at
+SELECT 'worker',
+       NULL,
+       CASE
+           WHEN EXISTS (SELECT FROM forecourt.wishes AS w WHERE w.name = 'restart' AND w.at > k.started_at) THEN 'restart'
+           ELSE k.asked
+       END,
+       coalesce(k.asked_by, '')
+FROM forecourt.workers AS k
+WHERE k.id = %(worker)s
 """
 
 
-class Asked(NamedTuple):
+class Requests(NamedTuple):
     """`unwanted`: the calls that a worker runs and should end. `waiting`: the calls that are to be
-    ended and wait, wherever, each with whoever asked. `restart`: whether one was asked for after
-    the worker started."""
+    ended and wait, wherever, each with whoever asked. `itself`: what is asked of the worker, and by
+    whom; None when it has no row any more."""
 
     unwanted: set[int]
     waiting: dict[int, str]
-    restart: bool
+    itself: tuple[Asked | None, str] | None
 
 
-def ask(tx: Connection[Any], name: str) -> None:
-    """Ask for something from now on."""
-    tx.execute(ASK, {"name": name})
+def restart(tx: Connection[Any]) -> None:
+    """Ask every worker that has started by now to end in order."""
+    tx.execute(RESTART)
 
 
-def asked_of(tx: Connection[Any], worker: int) -> Asked:
+def ask(tx: Connection[Any], worker: int, what: Literal["quiet", "stop"] | None, who: str) -> bool:
+    """Ask one worker to claim nothing more, to end in order, or, with None, to go on. False when it
+    is asked so already, is to stop, or is gone."""
+    return tx.execute(ASK, {"worker": worker, "what": what, "who": who}).rowcount == 1
+
+
+def asked_of(tx: Connection[Any], worker: int) -> Requests:
     """What this worker should do now."""
     rows = tx.execute(ASKED_OF, {"worker": worker}).fetchall()
-    return Asked(
-        {call for what, call, _ in rows if what == "unwanted"},
-        {call: who for what, call, who in rows if what == "waiting"},
-        any(what == "restart" for what, _, _ in rows),
+    return Requests(
+        {call for what, call, _, _ in rows if what == "unwanted"},
+        {call: who for what, call, _, who in rows if what == "waiting"},
+        next(((asked, who) for what, _, asked, who in rows if what == "worker"), None),
     )

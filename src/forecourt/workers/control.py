@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from forecourt.database.transactions import Transactions
 from forecourt.store import cancel, limits, progress, requests
+from forecourt.store.requests import Asked
 from forecourt.workers.agent import Agent
 from forecourt.workers.ending import cancel_waiting
 
@@ -20,24 +21,30 @@ class Control(Agent):
     every = 1.0
 
     def __init__(
-        self, database: Transactions, worker: Callable[[], int], hand_over: Callable[[set[int], bool], None]
+        self,
+        database: Transactions,
+        worker: Callable[[], int],
+        hand_over: Callable[[set[int], tuple[Asked | None, str]], None],
     ) -> None:
         self._database = database
         self._worker = worker
         self._hand_over = hand_over
+        self._asked: tuple[Asked | None, str] = (None, "")
         self._sweep_at = 0.0
 
     def run_once(self) -> int:
         with self._database.each_by_itself() as tx:
-            asked = requests.asked_of(tx, self._worker())
-        if asked.waiting:
+            found = requests.asked_of(tx, self._worker())
+        if found.waiting:
             with self._database.begin() as tx:
-                for call, who in asked.waiting.items():
+                for call, who in found.waiting.items():
                     cancel_waiting(tx, [call], who)
-        if asked.unwanted or asked.restart:
-            self._hand_over(asked.unwanted, asked.restart)
+        asked = found.itself or self._asked
+        if found.unwanted or asked != self._asked:
+            self._asked = asked
+            self._hand_over(found.unwanted, asked)
         self._sweep()
-        return len(asked.unwanted)
+        return len(found.unwanted)
 
     def _sweep(self) -> None:
         now = time.monotonic()

@@ -28,7 +28,8 @@ class ForkClient:
 
     def __init__(self, app: str) -> None:
         self._app = app
-        self._pid = 0
+        self.pid = 0
+        """The fork server's process."""
         self.events: socket.socket
 
     def start(self) -> Loaded:
@@ -40,7 +41,7 @@ class ForkClient:
         """
         self.events, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._pid = self._executed(theirs) if self._pid else self._forked(theirs)
+            self.pid = self._executed(theirs) if self.pid else self._forked(theirs)
         with suppress(BrokenPipeError, ConnectionResetError):
             # The same database, also when it is the private one, which may have to be started, and
             # which this process alone owns.
@@ -116,7 +117,7 @@ class ForkClient:
         ended it, so that another may fare better; may be called again."""
         self.events.close()
         with suppress(ChildProcessError):
-            return os.WIFSIGNALED(os.waitpid(self._pid, 0)[1])
+            return os.WIFSIGNALED(os.waitpid(self.pid, 0)[1])
         return False
 
 

@@ -11,6 +11,7 @@ from math import inf
 from forecourt.jobs.outcome import Interrupted
 from forecourt.waiting import Waiter
 from forecourt.workers import markers
+from forecourt.workers.allowance import Allowance
 from forecourt.workers.fork_client import ForkClient, ForkServerFailed
 from forecourt.workers.housekeeper import Housekeeper
 from forecourt.workers.markers import Markers
@@ -22,11 +23,6 @@ log = logging.getLogger("forecourt.worker")
 
 DEATH_AT_BIRTH = 0.2
 """Seconds to wait before a slot that died without having run anything is replaced."""
-
-PORTION = 100
-"""Into so many portions the calls of --max-jobs are divided, since what one slot may claim, another
-may not.
-"""
 
 
 class SlotPool:
@@ -53,16 +49,14 @@ class SlotPool:
         self._poll_at = 0
         self._ended_before = 0
         self.is_stopping = False
-        self._limit = 1 if options.once else options.max_jobs
+        self._allowance = Allowance(1 if options.once else options.max_jobs)
         self._use(worker, pages)
 
     def _use(self, worker: int, pages: Markers) -> None:
         self._worker = worker
         self._markers = str(pages.path)
-        self._unspent = self._limit
         self._slots = [SlotProcess(number, page) for number, page in enumerate(pages.pages)]
-        for slot in self._slots:
-            slot.page.words[markers.ALLOWED] = 0 if self._limit else -1
+        self._allowance.begin(self._slots, self._ended_before)
 
     # -- what it knows -----------------------------------------------------------------------------
 
@@ -76,8 +70,13 @@ class SlotPool:
         return sum(slot.is_busy for slot in self._slots)
 
     def has_idle(self) -> bool:
-        """Whether a slot found nothing to claim and waits."""
-        return any(slot.is_idle for slot in self._slots)
+        """Whether a slot found nothing to claim and waits for more."""
+        return not self.is_quiet and any(slot.is_idle for slot in self._slots)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether none may claim anything, because somebody asked for that."""
+        return self._allowance.is_quiet
 
     def is_at_rest(self) -> bool:
         """Whether every slot found nothing to claim, and runs nothing."""
@@ -87,7 +86,7 @@ class SlotPool:
         """Whether every slot found nothing to claim after everything that any of them ran had
         ended, and was written.
         """
-        return self._housekeeper.is_done() and not self._owed and self.is_at_rest()
+        return self._housekeeper.is_done() and not (self._owed or self.is_quiet) and self.is_at_rest()
 
     def has_left(self) -> bool:
         """Whether every slot has ended in order."""
@@ -111,7 +110,7 @@ class SlotPool:
         """Have an idle slot look for calls; if none is idle, the next one that is."""
         with self._lock:
             for slot in self._slots:
-                if slot.is_idle and slot.page.words[markers.ALLOWED] != slot.page.words[markers.CLAIMED]:
+                if slot.is_idle and self._allowance.is_open(slot):
                     slot.wake()
                     return
             self._owed = True
@@ -141,7 +140,7 @@ class SlotPool:
             if slot.cause is not None:
                 self._forks.kill(slot.pid)
         self._spawn_due()
-        self._grant()
+        self._allowance.grant()
         if now >= self._poll_at:
             self._poll_at = now + int(self._options.sleep * 1e9)
             self.wake_one()
@@ -159,6 +158,14 @@ class SlotPool:
         """
         for slot in self._slots:
             self._give_back(slot.cancel(ids))
+
+    def quiet(self, wanted: bool) -> bool:
+        """Have no slot claim any more, or let all go on. Returns whether that is new."""
+        if not self._allowance.quiet(wanted):
+            return False
+        self.wake_one()
+        log.info("quiet: nothing more is claimed" if wanted else "no longer quiet", extra={"worker": self._worker})
+        return True
 
     def stop(self) -> None:
         """Have every slot end after what it is running, and take back the rest. To be called until
@@ -181,7 +188,6 @@ class SlotPool:
         another worker.
         """
         self._ended_before = self.ended
-        self._limit = max(0, self._limit - self._ended_before) if self._limit else 0
         for slot in self._slots:
             if slot.pid is not None:
                 self._forks.kill(slot.pid)
@@ -196,9 +202,8 @@ class SlotPool:
             slot.close()
 
     def _give_back(self, taken: list[tuple[int, int]]) -> None:
-        """What a slot claimed and will not run, another may."""
         if taken:
-            self._unspent += len(taken)
+            self._allowance.give_back(len(taken))
             self._housekeeper.take(taken, [])
 
     # -- births and deaths -------------------------------------------------------------------------
@@ -258,21 +263,3 @@ class SlotPool:
         for slot in list(self._slots):
             if not slot.has_left and slot.spawn_at == inf:
                 self._reap(slot, -signal.SIGKILL)
-
-    # -- how many calls may be claimed -------------------------------------------------------------
-
-    def _grant(self) -> None:
-        """Let slots that have used up what they were allowed have more, as far as there is any."""
-        if not self._limit:
-            return
-        portion = max(1, self._limit // PORTION)
-        for slot in self._slots:
-            words = slot.page.words
-            if self._unspent and slot.is_alive and words[markers.ALLOWED] <= words[markers.CLAIMED]:
-                more = min(portion, self._unspent)
-                self._unspent -= more
-                words[markers.ALLOWED] += more
-                slot.may_go_on = True
-            if slot.may_go_on and slot.is_idle:  # perhaps only now: it did not see it before it went to rest
-                slot.may_go_on = False
-                slot.wake()

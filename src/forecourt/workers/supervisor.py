@@ -2,6 +2,7 @@
 executes nothing, and knows no job."""
 
 import logging
+import os
 import signal
 import time
 
@@ -11,7 +12,8 @@ from forecourt.database.engine import DatabaseUnreachable
 from forecourt.database.transactions import Transactions
 from forecourt.process import own
 from forecourt.settings import settings
-from forecourt.store import workers
+from forecourt.store import requests, workers
+from forecourt.store.requests import Asked
 from forecourt.store.workers import Registered
 from forecourt.version import __version__
 from forecourt.waiting import Waiter
@@ -26,7 +28,7 @@ from forecourt.workers.markers import folder as markers_folder
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.pruner import Pruner
 from forecourt.workers.rescuer import Rescuer, give_back
-from forecourt.workers.resources import have_descriptors, private_memory
+from forecourt.workers.resources import Memory, have_descriptors, private_memory
 from forecourt.workers.service_manager import ServiceManager
 from forecourt.workers.slot_pool import SlotPool
 from forecourt.workers.stager import Stager
@@ -64,11 +66,19 @@ class Supervisor:
         self._service_manager = ServiceManager()
         self._waiter = Waiter()
         self._database = Transactions()
+        self._asked: tuple[Asked | None, str] = (None, "")
         self._register()
         self._housekeeper = Housekeeper(self._database, options.queues, self._wake_one)
         self._pool = SlotPool(options, forks, self._worker, self._markers, self._housekeeper, self._waiter)
         self._listener = Listener(options.queues, lambda: self._worker, self._pool.has_idle, self._wake_one)
-        self._heartbeat = Heartbeat(self._database, lambda: self._worker, self._pool.busy, lambda: self._stopping)
+        self._heartbeat = Heartbeat(
+            self._database,
+            lambda: self._worker,
+            self._pool.busy,
+            lambda: self._stopping,
+            lambda: self._pool.is_quiet,
+            Memory(self._processes).look,
+        )
         self._staging = Loop(Stager(self._database))
         agents = (
             self._heartbeat,
@@ -81,7 +91,6 @@ class Supervisor:
         if not settings().pooled:  # behind a pooler no connection stays one's own to listen on
             self._loops.append(Loop(self._listener))
         self._unwanted: set[int] = set()
-        self._restart = False
         self._given_up_at = 0.0
         self._stopping = False
         self._stop_by = 0.0
@@ -97,7 +106,7 @@ class Supervisor:
         self._listen_to_signals()
         try:
             have_descriptors(self._options.processes)
-            self._prune_first()
+            Pruner(self._database).begin()
             self._pool.open()
             for loop in self._loops:
                 loop.start()
@@ -124,6 +133,8 @@ class Supervisor:
         if self._unwanted:
             unwanted, self._unwanted = self._unwanted, set()
             self._pool.cancel(unwanted)
+        if self._pool.quiet(self._asked[0] == "quiet"):
+            self._heartbeat.poke()
         self._consider_stopping()
         if self._stopping:
             self._staging.stop()  # what is interrupted now is somebody else's to go on with
@@ -192,8 +203,8 @@ class Supervisor:
         options = self._options
         if self._stopping:
             return
-        if self._restart:
-            self._stop("a restart was asked for")
+        if self._asked[0] in ("restart", "stop"):
+            self._stop("a restart was asked for" if self._asked[0] == "restart" else f"{self._asked[1]} asked it to")
         elif options.max_time and time.monotonic() - self._started_at >= options.max_time:
             self._stop(f"--max-time {options.max_time:g} reached")
         elif options.max_jobs and self._pool.ended >= options.max_jobs:
@@ -214,14 +225,8 @@ class Supervisor:
         self._memory_at = now + MEMORY_EVERY
         return max((private_memory(pid) for pid in self._pool.pids()), default=0)
 
-    def _prune_first(self) -> None:
-        """Have today's partition before the first call ends. Without it calls end too, so a
-        connection that breaks just now is no reason to give up; the pruner's own loop comes by
-        again."""
-        try:
-            Pruner(self._database).run_once()
-        except (DatabaseUnreachable, psycopg.Error) as error:
-            log.warning("could not prune at the start, again soon: %s", str(error).partition("\n")[0])
+    def _processes(self) -> list[int]:
+        return [os.getpid(), self._forks.pid, *self._pool.pids()]
 
     # -- who it is ---------------------------------------------------------------------------------
 
@@ -244,6 +249,8 @@ class Supervisor:
                     shutdown_timeout=self._options.shutdown_timeout,
                     stop_grace=self._options.stop_grace or None,
                 )
+                if self._asked[0] == "quiet":  # under its new number, too
+                    requests.ask(tx, self._worker, "quiet", self._asked[1])
         except BaseException:
             pages.remove()
             raise
@@ -274,10 +281,10 @@ class Supervisor:
         self._pool.disown(self._worker, self._markers)
         self._listener.poke()  # under the new number, too
 
-    def _on_request(self, unwanted: set[int], restart: bool) -> None:
+    def _on_request(self, unwanted: set[int], asked: tuple[Asked | None, str]) -> None:
         """Called from the agent's thread: note it, the next round acts."""
         self._unwanted = unwanted
-        self._restart = restart
+        self._asked = asked
         self._waiter.wake()
 
     def _wake_one(self) -> None:

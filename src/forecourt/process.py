@@ -1,12 +1,16 @@
-"""Who a process is, so that others can tell a dead one from a reused process id, and how it dies
-with its parent.
+"""Who a process is, so that others can tell a dead one from a reused process id, how it is forked,
+and how it dies with its parent.
 """
 
 import ctypes
+import gc
 import os
 import signal
 import socket
 import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,3 +105,35 @@ def die_with_parent() -> None:
     """Ask the kernel to kill this process when its parent ends. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def share() -> None:
+    """Have what is loaded stay where it is and as it is, so that children that are forked from now
+    on share it."""
+    gc.collect()
+    gc.freeze()
+    # It counts a reference to each name that was looked up, and each later lookup may drop one.
+    sys._clear_type_cache()
+
+
+def fork(live: Callable[[], object]) -> int:
+    """Fork a child that lives so, and then ends without its parent's clean-up. Returns its process
+    id. Only for a process with one thread."""
+    _flush()  # else the child would say it again
+    if pid := os.fork():
+        return pid
+    status = 1
+    try:
+        live()
+        status = 0
+    except BaseException:  # noqa: BLE001 - the last frame of this process: nothing above could print it
+        traceback.print_exc()
+    finally:
+        _flush()
+        os._exit(status)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # it may be closed, or nobody may read it any more
+            stream.flush()

@@ -11,7 +11,7 @@ import pytest
 import workshop
 from fleet import Looking, claim, wait_until
 from forecourt.database.transactions import Transactions
-from forecourt.store import cancel, running, scheduled
+from forecourt.store import cancel, requests, running, scheduled
 from forecourt.workers.control import Control
 from forecourt.workers.ending import cancel_waiting
 
@@ -42,7 +42,7 @@ def end(operator: Connection, id: int) -> tuple[set[int], set[int]]:
 
 def control() -> None:
     database = Transactions()
-    Control(database, lambda: 2, lambda unwanted, restart: None).run_once()
+    Control(database, lambda: 2, lambda unwanted, asked: None).run_once()
     database.close()
 
 
@@ -56,7 +56,7 @@ def test_a_call_that_was_asked_to_end_while_it_ran_ends_when_it_waits_again(
     running.give_back(tx, [(claimed.id, claimed.token)])
     tx.commit()
     cancel.forget(operator)
-    assert cancel.asked_of(operator, 2) == set(), "some worker looks for its own, after what is over was forgotten"
+    assert requests.asked_of(operator, 2) == (set(), {call.id: "operator"}, None)
     operator.commit()
     control()
     assert looking.rows("SELECT outcome FROM forecourt.done") == [("cancelled",)]
@@ -91,7 +91,7 @@ def test_a_call_is_found_while_it_moves(tx: Connection, operator: Connection, lo
     assert found[0][0] == {call.id}
     if move == "claimed":
         [(id, token)] = looking.rows("SELECT id, token FROM forecourt.running")
-        assert cancel.asked_of(operator, 1) == {id}
+        assert requests.asked_of(operator, 1).unwanted == {id}
         operator.commit()
         running.give_back(tx, [(id, token)])
         tx.commit()

@@ -23,7 +23,7 @@ def ask(tx: Connection[Any], worker: int, wish: Wish, *, who: str) -> bool:
     asked = requests.ask(tx, worker, None if wish == "resume" else wish, who)
     if asked:
         audit.record(tx, who, f"worker {wish}", {"worker": worker})
-    elif requests.asked_of(tx, worker) is None:
+    elif requests.asked_of(tx, worker).itself is None:
         raise NoSuchWorker(worker)
     return asked
 

@@ -53,20 +53,6 @@ WITH waiting AS (
 SELECT id, options FROM gone
 """
 
-ASKED_OF = """
-SELECT c.call_id
-FROM forecourt.cancellations AS c
-JOIN forecourt.running AS r ON r.id = c.call_id
-WHERE r.worker = %(worker)s
-"""
-
-WAITING_AGAIN = """
-SELECT c.call_id, c.who
-FROM forecourt.cancellations AS c
-WHERE EXISTS (SELECT FROM forecourt.ready WHERE id = c.call_id)
-   OR EXISTS (SELECT FROM forecourt.scheduled WHERE id = c.call_id)
-"""
-
 FORGET = """
 DELETE FROM forecourt.cancellations AS c
 WHERE NOT EXISTS (SELECT FROM forecourt.running WHERE id = c.call_id)
@@ -93,16 +79,6 @@ def waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> list[Cancelled
     """End the calls that wait, due or not, and with them the requests."""
     with tx.cursor(row_factory=class_row(Cancelled)) as cursor:
         return cursor.execute(CANCEL_WAITING, {"ids": list(ids), "why": f"cancelled by {who}"}).fetchall()
-
-
-def waiting_again(tx: Connection[Any]) -> dict[int, str]:
-    """The calls that are to be ended and wait, each with whoever asked."""
-    return {row[0]: row[1] for row in tx.execute(WAITING_AGAIN)}
-
-
-def asked_of(tx: Connection[Any], worker: int) -> set[int]:
-    """The calls that this worker runs and should end."""
-    return {row[0] for row in tx.execute(ASKED_OF, {"worker": worker})}
 
 
 def forget(tx: Connection[Any]) -> None:

@@ -1,7 +1,7 @@
 """Control requests: what operators ask of the whole fleet, with the instant at which they did, or
-of one worker, on its row."""
+of one worker, on its row; and to end calls, whose requests `cancel` keeps."""
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from psycopg import Connection
 
@@ -23,8 +23,21 @@ WHERE id = %(worker)s
   AND asked IS DISTINCT FROM %(what)s
 """
 
+# One round trip for what every worker asks once a second.
 ASKED_OF = """
-SELECT CASE
+SELECT 'unwanted' AS what, c.call_id, NULL AS asked, c.who
+FROM forecourt.cancellations AS c
+JOIN forecourt.running AS r ON r.id = c.call_id
+WHERE r.worker = %(worker)s
+UNION ALL
+SELECT 'waiting', c.call_id, NULL, c.who
+FROM forecourt.cancellations AS c
+WHERE EXISTS (SELECT FROM forecourt.ready WHERE id = c.call_id)
+   OR EXISTS (SELECT FROM forecourt.scheduled WHERE id = c.call_id)
+UNION ALL
+SELECT 'worker',
+       NULL,
+       CASE
            WHEN EXISTS (SELECT FROM forecourt.wishes AS w WHERE w.name = 'restart' AND w.at > k.started_at) THEN 'restart'
            ELSE k.asked
        END,
@@ -32,6 +45,16 @@ SELECT CASE
 FROM forecourt.workers AS k
 WHERE k.id = %(worker)s
 """
+
+
+class Requests(NamedTuple):
+    """`unwanted`: the calls that a worker runs and should end. `waiting`: the calls that are to be
+    ended and wait, wherever, each with whoever asked. `itself`: what is asked of the worker, and by
+    whom; None when it has no row any more."""
+
+    unwanted: set[int]
+    waiting: dict[int, str]
+    itself: tuple[Asked | None, str] | None
 
 
 def restart(tx: Connection[Any]) -> None:
@@ -45,6 +68,11 @@ def ask(tx: Connection[Any], worker: int, what: Literal["quiet", "stop"] | None,
     return tx.execute(ASK, {"worker": worker, "what": what, "who": who}).rowcount == 1
 
 
-def asked_of(tx: Connection[Any], worker: int) -> tuple[Asked | None, str] | None:
-    """What is asked of a worker, and by whom; None when it has no row any more."""
-    return tx.execute(ASKED_OF, {"worker": worker}).fetchone()
+def asked_of(tx: Connection[Any], worker: int) -> Requests:
+    """What this worker should do now."""
+    rows = tx.execute(ASKED_OF, {"worker": worker}).fetchall()
+    return Requests(
+        {call for what, call, _, _ in rows if what == "unwanted"},
+        {call: who for what, call, _, who in rows if what == "waiting"},
+        next(((asked, who) for what, _, asked, who in rows if what == "worker"), None),
+    )

@@ -34,18 +34,17 @@ class Control(Agent):
 
     def run_once(self) -> int:
         with self._database.each_by_itself() as tx:
-            waiting = cancel.waiting_again(tx)
-            unwanted = cancel.asked_of(tx, self._worker())
-            asked = requests.asked_of(tx, self._worker()) or self._asked
-        if waiting:
+            found = requests.asked_of(tx, self._worker())
+        if found.waiting:
             with self._database.begin() as tx:
-                for call, who in waiting.items():
+                for call, who in found.waiting.items():
                     cancel_waiting(tx, [call], who)
-        if unwanted or asked != self._asked:
+        asked = found.itself or self._asked
+        if found.unwanted or asked != self._asked:
             self._asked = asked
-            self._hand_over(unwanted, asked)
+            self._hand_over(found.unwanted, asked)
         self._sweep()
-        return len(unwanted)
+        return len(found.unwanted)
 
     def _sweep(self) -> None:
         now = time.monotonic()

@@ -5,16 +5,18 @@ deaths.
 import os
 import pickle
 import socket
-import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 from forecourt.database.engine import libpq_url
-from forecourt.workers.messages import Birth, Event, Loaded
+from forecourt.process import fork, share
+from forecourt.workers.messages import LARGEST, Birth, Event, Loaded
 
-LARGEST = 64 * 1024
-"""Bytes of what it says at once."""
+PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds to wait after a fork server was killed at its start, until the worker gives up: what
+kills it will not have had enough."""
 
 
 class ForkServerFailed(RuntimeError):
@@ -26,23 +28,24 @@ class ForkClient:
 
     def __init__(self, app: str) -> None:
         self._app = app
-        self._process: subprocess.Popen[bytes] | None = None
+        self.pid = 0
+        """The fork server's process."""
         self.events: socket.socket
 
     def start(self) -> Loaded:
         """Start the fork server and wait until it has loaded the application and declared its jobs.
-        Raises what that raised, and ForkServerFailed."""
+        Raises what that raised, and ForkServerFailed.
+
+        The first is forked from this process, which must have neither threads nor connections yet,
+        and shares the memory of what it has imported by then; a later one begins from nothing.
+        """
         self.events, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "forecourt.workers.fork_server", str(theirs.fileno()), self._app],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                # The same database, also when it is the private one: slots must not become its
-                # owners.
-                env=os.environ | {"FORECOURT_DATABASE_URL": libpq_url()},
-            )
+            self.pid = self._executed(theirs) if self.pid else self._forked(theirs)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            # The same database, also when it is the private one, which may have to be started, and
+            # which this process alone owns.
+            self.events.sendall(libpq_url().encode())
         answer = _heard(self.events, 0)
         if not answer:
             raise ForkServerFailed(f"could not load {self._app}; see the error above")
@@ -51,6 +54,22 @@ class ForkClient:
             raise heard
         assert isinstance(heard, Loaded)
         return heard
+
+    def _forked(self, theirs: socket.socket) -> int:
+        def live() -> None:
+            from forecourt.workers.fork_server import serve  # loads what a supervisor does not need
+
+            self.events.close()
+            serve(theirs, self._app)
+
+        share()
+        return fork(live)
+
+    def _executed(self, theirs: socket.socket) -> int:
+        theirs.set_inheritable(True)
+        module = "forecourt.workers.fork_server"
+        command = [sys.executable, "-m", module, str(theirs.fileno()), self._app]
+        return os.posix_spawn(sys.executable, command, os.environ)
 
     def spawn(self, birth: Birth, descriptors: Sequence[int]) -> None:
         """Ask for a slot with these descriptors. If the fork server is gone, the next `hear` says
@@ -78,22 +97,28 @@ class ForkClient:
                 raise ForkServerFailed("the fork server ended unexpectedly")
             heard.append(pickle.loads(message))  # noqa: S301 - from our own fork server
 
-    @property
-    def pid(self) -> int | None:
-        """The fork server's process."""
-        return self._process.pid if self._process is not None else None
+    def restart(self) -> None:
+        """Start another in place of one that has ended. Raises ForkServerFailed when it cannot load
+        the application any more, or is killed again and again before it has."""
+        self.stop()
+        for pause in PAUSES:
+            try:
+                self.start()
+                break
+            except ForkServerFailed:
+                if not self.stop():
+                    raise
+                time.sleep(pause)
+        else:
+            raise ForkServerFailed(f"the fork server was killed {len(PAUSES)} times before it was ready")
 
-    def was_killed(self) -> bool:
-        """Whether a signal ended the latest fork server, so that another may fare better."""
-        return self._process is not None and self._process.wait() < 0
-
-    def stop(self) -> None:
-        """End the fork server and with it every slot that is left. Does nothing when it was never
-        started.
-        """
-        if self._process is not None:
-            self.events.close()
-            self._process.wait()
+    def stop(self) -> bool:
+        """End the fork server and with it every slot that is left. Returns whether a signal had
+        ended it, so that another may fare better; may be called again."""
+        self.events.close()
+        with suppress(ChildProcessError):
+            return os.WIFSIGNALED(os.waitpid(self.pid, 0)[1])
+        return False
 
 
 def _heard(events: socket.socket, flags: int) -> bytes:

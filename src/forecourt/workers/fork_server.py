@@ -2,13 +2,13 @@
 it.
 
 A supervisor has threads and connections, which no fork may inherit, and loads no application; and a
-fork starts in a millisecond and shares its parent's memory. The fork server lives in a session of
+fork starts in a millisecond and shares its parent's memory. So does the fork server itself, which
+its supervisor forks before it has any of that. It lives in a session of
 its own, so the terminal's Ctrl-C reaches only the supervisor. When the supervisor ends, however it
 ends, the fork server kills its slots and goes; when the fork server ends, the kernel kills the
 slots.
 """
 
-import gc
 import os
 import pickle
 import signal
@@ -16,7 +16,9 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from sqlalchemy import text
 
@@ -27,15 +29,13 @@ from forecourt.jobs.definition import Definition
 from forecourt.jobs.registry import Registry
 from forecourt.jobs.transaction import JobSession
 from forecourt.logs import configure
-from forecourt.process import die_with_parent
+from forecourt.process import die_with_parent, fork, share
+from forecourt.settings import settings
 from forecourt.waiting import Waiter
 from forecourt.workers.channels import Channels
-from forecourt.workers.messages import Birth, Event, Loaded
+from forecourt.workers.messages import LARGEST, Birth, Event, Loaded
 from forecourt.workers.permits import Permits
 from forecourt.workers.slot import run_slot
-
-LARGEST = 64 * 1024
-"""Bytes of an order or an event."""
 
 
 class ForkServer:
@@ -80,36 +80,21 @@ class ForkServer:
         return True
 
     def _spawn(self, birth: Birth, descriptors: list[int]) -> None:
-        pid = os.fork()
-        if pid == 0:
-            self._live(birth, descriptors)
+        pid = fork(partial(self._live, birth, descriptors))
         for descriptor in descriptors:
             os.close(descriptor)
         self._slots[pid] = birth
         self._tell(Event(birth.worker, birth.number, pid, None))
 
-    def _live(self, birth: Birth, descriptors: list[int]) -> NoReturn:
-        """In the child: be a slot, then end without the parent's clean-up."""
-        status = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._orders.close()
-            self._waiter.close()
-            wake, flush, notify, reading, writing = descriptors
-            channels = Channels(
-                socket.socket(fileno=wake),
-                socket.socket(fileno=flush),
-                socket.socket(fileno=notify),
-                Permits(reading, writing),
-            )
-            run_slot(birth, channels, self._jobs)
-            status = 0
-        except BaseException:  # noqa: BLE001 - the last frame of this process: nothing above could print it
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
+    def _live(self, birth: Birth, descriptors: list[int]) -> None:
+        """In the child: be a slot."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._orders.close()
+        self._waiter.close()
+        *ends, reading, writing = descriptors
+        wake, flush, notify = (socket.socket(fileno=end) for end in ends)
+        run_slot(birth, Channels(wake, flush, notify, Permits(reading, writing)), self._jobs)
 
     def _reap(self) -> None:
         while self._slots:
@@ -124,28 +109,42 @@ class ForkServer:
         self._orders.sendall(pickle.dumps(event))
 
 
-def main() -> None:
-    """`python -m forecourt.workers.fork_server DESCRIPTOR APP`, started by a supervisor."""
+def serve(orders: socket.socket, app: str) -> None:
+    """Be the fork server of the supervisor at the other end, until that goes."""
     die_with_parent()
+    os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         # Handled by doing nothing rather than ignored: programs that a job starts then get the
         # default back.
         signal.signal(number, lambda *_: None)
+    _keep_only(orders.fileno())
+    address = orders.recv(LARGEST)
+    if not address:
+        return  # the supervisor found no database
+    os.environ["FORECOURT_DATABASE_URL"] = address.decode()
+    settings.cache_clear()
     configure()
-    orders = socket.socket(fileno=int(sys.argv[1]))
     try:
-        app = load(sys.argv[2])
+        loaded = load(app)
         with connect() as connection:
-            require_current(connection, marketplace=app.has_marketplace)
-            app.declare(connection)  # closed before anything is forked
-        _make_engine(app.jobs)
+            require_current(connection, marketplace=loaded.has_marketplace)
+            loaded.declare(connection)  # closed before anything is forked
+        _make_engine(loaded.jobs)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor says it
         orders.sendall(_told(error))
-        raise SystemExit(1) from None
-    gc.collect()
-    gc.freeze()  # what is loaded stays where it is, so that the slots share it
-    orders.sendall(pickle.dumps(Loaded(tuple(app.queues))))
-    ForkServer(orders, app.jobs.fixed()).serve()
+        return
+    share()
+    orders.sendall(pickle.dumps(Loaded(tuple(loaded.queues))))
+    ForkServer(orders, loaded.jobs.fixed()).serve()
+
+
+def _keep_only(kept: int) -> None:
+    """Let go of everything that is open and the supervisor's, but for what is to be written to."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for descriptor in map(int, os.listdir("/dev/fd")):  # noqa: PTH208 - names, not paths
+        if descriptor not in (0, 1, 2, kept):
+            with suppress(OSError):  # that of the listing itself
+                os.close(descriptor)
 
 
 def _make_engine(jobs: Mapping[str, Definition[..., Any]]) -> None:
@@ -168,5 +167,5 @@ def _told(error: Exception) -> bytes:
         return pickle.dumps(RuntimeError("the application could not be loaded; see the error above"))
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # python -m forecourt.workers.fork_server DESCRIPTOR APP, started by a supervisor
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

@@ -119,23 +119,18 @@ class Page:
         words = self.words
         words[HELD] = words[LOW] = words[HIGH] = words[WRITTEN] = words[UNWRITTEN] = 0
 
-    def row(self, row: int) -> Marked:
-        """One call."""
-        at = HEADER + row * WIDTH
-        return Marked._make(self.words[at : at + WIDTH].tolist())
-
     def held(self) -> list[Marked]:
         """Every call that the slot holds, or held when it died."""
-        return [self.row(row) for row in range(min(self.words[HELD], MOST_CALLS))]
+        return self._rows(0, self.words[HELD])
 
     def running(self) -> list[Marked]:
         """The calls that it is running."""
-        low, high = self.words[LOW], min(self.words[HIGH], MOST_CALLS)
-        if low >= high:
-            return []
-        words = self.words[HEADER + low * WIDTH : HEADER + high * WIDTH].tolist()
-        rows = [Marked._make(words[at : at + WIDTH]) for at in range(0, len(words), WIDTH)]
+        rows = self._rows(self.words[LOW], self.words[HIGH])
         return [marked for marked in rows if marked.began and marked.state == OPEN]
+
+    def _rows(self, low: int, high: int) -> list[Marked]:
+        words = self.words[HEADER + low * WIDTH : HEADER + min(high, MOST_CALLS) * WIDTH].tolist()
+        return [Marked._make(words[at : at + WIDTH]) for at in range(0, len(words), WIDTH)]
 
     def journaled(self) -> list[bytes]:
         """The journal's lines."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from forecourt.jobs.outcome import Outcome
 from forecourt.workers.options import WorkOptions
 
+LARGEST = 64 * 1024
+"""Bytes of a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from math import inf
 
 from forecourt.jobs.outcome import Interrupted
 from forecourt.waiting import Waiter
@@ -24,10 +24,6 @@ log = logging.getLogger("forecourt.worker")
 DEATH_AT_BIRTH = 0.2
 """Seconds to wait before a slot that died without having run anything is replaced."""
 
-PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Seconds to wait after a fork server was killed at its start, until the worker gives up: what
-kills it will not have had enough."""
-
 
 class SlotPool:
     """A fixed number of slots. Only the supervisor's own thread may call it, but for `has_idle` and
@@ -38,29 +34,27 @@ class SlotPool:
         self,
         options: WorkOptions,
         forks: ForkClient,
+        worker: int,
         pages: Markers,
         housekeeper: Housekeeper,
-        birth: Callable[[int, Death | None], Birth],
         waiter: Waiter,
     ) -> None:
         self._options = options
         self._forks = forks
         self._housekeeper = housekeeper
-        self._birth = birth
         self._lock = threading.Lock()
         self._owed = False
         self._waiter = waiter
         self._waiter.watch(forks.events.fileno())
         self._poll_at = 0
-        self._due: list[tuple[float, SlotProcess]] = []
         self._ended_before = 0
         self.is_stopping = False
         self._allowance = Allowance(1 if options.once else options.max_jobs)
-        self._worker = 0
-        self._use(pages)
+        self._use(worker, pages)
 
-    def _use(self, pages: Markers) -> None:
-        self._pages = pages
+    def _use(self, worker: int, pages: Markers) -> None:
+        self._worker = worker
+        self._markers = str(pages.path)
         self._slots = [SlotProcess(number, page) for number, page in enumerate(pages.pages)]
         self._allowance.begin(self._slots, self._ended_before)
 
@@ -110,8 +104,7 @@ class SlotPool:
 
     def open(self) -> None:
         """Start the slots."""
-        for slot in self._slots:
-            self._spawn(slot)
+        self._spawn_due()
 
     def wake_one(self) -> None:
         """Have an idle slot look for calls; if none is idle, the next one that is."""
@@ -140,13 +133,13 @@ class SlotPool:
         for slot in self._slots:
             if slot.pid is None:
                 continue
-            found = slot.watch(now)
-            if found.taken_back or found.started:
-                self._give_back(found.taken_back)
-                self._housekeeper.take([], found.started)
+            taken_back, started = slot.watch(now)
+            self._give_back(taken_back)
+            if started:
+                self._housekeeper.take([], started)
             if slot.cause is not None:
                 self._forks.kill(slot.pid)
-        self._spawn_due(now / 1e9)
+        self._spawn_due()
         self._allowance.grant()
         if now >= self._poll_at:
             self._poll_at = now + int(self._options.sleep * 1e9)
@@ -181,11 +174,8 @@ class SlotPool:
         self.is_stopping = True
         for slot in self._slots:
             if not slot.has_left:
-                slot.stop()
-                self._give_back(slot.take_back())
-        for _, slot in self._due:
-            slot.has_left = not slot.page.words[markers.HELD]
-        self._due = [(at, slot) for at, slot in self._due if not slot.has_left]
+                self._give_back(slot.stop())
+                slot.has_left = slot.spawn_at < inf and not slot.page.words[markers.HELD]
 
     def interrupt(self, why: str) -> None:
         """Have killed whatever runs; those calls run again, and it costs them no try."""
@@ -193,17 +183,16 @@ class SlotPool:
             if slot.pid is not None and not slot.is_settling:
                 slot.condemn(Death(Interrupted(why)))
 
-    def disown(self, pages: Markers) -> None:
-        """Others have taken over everything that is here: kill every slot, and begin anew on other
-        pages.
+    def disown(self, worker: int, pages: Markers) -> None:
+        """Others have taken over everything that is here: kill every slot, and begin anew as
+        another worker.
         """
         self._ended_before = self.ended
         for slot in self._slots:
             if slot.pid is not None:
                 self._forks.kill(slot.pid)
             slot.close()
-        self._due = []
-        self._use(pages)
+        self._use(worker, pages)
         self.open()
 
     def close(self) -> None:
@@ -219,21 +208,18 @@ class SlotPool:
 
     # -- births and deaths -------------------------------------------------------------------------
 
-    def _spawn(self, slot: SlotProcess) -> None:
-        slot.spawned_at = time.monotonic()
-        wake_end, flush_end, reading, writing = slot.descriptors
-        birth = self._birth(slot.number, slot.inherited)
-        self._worker = birth.worker
-        self._forks.spawn(birth, [wake_end, flush_end, self._waiter.waker.fileno(), reading, writing])
-        slot.release()
-        if self.is_stopping:
-            slot.stop()
-
-    def _spawn_due(self, now: float) -> None:
-        due = [slot for at, slot in self._due if at <= now]
-        self._due = [(at, slot) for at, slot in self._due if at > now]
-        for slot in due:
-            self._spawn(slot)
+    def _spawn_due(self) -> None:
+        now = time.monotonic()
+        for slot in self._slots:
+            if slot.has_left or slot.spawn_at > now:
+                continue
+            slot.spawn_at, slot.spawned_at = inf, now
+            wake_end, flush_end, reading, writing = slot.descriptors
+            birth = Birth(slot.number, self._worker, self._markers, self._options, slot.inherited)
+            self._forks.spawn(birth, [wake_end, flush_end, self._waiter.waker.fileno(), reading, writing])
+            slot.release()
+            if self.is_stopping:
+                slot.stop()
 
     def _hear(self) -> None:
         try:
@@ -265,25 +251,15 @@ class SlotPool:
         successor = SlotProcess(slot.number, page, death)
         self._slots[slot.number] = successor
         quick = slot.is_settling or (slot.cause is None and not running and time.monotonic() - slot.spawned_at < 1)
-        self._due.append((time.monotonic() + (DEATH_AT_BIRTH if quick else 0.0), successor))
-        self._spawn_due(time.monotonic())
+        successor.spawn_at = time.monotonic() + (DEATH_AT_BIRTH if quick else 0.0)
+        self._spawn_due()
 
     def _replace_fork_server(self, error: ForkServerFailed) -> None:
         """The kernel has killed its slots; start over with a new one."""
         log.warning("%s; starting another", error)
         self._waiter.forget(self._forks.events.fileno())
-        for pause in PAUSES:
-            self._forks.stop()
-            try:
-                self._forks.start()
-                break
-            except ForkServerFailed:
-                if not self._forks.was_killed():
-                    raise
-                time.sleep(pause)
-        else:
-            raise ForkServerFailed(f"the fork server was killed {len(PAUSES)} times before it was ready")
+        self._forks.restart()
         self._waiter.watch(self._forks.events.fileno())
         for slot in list(self._slots):
-            if not slot.has_left and slot not in [due for _, due in self._due]:
+            if not slot.has_left and slot.spawn_at == inf:
                 self._reap(slot, -signal.SIGKILL)

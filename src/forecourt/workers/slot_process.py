@@ -1,11 +1,9 @@
 """A slot as its supervisor sees it: reads its page, wakes it, takes back what it has not begun, and
 has it killed. What a death means is its successor's to decide."""
 
-import logging
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from operator import attrgetter
 
 from forecourt.jobs.outcome import Cancelled, Outcome, SlotDied, TimedOut
@@ -13,8 +11,6 @@ from forecourt.workers import markers
 from forecourt.workers.markers import Marked, Page
 from forecourt.workers.messages import Death
 from forecourt.workers.permits import Permits
-
-log = logging.getLogger("forecourt.worker")
 
 SLOW = 0.05
 """Seconds after which a running call counts as slow: what waits behind it in its slot is taken
@@ -25,14 +21,11 @@ NOTED = 1.0
 """Seconds after which a running call is noted in its row as started."""
 
 
-@dataclass(slots=True)
-class Watched:
-    """What a look at a slot's page led to: calls to be given back, calls to be noted as started,
-    and when to look again.
-    """
+TakenBack = list[tuple[int, int]]
+"""Claims that were taken back: (id, token)."""
 
-    taken_back: list[tuple[int, int]] = field(default_factory=list)
-    started: list[tuple[int, int, float, float | None]] = field(default_factory=list)
+Started = list[tuple[int, int, float, float | None]]
+"""Calls that have begun: (id, token, seconds since then, timeout)."""
 
 
 class SlotProcess:
@@ -44,6 +37,8 @@ class SlotProcess:
         self.inherited = inherited
         """How its predecessor ended."""
         self.pid: int | None = None
+        self.spawn_at = 0.0
+        """When it is to be born, by the monotonic clock; infinity once that was asked for."""
         self.spawned_at = 0.0
         self.cause: Death | None = None
         """Why it is being killed."""
@@ -106,12 +101,12 @@ class SlotProcess:
         self._woken = self.page.words[markers.IDLE]
         _send(self._wake)
 
-    def watch(self, now: int) -> Watched:
-        """Look at what it runs; `now` in nanoseconds of the monotonic clock."""
-        found = Watched()
+    def watch(self, now: int) -> tuple[TakenBack, Started]:
+        """Look at what it runs; `now` in nanoseconds of the monotonic clock. Returns what is to be
+        given back, and what is to be noted as started."""
         running = self._running()
         if not running:
-            return found
+            return [], []
         overdue = [marked for marked in running if 0 < marked.deadline <= now]
         if overdue:
             first = min(overdue, key=attrgetter("deadline"))
@@ -119,15 +114,14 @@ class SlotProcess:
             tokens = frozenset(marked.token for marked in overdue if marked.began == first.began)
             self.condemn(Death(TimedOut((first.deadline - first.began) / 1e9), tokens))
         oldest = min(marked.began for marked in running)
+        taken_back: TakenBack = []
         if now - oldest > SLOW * 1e9:
-            found.taken_back = self._permits.take_back()
+            taken_back = self._permits.take_back()
             self._taken_behind = oldest
             if self.page.words[markers.UNWRITTEN] and self._flushed_behind != oldest:
                 self._flushed_behind = oldest
                 _send(self._flush)
-        if now - oldest > NOTED * 1e9:
-            found.started = self._to_note(running, now)
-        return found
+        return taken_back, self._to_note(running, now) if now - oldest > NOTED * 1e9 else []
 
     def seconds_until_due(self, now: int) -> float | None:
         """How long until there is something to do about what it runs; None when there is
@@ -143,7 +137,7 @@ class SlotProcess:
             dues.append(oldest + int(SLOW * 1e9))
         return max(0.0, (min(dues) - now) / 1e9) if dues else None
 
-    def cancel(self, ids: set[int]) -> list[tuple[int, int]]:
+    def cancel(self, ids: set[int]) -> TakenBack:
         """End these calls, if it runs one of them by itself: by its death. Returns what it had not
         begun, which may be among them and goes back. A call that runs in a batch with others is
         left to finish."""
@@ -155,19 +149,16 @@ class SlotProcess:
         waiting = {marked.id for marked in self.page.held() if not marked.began}
         return self._permits.take_back() if ids & waiting else []
 
-    def take_back(self) -> list[tuple[int, int]]:
-        """What it has not begun."""
-        return self._permits.take_back()
-
     def condemn(self, cause: Death) -> None:
         """It is to be killed, because of this."""
         if self.cause is None:
             self.cause = cause
 
-    def stop(self) -> None:
-        """Have it end after what it is running."""
+    def stop(self) -> TakenBack:
+        """Have it end after what it is running. Returns what it had not begun."""
         self.page.words[markers.STOP] = 1
         _send(self._wake)
+        return self._permits.take_back()
 
     def death(self, code: int) -> Death:
         """How it ended, with this exit code. As long as its own inheritance is not settled, that of
@@ -198,7 +189,7 @@ class SlotProcess:
         """
         return [] if self.is_settling else self.page.running()
 
-    def _to_note(self, running: Sequence[Marked], now: int) -> list[tuple[int, int, float, float | None]]:
+    def _to_note(self, running: Sequence[Marked], now: int) -> Started:
         """Calls that run by themselves, and have for a while, each once."""
         found = []
         stamps = [marked.began for marked in running]

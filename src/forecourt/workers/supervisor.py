@@ -25,7 +25,6 @@ from forecourt.workers.housekeeper import Housekeeper
 from forecourt.workers.listener import Listener
 from forecourt.workers.markers import Markers
 from forecourt.workers.markers import folder as markers_folder
-from forecourt.workers.messages import Birth, Death
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.pruner import Pruner
 from forecourt.workers.rescuer import Rescuer, give_back
@@ -70,7 +69,7 @@ class Supervisor:
         self._asked: tuple[Asked | None, str] = (None, "")
         self._register()
         self._housekeeper = Housekeeper(self._database, options.queues, self._wake_one)
-        self._pool = SlotPool(options, forks, self._markers, self._housekeeper, self._birth, self._waiter)
+        self._pool = SlotPool(options, forks, self._worker, self._markers, self._housekeeper, self._waiter)
         self._listener = Listener(options.queues, lambda: self._worker, self._pool.has_idle, self._wake_one)
         self._heartbeat = Heartbeat(
             self._database,
@@ -227,7 +226,7 @@ class Supervisor:
         return max((private_memory(pid) for pid in self._pool.pids()), default=0)
 
     def _processes(self) -> list[int]:
-        return [pid for pid in (os.getpid(), self._forks.pid, *self._pool.pids()) if pid is not None]
+        return [os.getpid(), self._forks.pid, *self._pool.pids()]
 
     # -- who it is ---------------------------------------------------------------------------------
 
@@ -279,11 +278,8 @@ class Supervisor:
             return
         self._given_up_at = 0.0
         before.remove()
-        self._pool.disown(self._markers)
+        self._pool.disown(self._worker, self._markers)
         self._listener.poke()  # under the new number, too
-
-    def _birth(self, number: int, death: Death | None) -> Birth:
-        return Birth(number, self._worker, str(self._markers.path), self._options, death)
 
     def _on_request(self, unwanted: set[int], asked: tuple[Asked | None, str]) -> None:
         """Called from the agent's thread: note it, the next round acts."""

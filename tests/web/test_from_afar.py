@@ -92,6 +92,7 @@ SEQUENCES = [
     "queue clear {where} --yes; queue clear {where} --yes --json",
     "queue retry --job {where} --json; queue retry --job {where}; queue retry 999999999; queue retry; queue retry all 1",
     "queue flush --yes --job {where}; queue prune --hours 1; queue forget 999999999",
+    "queue run-now 999999999; queue run-now --queue {where}; queue cancel --state ready --queue none --yes; queue cancel --queue x",
     "queue worker quiet 999999999; queue worker resume 9; queue worker stop 9",
     "queue cancel 999999999; queue restart; queue workflow cancel 7; queue workflow retry 7",
     "queue dispatch send_sponsorship_expired_notification {args} --delay 999999 --queue {where} --priority 3",

@@ -14,7 +14,7 @@ from forecourt.masking import hide_text
 from forecourt.store import definitions, overview, search
 from forecourt.store.search import LOOK_THROUGH, Listed, Search
 from forecourt.store.standing import CAP
-from forecourt.web.page import page, reading
+from forecourt.web.page import NOTHING_SEEN, page, reading, seen_before
 from forecourt.web.searching import SINCE, Asked, CannotRead, asked
 
 A_PAGE = 50
@@ -41,6 +41,9 @@ def calls(request: Request) -> Response:
         _("Calls"),
         head="pages/calls.head.html",
         below="pages/calls.list.html",
+        seen="" if wanted.search.id else max(map(_key, found), default=NOTHING_SEEN),
+        newer=sum(_key(call) > seen for call in found) if (seen := seen_before(request)) else 0,
+        a_page=A_PAGE,
         asked=wanted,
         wrong=wrong,
         found=found[:A_PAGE],
@@ -54,6 +57,11 @@ def calls(request: Request) -> Response:
         filtered=wanted.search.filters,
         typed=wanted.typed,
     )
+
+
+def _key(call: Listed) -> str:
+    """Orders the calls of a state as they came into it, as far as their list does."""
+    return f"{call.at.isoformat() if call.state == 'failed' else ''}@{call.id:020}"
 
 
 def listed(tx: Connection[Any], wanted: Search, limit: int) -> list[Listed]:

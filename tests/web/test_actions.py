@@ -38,6 +38,11 @@ def test_a_queue_is_paused_with_end_and_reason_and_undo_resumes_it(post: Post, t
     assert "Queue high is paused until" in page
     assert "forecourt queue pause high --for 60 --why &#39;the disk is full&#39;" in page
     assert re.search(r'action="/queues/resume">.*name="queue" value="high".*Undo', page, re.S)
+    again = post("/queues/resume", queue="high", back="/queues")
+    assert re.search(
+        r'action="/queues/pause">.*name="why" value="the disk is full".*name="minutes" value="60"', again, re.S
+    )
+    post("/queues/pause", queue="high", minutes=60, why="the disk is full", back="/queues")
     row = tx.execute("SELECT who, why, until - now() BETWEEN '58 min' AND '61 min' FROM forecourt.pauses").fetchone()
     assert row == (WHO, "the disk is full", True)
     assert audited(tx)[:2] == (WHO, "queue pause")

@@ -48,6 +48,8 @@ SELECT state, id, batch_id, job, queue, priority, attempts, history, created_at,
 FROM found
 """
 
+EVER_ENTERED = "SELECT %(id)s <= last_value FROM forecourt.call_ids"
+
 BATCH = """
 SELECT b.id, name, total + more AS total, pending + more AS pending, failed, cancelled, created_at, cancelled_at, finished_at,
        on_success ->> 'job' AS on_success, on_failure ->> 'job' AS on_failure, at_last ->> 'job' AS at_last
@@ -101,6 +103,11 @@ def call(tx: Connection[Any], id: int) -> Inspected | None:
     """The call with this id in whichever table it is; None when it is nowhere."""
     with tx.cursor(row_factory=class_row(Inspected)) as cursor:
         return cursor.execute(CALL, {"id": id, "most": MOST}).fetchone()
+
+
+def was_entered(tx: Connection[Any], id: int) -> bool:
+    """Whether a call may have had this id: they are given in order."""
+    return bool(tx.execute(EVER_ENTERED, {"id": id}).fetchall()[0][0])
 
 
 def batch(tx: Connection[Any], id: int) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""How whoever asks wants the pages: chosen on the page Settings, kept in their browser as cookies."""
+"""How whoever asks wants the pages: chosen on the page Settings, kept as cookies by a browser."""
 
 from contextlib import suppress
 from zoneinfo import ZoneInfo

@@ -61,8 +61,7 @@ def unchanged(_request: Request, error: Exception) -> Response:
 def refused(request: Request, error: Exception) -> Response:
     """Whatever a route refuses."""
     assert isinstance(error, HTTPException)
-    hint = _("Finished calls are kept for 7 days, due times for 400.") if error.status_code == 404 else ""
-    return refuse(request, error.status_code, error.detail, dict(error.headers or {}), hint=hint)
+    return refuse(request, error.status_code, error.detail, dict(error.headers or {}))
 
 
 def sign_in(request: Request, _error: Exception) -> Response:

@@ -44,6 +44,7 @@ def _environment() -> Environment:
         "duration": duration,
         "number": words.number,
         "capped": words.capped,
+        "share": words.share,
         "size": words.size,
         "did": words.did,
         "brief": brief,

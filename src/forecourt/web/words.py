@@ -36,6 +36,12 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
+def share(part: float) -> str:
+    """A part of 1: "4.2 %", "17 %". What is not nothing is not told as 0."""
+    percent = max(0.1, 100 * part) if part else 0
+    return _("%(count)s %%", count=f"{percent:.1f}" if 0 < percent < 10 else f"{percent:.0f}")
+
+
 def described(task: Task) -> str:
     """What a task does, as its application says it; in the reader's language where the catalogue
     has it.

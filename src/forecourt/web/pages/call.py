@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -13,8 +13,11 @@ from forecourt.language import gettext as _
 from forecourt.language import marked
 from forecourt.masking import hide_text
 from forecourt.store import definitions, inspection, progress, workflow_progress
+from forecourt.web.database import Reading
+from forecourt.web.dates import weekday, zone
 from forecourt.web.page import page, reading
 from forecourt.web.searching import LARGEST_ID
+from forecourt.workers.pruner import KEEP_DONE
 
 TONES = {
     marked("Raised"): "failed",
@@ -46,7 +49,7 @@ def call(request: Request) -> Response:
     with reading(request) as look:
         found = inspection.call(look.tx, id)
         if found is None:
-            raise HTTPException(404, _("No call has the id %(id)s", id=id))
+            raise HTTPException(404, _nowhere(look, id))
         said = progress.of(look.tx, [id]).get(id)
         batch = inspection.batch(look.tx, found.batch_id) if found.batch_id is not None else None
         workflow = workflow_progress.of_call(look.tx, id)
@@ -72,6 +75,17 @@ def call(request: Request) -> Response:
         step_tones=STEP_TONES,
         attempts=[_attempt(entry) for entry in found.history],
         live=found.state in ("ready", "scheduled", "running"),
+    )
+
+
+def _nowhere(look: Reading, id: int) -> str:
+    if not inspection.was_entered(look.tx, id):
+        return _("No call has the id %(id)s: none has had it yet", id=id)
+    first = look.now - timedelta(days=KEEP_DONE)
+    return _(
+        "No call has the id %(id)s any more: it was done before %(day)s and deleted by retention, or an operator removed it",
+        id=id,
+        day=weekday(first.astimezone(zone())),
     )
 
 

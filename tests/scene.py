@@ -126,7 +126,7 @@ def _calls(tx: psycopg.Connection, workers: list[int]) -> dict[str, int]:
     now = tx.execute("SELECT now()").fetchone()[0]
     attempt = {
         "outcome": "Raised", "attempt": 1, "at": (now - timedelta(minutes=6)).isoformat(), "seconds": 2.4, "error": "BadPicture",
-        "message": "photo 3 of 8: the JPEG file ends early", "traceback": TRACEBACK,
+        "message": "photo 3 of 8: the JPEG file ends early", "traceback": TRACEBACK, "host": "night-1", "pid": 4711,
         "log": ["INFO listing 42: 8 photos, 12.4 MB", "WARNING photo 3 of 8: the JPEG file ends early"],
     }  # fmt: skip
     failed = [

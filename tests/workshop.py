@@ -7,11 +7,13 @@ import logging
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import orm, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecourt import Discard, Forecourt, Release, Session, Timetable, add_to_batch, at_most, job, per, report
@@ -407,6 +409,42 @@ def commit_in_a_group(call: str, sql: str = "", *, session: Session) -> None:
         session.execute(text(sql))
 
 
+class Model(orm.DeclarativeBase):
+    pass
+
+
+class Trace(Model):
+    __tablename__ = "traces"
+    call: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    pid: orm.Mapped[int]
+
+
+def leave_it_untidy(session: Session, call: str) -> None:
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+    match call:
+        case "a savepoint left open":
+            session.begin_nested()
+        case "a savepoint left open, and raised":
+            session.begin_nested()
+            raise ValueError(call)
+        case "an error swallowed":
+            with suppress(DBAPIError):
+                session.execute(text("SELECT 1 / 0"))
+        case "a flush that fails":
+            session.execute(text("CREATE UNIQUE INDEX IF NOT EXISTS of_traces ON traces (call)"))
+            session.add(Trace(call=call, pid=os.getpid()))
+
+
+@job(tries=1, commit_together=50)
+def untidy_in_groups(call: str, *, session: Session) -> None:
+    leave_it_untidy(session, call)
+
+
+@job(tries=1)
+def untidy_alone(call: str, *, session: Session) -> None:
+    leave_it_untidy(session, call)
+
+
 @job(commit_together=50)
 def touch_hot_row(key: int, *, session: Session) -> None:
     session.execute(text("UPDATE hot SET n = n + 1 WHERE key = :key"), {"key": key})
@@ -436,6 +474,12 @@ async def write_row_async(call: str, *, connection: psycopg.AsyncConnection[Any]
 async def commit_async(call: str, *, session: AsyncSession) -> None:
     await session.execute(LEAVE, {"call": call, "pid": os.getpid()})
     await session.execute(text("COMMIT"))
+
+
+@job(tries=2, backoff=0)
+async def flush_in_vain_async(call: str, *, session: AsyncSession) -> None:
+    session.add(Trace(call=None, pid=os.getpid()))
+    await session.flush()
 
 
 @job(concurrency=4, tries=1, timeout=1)

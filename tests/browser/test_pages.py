@@ -11,6 +11,8 @@ import psycopg
 import pytest
 from playwright.sync_api import TimeoutError as Slow
 
+from serving import every_page
+
 AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 
 PAGES = [
@@ -71,6 +73,11 @@ def test_every_page_is_accessible_and_fits(
     assert wrong == []
 
 
+def test_every_page_stands_in_the_table_of_pages() -> None:
+    known = {path.partition("?")[0].rpartition("/" if path.count("/") > 1 else "?")[0] for path in PAGES}
+    assert {path.rpartition("/" if path.count("/") > 1 else "?")[0] for path in every_page()} <= known
+
+
 def test_what_there_is_not_is_a_page_too(chromium: Any, house: str) -> None:
     page = chromium.new_page(base_url=house)
     page.goto("/calls/7777777")
@@ -93,14 +100,20 @@ def test_panels_that_open_are_accessible_and_stay_inside(looking_at: Look) -> No
             assert page.locator("details.pop[open]").count() == 0
 
 
+WATCH_FOR_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver(list => list.getEntries().forEach(shift => shift.sources.forEach(moved => {
+    if (moved.node.nodeName !== "#text") window.shifts.push(`${moved.node.nodeName} ${moved.node.className}`);
+}))).observe({type: "layout-shift", buffered: true});
+"""
+"""A figure that gets longer is no shift of anything else."""
+
+DRAWN = "() => new Promise(seen => requestAnimationFrame(() => requestAnimationFrame(seen)))"
+
+
 def test_what_changes_is_seen_without_reloading_and_nothing_else_moves(looking_at: Look, database: str) -> None:
     with looking_at() as page, psycopg.connect(database, autocommit=True) as tx:
-        page.add_init_script(
-            """window.shifts = [];
-            new PerformanceObserver(list => list.getEntries().forEach(shift => shift.sources.forEach(moved => {
-                if (moved.node.nodeName !== "#text") window.shifts.push(`${moved.node.nodeName} ${moved.node.className}`);
-            }))).observe({type: "layout-shift", buffered: true});"""  # a figure that gets longer is no shift of anything else
-        )
+        page.add_init_script(WATCH_FOR_SHIFTS)
         page.clock.install()
         page.goto("/")
         page.evaluate("window.shifts = []; window.before = document.querySelector('#live h1')")
@@ -111,6 +124,26 @@ def test_what_changes_is_seen_without_reloading_and_nothing_else_moves(looking_a
         assert page.evaluate("window.before === document.querySelector('#live h1')"), (
             "what stays the same is not made anew"
         )
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_no_page_moves_while_it_is_asked_again(looking_at: Look, database: str, width: int) -> None:
+    moved: dict[str, list[str]] = {}
+    with looking_at(width=width) as page, psycopg.connect(database, autocommit=True) as tx:
+        page.add_init_script(WATCH_FOR_SHIFTS)
+        page.clock.install()
+        for path in PAGES:
+            page.goto(path)
+            if page.locator("#live[hx-get]").count():
+                page.evaluate("window.shifts = []")
+                tx.execute("DELETE FROM forecourt.ready WHERE id = (SELECT max(id) FROM forecourt.ready)")
+                with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true") as answer:
+                    page.clock.run_for(A_ROUND)
+                assert answer.value.status in (200, 304), path
+                page.evaluate(DRAWN)
+                moved[path] = page.evaluate("window.shifts")
+    assert {path: shifts for path, shifts in moved.items() if shifts} == {}
+    assert len(moved) > len(PAGES) / 2
 
 
 def test_what_is_open_stays_as_it_is_until_it_is_closed(looking_at: Look, database: str) -> None:
@@ -190,12 +223,16 @@ def test_a_queue_is_paused_and_resumed_with_and_without_script(
         assert "goes on" in page.get_by_role("status").first.inner_text()
 
 
-def test_without_script_every_page_can_be_read(looking_at: Look) -> None:
-    with looking_at(script=False) as page:
+@pytest.mark.parametrize(
+    "shown", [{"width": 1280}, {"width": 360, "dark": True, "language": "ar"}], ids=["desk", "phone, Arabic"]
+)
+def test_without_script_every_page_can_be_read(looking_at: Look, shown: dict[str, Any]) -> None:
+    with looking_at(script=False, **shown) as page:
         for path in PAGES:
             page.goto(path)
             assert page.locator("h1, h2").first.is_visible(), path
             assert page.locator(".with-script:visible").count() == 0, path
+            assert page.evaluate(INSIDE) <= 0, path
 
 
 def test_the_menu_of_a_phone_leads_on(looking_at: Look) -> None:

@@ -2,6 +2,7 @@
 truth.
 """
 
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 
@@ -29,6 +31,7 @@ from forecourt.marketplace.trash import cleanup_soft_deleted
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
 from forecourt.store import performance
+from serving import HTML
 
 TINY = Scale(blocks=2, days=6, events=600)
 SMALL = Scale(blocks=2, days=184, events=3_680, views=600, photo_sets=3)
@@ -142,7 +145,7 @@ def test_tonight_has_the_same_tasks_jobs_and_arguments_all_due_at_one_minute() -
     assert {(str(task.cron), task.zone.key) for task in night} == {("59 23 * * *", "UTC")}
 
 
-def test_a_small_night_goes_as_promised_and_its_report_is_true(looking: Looking) -> None:
+def test_a_small_night_goes_as_promised_and_its_report_is_true(looking: Looking, web_address: str) -> None:
     told = Console(file=StringIO(), width=120)
     night = pass_night(SMALL, Lines(told))
     report = report_on(night)
@@ -201,12 +204,20 @@ def test_a_small_night_goes_as_promised_and_its_report_is_true(looking: Looking)
     )
 
     assert looking.count("workers") == 0
-    page = Console(file=StringIO(), width=120)
-    render(report, page, 60)
-    printed = page.file.getvalue()  # type: ignore[attr-defined]
+    paper = Console(file=StringIO(), width=120)
+    render(report, paper, 60)
+    printed = paper.file.getvalue()  # type: ignore[attr-defined]
     for words in (*(task.name for task in usual), "Views counted: 641 of 641 sent", "forecourt up", "All as promised"):
         assert words in printed
     assert max(map(len, printed.splitlines())) <= 120
+
+    # It ends with the address of the page that shows this night, by whatever application is up.
+    page = printed.split()[-1].replace("http://127.0.0.1:8000", web_address)
+    shown = re.sub(r"<[^>]+>", " ", httpx.get(page, headers=HTML).raise_for_status().text)
+    for line in report.tasks:
+        assert line.task in shown
+    assert f"{looking.one('SELECT urls FROM sitemap_runs'):,}" in shown, "what the sitemap's duty did"
+    assert f"{night.due:%H:%M}" in shown
 
     mails[0].unlink()
     looking.connection.execute("UPDATE car_listings SET views_count = views_count + 1 WHERE id = 1")

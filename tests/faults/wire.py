@@ -5,6 +5,7 @@ go of some commits' answers.
 import random
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -15,7 +16,7 @@ class Wire:
     """Listens on a local port, and passes on to the server's Unix socket.
 
     `loss`: the share of commits whose answer nobody hears. The server has got them and carries them
-    out; the connection breaks.
+    out; the connection breaks. `delay`: seconds for which each thing that is said is on its way.
     """
 
     def __init__(self, server: str, seed: int = 1) -> None:
@@ -23,7 +24,7 @@ class Wire:
         self._chance = random.Random(seed)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        self.loss = 0.0
+        self.loss = self.delay = 0.0
         self.lost = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -57,6 +58,8 @@ class Wire:
     def _there(self, client: socket.socket, server: socket.socket, unheard: threading.Event) -> None:
         with _both(client, server):
             while said := client.recv(65536):
+                if self.delay:
+                    time.sleep(self.delay)
                 if self.loss and COMMIT in said and self._chance.random() < self.loss:
                     self.lost += 1
                     unheard.set()

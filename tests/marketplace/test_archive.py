@@ -161,6 +161,35 @@ def test_any_text_in_an_event_survives(session: Session) -> None:
     assert [row["event_type"] for row in sorted(archived(), key=lambda row: row["car_listing_id"])] == kinds
 
 
+def test_each_event_of_a_day_of_many_pages_is_archived_once_to_its_microsecond(session: Session) -> None:
+    noon = midday(session, 200)
+    partition(session, noon.date())
+    session.execute(
+        text(
+            """
+            INSERT INTO car_listing_analytics (car_listing_id, event_type, created_at)
+            SELECT n, 'view', CAST(:noon AS timestamptz) + n * interval '11.000013 s'
+            FROM generate_series(-3900, 3900) AS n
+            """
+        ),
+        {"noon": noon},
+    )
+    made = session.execute(text("SELECT id, created_at FROM car_listing_analytics ORDER BY id")).all()
+    assert session.scalar(text(f"SELECT pg_relation_size('car_listing_analytics_{noon:%Y%m%d}') / 8192")) > 3 * 16
+    wrong = text(
+        """
+        SELECT count(*)
+        FROM generate_series(0, 36524) AS day, generate_series(0, 3) AS n
+        CROSS JOIN LATERAL (SELECT '2000-01-01Z'::timestamptz + day * interval '86399.913601 s' + n * interval '1 us') AS at(t)
+        WHERE (date_part('epoch', t) * 1000000)::bigint <> (extract(epoch FROM t) * 1000000)::bigint
+        """
+    )
+    assert session.scalar(wrong) == 0, "microseconds are exact in a float until 2100"
+    session.commit()
+    assert archive_old_analytics()["events"] == len(made) == 7801
+    assert sorted((row["id"], row["created_at"]) for row in archived()) == [(id_, at) for id_, at in made]
+
+
 def test_a_day_is_aggregated_before_its_events_go(session: Session, old_days: list[datetime]) -> None:
     archive_old_analytics()
     assert {day for _, day in views(session)} == {noon.date() for noon in [*old_days, midday(session, 250)]}

@@ -3,13 +3,14 @@ and where else it is shown.
 """
 
 from base64 import b64decode, b64encode
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from showroom import listing, notifications
+from showroom import ago, listing, notifications, wait_until_blocked
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -21,6 +22,7 @@ from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.pictures import make
 from forecourt.marketplace.retouching import CannotRetouch
+from forecourt.marketplace.trash import cleanup_soft_deleted
 from forecourt.marketplace.twins import Twin, twins
 from forecourt.settings import settings
 
@@ -107,6 +109,35 @@ def test_a_photo_that_is_on_another_listing_is_a_finding_until_somebody_looked(s
     assert twins(session) == []
     assert [each.listing_id for each in twins(session, also_settled=True)] == [third.id]
     assert "none of these is an open finding" in typed("settle", str(found.id))[1]
+
+
+def test_what_is_noted_of_photos_goes_with_the_listing_whoever_deletes_it(session: Session) -> None:
+    gone, trashed, stays, new = (listing(session) for _ in range(4))
+    session.commit()
+
+    def publish(car_id: int) -> dict[str, int]:
+        with Session(engine()) as own, own.begin():
+            return process_car_images(own, [b64encode(FLOWER).decode()], car_id)
+
+    def noted() -> tuple[list[int], list[tuple[int, int]]]:
+        hashed = session.scalars(text("SELECT car_listing_id FROM photo_hashes ORDER BY 1")).all()
+        found = session.execute(text("SELECT car_listing_id, other_listing_id FROM photo_twins ORDER BY 1, 2"))
+        return list(hashed), [(one, other) for one, other in found]
+
+    for car in (gone, trashed, stays):
+        publish(car.id)
+    assert noted()[1] == [(trashed.id, gone.id), (stays.id, gone.id), (stays.id, trashed.id)]
+    session.execute(text("DELETE FROM car_listings WHERE id = :id"), {"id": gone.id})
+    with ThreadPoolExecutor() as pool:  # who finds a twin of one that is just going waits, and has none
+        published = pool.submit(publish, new.id)
+        wait_until_blocked()
+        session.commit()
+        assert published.result(30)["twins"] == 2
+    assert noted()[1] == [(stays.id, trashed.id), (new.id, trashed.id), (new.id, stays.id)]
+    trashed.deleted_at = ago(session, "31 days")
+    session.flush()
+    cleanup_soft_deleted(session=session)
+    assert noted() == ([stays.id, new.id], [(new.id, stays.id)])
 
 
 def test_photos_are_added_behind_those_that_a_listing_has_up_to_its_limit(session: Session) -> None:

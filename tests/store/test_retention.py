@@ -37,6 +37,8 @@ def test_what_is_over_is_removed_and_what_lives_is_kept(looking: Looking) -> Non
         VALUES ('old', 1, 0, false, now() - interval '31 days'), ('new', 1, 0, false, now()), ('open', 1, 1, false, NULL);
         INSERT INTO forecourt.audit (at, who, action, target)
         VALUES (now() - interval '401 days', 'me', 'old', '{}'), (now(), 'me', 'new', '{}');
+        INSERT INTO forecourt.past_workers (id, host, pid, gone_at)
+        VALUES (1, 'h', 1, now() - interval '9 days'), (2, 'h', 2, now() - interval '7 days');
     """)
     database = Transactions()
     Pruner(database).run_once()
@@ -44,6 +46,7 @@ def test_what_is_over_is_removed_and_what_lives_is_kept(looking: Looking) -> Non
     assert looking.rows("SELECT key FROM forecourt.uniques ORDER BY key") == [("for a time",), ("lives",)]
     assert looking.rows("SELECT name FROM forecourt.batches ORDER BY name") == [("new",), ("open",)]
     assert looking.rows("SELECT action FROM forecourt.audit") == [("new",)]
+    assert looking.rows("SELECT id FROM forecourt.past_workers") == [(2,)], "calls that name it are kept as long"
 
 
 def test_a_worker_starts_while_somebody_reads_done(looking: Looking, database: str) -> None:

@@ -39,6 +39,7 @@ OPERATOR = {
     ("POST", "/schedule/trigger"), ("POST", "/schedule/pause"), ("POST", "/schedule/resume"), ("POST", "/queues/pause"),
     ("POST", "/queues/resume"), ("POST", "/calls/act"), ("POST", "/calls/{id:int}/retry"), ("POST", "/calls/{id:int}/cancel"),
     ("POST", "/failures/retry"), ("POST", "/workers/restart"),
+    ("POST", "/workers/quiet"), ("POST", "/workers/resume"), ("POST", "/workers/stop"),
 }  # fmt: skip
 ADMIN = {
     ("POST", "/queues/clear"), ("POST", "/calls/{id:int}/forget"), ("POST", "/failures/forget"), ("POST", "/schedule/add"),
@@ -56,6 +57,7 @@ OPERATOR |= {
     ("POST", f"/api/v1/{path}")
     for path in (
         "queues/pause", "queues/resume", "calls/cancel", "failures/retry", "failures/retry-matching", "workers/restart",
+        "workers/quiet", "workers/resume", "workers/stop",
         "schedule/trigger", "schedule/pause", "schedule/resume", "workflows/cancel", "workflows/retry",
     )
 }  # fmt: skip

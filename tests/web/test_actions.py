@@ -220,6 +220,27 @@ def test_workers_are_asked_to_restart(post: Post, tx: psycopg.Connection, scene:
     assert audited(tx)[:2] == (WHO, "queue restart")
 
 
+def test_one_worker_is_asked_to_be_quiet_to_go_on_and_to_stop(
+    post: Post, pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
+) -> None:
+    [(one,), *_] = tx.execute("SELECT id FROM forecourt.workers ORDER BY id").fetchall()
+    page = post("/workers/quiet", worker=one, back="/workers")
+    assert f"Worker {one} finishes what it runs, and claims nothing more." in page
+    assert f"forecourt queue worker quiet {one}" in page
+    assert "is to be quiet" in page, "it has not said so itself"
+    assert audited(tx)[:3] == (WHO, "worker quiet", {"worker": one})
+    tx.execute("UPDATE forecourt.workers SET quiet = true, memory = 412e6 WHERE id = %s", (one,))
+    page = pages.get("/workers").text
+    assert f'</span> quiet</span> <span class="soft">By {WHO} since' in page
+    assert "412 MB of memory" in page
+    assert "goes on" in post("/workers/resume", worker=one, back="/workers")
+    assert "ends in order" in post("/workers/stop", worker=one, back="/workers")
+    assert "is to stop" in post("/workers/quiet", worker=one, back="/workers")
+    for wrong, status in ((0, 400), ("x", 400), (one + 99, 404)):
+        answer = pages.post("/workers/stop", data={"worker": wrong}, headers={"sec-fetch-site": "same-origin"})
+        assert answer.status_code == status, wrong
+
+
 def test_the_audit_lists_what_was_done(post: Post, pages: httpx.Client) -> None:
     post("/queues/pause", queue="high", why="night of the long knives")
     page = pages.get("/audit").text

@@ -128,7 +128,9 @@ def test_a_list_is_read_page_by_page_and_each_call_comes_once(
         assert api.get("/calls", params={"cursor": wrong}).status_code == 422
 
 
-def test_actions_do_what_the_buttons_do_and_stand_in_the_audit(ask: Ask, tx: psycopg.Connection) -> None:
+def test_actions_do_what_the_buttons_do_and_stand_in_the_audit(
+    ask: Ask, api: httpx.Client, tx: psycopg.Connection
+) -> None:
     until = datetime.now(UTC) + timedelta(hours=1)
     paused = ask("POST", "/queues/pause", queue="hihg", until=until.isoformat(), why="tyres")
     assert "no job uses a queue named 'hihg'" in paused["warning"]
@@ -142,12 +144,19 @@ def test_actions_do_what_the_buttons_do_and_stand_in_the_audit(ask: Ask, tx: psy
     assert ask("POST", "/calls/cancel", ids=[call]) == {"cancelled": [call], "ending": []}
     assert ask("GET", "/occurrences", task="generate_sitemap")[0]["status"] == "cancelled"
     assert ask("POST", "/workers/restart") == {"workers": 0}
+    worker = tx.execute(
+        "INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, queues, version, marks)"
+        " VALUES ('h', 'b', 1, 's', 1, '{q}', '0', '') RETURNING id"
+    ).fetchone()[0]
+    for wish, changed in (("quiet", True), ("quiet", False), ("resume", True), ("stop", True), ("resume", False)):
+        assert ask("POST", f"/workers/{wish}", worker=worker) == {"worker": worker, "changed": changed}, wish
+    assert api.post("/workers/quiet", json={"worker": worker + 1}).status_code == 404
     tx.execute("INSERT INTO forecourt.ready (job, queue) SELECT 'j', 'q' FROM generate_series(1, 3)")
     assert ask("POST", "/queues/clear", queue="q") == {"removed": 3}
     actions = [entry["action"] for entry in ask("GET", "/audit")["items"]]
     assert actions[::-1] == [
         "web token add", "queue pause", "queue resume", "schedule pause", "schedule resume", "schedule trigger", "queue cancel",
-        "queue restart", "queue clear",
+        "queue restart", "worker quiet", "worker resume", "worker stop", "queue clear",
     ]  # fmt: skip
     first = ask("GET", "/audit", limit=4)
     rest = ask("GET", "/audit", limit=500, cursor=first["next"])

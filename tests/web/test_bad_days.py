@@ -12,25 +12,14 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from faults.wire import wire
 from forecourt.database import forget_engine
 from forecourt.settings import settings
 from forecourt.web import access
-from serving import OURS
+from forecourt.web.database import MOST, PATIENCE
+from serving import OURS, every_page
 
-PAGES = [
-    "/",
-    "/night",
-    "/schedule",
-    "/queues",
-    "/calls",
-    "/failures",
-    "/workers",
-    "/doctor",
-    "/performance",
-    "/marketplace",
-    "/audit",
-    "/settings",
-]
+PAGES = [path for path in every_page() if path != "/login"]
 
 
 def point_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +68,25 @@ def test_a_database_that_stays_silent_is_not_waited_for(pages: httpx.Client, mon
         assert time.monotonic() - begun < 4
 
 
+def test_a_database_that_takes_two_seconds_for_each_statement_is_told_and_comes_back_by_itself(
+    pages: httpx.Client, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert PATIENCE < 3, "a page needs several statements, and all of them together have no longer"
+    url = make_url(database)
+    folder = url.query.get("host") or url.host
+    with wire(f"{folder}/.s.PGSQL.{url.port or url.query.get('port', 5432)}") as line, ThreadPoolExecutor(24) as many:
+        slow = url.set(host="127.0.0.1", port=line.port, query={"sslmode": "disable", "gssencmode": "disable"})
+        point_at(slow.render_as_string(hide_password=False), monkeypatch)
+        asked = [*PAGES, "/health", "/metrics", "/api/v1/overview"]
+        assert set(many.map(lambda path: pages.get(path).status_code, ["/"] * MOST)) == {200}
+        line.delay = 2.0
+        told = list(many.map(pages.get, asked))
+        assert {answer.status_code for answer in told} == {503}
+        assert all("atabase" in answer.text for answer in told)
+        line.delay = 0.0
+        assert {path: pages.get(path).status_code for path in PAGES} == dict.fromkeys(PAGES, 200)
+
+
 def test_a_statement_that_takes_too_long_is_given_up(pages: httpx.Client, database: str) -> None:
     pages.get("/")
     with psycopg.connect(database) as migration:
@@ -110,14 +118,23 @@ def test_a_database_at_its_limit_of_connections_is_told(pages: httpx.Client, dat
     name = make_url(database).database
     with admin(database) as other:
         other.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(sql.Identifier(name)))
-        other.execute("CREATE ROLE nobody_special LOGIN")
+        other.execute("CREATE ROLE nobody_special LOGIN PASSWORD 'nothing'")
         try:
-            url = make_url(database).set(username="nobody_special").render_as_string(hide_password=False)
+            url = (
+                make_url(database)
+                .set(username="nobody_special", password="nothing")
+                .render_as_string(hide_password=False)
+            )
             with pytest.MonkeyPatch.context() as patch:
                 point_at(url, patch)
                 access._remembered.clear()
-                answer = pages.get("/queues")
-                assert answer.status_code == 503
+                for path in PAGES:
+                    answer = pages.get(path)
+                    assert (answer.status_code, "The database does not answer" in answer.text) == (503, True), path
+                # One is free again: the pages come back by themselves, and want no more than it.
+                other.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 10").format(sql.Identifier(name)))
+                other.execute("GRANT pg_read_all_data TO nobody_special")
+                assert pages.get("/queues").status_code == 200
         finally:
             other.execute("DROP ROLE nobody_special")
             other.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT -1").format(sql.Identifier(name)))

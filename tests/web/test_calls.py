@@ -12,6 +12,7 @@ import pytest
 from forecourt import Workflow
 from forecourt.jobs.job import Job
 from forecourt.jobs.policy import Policy
+from forecourt.store import workers
 from forecourt.store.search import Search
 from forecourt.web.searching import CannotRead, asked
 
@@ -115,6 +116,20 @@ def test_a_failed_call_shows_every_try_with_its_log_and_traceback(pages: httpx.C
     assert "the JPEG file ends early" in page
     assert "INFO listing 42: 8 photos, 12.4 MB" in page
     assert f"forecourt queue retry {scene['failed']}" in page
+    assert page.count("on night-1, process 4711") == 2
+
+
+def test_a_finished_call_says_where_it_ran_also_when_its_worker_is_gone(
+    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
+) -> None:
+    page = pages.get(f"/calls/{scene['done']}").text
+    worker = tx.execute("SELECT worker FROM forecourt.done WHERE id = %s", (scene["done"],)).fetchone()[0]
+    assert f'<a href="/workers#worker-{worker}">{worker}</a>' in page
+    assert "on night-1, process 4001" in page
+    workers.remove(tx, [worker])
+    page = pages.get(f"/calls/{scene['done']}").text
+    assert f"#worker-{worker}" not in page
+    assert "on night-1, process 4001" in page
 
 
 def test_a_running_call_shows_its_progress_and_when_it_is_killed(pages: httpx.Client, scene: dict[str, int]) -> None:

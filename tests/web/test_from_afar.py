@@ -1,5 +1,6 @@
 """`forecourt --url`: what lists and acts works from afar and says the same; what cannot says so."""
 
+import json
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -57,6 +58,13 @@ def same(near: tuple[int, str], far: tuple[int, str]) -> bool:
     return shapes[0] == shapes[1]
 
 
+def test_figures_from_afar_are_of_the_kind_that_they_are_near(afar: Run, scene: dict[str, int]) -> None:
+    near, far = (json.loads(act("doctor", "--json")[1]) for act in (run, afar))
+    kinds = [{one["name"]: type(one["value"]) for one in told} for told in (near, far)]
+    assert kinds[0] == kinds[1]
+    assert {kinds[0][name] for name in ("workers", "calls over their time", "mails")} == {int}
+
+
 def test_what_is_listed_from_afar_is_what_is_listed_near(afar: Run, scene: dict[str, int]) -> None:
     ids = [str(id) for id in scene.values()]
     for words in (
@@ -66,7 +74,7 @@ def test_what_is_listed_from_afar_is_what_is_listed_near(afar: Run, scene: dict[
         "schedule list", "schedule list --json --next 3", "schedule history", "schedule history generate_sitemap --json",
         "schedule history nothing", "report --date 2001-01-01", "top --once", "queue workflow list", "queue workflow show 7",
         "schedule explain generate_sitemap --count 2", "schedule explain heartbeat --at 2026-01-05T04:15:30Z --json",
-        "schedule explain nothing",
+        "schedule explain nothing", "alerts list", "alerts list --json",
     ):  # fmt: skip
         # A check that measures how fast the database answers may warn at one moment and not at the
         # next.
@@ -83,6 +91,7 @@ SEQUENCES = [
     "queue clear {where} --yes; queue clear {where} --yes --json",
     "queue retry --job {where} --json; queue retry --job {where}; queue retry 999999999; queue retry; queue retry all 1",
     "queue flush --yes --job {where}; queue prune --hours 1; queue forget 999999999",
+    "queue worker quiet 999999999; queue worker resume 9; queue worker stop 9",
     "queue cancel 999999999; queue restart; queue workflow cancel 7; queue workflow retry 7",
     "queue dispatch send_sponsorship_expired_notification {args} --delay 999999 --queue {where} --priority 3",
     "queue dispatch send_sponsorship_expire {args}; queue dispatch send_sponsorship_expired_notification",

@@ -40,13 +40,25 @@ def duty(*runs: Tick, **more: Any) -> Duty:
 def queue(**more: Any) -> Standing:
     facts = dict.fromkeys(("paused_by", "paused_since", "paused_until", "paused_why"))
     return Standing(
-        **{"queue": "high", "ready": 0, "failed": 0, "running": 0, "scheduled": 0, "oldest": 0.0, "workers": 1}
+        **{
+            "queue": "high",
+            "ready": 0,
+            "failed": 0,
+            "running": 0,
+            "scheduled": 0,
+            "oldest": 0.0,
+            "workers": 1,
+            "slots": 4,
+            "busy": 0,
+        }
         | facts
         | more
     )
 
 
-WORKER = Worker(1, "night-1", 1, 4, 0, ["high"], "0", NIGHT, NIGHT, False, 75.0, 80.0, silent=1.0)
+WORKER = Worker(
+    1, "night-1", 1, 4, 0, ["high"], "0", NIGHT, NIGHT, False, 75.0, 80.0, False, None, None, None, None, silent=1.0
+)  # fmt: skip
 GOOD = Facts(NIGHT, [queue()], [WORKER], [duty(run())], Liveness(NIGHT, timedelta(seconds=5), None, True), None, 0)
 
 

@@ -44,6 +44,15 @@ def test_a_commit_by_hand_fails_the_call_at_once(looking: Looking) -> None:
     assert (error.rpartition(".")[2], attempts, looking.traces()) == ("TransactionEnded", 1, 1)
 
 
+def test_a_flush_that_fails_is_an_error_like_others(looking: Looking) -> None:
+    """SQLAlchemy rolls back by itself then: nobody has ended the transaction by hand."""
+    workshop.flush_in_vain_async.dispatch(call="in vain")
+    with worker(processes=1):
+        wait_until(lambda: looking.live() == 0)
+    [(error, attempts)] = looking.rows("SELECT error, attempts FROM forecourt.failed")
+    assert (error.rpartition(".")[2], attempts) == ("IntegrityError", 2)
+
+
 def test_a_timeout_kills_and_costs_those_beside_it_no_try(looking: Looking) -> None:
     workshop.hang_async.dispatch_many([{"call": "sleeper"}])
     workshop.transact_async.dispatch(call="other")

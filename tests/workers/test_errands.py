@@ -6,6 +6,7 @@ from pathlib import Path
 
 import workshop
 from fleet import Looking, Process, wait_until, work_until_empty, worker
+from forecourt.process import hostname
 
 
 def test_waiting_and_running_calls_are_cancelled(looking: Looking, tmp_path: Path) -> None:
@@ -62,6 +63,7 @@ def test_what_a_call_logged_is_kept_with_its_attempt(looking: Looking) -> None:
     ]
     [success] = looking.one("SELECT history FROM forecourt.done WHERE job = 'log_and_finish'")
     assert success["log"][0].endswith("all is well with two")
+    assert (incident["host"], success["host"], incident["pid"] > 0) == (hostname(), hostname(), True)
     assert looking.one("SELECT history FROM forecourt.done WHERE job = 'nothing'") == []
 
 

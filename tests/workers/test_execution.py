@@ -6,6 +6,7 @@ import pytest
 
 import workshop
 from fleet import Looking, wait_until, work_until_empty, worker
+from forecourt.process import hostname
 
 
 def history(looking: Looking, table: str = "failed") -> list[dict[str, object]]:
@@ -61,6 +62,7 @@ def test_a_call_that_runs_too_long_is_killed_and_counted_also_in_c_code(looking:
         ("TimedOut", "killed after its timeout of 0.5 s")
     ]
     assert len(set(looking.rows("SELECT pid FROM traces"))) == 2, "the slot was replaced"
+    assert_each_attempt_says_where_it_ran(looking)
 
 
 def test_a_call_that_kills_its_slot_every_time_ends_in_failed_with_the_signal(looking: Looking) -> None:
@@ -72,6 +74,15 @@ def test_a_call_that_kills_its_slot_every_time_ends_in_failed_with_the_signal(lo
     assert looking.rows("SELECT error, message FROM forecourt.failed") == [
         ("SlotDied", "its process was killed by signal 9 (SIGKILL)")
     ]
+    assert_each_attempt_says_where_it_ran(looking)
+
+
+def assert_each_attempt_says_where_it_ran(looking: Looking) -> None:
+    """In the process that left the trace, not in the one that wrote the end."""
+    entries = looking.rows(
+        "SELECT e ->> 'host', (e ->> 'pid')::int FROM forecourt.failed, jsonb_array_elements(history) AS e"
+    )
+    assert entries == [(hostname(), pid) for (pid,) in looking.rows("SELECT pid FROM traces ORDER BY id")]
 
 
 def test_a_call_that_exits_is_a_failed_attempt_and_not_the_end_of_the_slot(looking: Looking) -> None:

@@ -79,6 +79,25 @@ def test_a_call_that_ends_the_transaction_by_hand_fails_and_doubles_nobody_else_
     assert traces["guilty"] == (0 if sql == "ROLLBACK" else 1)
 
 
+@pytest.mark.parametrize("job", [workshop.untidy_in_groups, workshop.untidy_alone], ids=str)
+def test_what_a_call_leaves_undone_in_its_session_is_no_business_of_the_next(
+    looking: Looking, job: Job[..., None]
+) -> None:
+    well = ["first", "a savepoint left open", "after the first", "after the second", "last"]
+    raises = ["a savepoint left open, and raised", "an error swallowed", "a flush that fails"]
+    job.dispatch_many([{"call": call} for call in (*well[:3], *raises[:2], well[3], raises[2], well[4])])
+    with worker(processes=1):
+        wait_until(lambda: looking.live() == 0)
+    assert sorted(call for (call,) in looking.rows("SELECT call FROM traces")) == sorted(well)
+    failed = dict(looking.rows("SELECT args ->> 'call', error FROM forecourt.failed"))
+    assert {call: error.rpartition(".")[2] for call, error in failed.items()} == {
+        raises[0]: "ValueError",
+        raises[1]: "InFailedSqlTransaction",
+        raises[2]: "IntegrityError",
+    }
+    assert looking.one("SELECT count(*) FROM forecourt.done") == len(well)
+
+
 def test_what_somebody_else_has_locked_is_waited_for_one_by_one(looking: Looking, database: str) -> None:
     looking.connection.execute(
         "CREATE TABLE hot (key int PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO hot (key) SELECT generate_series(1, 5)"

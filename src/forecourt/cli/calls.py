@@ -139,6 +139,8 @@ def show(id: int, as_json: bool) -> None:
         say(f"  error     {found.error}", fg="red")
     for incident in found.history:
         head = f"  attempt {incident.get('attempt', '–')}  {incident.get('at', '')}  {incident['outcome']}"
+        if incident.get("host"):
+            head += f" on {incident['host']}" + (f", process {incident['pid']}" if incident.get("pid") else "")
         say(f"{head}: {incident.get('error', '')} {incident.get('message', '')}".rstrip())
         for line in [*incident.get("log", []), *incident.get("traceback", "").rstrip().splitlines()]:
             say(f"    {line}")

@@ -4,7 +4,7 @@ their own, by what they are for.
 
 import click
 
-from forecourt.cli import calls, failures, fleet, work, workflows
+from forecourt.cli import calls, failures, fleet, work, workers, workflows
 from forecourt.cli.console import Commands
 
 
@@ -29,6 +29,7 @@ for command in (
     fleet.resume,
     fleet.clear,
     fleet.restart,
+    workers.worker,
     workflows.workflow,
 ):
     queue.add_command(command)

@@ -112,7 +112,7 @@ def _private_server(root: Path) -> "PrivateServer":
     return PrivateServer(root)
 
 
-def _connected(connect: Callable[[], psycopg.Connection[Any]]) -> psycopg.Connection[Any]:
+def connected(connect: Callable[[], psycopg.Connection[Any]]) -> psycopg.Connection[Any]:
     """Connect. When the private server does not answer it is started again, by whichever process
     notices first.
     """
@@ -193,7 +193,7 @@ def _connect_as(application_name: str, dialect: Any, record: Any, args: Any, opt
 
 def connect_anew(dialect: Any, _record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
     """For an engine's event `do_connect`: a private server that died is started again."""
-    return _connected(lambda: dialect.connect(*args, **options))
+    return connected(lambda: dialect.connect(*args, **options))
 
 
 def close_latecomers(made: "Engine") -> None:
@@ -270,7 +270,7 @@ def connect(
     try:
         address = libpq_url()
         options: dict[str, Any] = {"application_name": application_name} | _driver_options(pinned=not spotless)
-        connection = _connected(lambda: psycopg.connect(address, autocommit=autocommit, **options))
+        connection = connected(lambda: psycopg.connect(address, autocommit=autocommit, **options))
         if not spotless:
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         return connection

@@ -23,6 +23,11 @@ def width(console: Console) -> int:
     return min(console.width, WIDEST) if console.is_terminal else WIDEST
 
 
+def address(path: str) -> str:
+    """Where a page of this house is, while it is up."""
+    return f"http://{settings().web_host}:{settings().web_port}{path}"
+
+
 def render(report: Report, console: Console, seconds: float) -> None:
     """Print the report on a night that took so many seconds."""
     _table(
@@ -86,10 +91,6 @@ def render(report: Report, console: Console, seconds: float) -> None:
         ["", ""],
         [
             [f"{typed} up", "keeps clock, worker and web running, by the usual timetable"],
-            [
-                f"http://{settings().web_host}:{settings().web_port}/",
-                "then shows this night: each duty, each call, what failed",
-            ],
             [f"{typed} schedule list", "every task, when it is due next, how it went last"],
             [f"{typed} queue failed", "the calls that failed for good"],
             [f"{typed} queue show {report.incidents[0].call}", "one of them, with every attempt's traceback"],
@@ -104,6 +105,8 @@ def render(report: Report, console: Console, seconds: float) -> None:
             console.print(f"  {line}", style="red", markup=False, highlight=False)
     else:
         console.print(f"[green]All as promised[/], in {seconds:.0f} s.", highlight=False)
+    day = report.tasks[0].due.astimezone(settings().zone).date()
+    console.print(f"While {typed} up runs, this night is at {address(f'/night?date={day}')}", highlight=False)
 
 
 def _table(

@@ -26,7 +26,7 @@ class Result:
     found: str
     limit: str = ""
     advice: str = ""
-    value: float | None = None
+    value: int | float | None = None  # a count stays one in JSON, also when it has come from afar
     unit: str = ""
     tell: Literal["episode", "once", "never"] = "episode"
 

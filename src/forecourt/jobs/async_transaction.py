@@ -53,7 +53,8 @@ class AsyncTransaction:
         """Whether a job that raised had ended it before."""
         match self.tx.info.transaction_status:
             case TransactionStatus.IDLE:
-                return True
+                # A flush that fails rolls the transaction back, and the session takes nothing more.
+                return not isinstance(self.given, AsyncSession) or self.given.is_active
             case TransactionStatus.INTRANS:
                 return not await self.is_whole()
             case _:

@@ -71,12 +71,22 @@ class Transaction:
         self.tx = tx
         number = next(_numbers)
         self.mark = str(number)
-        _send(tx, BEGIN % number)
+        send(tx, BEGIN % number)
 
     def flush(self) -> None:
-        """Send what the function left to be sent."""
+        """Send what the function left to be sent, and end the savepoints that it left open."""
         if isinstance(self.given, Session):
+            while (nested := self.given.get_nested_transaction()) is not None:
+                nested.commit()
             self.given.flush()
+
+    def forget(self) -> None:
+        """Forget what the function has loaded and what it left undone: the next one must not find
+        it."""
+        if isinstance(self.given, Session):
+            while (nested := self.given.get_nested_transaction()) is not None:
+                nested.rollback()
+            self.given.expunge_all()
 
     def is_whole(self) -> bool:
         """Whether the connection is still in it."""
@@ -88,7 +98,8 @@ class Transaction:
         whichever it was."""
         match self.tx.info.transaction_status:
             case TransactionStatus.IDLE:
-                return True
+                # A flush that fails rolls the transaction back, and the session takes nothing more.
+                return not isinstance(self.given, Session) or self.given.is_active
             case TransactionStatus.INTRANS:
                 return not self.is_whole()
             case _:
@@ -98,14 +109,11 @@ class Transaction:
         """Commit it, and remove what was left on its connection; after a last statement, in the
         same message. When that raises, nothing behind it is executed."""
         message = f"{last}; {COMMIT}" if last else COMMIT
+        send(self.tx, message.encode(self.tx.info.encoding))
         if isinstance(self.given, Session):
-            # There may be a % in the message.
-            connection = self.given.connection().execution_options(no_parameters=True)
-            connection.exec_driver_sql(message)
-            mark_clean(connection)
+            mark_clean(self.given.connection())
             Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know
         else:
-            _send(self.tx, message.encode())
             mark_spotless()
 
 
@@ -124,7 +132,8 @@ def transaction(job: Definition[..., Any]) -> Iterator[Transaction | None]:
                 yield Transaction(session, in_transaction_of(session))
 
 
-def _send(connection: psycopg.Connection[Any], message: bytes) -> None:
+def send(connection: psycopg.Connection[Any], message: bytes) -> None:
+    """Send statements in one message, and wait for their end; what they return is dropped."""
     result = connection.pgconn.exec_(message)
     if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
         return

@@ -51,22 +51,38 @@ CONTENTS = text(
 
 # An address is personal data, and an archive that kept it would undo the 180 days: the last octet
 # of an IPv4 address and the last 80 bits of an IPv6 address are zeroed on the way out. Lines of
-# CSV, but not by COPY: it hands over row by row, which takes this process longer than all the rest.
+# CSV, but not by COPY, which hands over row by row: those of sixteen pages of a table are one row,
+# however many they are. Between 2000 and 2100 microseconds are exact in a float, and `extract`
+# would go through numeric.
 EVENTS = sql.SQL(
     """
-    SELECT id || ',' || car_listing_id
-           || ',"' || replace(event_type, '"', '""') || '",'
-           || coalesce(
-               '"' || host(network(set_masklen(user_ip, CASE family(user_ip) WHEN 4 THEN 24 ELSE 48 END))) || '"', ''
-           )
-           || ',' || (extract(epoch FROM created_at) * 1000000)::bigint || chr(10) AS line
-    FROM car_listing_analytics
-    WHERE created_at >= %(lower)s
-      AND created_at < %(upper)s
+    SELECT lines
+    FROM (
+        SELECT max(pg_relation_size(quote_ident(name)::regclass)) / current_setting('block_size')::bigint AS last
+        FROM unnest(%(tables)s::text[]) AS name
+    ) AS pages
+    CROSS JOIN generate_series(0, last, 16) AS first
+    CROSS JOIN LATERAL (
+        SELECT string_agg(
+                   id || ',' || car_listing_id
+                   || ',"' || replace(event_type, '"', '""') || '",'
+                   || coalesce(
+                       '"' || host(network(set_masklen(user_ip, CASE family(user_ip) WHEN 4 THEN 24 ELSE 48 END))) || '"', ''
+                   )
+                   || ',' || (date_part('epoch', created_at) * 1000000)::bigint || chr(10),
+                   ''
+               ) AS lines
+        FROM car_listing_analytics
+        WHERE created_at >= %(lower)s
+          AND created_at < %(upper)s
+          AND ctid >= format('(%%s,0)', first)::tid
+          AND ctid < format('(%%s,0)', first + 16)::tid
+    ) AS block
+    WHERE lines IS NOT NULL
     """
 )
-PAGE = 5_000
-"""Events fetched at a time."""
+AT_A_TIME = 16
+"""Rows fetched at a time: a megabyte."""
 
 DELETE = text(
     """
@@ -213,10 +229,10 @@ def _save(tx: Session, unit: Unit) -> tuple[int, int]:
 
 
 def _events(tx: Session, unit: Unit) -> Generator[bytes, None, None]:
-    bounds = {"lower": unit.lower, "upper": unit.upper}
-    with closing(pages(in_transaction_of(tx), EVENTS, bounds, PAGE)) as lines:
-        for page in lines:
-            yield "".join([line for (line,) in page]).encode()
+    found = {"lower": unit.lower, "upper": unit.upper, "tables": list(unit.tables)}
+    with closing(pages(in_transaction_of(tx), EVENTS, found, AT_A_TIME)) as fetched:
+        for rows in fetched:
+            yield "".join([lines for (lines,) in rows]).encode()
 
 
 def _drop(tx: Session, unit: Unit, rows: int) -> None:

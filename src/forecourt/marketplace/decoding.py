@@ -203,4 +203,4 @@ def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
             if picture.mode == "L" and embedded.profile.xcolor_space.strip() == "RGB":
                 picture = picture.convert("RGB")
             return ImageCms.buildTransform(embedded, _SRGB, picture.mode, "RGB").apply(picture)
-    return picture.convert("RGB")
+    return picture if type(picture) is Image.Image and picture.mode == "RGB" else picture.convert("RGB")

@@ -8,6 +8,7 @@ anew, scaling and small crops hardly change.
 
 import math
 from base64 import b64encode
+from operator import mul
 
 from PIL import Image
 
@@ -66,14 +67,13 @@ def _cosines(channel: list[float], width: int, height: int, across: int, down: i
     mean, found, scale = 0.0, [], 0.0
     columns = [[math.cos(math.pi / width * n * (x + 0.5)) for x in range(width)] for n in range(across)]
     rows = [[math.cos(math.pi / height * n * (y + 0.5)) for y in range(height)] for n in range(down)]
+    lines = [channel[start : start + width] for start in range(0, width * height, width)]
+    across_each = [[sum(map(mul, line, column)) for line in lines] for column in columns]
     for at_y in range(down):
         for at_x in range(across):
             if at_x * down >= across * (down - at_y):
                 break
-            column, row = columns[at_x], rows[at_y]
-            total = sum(
-                row[y] * sum(channel[y * width + x] * column[x] for x in range(width)) for y in range(height)
-            ) / (width * height)
+            total = sum(map(mul, rows[at_y], across_each[at_x])) / (width * height)
             if at_x or at_y:
                 found.append(total)
                 scale = max(scale, abs(total))

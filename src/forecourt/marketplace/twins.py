@@ -36,20 +36,35 @@ NOTE = text(
     ON CONFLICT (car_listing_id, key) DO NOTHING
     """
 )
+# A listing that is being deleted takes what is noted of it along, so its row is held until that is
+# committed, and waited for first.
 FIND = text(
     """
+    WITH found AS (
+        SELECT DISTINCT ON (mine.key, other.car_listing_id)
+               mine.car_listing_id, mine.key, other.car_listing_id AS other_listing_id, other.key AS other_key,
+               bit_count((mine.dhash # other.dhash)::bit(64)) AS bits
+        FROM photo_hashes AS mine
+        JOIN photo_hashes AS other ON photo_bands(other.dhash) && photo_bands(mine.dhash)
+        WHERE mine.car_listing_id = :listing_id
+          AND mine.key = ANY (:keys)
+          AND other.car_listing_id <> mine.car_listing_id
+          AND bit_count((mine.dhash # other.dhash)::bit(64)) <= :most
+          AND bit_count(mine.dhash::bit(64)) BETWEEN :plain AND 64 - :plain
+        ORDER BY mine.key, other.car_listing_id, bit_count((mine.dhash # other.dhash)::bit(64))
+        LIMIT :enough
+    ),
+    held AS (
+        SELECT id
+        FROM car_listings
+        WHERE id IN (SELECT other_listing_id FROM found)
+        ORDER BY id
+        FOR KEY SHARE
+    )
     INSERT INTO photo_twins (car_listing_id, key, other_listing_id, other_key, bits)
-    SELECT DISTINCT ON (mine.key, other.car_listing_id)
-           mine.car_listing_id, mine.key, other.car_listing_id, other.key, bit_count((mine.dhash # other.dhash)::bit(64))
-    FROM photo_hashes AS mine
-    JOIN photo_hashes AS other ON photo_bands(other.dhash) && photo_bands(mine.dhash)
-    WHERE mine.car_listing_id = :listing_id
-      AND mine.key = ANY (:keys)
-      AND other.car_listing_id <> mine.car_listing_id
-      AND bit_count((mine.dhash # other.dhash)::bit(64)) <= :most
-      AND bit_count(mine.dhash::bit(64)) BETWEEN :plain AND 64 - :plain
-    ORDER BY mine.key, other.car_listing_id, bit_count((mine.dhash # other.dhash)::bit(64))
-    LIMIT :enough
+    SELECT car_listing_id, key, other_listing_id, other_key, bits
+    FROM found
+    JOIN held ON held.id = other_listing_id
     ON CONFLICT (car_listing_id, key, other_listing_id) DO NOTHING
     RETURNING car_listing_id, other_listing_id
     """

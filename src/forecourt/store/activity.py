@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -18,6 +18,7 @@ LIMIT %(most)s
 
 WORKERS = """
 SELECT id, host, pid, slots, busy, queues, version, started_at, beat_at, stopping, shutdown_timeout, stop_grace,
+       quiet, asked, asked_by, asked_at, memory,
        extract(epoch FROM now() - beat_at)::float8 AS silent
 FROM forecourt.workers
 ORDER BY host, id
@@ -55,7 +56,8 @@ class Doing:
 @dataclass(frozen=True, slots=True)
 class Worker:
     """A worker that has not been given up, with what it runs. `silent`: seconds since its last
-    heartbeat.
+    heartbeat; `memory`: bytes that all its processes take together (PSS), None where it does not
+    tell; `asked`: what an operator wants of it, and `quiet`: whether it claims nothing more.
     """
 
     id: int
@@ -70,6 +72,11 @@ class Worker:
     stopping: bool
     shutdown_timeout: float | None
     stop_grace: float | None
+    quiet: bool
+    asked: Literal["quiet", "stop"] | None
+    asked_by: str | None
+    asked_at: datetime | None
+    memory: int | None
     silent: float
     runs: list[Doing] = field(default_factory=list)
 

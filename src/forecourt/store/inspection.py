@@ -35,8 +35,9 @@ WITH found AS (
            finished_at, started_at, NULL, NULL, NULL, result, worker, NULL
     FROM forecourt.done WHERE id = %(id)s
 )
-SELECT state, id, batch_id, job, queue, priority, attempts, history, created_at, at, started_at, deadline, worker,
-       unique_key, left(error, 500) AS error, left(message, %(most)s) AS message,
+SELECT state, found.id, batch_id, job, queue, priority, attempts, history, created_at, at, started_at, deadline, worker,
+       place.host, place.pid, coalesce(place.listed, false) AS worker_listed, unique_key,
+       left(error, 500) AS error, left(message, %(most)s) AS message,
        CASE WHEN pg_column_size(args) < 4 * %(most)s THEN left(jsonb_pretty(args), %(most)s) END AS args,
        pg_column_size(args) AS args_size,
        CASE WHEN pg_column_size(result) < 4 * %(most)s THEN left(jsonb_pretty(result), %(most)s) END AS result,
@@ -46,6 +47,12 @@ SELECT state, id, batch_id, job, queue, priority, attempts, history, created_at,
        (options ->> 'tick')::bigint AS tick,
        (SELECT who FROM forecourt.cancellations AS c WHERE c.call_id = found.id) AS cancelled_by
 FROM found
+LEFT JOIN LATERAL (
+    SELECT host, pid, true AS listed FROM forecourt.workers WHERE id = found.worker
+    UNION ALL
+    SELECT host, pid, false FROM forecourt.past_workers WHERE id = found.worker
+    LIMIT 1
+) AS place ON true
 """
 
 EVER_ENTERED = "SELECT %(id)s <= last_value FROM forecourt.call_ids"
@@ -69,9 +76,10 @@ WHERE id = %(tick)s
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A call. `at`: since when it is in this state, or when it is due. `args` and `result` are JSON
-    text, None when they are too long to show; `chain` are the jobs that follow it, `tick` the due
-    time that it is."""
+    """A call. `at`: since when it is in this state, or when it is due. `host` and `pid`: of its
+    worker, as long as that is known; `worker_listed`: whether that is still among the workers.
+    `args` and `result` are JSON text, None when they are too long to show; `chain` are the jobs
+    that follow it, `tick` the due time that it is."""
 
     state: str
     id: int
@@ -87,6 +95,9 @@ class Inspected:
     deadline: datetime | None
     error: str | None
     worker: int | None
+    host: str | None
+    pid: int | None
+    worker_listed: bool
     unique_key: str | None
     message: str | None
     args: str | None

@@ -1,32 +1,50 @@
-"""Control requests to the whole fleet, each with the instant at which it was made."""
+"""Control requests: what operators ask of the whole fleet, with the instant at which they did, or
+of one worker, on its row."""
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from psycopg import Connection
 
-ASK = """
+Asked: TypeAlias = Literal["quiet", "stop", "restart"]
+
+RESTART = """
 INSERT INTO forecourt.wishes (name)
-VALUES (%(name)s)
+VALUES ('restart')
 ON CONFLICT (name) DO UPDATE
 SET at = now()
 """
 
-NEWER = """
-SELECT EXISTS (
-    SELECT
-    FROM forecourt.wishes AS w, forecourt.workers AS k
-    WHERE w.name = %(name)s
-      AND k.id = %(worker)s
-      AND w.at > k.started_at
-)
+# Whoever is to stop, stops: nothing else can be asked of it any more.
+ASK = """
+UPDATE forecourt.workers
+SET asked = %(what)s, asked_by = %(who)s, asked_at = now()
+WHERE id = %(worker)s
+  AND asked IS DISTINCT FROM 'stop'
+  AND asked IS DISTINCT FROM %(what)s
+"""
+
+ASKED_OF = """
+SELECT CASE
+           WHEN EXISTS (SELECT FROM forecourt.wishes AS w WHERE w.name = 'restart' AND w.at > k.started_at) THEN 'restart'
+           ELSE k.asked
+       END,
+       coalesce(k.asked_by, '')
+FROM forecourt.workers AS k
+WHERE k.id = %(worker)s
 """
 
 
-def ask(tx: Connection[Any], name: str) -> None:
-    """Ask for something from now on."""
-    tx.execute(ASK, {"name": name})
+def restart(tx: Connection[Any]) -> None:
+    """Ask every worker that has started by now to end in order."""
+    tx.execute(RESTART)
 
 
-def newer_than_worker(tx: Connection[Any], name: str, worker: int) -> bool:
-    """Whether it was asked for after this worker started."""
-    return bool(tx.execute(NEWER, {"name": name, "worker": worker}).fetchall()[0][0])
+def ask(tx: Connection[Any], worker: int, what: Literal["quiet", "stop"] | None, who: str) -> bool:
+    """Ask one worker to claim nothing more, to end in order, or, with None, to go on. False when it
+    is asked so already, is to stop, or is gone."""
+    return tx.execute(ASK, {"worker": worker, "what": what, "who": who}).rowcount == 1
+
+
+def asked_of(tx: Connection[Any], worker: int) -> tuple[Asked | None, str] | None:
+    """What is asked of a worker, and by whom; None when it has no row any more."""
+    return tx.execute(ASKED_OF, {"worker": worker}).fetchone()

@@ -52,6 +52,7 @@ WHERE evaluated_until < now() - make_interval(days => %(days)s)
 """
 PRUNE_BATCHES = "DELETE FROM forecourt.batches WHERE finished_at < now() - make_interval(days => %(days)s)"
 PRUNE_AUDIT = "DELETE FROM forecourt.audit WHERE at < now() - make_interval(days => %(days)s)"
+PRUNE_WORKERS = "DELETE FROM forecourt.past_workers WHERE gone_at < now() - make_interval(days => %(days)s)"
 PRUNE_UNIQUES = "DELETE FROM forecourt.uniques WHERE until < now()"
 
 
@@ -124,6 +125,11 @@ def prune_batches(tx: Connection[Any], days: int) -> int:
 def prune_audit(tx: Connection[Any], days: int) -> int:
     """Forget what operators did more than `days` ago."""
     return tx.execute(PRUNE_AUDIT, {"days": days}).rowcount
+
+
+def prune_workers(tx: Connection[Any], days: int) -> int:
+    """Forget where workers ran that were gone more than `days` ago."""
+    return tx.execute(PRUNE_WORKERS, {"days": days}).rowcount
 
 
 def prune_uniques(tx: Connection[Any]) -> int:

@@ -43,7 +43,9 @@ SELECT k.queue, r.ready, f.failed,
        coalesce(s.scheduled, 0) AS scheduled,
        coalesce(extract(epoch FROM now() - o.oldest), 0)::float8 AS oldest,
        p.who AS paused_by, p.since AS paused_since, p.until AS paused_until, p.why AS paused_why,
-       coalesce(w.workers, 0) AS workers
+       coalesce(w.workers, 0) AS workers,
+       coalesce(w.slots, 0) AS slots,
+       coalesce(w.busy, 0) AS busy
 FROM known AS k
 CROSS JOIN LATERAL (
     SELECT count(*) AS ready
@@ -63,9 +65,10 @@ LEFT JOIN scheduled AS s USING (queue)
 LEFT JOIN running AS u USING (queue)
 LEFT JOIN paused AS p USING (queue)
 LEFT JOIN LATERAL (
-    SELECT count(*) AS workers
+    SELECT count(*) AS workers, sum(w.slots) AS slots, sum(w.busy) AS busy
     FROM forecourt.workers AS w
     WHERE k.queue = ANY (w.queues)
+      AND NOT w.quiet
       AND w.beat_at > now() - interval '30 seconds'
 ) AS w ON true
 ORDER BY k.queue
@@ -80,8 +83,9 @@ FROM (SELECT FROM forecourt.failed WHERE failed_at >= %(since)s LIMIT %(cap)s + 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A queue: how many of its calls are in each state, `failed` since the given instant, how many
-    seconds its oldest ready call has waited, who has paused it, and how many live workers serve it.
-    No count is above CAP + 1."""
+    seconds its oldest ready call has waited, who has paused it, and how many live workers serve it
+    that are not quiet, with how many `slots`, of which are `busy`, with this queue's calls or
+    others'. No count is above CAP + 1."""
 
     queue: str
     ready: int
@@ -94,6 +98,8 @@ class Standing:
     paused_until: datetime | None
     paused_why: str | None
     workers: int
+    slots: int
+    busy: int
 
 
 def of_queues(tx: Connection[Any], since: datetime, queues: Sequence[str] = ()) -> list[Standing]:

@@ -17,7 +17,7 @@ RETURNING id
 
 BEAT = """
 UPDATE forecourt.workers
-SET beat_at = now(), busy = %(busy)s, stopping = %(stopping)s
+SET beat_at = now(), busy = %(busy)s, stopping = %(stopping)s, quiet = %(quiet)s, memory = %(memory)s
 WHERE id = %(worker)s
 RETURNING id
 """
@@ -49,11 +49,23 @@ WHERE application_name ~ ANY (%(patterns)s)
 """
 
 
+REMOVE = """
+WITH gone AS (
+    DELETE FROM forecourt.workers
+    WHERE id = ANY (%(workers)s)
+    RETURNING id, host, pid
+)
+INSERT INTO forecourt.past_workers (id, host, pid)
+SELECT id, host, pid
+FROM gone
+"""
+
 SERVE = """
 SELECT EXISTS (
     SELECT
     FROM forecourt.workers
     WHERE %(queue)s = ANY (queues)
+      AND NOT quiet
       AND beat_at > now() - interval '30 seconds'
 )
 """
@@ -106,11 +118,14 @@ def register(
     return int(row[0])
 
 
-def beat(tx: Connection[Any], worker: int, *, busy: int, stopping: bool) -> bool:
+def beat(
+    tx: Connection[Any], worker: int, *, busy: int, stopping: bool, quiet: bool = False, memory: int | None = None
+) -> bool:
     """Say that the worker lives. False when others gave it up and took its calls: it must start
     anew.
     """
-    return tx.execute(BEAT, {"worker": worker, "busy": busy, "stopping": stopping}).fetchone() is not None
+    parameters = {"worker": worker, "busy": busy, "stopping": stopping, "quiet": quiet, "memory": memory}
+    return tx.execute(BEAT, parameters).fetchone() is not None
 
 
 def suspects(tx: Connection[Any], *, self: int, grace: float, host: str, boot: str) -> list[Registered]:
@@ -128,8 +143,8 @@ def lock(tx: Connection[Any], workers: Sequence[int]) -> list[int]:
 
 
 def remove(tx: Connection[Any], workers: Sequence[int]) -> None:
-    """Forget workers."""
-    tx.execute("DELETE FROM forecourt.workers WHERE id = ANY (%(workers)s)", {"workers": list(workers)})
+    """Take workers off the list; where they ran stays known as long as calls that name them."""
+    tx.execute(REMOVE, {"workers": list(workers)})
 
 
 def end_sessions(tx: Connection[Any], names: Sequence[str]) -> None:
@@ -140,7 +155,7 @@ def end_sessions(tx: Connection[Any], names: Sequence[str]) -> None:
 
 
 def serve(tx: Connection[Any], queue: str) -> bool:
-    """Whether any live worker serves a queue."""
+    """Whether any live worker serves a queue, and is not quiet."""
     return bool(tx.execute(SERVE, {"queue": queue}).fetchall()[0][0])
 
 

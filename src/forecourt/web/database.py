@@ -1,25 +1,34 @@
 """The pages' own connections: few, impatient, and never the workers'.
 
 A page that nobody gets within three seconds is of no use to an operator, so each step of it has a
-limit: being let in, waiting for a connection, each statement.
+limit: waiting for a connection, each statement; and all that a request reads together has one, so
+that ten statements of a slow database are not ten times the patience.
 """
 
+import math
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from sqlalchemy import URL, Engine, create_engine, event
 
 from forecourt.database import database_url, in_transaction_of
-from forecourt.database.engine import close_latecomers, connect_anew
+from forecourt.database.engine import close_latecomers, connected
 from forecourt.store import snapshot
 
 MOST = 4
 """Connections of one web process, whatever is asked of it."""
+
+PATIENCE = 2.5
+"""Seconds for all that a request reads; and for a statement whose reader has gone."""
+
+_until: ContextVar[float] = ContextVar("until", default=math.inf)
+"""When whoever asks has waited for long enough, on this process's clock."""
 
 # For the transaction only: through PgBouncer the connection is not ours alone. A plan that is
 # compiled takes longer to compile than any statement of a page to run; what is grouped must not go
@@ -35,6 +44,32 @@ TO_ACT = "SELECT set_config('statement_timeout', '15s', true)"
 
 _current: tuple[URL, Engine] | None = None
 _making = threading.Lock()
+
+
+class Impatient(Connection[Any]):
+    """A connection that is closed when it answers too late: what it would still say is of no use,
+    and the next reader gets another one.
+    """
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        left = _until.get() - time.monotonic()
+        try:
+            return super().wait(gen, interval, timeout if left == math.inf else max(left, 0.0))
+        except OperationalError:
+            if time.monotonic() < _until.get() or self.closed:
+                raise
+        self.close()
+        raise OperationalError(f"it has not said everything within {PATIENCE} s")
+
+    def rollback(self) -> None:
+        """Nothing to be done where it was closed for coming late."""
+        if not self.closed:
+            super().rollback()
+
+
+def hurry() -> None:
+    """Whoever asks now waits PATIENCE seconds for everything that is read for them."""
+    _until.set(time.monotonic() + PATIENCE)
 
 
 class Reading:
@@ -76,11 +111,17 @@ def reading() -> Iterator[Reading]:
 
 @contextmanager
 def acting() -> Iterator[Connection[Any]]:
-    """A transaction for an operator's action, committed at the end of the block."""
-    with _engine(database_url()).begin() as connection:
-        tx = in_transaction_of(connection)
-        tx.execute(TO_ACT)
-        yield tx
+    """A transaction for an operator's action, committed at the end of the block. It may take its
+    time: what was begun is not given up half said.
+    """
+    waiting = _until.set(math.inf)
+    try:
+        with _engine(database_url()).begin() as connection:
+            tx = in_transaction_of(connection)
+            tx.execute(TO_ACT)
+            yield tx
+    finally:
+        _until.reset(waiting)
 
 
 def _engine(url: URL) -> Engine:
@@ -108,6 +149,8 @@ def _made(url: URL) -> Engine:
             "options": "-c TimeZone=UTC",
         },
     )
-    event.listen(engine, "do_connect", connect_anew)
+    event.listen(
+        engine, "do_connect", lambda _d, _r, args, options: connected(lambda: Impatient.connect(*args, **options))
+    )
     close_latecomers(engine)
     return engine

@@ -19,6 +19,7 @@ from forecourt.language import gettext as _
 from forecourt.language import lookup
 from forecourt.web.access import at_hand, identify
 from forecourt.web.application import CannotLoad, known_marketplace, may_have_marketplace
+from forecourt.web.database import hurry
 from forecourt.web.people import ROLE_OF_SCOPE, Person, Role, Scope
 
 Form: TypeAlias = dict[str, str]
@@ -94,6 +95,7 @@ class Rule:
         return await run_in_threadpool(self.endpoint, request, form)
 
     async def _let_in(self, request: Request) -> None:
+        hurry()
         if self.role is not None:
             me = at_hand(request)
             if me is None:

@@ -32,9 +32,9 @@ class Acknowledger:
         self._defaults = defaults
         self._writer = writer
 
-    def write(self, tx: Connection[Any], completions: Sequence[Completion]) -> None:
+    def write(self, tx: Connection[Any], completions: Sequence[Completion], pid: int | None = None) -> None:
         """Write these ends. Those of calls that are no longer ours change nothing and are counted
-        as late.
+        as late. `pid`: the process in which they ran, where that is not this one.
         """
         ends: list[Ended | Failed] = []
         postponed: list[Postponed] = []
@@ -45,7 +45,7 @@ class Acknowledger:
             call, outcome, seconds, lines = completion
             policy = self._policy_of(call.job)
             text = call.options or (long[call.id][1] if call.id in long else "{}")
-            verdict = decide(outcome, call, seconds, policy, self._defaults, lines, loaded(text))
+            verdict = decide(outcome, call, seconds, policy, self._defaults, lines, loaded(text), pid)
             verdicts.append((completion, verdict))
             match verdict:
                 case Ended() | Failed():

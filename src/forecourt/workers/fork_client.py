@@ -78,6 +78,11 @@ class ForkClient:
                 raise ForkServerFailed("the fork server ended unexpectedly")
             heard.append(pickle.loads(message))  # noqa: S301 - from our own fork server
 
+    @property
+    def pid(self) -> int | None:
+        """The fork server's process."""
+        return self._process.pid if self._process is not None else None
+
     def was_killed(self) -> bool:
         """Whether a signal ended the latest fork server, so that another may fare better."""
         return self._process is not None and self._process.wait() < 0

@@ -6,13 +6,13 @@ and the next groups are smaller.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.attempt import run
@@ -21,7 +21,7 @@ from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import FINISHED, Finished
 from forecourt.jobs.registry import Registry
 from forecourt.jobs.results import circumstances, raised, result_text, sqlstate
-from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
+from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, send, transaction
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended
 from forecourt.workers.executor import Completion, Executor, attempting, end_with_effects, outcome_of, whole
@@ -31,8 +31,14 @@ from forecourt.workers.verdict import success_entry
 LONGEST = 0.02
 """Seconds after which a group is committed: what it has locked, others wait for."""
 
-PATIENCE = "SET LOCAL lock_timeout = '50ms'"
+FIRST = b"SET LOCAL lock_timeout = '50ms'; SAVEPOINT forecourt_call"
 """What somebody else has locked is not worth waiting for with so many calls."""
+
+NEXT = b"RELEASE SAVEPOINT forecourt_call; SAVEPOINT forecourt_call"
+LAST = b"RELEASE SAVEPOINT forecourt_call"
+"""They fail where a call has ended the transaction by hand, its savepoint with it."""
+
+UNDO = b"ROLLBACK TO SAVEPOINT forecourt_call"
 
 FIRST_SIZE = 8
 
@@ -140,17 +146,17 @@ class _Group:
         try:
             with transaction(self._job) as opened:
                 assert opened is not None
-                opened.tx.execute(PATIENCE)
                 self._xid = opened.tx.execute("SELECT pg_current_xact_id()::text").fetchall()[0][0]
                 for n, call in enumerate(calls):
-                    if n:
-                        if time.perf_counter() > until:
-                            break
-                        if not begin(n):
-                            cut = True
-                            break
+                    if n and time.perf_counter() > until:
+                        break
+                    send(opened.tx, NEXT if n else FIRST)
+                    if n and not begin(n):
+                        cut = True
+                        break
                     begun.append(call)
                     self._attempt(opened, call)
+                send(opened.tx, LAST)
                 self._guilty = None
                 end_with_effects(opened, self._ends)
                 self.calls = list(zip(begun, self._done, strict=True))
@@ -168,13 +174,17 @@ class _Group:
         all_of_it = whole(call)
         with attempting(self._job, all_of_it) as running:
             try:
-                with _savepoint(opened):
-                    result = run(self._job, running, [all_of_it.args], opened.given, self._middleware)
-                    text = result_text(result, exact="exact" in all_of_it.options)
-                    opened.flush()
+                result = run(self._job, running, [all_of_it.args], opened.given, self._middleware)
+                text = result_text(result, exact="exact" in all_of_it.options)
+                opened.flush()
+                opened.forget()
+                if opened.tx.info.transaction_status != TransactionStatus.INTRANS:
+                    send(opened.tx, LAST)  # raises, and says why
             except BaseException as error:
-                if opened.was_ended() or _is_of_all(error):
+                if opened.was_ended() or _is_of_all(opened, error):
                     raise _Apart from error
+                opened.forget()
+                send(opened.tx, UNDO)
                 seconds = time.perf_counter() - began
                 self._done.append(Completion(call, outcome_of(error, self._job), seconds, self._capture.lines()))
                 return
@@ -190,7 +200,8 @@ class _Group:
             self.calls = [(call, None) for call in begun]
             return
         blame = raised(TransactionEnded(ENDED), final=True)
-        self.calls = [(done.call, done._replace(outcome=_uncommitted(done.outcome))) for done in self._done]
+        before = [done for done in self._done if done.call is not self._guilty]
+        self.calls = [(done.call, done._replace(outcome=_uncommitted(done.outcome))) for done in before]
         self.calls.append((self._guilty, Completion(self._guilty, blame, 0.0, self._capture.lines())))
 
     def _was_committed(self) -> bool:
@@ -204,19 +215,10 @@ class _Apart(Exception):
     """The group comes to nothing as a whole."""
 
 
-@contextmanager
-def _savepoint(opened: Transaction) -> Iterator[None]:
-    if isinstance(opened.given, Session):
-        with opened.given.begin_nested():
-            yield
-        opened.given.expunge_all()  # what one call has loaded, the next must not find
-    else:
-        with opened.given.transaction():
-            yield
-
-
-def _is_of_all(error: BaseException) -> bool:
+def _is_of_all(opened: Transaction, error: BaseException) -> bool:
     """Whether an error is a reason to run every call of the group by itself."""
+    if opened.tx.info.transaction_status == TransactionStatus.IDLE:
+        return True
     if not isinstance(error, DBAPIError | psycopg.Error):
         return isinstance(error, TransactionEnded)
     return sqlstate(error) in ("55P03", "3B001", "25P01") or circumstances(error) is not None

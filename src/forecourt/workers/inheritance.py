@@ -33,7 +33,7 @@ def inherit(rounds: Rounds, page: Page, death: Death) -> list[Claimed]:
     until it succeeds.
     """
     estate = divide(page, {call.token: call for call in rounds.take_over()}, death)
-    rounds.settle(estate.over, estate.untouched)
+    rounds.settle(estate.over, estate.untouched, page.words[markers.PID])
     page.words[markers.ENDED] += len(estate.over)
     page.words[markers.CLAIMED] -= len(estate.untouched)
     page.clear()

@@ -46,6 +46,8 @@ HELD, LOW, HIGH, WRITTEN, ENDED, CLAIMED, UNWRITTEN, IDLE, CUT_OFF, SETTLED = ra
 # Its supervisor's: how many calls it may claim in all, -1 for any number; whether it is to end; and
 # whether others are idle.
 ALLOWED, STOP, WANTED = range(10, 13)
+# The process whose calls are on the page: not its successor's, until that has settled them.
+PID = 13
 # The words of a row.
 ID, TOKEN, BEGAN, DEADLINE, OUTCOME = range(WIDTH)
 # What the last two bits of OUTCOME say: not over; returned nothing; its end is committed already;

@@ -38,6 +38,7 @@ class Pruner(Agent):
                 return 0
             return (
                 retention.keep_partitions(tx, ahead=AHEAD, days=KEEP_DONE)
+                + retention.prune_workers(tx, KEEP_DONE + 1)
                 + retention.prune_ticks(tx, KEEP_TICKS)
                 + totals.fold(tx)
                 + retention.prune_minutes(tx, KEEP_MINUTES)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 DESCRIPTORS, DESCRIPTORS_OF_SLOT = 128, 8
@@ -27,3 +28,38 @@ def private_memory(pid: int) -> int:
     except OSError:
         return 0
     return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Memory:
+    """What processes take together: the sum of their proportional set sizes (PSS), in which a page
+    that several share counts once. A fork shares most of what it was forked from: by RSS a worker
+    of eight slots seemed to take three times what it does.
+
+    Such a reading costs the kernel 1 ms for 60 MB, so a look reads what is new and an eighth of the
+    others, and remembers the rest.
+    """
+
+    def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
+        self._pids = pids
+        self._known: dict[int, int] = {}
+
+    def look(self) -> int | None:
+        """Bytes, as of the last eight looks; None where the system does not tell."""
+        pids = set(self._pids())
+        known = {pid: size for pid, size in self._known.items() if pid in pids}
+        oldest = list(known)[: -(-len(known) // 8)]
+        for pid in [*oldest, *(pids - known.keys())]:
+            known.pop(pid, None)
+            size = _proportional(pid)
+            if size is not None:
+                known[pid] = size  # at the end, so that it is the last to be read again
+        self._known = known
+        return sum(known.values()) or None
+
+
+def _proportional(pid: int) -> int | None:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)

@@ -87,10 +87,12 @@ class Rounds:
             if self.ended:
                 self._round(0, False)
 
-    def settle(self, completions: Sequence[Completion], untouched: Sequence[Claimed]) -> None:
-        """Write these ends, and give back what was never begun."""
+    def settle(self, completions: Sequence[Completion], untouched: Sequence[Claimed], pid: int) -> None:
+        """Write the ends of what a process ran that is no more, and give back what it never
+        began.
+        """
         with self._lock, self._connected() as connection, connection.transaction():
-            self._acknowledger.write(connection, completions)
+            self._acknowledger.write(connection, completions, pid)
             _give_back(connection, untouched)
 
     def take_over(self) -> list[Claimed]:

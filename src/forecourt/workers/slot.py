@@ -95,7 +95,9 @@ class Slot:
         if self._death is not None:
             death = self._death
             suspects = self.persist(lambda: inherit(self.rounds, self.page, death))
+            self.page.words[markers.PID] = os.getpid()
             self._run(suspects or [], alone=True)
+        self.page.words[markers.PID] = os.getpid()
         while True:
             claimed = self.persist(lambda: self.exchange(self._limit()))
             if claimed:

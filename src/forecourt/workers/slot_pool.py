@@ -59,6 +59,7 @@ class SlotPool:
         self._due: list[tuple[float, SlotProcess]] = []
         self._ended_before = 0
         self.is_stopping = False
+        self.is_quiet = False
         self._limit = 1 if options.once else options.max_jobs
         self._worker = 0
         self._use(pages)
@@ -67,8 +68,11 @@ class SlotPool:
         self._pages = pages
         self._unspent = self._limit
         self._slots = [SlotProcess(number, page) for number, page in enumerate(pages.pages)]
+        self._allowed = [0] * len(self._slots)
         for slot in self._slots:
             slot.page.words[markers.ALLOWED] = 0 if self._limit else -1
+        if self.is_quiet:
+            self._exchange_allowed()
 
     # -- what it knows -----------------------------------------------------------------------------
 
@@ -82,8 +86,8 @@ class SlotPool:
         return sum(slot.is_busy for slot in self._slots)
 
     def has_idle(self) -> bool:
-        """Whether a slot found nothing to claim and waits."""
-        return any(slot.is_idle for slot in self._slots)
+        """Whether a slot found nothing to claim and waits for more."""
+        return not self.is_quiet and any(slot.is_idle for slot in self._slots)
 
     def is_at_rest(self) -> bool:
         """Whether every slot found nothing to claim, and runs nothing."""
@@ -93,7 +97,7 @@ class SlotPool:
         """Whether every slot found nothing to claim after everything that any of them ran had
         ended, and was written.
         """
-        return self._housekeeper.is_done() and not self._owed and self.is_at_rest()
+        return self._housekeeper.is_done() and not (self._owed or self.is_quiet) and self.is_at_rest()
 
     def has_left(self) -> bool:
         """Whether every slot has ended in order."""
@@ -118,7 +122,11 @@ class SlotPool:
         """Have an idle slot look for calls; if none is idle, the next one that is."""
         with self._lock:
             for slot in self._slots:
-                if slot.is_idle and slot.page.words[markers.ALLOWED] != slot.page.words[markers.CLAIMED]:
+                if (
+                    not self.is_quiet
+                    and slot.is_idle
+                    and slot.page.words[markers.ALLOWED] != slot.page.words[markers.CLAIMED]
+                ):
                     slot.wake()
                     return
             self._owed = True
@@ -166,6 +174,22 @@ class SlotPool:
         """
         for slot in self._slots:
             self._give_back(slot.cancel(ids))
+
+    def quiet(self, wanted: bool) -> bool:
+        """Have no slot claim any more, or let all go on. Returns whether that is new."""
+        if wanted == self.is_quiet:
+            return False
+        self.is_quiet = wanted
+        self._exchange_allowed()
+        self.wake_one()
+        log.info("quiet: nothing more is claimed" if wanted else "no longer quiet", extra={"worker": self._worker})
+        return True
+
+    def _exchange_allowed(self) -> None:
+        """What the slots may claim, 0 while it is quiet, and what they may when it is not."""
+        for number, slot in enumerate(self._slots):
+            words = slot.page.words
+            words[markers.ALLOWED], self._allowed[number] = self._allowed[number], words[markers.ALLOWED]
 
     def stop(self) -> None:
         """Have every slot end after what it is running, and take back the rest. To be called until
@@ -287,7 +311,7 @@ class SlotPool:
 
     def _grant(self) -> None:
         """Let slots that have used up what they were allowed have more, as far as there is any."""
-        if not self._limit:
+        if not self._limit or self.is_quiet:
             return
         portion = max(1, self._limit // PORTION)
         for slot in self._slots:

@@ -2,6 +2,7 @@
 executes nothing, and knows no job."""
 
 import logging
+import os
 import signal
 import time
 
@@ -11,7 +12,8 @@ from forecourt.database.engine import DatabaseUnreachable
 from forecourt.database.transactions import Transactions
 from forecourt.process import own
 from forecourt.settings import settings
-from forecourt.store import workers
+from forecourt.store import requests, workers
+from forecourt.store.requests import Asked
 from forecourt.store.workers import Registered
 from forecourt.version import __version__
 from forecourt.waiting import Waiter
@@ -27,7 +29,7 @@ from forecourt.workers.messages import Birth, Death
 from forecourt.workers.options import WorkOptions
 from forecourt.workers.pruner import Pruner
 from forecourt.workers.rescuer import Rescuer, give_back
-from forecourt.workers.resources import have_descriptors, private_memory
+from forecourt.workers.resources import Memory, have_descriptors, private_memory
 from forecourt.workers.service_manager import ServiceManager
 from forecourt.workers.slot_pool import SlotPool
 from forecourt.workers.stager import Stager
@@ -65,11 +67,19 @@ class Supervisor:
         self._service_manager = ServiceManager()
         self._waiter = Waiter()
         self._database = Transactions()
+        self._asked: tuple[Asked | None, str] = (None, "")
         self._register()
         self._housekeeper = Housekeeper(self._database, options.queues, self._wake_one)
         self._pool = SlotPool(options, forks, self._markers, self._housekeeper, self._birth, self._waiter)
         self._listener = Listener(options.queues, lambda: self._worker, self._pool.has_idle, self._wake_one)
-        self._heartbeat = Heartbeat(self._database, lambda: self._worker, self._pool.busy, lambda: self._stopping)
+        self._heartbeat = Heartbeat(
+            self._database,
+            lambda: self._worker,
+            self._pool.busy,
+            lambda: self._stopping,
+            lambda: self._pool.is_quiet,
+            Memory(self._processes).look,
+        )
         self._staging = Loop(Stager(self._database))
         agents = (
             self._heartbeat,
@@ -82,7 +92,6 @@ class Supervisor:
         if not settings().pooled:  # behind a pooler no connection stays one's own to listen on
             self._loops.append(Loop(self._listener))
         self._unwanted: set[int] = set()
-        self._restart = False
         self._given_up_at = 0.0
         self._stopping = False
         self._stop_by = 0.0
@@ -125,6 +134,8 @@ class Supervisor:
         if self._unwanted:
             unwanted, self._unwanted = self._unwanted, set()
             self._pool.cancel(unwanted)
+        if self._pool.quiet(self._asked[0] == "quiet"):
+            self._heartbeat.poke()
         self._consider_stopping()
         if self._stopping:
             self._staging.stop()  # what is interrupted now is somebody else's to go on with
@@ -193,8 +204,11 @@ class Supervisor:
         options = self._options
         if self._stopping:
             return
-        if self._restart:
+        what, who = self._asked
+        if what == "restart":
             self._stop("a restart was asked for")
+        elif what == "stop":
+            self._stop(f"{who} asked it to")
         elif options.max_time and time.monotonic() - self._started_at >= options.max_time:
             self._stop(f"--max-time {options.max_time:g} reached")
         elif options.max_jobs and self._pool.ended >= options.max_jobs:
@@ -214,6 +228,9 @@ class Supervisor:
             return 0
         self._memory_at = now + MEMORY_EVERY
         return max((private_memory(pid) for pid in self._pool.pids()), default=0)
+
+    def _processes(self) -> list[int]:
+        return [pid for pid in (os.getpid(), self._forks.pid, *self._pool.pids()) if pid is not None]
 
     def _prune_first(self) -> None:
         """Have today's partition before the first call ends. Without it calls end too, so a
@@ -245,6 +262,8 @@ class Supervisor:
                     shutdown_timeout=self._options.shutdown_timeout,
                     stop_grace=self._options.stop_grace or None,
                 )
+                if self._asked[0] == "quiet":  # under its new number, too
+                    requests.ask(tx, self._worker, "quiet", self._asked[1])
         except BaseException:
             pages.remove()
             raise
@@ -278,10 +297,10 @@ class Supervisor:
     def _birth(self, number: int, death: Death | None) -> Birth:
         return Birth(number, self._worker, str(self._markers.path), self._options, death)
 
-    def _on_request(self, unwanted: set[int], restart: bool) -> None:
+    def _on_request(self, unwanted: set[int], asked: tuple[Asked | None, str]) -> None:
         """Called from the agent's thread: note it, the next round acts."""
         self._unwanted = unwanted
-        self._restart = restart
+        self._asked = asked
         self._waiter.wake()
 
     def _wake_one(self) -> None:

@@ -1,5 +1,7 @@
 """What an outcome leads to. Decided here, once, from the outcome, the call and the job's policy."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
@@ -22,6 +24,7 @@ from forecourt.jobs.outcome import (
     Unknown,
 )
 from forecourt.jobs.policy import Defaults, Policy
+from forecourt.process import hostname
 from forecourt.store.ready import Claimed
 from forecourt.store.running import NO_OPTIONS, Ended, Failed, Postponed
 
@@ -37,6 +40,9 @@ renamed or removed. While it waited, its task was skipped each time."""
 UNCOUNTED = 20
 """Interruptions in a row that cost no try. One that always comes with the same call is the call's
 own doing, and counts from then on."""
+
+
+NOWHERE: Mapping[str, Any] = {}
 
 
 class Attempt(Protocol):
@@ -81,9 +87,11 @@ def decide(
     defaults: Defaults,
     log: tuple[str, ...] = (),
     options: dict[str, Any] = NO_OPTIONS,
+    pid: int | None = None,
 ) -> Verdict:
     """The transition that an attempt of `seconds` with this outcome leads to. `log` is the tail of
-    what it logged, `options` what the call's row notes of what counts on it."""
+    what it logged, `options` what the call's row notes of what counts on it, `pid` the process in
+    which it ran, where that is not this one."""
     final = False
     match outcome:
         case Finished(committed=True):
@@ -91,11 +99,11 @@ def decide(
         case ClaimLost():
             return Settled(call.id, late=True)
         case Finished(result=result):
-            entry = success_entry(call.attempts, seconds, log)
+            entry = success_entry(call.attempts, seconds, log, pid)
             return Ended(call.id, call.token, seconds, "finished", result, entry, options)
         case Discarded(why=why):
             reason = orjson.dumps({"why": why}).decode()
-            entry = success_entry(call.attempts, seconds, log)
+            entry = success_entry(call.attempts, seconds, log, pid)
             return Ended(call.id, call.token, seconds, "discarded", reason, entry, options)
         case Cancelled():
             return Ended(call.id, call.token, seconds, "cancelled", options=options)
@@ -120,7 +128,7 @@ def decide(
             entry = incident(type(outcome).__name__, call.attempts, 0.0, "UnknownJob", message)
             return Failed(call.id, call.token, 0.0, "UnknownJob", message, entry, counted=False, options=options)
         case Interrupted(why=why, delay=delay) if call.interruptions < UNCOUNTED:
-            entry = incident(type(outcome).__name__, call.attempts, seconds, "Interrupted", why)
+            entry = incident(type(outcome).__name__, call.attempts, seconds, "Interrupted", why, where=_here(pid))
             return Postponed(call.id, call.token, delay, False, entry)
         case Interrupted(why=why):
             error, message, trace = "Interrupted", f"{UNCOUNTED} times in a row: {why}", ""
@@ -129,7 +137,7 @@ def decide(
         case TimedOut() | SlotDied():
             error, message, trace = type(outcome).__name__, str(outcome), ""
     attempt = call.attempts + 1
-    entry = incident(type(outcome).__name__, call.attempts, seconds, error, message, trace, log)
+    entry = incident(type(outcome).__name__, call.attempts, seconds, error, message, trace, log, _here(pid))
     delay = defaults.backoff_of(policy).after(attempt)
     if final or _exhausted(call, seconds + delay, attempt, policy, defaults):
         return Failed(call.id, call.token, seconds, error, message, entry, options=options)
@@ -151,15 +159,15 @@ def over_before(call: Claimed, policy: Policy, defaults: Defaults) -> Outcome | 
 def lost_with_its_worker(attempts: int, host: str, pid: int) -> str:
     """The entry in the history of a call whose worker is gone, as a list in JSON text."""
     message = f"the worker {pid} on {host} ended or stopped beating"
-    return incident("WorkerLost", attempts, 0.0, "WorkerLost", message)
+    return incident("WorkerLost", attempts, 0.0, "WorkerLost", message, where={"host": host})
 
 
-def success_entry(attempts: int, seconds: float, log: tuple[str, ...]) -> str | None:
+def success_entry(attempts: int, seconds: float, log: tuple[str, ...], pid: int | None = None) -> str | None:
     """A successful attempt's entry in the history: there is one only when it logged something."""
     if not log:
         return None
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return _entry(at=at, attempt=attempts + 1, outcome="Finished", seconds=round(seconds, 4), log=log)
+    return _entry(at=at, attempt=attempts + 1, outcome="Finished", seconds=round(seconds, 4), **_here(pid), log=log)
 
 
 def _exhausted(call: Attempt, until_next: float, attempt: int, policy: Policy, defaults: Defaults) -> bool:
@@ -180,9 +188,11 @@ def incident(
     message: str,
     trace: str = "",
     log: tuple[str, ...] = (),
+    where: Mapping[str, Any] = NOWHERE,
 ) -> str:
-    """An entry for a call's history, as a list in JSON text. `attempts` were before this one."""
-    more = {"log": log} if log else {}
+    """An entry for a call's history, as a list in JSON text. `attempts` were before this one;
+    `where`: the host and the process, if it ran anywhere."""
+    more = {**where, "log": log} if log else where
     return _entry(
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         attempt=attempts + 1,
@@ -193,6 +203,10 @@ def incident(
         traceback=trace,
         **more,
     )
+
+
+def _here(pid: int | None) -> dict[str, Any]:
+    return {"host": hostname(), "pid": os.getpid() if pid is None else pid}
 
 
 def _entry(**facts: Any) -> str:

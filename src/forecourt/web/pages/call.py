@@ -103,6 +103,8 @@ def _attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
         "tone": TONES.get(outcome, "late"),
         "number": str(entry.get("attempt") or "")[:20],
         "at": instant if instant is not None and instant.tzinfo else None,
+        "host": str(entry.get("host") or "")[:80],
+        "pid": str(entry.get("pid") or "")[:20],
         "error": str(entry.get("error") or "")[:500],
         "message": str(entry.get("message") or "")[:4000],
         "seconds": float(seconds) if isinstance(seconds := entry.get("seconds"), int | float) else None,

@@ -21,6 +21,7 @@ def workers(request: Request) -> Response:
         _("Workers"),
         workers=found,
         dead=DEAD,
+        alive=any(worker.silent <= DEAD for worker in found),
         ours=__version__,
         slots=sum(worker.slots for worker in found),
         busy=sum(worker.busy for worker in found),

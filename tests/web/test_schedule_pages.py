@@ -66,6 +66,7 @@ def test_a_task_shows_how_long_it_takes_what_did_not_run_and_what_its_last_run_w
     assert "1 missed, 1 skipped as a run was under way, 1 skipped for other reasons, since" in page
     assert "5.0 s usually, 95 % within 7.0 s, 7.0 s at most" in page
     assert page.count("<line ") == 2
+    assert f'{call}</a> <bdi class="soft">night-1</bdi>' in page
     assert re.search(r'aria-label="How long the last \d+ runs took"', page)
     assert re.search(r"where it is \d\d:\d\d now", page)
     assert "4,112 addresses\n&lt;b&gt;done&lt;/b&gt;" in page

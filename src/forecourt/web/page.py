@@ -78,7 +78,7 @@ def seen_before(request: Request) -> str:
 
 @contextmanager
 def reading(request: Request) -> Iterator[Reading]:
-    """Look at the database for this request. Raises Unchanged, after one query, when whoever asks
+    """Look at the database for this request. Raises Unchanged, after two short queries, when whoever asks
     has the live part already.
     """
     with database.reading() as look:

@@ -104,6 +104,7 @@ def task(request: Request) -> Response:
         tally = tick_history.tally(look.tx, name)
         sent = pings.of_task(look.tx, name)
         tail = _tail(look, latest)
+        hosts = inspection.ran_on(look.tx, [run.call_id for run in ran if run.call_id])
     here = found.runs_in(settings().environment)
     coming = list(islice(_upcoming(found, look.now), COMING)) if here else []
     ended = [run for run in ran if run.call_id and run.seconds is not None]
@@ -131,6 +132,7 @@ def task(request: Request) -> Response:
         pings=_pings(found, sent),
         latest=latest,
         tail=tail,
+        hosts=hosts,
         explained=explained,
         stored=stored,
     )

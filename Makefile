@@ -1,6 +1,6 @@
 # Everything a fresh machine needs: make demo, make test. Each target makes its own .venv first.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test days faults lint bench docs reference release clean
+.PHONY: help demo up test days faults lint bench docs reference pictures release clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -49,6 +49,9 @@ docs: .venv/ready  ## The documentation with live reload, at http://127.0.0.1:80
 
 reference: .venv/ready  ## Write docs/reference anew from the code
 	@$(BIN)/python docs/generating/reference.py
+
+pictures: .venv/ready  ## Take the pictures of the pages in docs/pages anew
+	@PYTHONPATH=tests $(BIN)/python docs/generating/pictures.py
 
 release: .venv/release/ready  ## Source, wheel and bill of materials in dist/, checked
 	@rm -rf dist && mkdir dist

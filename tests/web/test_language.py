@@ -21,15 +21,14 @@ from forecourt.schedule.sentence import sentence
 from forecourt.schedule.sentence_translation import translated
 from forecourt.web.tongue import preferred
 from forecourt.web.words import did, expected, size
-from serving import OURS
+from serving import OURS, every_page
 
 SOURCE = Path(forecourt.__file__).parent
 KEYWORDS = {"_": None, "gettext": None, "marked": None, "some": (2, 3)}
 ARABIC = {"accept-language": "ar"}
 PAGES = [
-    "/", "/night", "/schedule", "/schedule/cleanup_soft_deleted", "/queues", "/queues/high", "/calls", "/calls?state=failed",
-    "/calls?state=scheduled", "/calls?state=done", "/calls?q=listing_id%3D999999", "/failures", "/workers", "/performance",
-    "/performance?job=process_car_images", "/marketplace", "/doctor", "/alerts", "/audit", "/settings", "/login", "/calls/7777777",
+    *every_page(task="cleanup_soft_deleted"), "/calls?state=failed", "/calls?state=scheduled", "/calls?state=done",
+    "/calls?q=listing_id%3D999999", "/performance?job=process_car_images", "/calls/7777777",
 ]  # fmt: skip
 
 

@@ -50,9 +50,9 @@ class Timing:
     waited: list[int]
 
     @property
-    def failed_share(self) -> float:
-        """What part of the calls that ended did so as failures."""
-        return self.failed / max(1, self.failed + self.well)
+    def failed_percent(self) -> float:
+        """How many of a hundred calls that ended did so as failures."""
+        return 100 * self.failed / max(1, self.failed + self.well)
 
 
 def by_job(tx: Connection[Any], period: timedelta) -> list[Timing]:

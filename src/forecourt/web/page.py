@@ -78,8 +78,8 @@ def seen_before(request: Request) -> str:
 
 @contextmanager
 def reading(request: Request) -> Iterator[Reading]:
-    """Look at the database for this request. Raises Unchanged, after two short queries, when whoever asks
-    has the live part already.
+    """Look at the database for this request. Raises Unchanged, after two short queries, when
+    whoever asks has the live part already.
     """
     with database.reading() as look:
         look.active = activity.is_any(look.tx)

@@ -44,7 +44,7 @@ def _environment() -> Environment:
         "duration": duration,
         "number": words.number,
         "capped": words.capped,
-        "share": words.share,
+        "percent": words.percent,
         "size": words.size,
         "did": words.did,
         "brief": brief,

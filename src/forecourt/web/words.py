@@ -36,12 +36,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 
-def share(part: float) -> str:
-    """A part of 1: "4.2 %", "17 %". What is not nothing is not told as 0."""
-    percent = max(0.1, 100 * part) if part else 0
-    return _("%(count)s %%", count=f"{percent:.1f}" if 0 < percent < 10 else f"{percent:.0f}")
-
-
 def described(task: Task) -> str:
     """What a task does, as its application says it; in the reader's language where the catalogue
     has it.
@@ -52,6 +46,15 @@ def described(task: Task) -> str:
 def capped(count: int, cap: int) -> str:
     """A count that was stopped at `cap`: "100,000+" beyond it."""
     return f"{cap:,}+" if count > cap else f"{count:,}"
+
+
+def percent(share: float | None) -> str:
+    """ "2.5 %"; less than a tenth of one is more than none; a dash where there is nothing to have a
+    share of.
+    """
+    if share is None:
+        return "–"
+    return "<0.1 %" if 0 < share < 0.05 else f"{share:.1f} %" if share % 1 and share < 10 else f"{share:.0f} %"
 
 
 def size(count: float) -> str:

@@ -38,7 +38,7 @@ VIEWER = {
 OPERATOR = {
     ("POST", "/schedule/trigger"), ("POST", "/schedule/pause"), ("POST", "/schedule/resume"), ("POST", "/queues/pause"),
     ("POST", "/queues/resume"), ("POST", "/calls/act"), ("POST", "/calls/{id:int}/retry"), ("POST", "/calls/{id:int}/cancel"),
-    ("POST", "/failures/retry"), ("POST", "/workers/restart"),
+    ("POST", "/failures/retry"), ("POST", "/workers/restart"), ("POST", "/calls/matching"), ("POST", "/calls/{id:int}/run-now"),
     ("POST", "/workers/quiet"), ("POST", "/workers/resume"), ("POST", "/workers/stop"),
 }  # fmt: skip
 ADMIN = {
@@ -49,6 +49,7 @@ VIEWER |= {
     ("GET", f"/api/v1/{path}")
     for path in (
         "openapi.json", "me", "overview", "top", "night", "doctor", "alerts", "marketplace", "audit", "queues", "calls",
+        "calls/matching",
         "calls/{id:path}", "failures", "failures/calls", "failures/ids", "workers", "performance", "tasks",
         "tasks/{task:path}", "occurrences", "explanations", "schedule/declared", "workflows", "workflows/{id:path}",
     )
@@ -56,7 +57,8 @@ VIEWER |= {
 OPERATOR |= {
     ("POST", f"/api/v1/{path}")
     for path in (
-        "queues/pause", "queues/resume", "calls/cancel", "failures/retry", "failures/retry-matching", "workers/restart",
+        "queues/pause", "queues/resume", "calls/cancel", "calls/cancel-matching", "calls/run-now",
+        "calls/run-now-matching", "failures/retry", "failures/retry-matching", "workers/restart",
         "workers/quiet", "workers/resume", "workers/stop",
         "schedule/trigger", "schedule/pause", "schedule/resume", "workflows/cancel", "workflows/retry",
     )

@@ -102,15 +102,12 @@ def test_a_due_time_near_which_the_clock_of_its_zone_changes_is_warned_of(
     assert "The clock in Europe/Berlin changes" not in pages.get("/schedule/by%20day").text
 
 
-def test_what_is_gone_says_what_became_of_it(
+def test_a_task_that_is_gone_says_when_it_was_last_due(
     pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
 ) -> None:
     tx.execute("UPDATE forecourt.ticks SET task = 'old_duty' WHERE task = 'heartbeat'")
     page = pages.get("/schedule/old_duty")
     assert (page.status_code, "is not on the timetable any more; its last due time was" in page.text) == (404, True)
-    tx.execute("DELETE FROM forecourt.done WHERE id = %s", (scene["done"],))
-    page = pages.get(f"/calls/{scene['done']}")
-    assert (page.status_code, "deleted by retention, or an operator removed it" in page.text) == (404, True)
 
 
 def test_a_task_that_waits_for_a_worker_says_so(pages: httpx.Client, tx: psycopg.Connection) -> None:
@@ -166,10 +163,10 @@ def test_the_queues_say_how_much_fails_how_busy_their_slots_are_and_who_paused_o
     assert "2.5 %" in pages.get("/queues/low").text
 
 
-def test_counts_stop_at_a_hundred_thousand(pages: httpx.Client, tx: psycopg.Connection) -> None:
+def test_counts_stop_where_nobody_waits_for_more(pages: httpx.Client, tx: psycopg.Connection) -> None:
     tx.execute("INSERT INTO forecourt.ready (job, queue) SELECT 'j', 'deep' FROM generate_series(1, 100001)")
     assert ">100,000+<" in pages.get("/queues").text
-    assert ">100,000+<" in pages.get("/calls").text
+    assert ">10,000+<" in pages.get("/calls").text
 
 
 def test_workers_show_what_each_runs_and_since_when(pages: httpx.Client, scene: dict[str, int]) -> None:

@@ -67,7 +67,12 @@ LISTINGS = SQL(
            slug AS name,
            to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS lastmod,
            CASE WHEN %(photos)s THEN (
-               SELECT array_agg(coalesce(photo ->> 'key', photo #>> '{}')) FROM jsonb_array_elements(photos) AS photo
+               SELECT array_agg(key)
+               FROM jsonb_array_elements(photos) AS photo
+               CROSS JOIN LATERAL (
+                   SELECT CASE jsonb_typeof(photo) WHEN 'string' THEN photo #>> '{}' ELSE photo ->> 'key' END AS key
+               ) AS of_photo
+               WHERE key IS NOT NULL
            ) END AS photos
     FROM car_listings
     WHERE is_available
@@ -93,6 +98,7 @@ STATIC = (("/", "sitemap_home"), ("/car-marketplace", "sitemap_pages"), ("/rent-
 
 log = logging.getLogger(__name__)
 as_it_is = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
+keys_as_they_are = re.compile(r"[A-Za-z0-9._~/-]*").fullmatch
 
 
 class SitemapError(RuntimeError):
@@ -238,7 +244,9 @@ def _blocks(connection: Connection, site: Site) -> Generator[tuple[str, Block], 
 
 
 def _cut(page: list[Row], section: Section, site: Site, priority: str) -> Iterator[Block]:
-    rows = page if as_it_is("".join([row[1] for row in page])) else [_encoded(row) for row in page]
+    keys = "".join([key for row in page if row[3] for key in row[3]])
+    plain = as_it_is("".join([row[1] for row in page])) and keys_as_they_are(keys)
+    rows = page if plain else [_encoded(row) for row in page]
     cuts = [position for position, row in enumerate(rows) if row[0] % CUT == 0 and position]
     before = site.longest + len(section.path)
     for begin, end in pairwise([0, *cuts, len(rows)]):
@@ -250,4 +258,4 @@ def _cut(page: list[Row], section: Section, site: Site, priority: str) -> Iterat
 
 
 def _encoded(row: Row) -> Row:
-    return row[0], quote(row[1], safe=""), *row[2:]
+    return row[0], quote(row[1], safe=""), row[2], [quote(key) for key in row[3]] if row[3] else None

@@ -2,9 +2,10 @@
 anything may be typed.
 
 That line takes a call's id, `name=value` for an argument (`listing_id=42`, `owner.city=Homs`), and
-the names of a job, a queue, an error, as `job:`, `queue:`, `error:`, `batch:`, or bare.
+the names of a job, a queue, an error, as `job:`, `queue:`, `error:`, `batch:`, `trace:`, or bare.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,11 +15,15 @@ import orjson
 
 from forecourt.language import gettext as _
 from forecourt.settings import settings
+from forecourt.store import json_text
 from forecourt.store.search import STATES, Search, State
 
 SINCE = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 
 LARGEST_ID = 2**63 - 1
+TRACE = re.compile("[0-9a-f]{32}")
+INTEGER = re.compile("-?(0|[1-9][0-9]{0,3999})")
+"""Of any size; the fast library rounds those of more than 64 bits."""
 
 
 class CannotRead(ValueError):
@@ -46,6 +51,7 @@ def asked(parameters: Mapping[str, str], jobs: Sequence[str], queues: Sequence[s
         queue=parameters.get("queue") or None,
         error=parameters.get("error") or None,
         batch=_id(parameters.get("batch", "")),
+        trace=_trace(parameters.get("trace", "")),
         first=_first(parameters, now),
         last=_instant(parameters.get("to", "")),
         at=_instant(parameters.get("at", "")),
@@ -62,6 +68,8 @@ def asked(parameters: Mapping[str, str], jobs: Sequence[str], queues: Sequence[s
             search = replace(search, **{kind: rest})  # type: ignore[arg-type]
         elif colon and kind == "batch":
             search = replace(search, batch=_id(rest))
+        elif colon and kind == "trace":
+            search = replace(search, trace=_trace(rest))
         elif word.isascii() and word.isdigit():
             single = _id(word)
         elif word in jobs:
@@ -96,6 +104,16 @@ def _id(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= LARGEST_ID):
         raise CannotRead(_("%(text)s is not an id, which is a number", text=repr(text)))
     return int(text)
+
+
+def _trace(text: str) -> str | None:
+    """The id of a trace, also out of a traceparent."""
+    if not text:
+        return None
+    id = text.lower().split("-")[1] if text.count("-") == 3 else text.lower()
+    if not TRACE.fullmatch(id):
+        raise CannotRead(_("%(text)s is not the id of a trace, which is 32 hexadecimal digits", text=repr(text)))
+    return id
 
 
 def _first(parameters: Mapping[str, str], now: datetime) -> datetime | None:
@@ -141,6 +159,8 @@ def _json(wanted: dict[str, Any], *, read: bool) -> str:
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: plain(inner) for name, inner in value.items()}
+        if read and INTEGER.fullmatch(value.text):
+            return int(value.text)
         if read:
             try:
                 return orjson.loads(value.text)
@@ -148,4 +168,4 @@ def _json(wanted: dict[str, Any], *, read: bool) -> str:
                 return value.text
         return value.text
 
-    return orjson.dumps(plain(wanted)).decode()
+    return json_text.dumps(plain(wanted))

@@ -53,13 +53,13 @@ def paused(what: str, end: datetime | None) -> str:
 
 
 def meant(form: Form, expected: str, count: int) -> None:
-    """For what destroys more than a thousand rows: its name has been typed. Raises
+    """For what ends or destroys more than a thousand calls: its name has been typed. Raises
     HTTPException.
     """
     if count > 1000 and form.get("typed", "").strip() != expected:
         calls = some(count, "call", "calls")
         words = _(
-            "This would remove %(calls)s. Type %(name)s to go on; nothing was removed", calls=calls, name=repr(expected)
+            "This concerns %(calls)s. Type %(name)s to go on; nothing was changed", calls=calls, name=repr(expected)
         )
         raise HTTPException(409, words)
 

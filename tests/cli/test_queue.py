@@ -163,7 +163,13 @@ def test_waiting_calls_are_cancelled_or_run_now_by_filter(run: Run, looking: Loo
     assert (looking.count("ready"), looking.count("scheduled")) == (0, 1)
     assert "1 call ready now." in run("run-now", "--match", "n=1").output
     assert looking.count("ready") == 1
-    for wrong in (["cancel"], ["cancel", "7", "--queue", "x"], ["cancel", "--queue", "x"], ["run-now"]):
+    for wrong in (
+        ["cancel"],
+        ["cancel", "7", "--state", "ready"],
+        ["cancel", "--state", "ready"],
+        ["cancel", "--queue", "x"],
+        ["run-now"],
+    ):
         assert run(*wrong).exit_code == 2, wrong
     assert run("run-now", "--queue", "x").exit_code == 5
 

@@ -171,7 +171,9 @@ def cancel(ids: Sequence[int], state: str | None, yes: bool, as_json: bool, **ch
     from forecourt.web.api import calls as api
     from forecourt.web.api import matching
 
-    if one_way(ids, {"--state": state} | chosen):
+    if ids and state:
+        raise click.UsageError("Give ids or a --state, not both")
+    if one_way(ids, chosen):
         done = ask(api.cancel, ids=list(ids))
         words = f"{count_of_calls(len(done.cancelled))} cancelled" + (
             f", {len(done.ending)} running will end in a moment." if done.ending else "."

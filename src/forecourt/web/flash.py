@@ -46,7 +46,7 @@ def read(request: Request) -> dict[str, Any] | None:
             "fields": fields,
             "link": local(str(told["link"])) if told["link"] else "",
         }
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -83,7 +83,7 @@ def reading(request: Request) -> Iterator[Reading]:
     """
     with database.reading() as look:
         look.active = activity.is_any(look.tx)
-        tag = request.headers.get("if-none-match", "").strip('"')
+        tag = request.headers.get("if-none-match", "").removeprefix("W/").strip('"')  # W/: a proxy has compressed it
         if is_poll(request) and tag.partition("-")[0] == _state(request, look):
             raise Unchanged(f'"{tag}"', look)
         yield look

@@ -25,6 +25,9 @@ TRACE = re.compile("[0-9a-f]{32}")
 INTEGER = re.compile("-?(0|[1-9][0-9]{0,3999})")
 """Of any size; the fast library rounds those of more than 64 bits."""
 
+DEEPEST = 50
+"""Dots in the name of an argument that is looked for."""
+
 
 class CannotRead(ValueError):
     """What was typed means nothing; the message says what would."""
@@ -62,7 +65,7 @@ def asked(parameters: Mapping[str, str], jobs: Sequence[str], queues: Sequence[s
     for word in parameters.get("q", "").split():
         name, separator, value = word.partition("=")
         kind, colon, rest = word.partition(":")
-        if separator and name:
+        if separator and name and name.count(".") <= DEEPEST:
             _put(wanted, name, value)
         elif colon and kind in ("job", "queue", "error"):
             search = replace(search, **{kind: rest})  # type: ignore[arg-type]
@@ -101,9 +104,18 @@ def _state(text: str) -> State:
 def _id(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= LARGEST_ID):
+    if (id := whole_number(text, LARGEST_ID)) is None:
         raise CannotRead(_("%(text)s is not an id, which is a number", text=repr(text)))
-    return int(text)
+    return id
+
+
+def whole_number(text: str, most: int) -> int | None:
+    """The number from 1 to `most` that these digits write; None for anything else. However many
+    they are: of more than some thousand `int` makes no number.
+    """
+    digits = text.lstrip("0")
+    fits = text.isascii() and digits.isdigit() and len(digits) <= len(str(most)) and int(digits) <= most
+    return int(digits) if fits else None
 
 
 def _trace(text: str) -> str | None:
@@ -151,7 +163,11 @@ class _Value:
 
 def _readings(wanted: dict[str, Any]) -> list[str]:
     """The arguments as JSON: `42` may be the number or the text."""
-    as_json, as_text = _json(wanted, read=True), _json(wanted, read=False)
+    as_text = _json(wanted, read=False)
+    try:
+        as_json = _json(wanted, read=True)
+    except RecursionError:  # nested deeper than is written
+        as_json = as_text
     return list(dict.fromkeys((as_json, as_text)))
 
 
@@ -161,7 +177,7 @@ def _json(wanted: dict[str, Any], *, read: bool) -> str:
             return {name: plain(inner) for name, inner in value.items()}
         if read and INTEGER.fullmatch(value.text):
             return int(value.text)
-        if read:
+        if read and "\\u0000" not in value.text:  # which no stored argument holds
             try:
                 return orjson.loads(value.text)
             except orjson.JSONDecodeError:

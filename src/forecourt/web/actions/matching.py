@@ -2,8 +2,10 @@
 destroys is told the number first, and types it if it is large.
 """
 
-from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
+from psycopg import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -106,9 +108,9 @@ def _ask(request: Request, form: Form, action: Action, chosen: Search, count: in
     )
 
 
-def _search(tx: object, now: object, form: Mapping[str, str]) -> Search:
+def _search(tx: Connection[Any], now: datetime, form: Form) -> Search:
     try:
-        read = asked(form, search.jobs(tx), overview.queues(tx), now)  # type: ignore[arg-type]
+        read = asked(form, search.jobs(tx), overview.queues(tx), now)
     except CannotRead as wrong:
         raise HTTPException(400, str(wrong)) from None
     if read.id is not None:

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.doctor.work import SILENT
 from forecourt.language import gettext as _
 from forecourt.schedule import explanation
 from forecourt.schedule.clock import pause_of
@@ -27,7 +28,6 @@ from forecourt.web.database import Reading
 from forecourt.web.dates import clock
 from forecourt.web.page import page, reading
 from forecourt.web.quantiles import exact
-from forecourt.web.verdict import SILENT
 
 COMING = 5
 """Due times that a task's page names."""

@@ -144,7 +144,7 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
     made = create_engine(
         database_url(),
         pool_size=pool_size,
-        connect_args={"application_name": application_name} | _driver_options(pinned=not spotless),
+        connect_args={"application_name": application_name} | driver_options(pinned=not spotless),
         pool_reset_on_return=None if spotless else "rollback",
         **ours,
     )
@@ -197,7 +197,7 @@ def connect(
     """
     try:
         address = libpq_url()
-        options: dict[str, Any] = {"application_name": application_name} | _driver_options(pinned=not spotless)
+        options: dict[str, Any] = {"application_name": application_name} | driver_options(pinned=not spotless)
         connection = connected(lambda: psycopg.connect(address, autocommit=autocommit, **options))
         if not spotless:
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
@@ -206,8 +206,11 @@ def connect(
         raise DatabaseUnreachable(unreachable(error)) from error
 
 
-def _driver_options(*, pinned: bool) -> dict[str, Any]:
-    said = _address()
+def driver_options(*, pinned: bool, address: str = "") -> dict[str, Any]:
+    """How connections are made: to the database, or to another `address`; with `pinned`, for the
+    engine's own sessions.
+    """
+    said = conninfo_to_dict(address) if address else _address()
     options: dict[str, Any] = {name: value for name, value in SIGNS_OF_LIFE.items() if name not in said} | ENCODING
     if settings().pooled:
         # The next transaction may run on a connection that was never told of a prepared statement;
@@ -222,7 +225,7 @@ def _driver_options(*, pinned: bool) -> dict[str, Any]:
 
 def async_options() -> dict[str, Any]:
     """What the driver is told for asynchronous sessions of jobs."""
-    return _driver_options(pinned=False)
+    return driver_options(pinned=False)
 
 
 def _address() -> dict[str, Any]:

@@ -20,7 +20,8 @@ from psycopg.sql import SQL
 from sqlalchemy import Connection, text
 
 from forecourt import job
-from forecourt.database import engine, in_transaction_of, session
+from forecourt.database import in_transaction_of, session
+from forecourt.database.replica import reading
 from forecourt.marketplace import places
 from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.business import business
@@ -128,8 +129,8 @@ SECTIONS = (
 
 @job(queue="low", timeout=3600, fail_on=(SitemapShrankError, NoPublicAddress))
 def generate_sitemap(force: bool = False) -> dict[str, int]:
-    """Publish the sitemap under `settings().public`, or in the bucket, as the database is at one
-    instant.
+    """Publish the sitemap under `settings().public`, or in the bucket, as the database, or its
+    standby, is at one instant.
 
     The same rows give the same bytes, and a file whose bytes are the same is left alone. Returns
     how many addresses, files and bytes are published and how many files had to be written. Raises
@@ -138,30 +139,33 @@ def generate_sitemap(force: bool = False) -> dict[str, int]:
     """
     log.info("Generating sitemap")
     base_url = public_address()
-    with engine().connect() as connection:
-        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        if not connection.scalars(LOCK).one():
+    with session() as primary:
+        if not primary.scalars(LOCK).one():
             raise SitemapError("another run is publishing the sitemap; try again when it is done")
-        expected = (connection.scalars(COUNT).one() + len(STATIC)) * max(1, len(settings().languages))
-        last = connection.scalars(LAST).one_or_none() or 0
-        if expected * 2 < last and not force:
-            raise SitemapShrankError(
-                f"the sitemap would shrink from {last} addresses to {expected}, so the published one stays; "
-                "if that is right, run `forecourt sitemap generate --force`"
-            )
-        counts = _published(connection, base_url, expected)
-        with session() as other:  # ours can only read
-            other.execute(RECORD, counts)
+        last = primary.scalars(LAST).one_or_none() or 0
+        with reading() as seen:
+            expected = _addresses(seen.connection)
+            if expected * 2 < last and not force:
+                raise SitemapShrankError(
+                    f"the sitemap would shrink from {last} addresses to {expected}, so the published one stays; "
+                    "if that is right, run `forecourt sitemap generate --force`"
+                )
+            counts = _published(seen.connection, base_url, expected)
+        primary.execute(RECORD, counts)
     log.info("Sitemap generated successfully", extra=counts)
     return counts
 
 
 def draft(folder: Path) -> None:
     """Write into an empty folder what would be published now, and publish nothing."""
-    with engine().connect() as connection:
-        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        count = connection.scalars(COUNT).one() + len(STATIC)
-        _publish(connection, folder, public_address(), count * max(1, len(settings().languages)))
+    with reading() as seen:
+        _publish(seen.connection, folder, public_address(), _addresses(seen.connection))
+
+
+def _addresses(connection: Connection) -> int:
+    """How many there are to publish."""
+    found: int = connection.scalars(COUNT).one() + len(STATIC)
+    return found * max(1, len(settings().languages))
 
 
 def _published(connection: Connection, base_url: str, expected: int) -> dict[str, int]:

@@ -47,7 +47,9 @@ def looking_at(chromium: Any, house: str) -> Callable[..., Any]:
     """
 
     @contextmanager
-    def look(*, width: int = 1280, dark: bool = False, script: bool = True, language: str = "en") -> Iterator[Any]:
+    def look(
+        *, width: int = 1280, dark: bool = False, script: bool = True, language: str = "en", zone: str = "UTC"
+    ) -> Iterator[Any]:
         context = chromium.new_context(
             viewport={"width": width, "height": 800},
             color_scheme="dark" if dark else "light",
@@ -55,6 +57,7 @@ def looking_at(chromium: Any, house: str) -> Callable[..., Any]:
             is_mobile=width < 500,
             base_url=house,
             locale=language,
+            timezone_id=zone,
         )
         said: list[str] = []
         page = context.new_page()

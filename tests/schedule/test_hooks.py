@@ -53,6 +53,7 @@ class Night:
     pings: Counter[str]
     ticks: dict[str, tuple[str, str | None, Any, float]]
     followed: list[tuple[str, int]]
+    answers: set[tuple[str, str, str, str | None]]
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +97,9 @@ def _pass_the_night(looking: Looking) -> Night:
         SELECT args ->> 'task', attempts FROM forecourt.failed WHERE job = 'forecourt.after_task'
     """)
     traces = Counter(call for (call,) in looking.rows("SELECT call FROM traces"))
+    answers = set(looking.rows("SELECT task, address, status, error FROM forecourt.pings"))
     looking.connection.close()
-    return Night(traces, Counter(Monitor.asked), {row[0]: row[1:] for row in rows}, sorted(followed))
+    return Night(traces, Counter(Monitor.asked), {row[0]: row[1:] for row in rows}, sorted(followed), answers)
 
 
 def test_exactly_one_call_follows_each_run_however_it_ended(night: Night) -> None:
@@ -138,6 +140,15 @@ def test_a_run_that_fails_for_good_has_its_hooks_once_also_after_a_kill(night: N
 def test_every_attempt_is_preceded_by_the_before_hooks(night: Night, task: str) -> None:
     assert night.traces[f"before {task}"] == 2
     assert night.pings[f"/{task}/start"] == 2
+
+
+def test_the_last_answer_of_each_monitor_is_kept_without_its_path(night: Night) -> None:
+    of_steady = {answer[1:] for answer in night.answers if answer[0] == "steady"}
+    [monitor] = {address for address, _, _ in of_steady}
+    assert monitor.startswith("http://127.0.0.1:")
+    assert monitor.count("/") == 2
+    assert {(status, error) for _, status, error in of_steady} == {("running", None), ("succeeded", None)}
+    assert ("unheard", "http://127.0.0.1:9", "succeeded", "ConnectionRefusedError") in night.answers
 
 
 def test_a_hook_hears_what_the_run_returned_and_how_long_it_took(night: Night) -> None:

@@ -8,6 +8,7 @@ import psycopg
 
 from fleet import work_until_empty
 from forecourt.marketplace.timetable import timetable
+from serving import OURS
 
 Post = Callable[..., str]
 WHO = "this machine (web)"
@@ -37,6 +38,11 @@ def test_a_queue_is_paused_with_end_and_reason_and_undo_resumes_it(post: Post, t
     assert "Queue high is paused until" in page
     assert "forecourt queue pause high --for 60 --why &#39;the disk is full&#39;" in page
     assert re.search(r'action="/queues/resume">.*name="queue" value="high".*Undo', page, re.S)
+    again = post("/queues/resume", queue="high", back="/queues")
+    assert re.search(
+        r'action="/queues/pause">.*name="why" value="the disk is full".*name="minutes" value="60"', again, re.S
+    )
+    post("/queues/pause", queue="high", minutes=60, why="the disk is full", back="/queues")
     row = tx.execute("SELECT who, why, until - now() BETWEEN '58 min' AND '61 min' FROM forecourt.pauses").fetchone()
     assert row == (WHO, "the disk is full", True)
     assert audited(tx)[:2] == (WHO, "queue pause")
@@ -243,9 +249,35 @@ def test_the_audit_lists_what_was_done(post: Post, pages: httpx.Client) -> None:
     assert WHO in page
 
 
-def test_the_theme_is_kept(post: Post, pages: httpx.Client) -> None:
-    assert 'data-theme="dark"' in post("/settings", theme="dark", back="/settings")
-    assert 'data-theme="dark"' in pages.get("/").text
+def test_what_somebody_chose_is_kept_in_their_browser(post: Post, pages: httpx.Client) -> None:
+    page = post("/settings", theme="dark", refresh="30", zone="browser", back="/settings")
+    assert 'data-theme="dark"' in page
+    assert 'data-refresh="30"' in page
+    assert "<bdi>UTC</bdi>" in page, "a browser that does not say where it is"
+    pages.cookies.set("browser_zone", "Asia/Kuwait")
+    page = pages.get("/").text
+    assert 'data-theme="dark"' in page
+    assert "<bdi>Kuwait</bdi>" in page
+    told = '<time datetime=.*T(..):.*Z" title="20..-..-.. (..):..:..[+]03:00, 20.*Z"'
+    [(utc, here), *_] = re.findall(told, pages.get("/audit").text + post("/queues/pause", queue="high", back="/audit"))
+    assert (int(utc) + 3) % 24 == int(here)
+    for nowhere in ("../../etc/passwd", "Nowhere/Land", "x" * 3000):
+        pages.cookies.set("browser_zone", nowhere)
+        assert "<bdi>UTC</bdi>" in pages.get("/").text
+    refused = pages.post("/settings", data={"refresh": "0.001"}, headers=OURS)
+    assert (refused.status_code, "adaptive, 5, 30, off" in refused.text) == (400, True)
+
+
+def test_arguments_are_hidden_from_whoever_wants_them_hidden(
+    post: Post, pages: httpx.Client, scene: dict[str, int]
+) -> None:
+    paths = ["/calls", "/queues/high"]
+    assert all("listing_id" in pages.get(path).text for path in paths)
+    post("/settings", arguments="hidden")
+    assert not any("listing_id&#34;" in pages.get(path).text for path in paths)
+    page = pages.get(f"/calls/{scene['ready']}").text
+    assert "listing_id" in page
+    assert "<summary>Show them</summary>" in page
 
 
 def test_nobody_is_sent_elsewhere_afterwards(pages: httpx.Client) -> None:

@@ -158,6 +158,7 @@ def test_a_database_without_our_schema_says_what_to_do(pages: httpx.Client, tx: 
     answer = pages.get("/")
     assert answer.status_code == 503
     assert "forecourt db migrate" in answer.text
+    assert "<title>The database is not up to date" in answer.text
 
 
 def test_an_application_that_cannot_be_loaded_is_named_and_health_answers(

@@ -49,7 +49,10 @@ def test_jobs_are_listed_by_what_they_took_and_each_has_its_histograms(
     assert ">20<" in page, "two workers' counts are one job's"
     assert ">old<" not in page
     assert ">old<" in pages.get("/performance?period=6h").text
+    assert '>4</a> <span class="soft">17 %</span>' in page
     page = pages.get("/performance?job=heavy").text
+    assert "Ran: half within 38 s, 95 % within 58 s, 1 min at most, 16 min in all." in page
+    assert "Waited: 95 % within 4.8 s. 17 % failed for good." in page
     assert "24 tries" in page
     assert 'aria-label="How long they ran, tries by their upper bound"' in page
     assert pages.get("/performance?period=1y").status_code == 400

@@ -2,13 +2,19 @@
 
 import html
 import re
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
 import pytest
 
 from forecourt.marketplace.timetable import timetable
+from forecourt.schedule.rules import Hooks, Ping
+from forecourt.schedule.task import Task
+from forecourt.store import pings, stored_tasks
+from forecourt.store.stored_tasks import StoredTask
 
 
 def test_the_timetable_says_when_each_task_is_due_and_how_it_went(pages: httpx.Client, scene: dict[str, int]) -> None:
@@ -37,6 +43,71 @@ def test_a_task_shows_its_next_due_times_and_its_runs(pages: httpx.Client, scene
     asked = pages.get("/schedule/cleanup_soft_deleted?at=2026-11-24T04:30")
     assert "is not due" in asked.text
     assert pages.get("/schedule/cleanup_soft_deleted?at=tonight").status_code == 400
+
+
+def test_a_task_shows_how_long_it_takes_what_did_not_run_and_what_its_last_run_wrote(
+    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
+) -> None:
+    tx.execute(
+        "INSERT INTO forecourt.ticks (task, due_at, status, why, finished_at) VALUES"
+        " ('generate_sitemap', now() - interval '50 min', 'missed', 'no clock ran', now()),"
+        " ('generate_sitemap', now() - interval '40 min', 'skipped', 'the run of 02:00 waits for a worker: call 7', now()),"
+        " ('generate_sitemap', now() - interval '30 min', 'skipped', 'the schedule is paused by anna', now())"
+    )
+    [call] = tx.execute(
+        'UPDATE forecourt.done SET history = \'[{"outcome": "Finished", "log": ["4,112 addresses", "<b>done</b>"]}]\''
+        " WHERE id = %s RETURNING id",
+        (scene["done"],),
+    ).fetchone()
+    tx.execute(
+        "UPDATE forecourt.ticks SET call_id = %s WHERE task = 'generate_sitemap' AND output IS NOT NULL", (call,)
+    )
+    page = pages.get("/schedule/generate_sitemap").text
+    assert "1 missed, 1 skipped as a run was under way, 1 skipped for other reasons, since" in page
+    assert "5.0 s usually, 95 % within 7.0 s, 7.0 s at most" in page
+    assert page.count("<line ") == 2
+    assert f'{call}</a> <bdi class="soft">night-1</bdi>' in page
+    assert re.search(r'aria-label="How long the last \d+ runs took"', page)
+    assert re.search(r"where it is \d\d:\d\d now", page)
+    assert "4,112 addresses\n&lt;b&gt;done&lt;/b&gt;" in page
+
+
+def test_a_task_run_by_hand_says_by_whom_and_monitors_are_told_without_what_is_secret(
+    pages: httpx.Client, post: Callable[..., str], tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = post("/schedule/trigger", task="generate_sitemap", back="/schedule/generate_sitemap")
+    assert re.search(r'<a href="/calls/\d+">generate_sitemap is entered as call \d+', page)
+    assert "by hand: this machine (web)</span>" in page
+    monkeypatch.setattr(Task, "hooks", Hooks(on_success=(Ping("https://anna:pw@hc.example/abc-secret?k=1"),)))
+    page = pages.get("/schedule/generate_sitemap").text
+    assert "https://hc.example</bdi>" in page
+    assert "no ping sent yet" in page
+    for error in (None, "HTTP 404"):
+        pings.record(tx, "generate_sitemap", "https://hc.example", "succeeded", error)
+        page = pages.get("/schedule/generate_sitemap").text
+        assert ("✓ answered" in page, "HTTP 404" in page) == (error is None, error is not None)
+    assert "secret" not in page
+
+
+def test_a_due_time_near_which_the_clock_of_its_zone_changes_is_warned_of(
+    pages: httpx.Client, tx: psycopg.Connection
+) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    eve, day = datetime.now(zone).replace(hour=12), timedelta(days=1)
+    while (eve + day).utcoffset() == eve.utcoffset():
+        eve += day
+    stored_tasks.add(tx, StoredTask("nightly", "heartbeat", {}, f"{eve + day:30 2 %d %m *}", zone.key), "{}", "anna")
+    stored_tasks.add(tx, StoredTask("by day", "heartbeat", {}, "0 12 15 6 *", zone.key), "{}", "anna")
+    assert "The clock in Europe/Berlin changes near" in pages.get("/schedule/nightly").text
+    assert "The clock in Europe/Berlin changes" not in pages.get("/schedule/by%20day").text
+
+
+def test_a_task_that_is_gone_says_when_it_was_last_due(
+    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
+) -> None:
+    tx.execute("UPDATE forecourt.ticks SET task = 'old_duty' WHERE task = 'heartbeat'")
+    page = pages.get("/schedule/old_duty")
+    assert (page.status_code, "is not on the timetable any more; its last due time was" in page.text) == (404, True)
 
 
 def test_a_task_that_waits_for_a_worker_says_so(pages: httpx.Client, tx: psycopg.Connection) -> None:
@@ -92,10 +163,10 @@ def test_the_queues_say_how_much_fails_how_busy_their_slots_are_and_who_paused_o
     assert "2.5 %" in pages.get("/queues/low").text
 
 
-def test_counts_stop_at_a_hundred_thousand(pages: httpx.Client, tx: psycopg.Connection) -> None:
+def test_counts_stop_where_nobody_waits_for_more(pages: httpx.Client, tx: psycopg.Connection) -> None:
     tx.execute("INSERT INTO forecourt.ready (job, queue) SELECT 'j', 'deep' FROM generate_series(1, 100001)")
     assert ">100,000+<" in pages.get("/queues").text
-    assert ">100,000+<" in pages.get("/calls").text
+    assert ">10,000+<" in pages.get("/calls").text
 
 
 def test_workers_show_what_each_runs_and_since_when(pages: httpx.Client, scene: dict[str, int]) -> None:

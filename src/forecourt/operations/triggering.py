@@ -44,6 +44,7 @@ def trigger(tx: Connection[Any], task: Task, *, who: str) -> int:
     due = Due(task, now if now.microsecond else now.replace(microsecond=1), host)
     for event in enqueue(tx, [due]):
         if isinstance(event, Enqueued):
+            ticks.name_who(tx, event.call_id, who)
             audit.record(tx, who, "schedule trigger", {"task": task.name, "call": event.call_id}, 1)
             return event.call_id
         raise NotEntered(f"{task.name} was not entered: {event.why}")

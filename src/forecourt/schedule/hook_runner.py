@@ -9,19 +9,24 @@ import inspect
 import logging
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError, URLError
 
+import psycopg
+
+from forecourt.database.engine import DatabaseUnreachable, connect
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import job
 from forecourt.jobs.middleware import Middleware
 from forecourt.schedule.rules import Hook, Hooks, Ping
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
+from forecourt.store import pings
 
 log = logging.getLogger("forecourt.hooks")
 
@@ -136,19 +141,36 @@ def run_hooks(hooks: Iterable[Hook], run: Run) -> None:
 def _run(hook: Hook, run: Run) -> None:
     if isinstance(hook, Ping):
         if hook.when is None or hook.when():
-            _ping(hook.url, run.task)
+            _ping(hook, run)
     elif inspect.signature(hook).parameters:
         hook(run)
     else:
         hook()
 
 
-def _ping(url: str, task: str) -> None:
+def _ping(ping: Ping, run: Run) -> None:
+    wrong = None
     try:
-        with urllib.request.urlopen(url, timeout=PING_TIMEOUT) as answer:  # noqa: S310 - http and https only, checked at load
+        with urllib.request.urlopen(ping.url, timeout=PING_TIMEOUT) as answer:  # noqa: S310 - http and https only, checked at load
             answer.read(1024)
     except (OSError, HTTPException, ValueError) as error:  # refused, no HTTP, an address that cannot be encoded
-        log.warning("ping failed: %s", error, extra={"task": task, "url": url})
+        log.warning("ping failed: %s", error, extra={"task": run.task, "url": ping.url})
+        wrong = _in_short(error)
+    # For the task's page alone: no run fails for it. On a connection of its own, since a slot keeps
+    # none for this, and that of a session may be in a transaction.
+    with suppress(psycopg.Error, DatabaseUnreachable), connect(application_name="forecourt ping") as tx:
+        pings.record(tx, run.task, ping.address, run.status, wrong)
+
+
+def _in_short(error: Exception) -> str:
+    """What was wrong, without the address: its path may be secret, and messages quote it."""
+    match error:
+        case HTTPError():
+            return f"HTTP {error.code}"
+        case URLError(reason=Exception() as reason):
+            return type(reason).__name__
+        case _:
+            return type(error).__name__
 
 
 class TaskHooks(Middleware):

@@ -60,6 +60,12 @@ class Ping:
     url: str
     when: Callable[[], object] | None = None
 
+    @property
+    def address(self) -> str:
+        """Where it goes, without path, question and password, which are often secret."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
     def __post_init__(self) -> None:
         try:
             parts = urlsplit(self.url)

@@ -16,10 +16,9 @@ def shift_near(task: Task, at: datetime) -> str:
     """
     zone = task.zone
     here = f"{zone.key}, {_utc(offset_of(at, zone))}"
-    before, after = at - DAY, at + DAY
-    if offset_of(before, zone) == offset_of(after, zone):
+    shift = shift_of(task, at)
+    if shift is None:
         return _("%(zone)s; its clock does not change within a day", zone=here)
-    shift = shift_between(before.astimezone(UTC).replace(microsecond=0), after.astimezone(UTC), zone)
     change = offset_of(shift, zone) - offset_of(shift - timedelta(seconds=1), zone)
     first = (shift + offset_of(shift, zone) - max(change, timedelta())).replace(tzinfo=None)
     last = first + abs(change)
@@ -36,6 +35,14 @@ def shift_near(task: Task, at: datetime) -> str:
     if not forward and first <= _wall(at, zone) < last:
         return _("%(shift)s; due the first time", shift=words)
     return words
+
+
+def shift_of(task: Task, at: datetime) -> datetime | None:
+    """When the clock of its zone changes within a day of `at`; None if it does not."""
+    before, after = at - DAY, at + DAY
+    if offset_of(before, task.zone) == offset_of(after, task.zone):
+        return None
+    return shift_between(before.astimezone(UTC).replace(microsecond=0), after.astimezone(UTC), task.zone)
 
 
 def _wall(at: datetime, zone: ZoneInfo) -> datetime:

@@ -25,6 +25,9 @@ ORDER BY host, id
 LIMIT %(most)s
 """
 
+# Not from running: while an old transaction holds the horizon, all that ran there is in the way.
+ACTIVE = "SELECT EXISTS (SELECT FROM forecourt.workers WHERE busy > 0)"
+
 
 @dataclass(frozen=True, slots=True)
 class Doing:
@@ -76,6 +79,11 @@ class Worker:
     memory: int | None
     silent: float
     runs: list[Doing] = field(default_factory=list)
+
+
+def is_any(tx: Connection[Any]) -> bool:
+    """Whether some slot was busy at its worker's last heartbeat."""
+    return bool(tx.execute(ACTIVE).fetchall()[0][0])
 
 
 def of_workers(tx: Connection[Any], most: int = 1000) -> list[Worker]:

@@ -2,6 +2,7 @@
 arguments and results are cut.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,6 +54,19 @@ LEFT JOIN LATERAL (
     SELECT host, pid, false FROM forecourt.past_workers WHERE id = found.worker
     LIMIT 1
 ) AS place ON true
+"""
+
+RAN_ON = """
+SELECT given.id, coalesce(here.host, gone.host)
+FROM unnest(%(ids)s::bigint[]) AS given(id)
+CROSS JOIN LATERAL (
+    SELECT worker FROM forecourt.done WHERE id = given.id
+    UNION ALL
+    SELECT worker FROM forecourt.failed WHERE id = given.id
+) AS ended
+LEFT JOIN forecourt.workers AS here ON here.id = ended.worker
+LEFT JOIN forecourt.past_workers AS gone ON gone.id = ended.worker
+WHERE coalesce(here.host, gone.host) IS NOT NULL
 """
 
 BATCH = """
@@ -114,6 +128,11 @@ def call(tx: Connection[Any], id: int) -> Inspected | None:
     """The call with this id in whichever table it is; None when it is nowhere."""
     with tx.cursor(row_factory=class_row(Inspected)) as cursor:
         return cursor.execute(CALL, {"id": id, "most": MOST}).fetchone()
+
+
+def ran_on(tx: Connection[Any], ids: Sequence[int]) -> dict[int, str]:
+    """The hosts on which those of these calls ended that are kept."""
+    return dict(tx.execute(RAN_ON, {"ids": list(ids)}).fetchall())
 
 
 def batch(tx: Connection[Any], id: int) -> dict[str, Any] | None:

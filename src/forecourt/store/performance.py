@@ -49,6 +49,11 @@ class Timing:
     ran: list[int]
     waited: list[int]
 
+    @property
+    def failed_percent(self) -> float:
+        """How many of a hundred calls that ended did so as failures."""
+        return 100 * self.failed / max(1, self.failed + self.well)
+
 
 def by_job(tx: Connection[Any], period: timedelta) -> list[Timing]:
     """Every job that did something in the last so long, the one that took most time first."""

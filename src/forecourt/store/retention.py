@@ -38,6 +38,7 @@ FOR VALUES FROM ({first}) TO ({next})
 
 PRUNE_REST = "DELETE FROM forecourt.done_rest WHERE finished_at < now() - make_interval(days => %(days)s)"
 PRUNE_TICKS = "DELETE FROM forecourt.ticks WHERE finished_at < now() - make_interval(days => %(days)s)"
+PRUNE_PINGS = "DELETE FROM forecourt.pings WHERE sent_at < now() - make_interval(days => %(days)s)"
 PRUNE_MINUTES = "DELETE FROM forecourt.minutes WHERE minute < now() - make_interval(days => %(days)s)"
 PRUNE_TASKS = """
 DELETE FROM forecourt.tasks AS t
@@ -101,7 +102,8 @@ def partition_of(day: date) -> sql.Composed:
 
 
 def prune_ticks(tx: Connection[Any], days: int) -> int:
-    """Forget due times that ended more than `days` ago."""
+    """Forget due times that ended more than `days` ago, and pings that are as old."""
+    tx.execute(PRUNE_PINGS, {"days": days})
     return tx.execute(PRUNE_TICKS, {"days": days}).rowcount
 
 

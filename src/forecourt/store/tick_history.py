@@ -12,7 +12,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 LATEST_OF_ALL = """
-SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output, overdue_at
+SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output, overdue_at,
+       triggered_by
 FROM forecourt.ticks
 WHERE (%(task)s::text IS NULL OR task = %(task)s)
 ORDER BY due_at DESC, id DESC
@@ -24,7 +25,8 @@ BY_TASK = """
 SELECT tick.*
 FROM unnest(%(tasks)s::text[]) AS named(task)
 CROSS JOIN LATERAL (
-    SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output, overdue_at
+    SELECT id, task, due_at, host, status, why, call_id, claimed_at, started_at, finished_at, output, overdue_at,
+           triggered_by
     FROM forecourt.ticks
     WHERE ticks.task = named.task
       AND due_at >= %(first)s
@@ -75,6 +77,23 @@ CROSS JOIN LATERAL (
 ) AS usual
 """
 
+# As far back as TALLIED due times go. What a run under way kept from starting names that run.
+TALLY = """
+SELECT count(*) FILTER (WHERE status = 'missed') AS missed,
+       count(*) FILTER (WHERE status = 'skipped' AND why LIKE 'the run of %%: call %%') AS overlapping,
+       count(*) FILTER (WHERE status = 'skipped' AND why NOT LIKE 'the run of %%: call %%') AS otherwise,
+       min(due_at) AS since
+FROM (
+    SELECT status, why, due_at
+    FROM forecourt.ticks
+    WHERE task = %(task)s
+    ORDER BY due_at DESC
+    LIMIT %(most)s
+) AS latest
+"""
+
+TALLIED = 1000
+
 # Walks the unique index from its end. A due time in the future is left from a clock that once ran
 # ahead: it proves nothing.
 LAST_SUCCESS = """
@@ -105,6 +124,9 @@ class Tick:
     output: Any
     overdue_at: datetime | None = None
     """When it was found not to have ended by its deadline."""
+
+    triggered_by: str | None = None
+    """Who ran it by hand."""
 
     @property
     def seconds(self) -> float | None:
@@ -146,6 +168,18 @@ class Past:
         """The seconds that those took that succeeded, in the middle; None if none did."""
         seconds = [run.seconds for run in self.runs if run.status == "succeeded" and run.seconds is not None]
         return median(seconds) if seconds else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of a task's latest due times did not run: no clock met them, a run was still under
+    way, or they were skipped for another reason; and since when. None of them: since is None.
+    """
+
+    missed: int
+    overlapping: int
+    otherwise: int
+    since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +235,12 @@ def usual_seconds(tx: Connection[Any], tasks: Sequence[str], *, before: datetime
 def latest(tx: Connection[Any], tasks: Sequence[str]) -> dict[str, Tick]:
     """Each task's latest due time; those without any are missing."""
     return {task: found[-1] for task, found in _by_task(tx, tasks, "-infinity", "infinity", 1).items() if found}
+
+
+def tally(tx: Connection[Any], task: str) -> Tally:
+    """What became of those of its latest TALLIED due times that did not run."""
+    with tx.cursor(row_factory=class_row(Tally)) as cursor:
+        return cursor.execute(TALLY, {"task": task, "most": TALLIED}).fetchall()[0]
 
 
 def last_success(tx: Connection[Any], task: str) -> Success | None:

@@ -92,6 +92,13 @@ WHERE r.id IS NOT NULL
 ORDER BY t.task, t.due_at DESC
 """
 
+NAME_WHO = """
+UPDATE forecourt.ticks
+SET triggered_by = %(who)s
+WHERE call_id = %(call)s
+  AND finished_at IS NULL
+"""
+
 CLOSE = """
 UPDATE forecourt.ticks AS t
 SET status = g.status,
@@ -191,6 +198,11 @@ def claim(
 def attach(tx: Connection[Any], tick: int, call_id: int) -> None:
     """Tie a claimed due time to its call."""
     tx.execute("UPDATE forecourt.ticks SET call_id = %(call)s WHERE id = %(tick)s", {"call": call_id, "tick": tick})
+
+
+def name_who(tx: Connection[Any], call_id: int, who: str) -> None:
+    """Note who entered a due time that is not the timetable's."""
+    tx.execute(NAME_WHO, {"call": call_id, "who": who})
 
 
 def enqueue(tx: Connection[Any], entries: Sequence[Entry]) -> list[Entered]:

@@ -75,7 +75,10 @@ def hurry() -> None:
 
 class Reading:
     """One look at the database, for one answer. `now` is the database's clock, `state` names what
-    it saw: the same state, the same rows. `milliseconds` is how long it has lasted."""
+    it saw: the same state, the same rows. `milliseconds` is how long it has lasted, `active`
+    whether calls run, as far as somebody has asked."""
+
+    active = False
 
     def __init__(self, tx: Connection[Any]) -> None:
         self._began = time.perf_counter()

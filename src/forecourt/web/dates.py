@@ -1,8 +1,12 @@
-"""Days and times of day as people read them, in the business zone and the reader's language. Digits
-stay 0 to 9.
+"""Days and times of day as people read them, in the reader's zone and language; a night's in the
+business zone. Digits stay 0 to 9.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 from forecourt.language import language, lookup, marked
 from forecourt.settings import settings
@@ -34,10 +38,28 @@ MONTHS = (
 """Marked where the sentences of the schedule name them."""
 
 
+_zone: ContextVar[ZoneInfo | None] = ContextVar("zone", default=None)
+
+
+def zone() -> ZoneInfo:
+    """The reader's: the business zone for whoever chose none, and outside of a request."""
+    return _zone.get() or settings().zone
+
+
+@contextmanager
+def in_zone(chosen: ZoneInfo) -> Iterator[None]:
+    """Tell times in this zone within the block."""
+    before = _zone.set(chosen)
+    try:
+        yield
+    finally:
+        _zone.reset(before)
+
+
 def clock(instant: datetime, now: datetime | None = None) -> str:
     """The time of day; with its date when that is not the day of `now`."""
-    local = instant.astimezone(settings().zone)
-    if now is None or local.date() == now.astimezone(settings().zone).date():
+    local = instant.astimezone(zone())
+    if now is None or local.date() == now.astimezone(zone()).date():
         return f"{local:%H:%M:%S}"
     return (
         f"{local.day} {_named(local, '%b')} {local:%H:%M}"
@@ -66,6 +88,12 @@ def weekday(of: date) -> str:
 def appointment(instant: datetime) -> str:
     """ "Tue 24 Nov 03:00 EET", in the zone of the instant."""
     return f"{weekday(instant)} {instant:%H:%M %Z}"
+
+
+def exactly(instant: datetime) -> str:
+    """In the reader's zone and in UTC: "2026-11-24 06:00:00+03:00, 2026-11-24T03:00:00.000Z"."""
+    local = instant.astimezone(zone())
+    return f"{local.isoformat(' ', 'seconds')}, {zulu(instant)}" if local.utcoffset() else zulu(instant)
 
 
 def zulu(instant: datetime) -> str:

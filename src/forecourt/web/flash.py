@@ -14,16 +14,21 @@ LONGEST = 1500
 
 
 def back(
-    form: dict[str, str], words: str, *, command: str = "", undo: tuple[str, dict[str, str]] | None = None
+    form: dict[str, str],
+    words: str,
+    *,
+    command: str = "",
+    undo: tuple[str, dict[str, str]] | None = None,
+    link: str = "",
 ) -> Response:
     """To the page where the button stands, which says what was done; `command` does the same,
-    `undo` the opposite.
+    `undo` the opposite, `link` leads to what came of it.
     """
     answer = RedirectResponse(local(form.get("back", "/")), 303)
     to, fields = undo or (None, None)
-    text = _quoted(words=words[:500], command=command[:300], undo=to, fields=fields)
+    text = _quoted(words=words[:500], command=command[:300], undo=to, fields=fields, link=link)
     if len(text) > LONGEST:
-        text = _quoted(words=words[:150], command="", undo=None, fields=None)
+        text = _quoted(words=words[:150], command="", undo=None, fields=None, link=link)
     answer.set_cookie(COOKIE, text, max_age=60, httponly=True, samesite="strict")
     return answer
 
@@ -39,6 +44,7 @@ def read(request: Request) -> dict[str, Any] | None:
             "command": str(told["command"]),
             "undo": undo if isinstance(undo, str) and local(undo) == undo else None,
             "fields": fields,
+            "link": local(str(told["link"])) if told["link"] else "",
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -8,7 +8,6 @@ what had to be made again is not sent twice.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -17,15 +16,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from forecourt.language import language, marked
-from forecourt.settings import settings
-from forecourt.web import database, flash
+from forecourt.store import activity
+from forecourt.web import database, dates, flash
 from forecourt.web.application import CannotLoad, application, is_marketplace
 from forecourt.web.database import Reading
 from forecourt.web.people import person_of
+from forecourt.web.reader import wishes
 from forecourt.web.templating import environment
 
-THEMES = ("system", "light", "dark")
 MARKETPLACE = "/marketplace"
+
+NOTHING_SEEN = "!"
+"""The `seen` of a list without rows: before every other."""
 
 
 class Entry(NamedTuple):
@@ -61,7 +63,7 @@ class Unchanged(Exception):
 
     def __init__(self, tag: str, reading: Reading) -> None:
         super().__init__(tag)
-        self.response = Response(status_code=304, headers={"ETag": tag, **_as_of(reading.now, reading.milliseconds)})
+        self.response = Response(status_code=304, headers={"ETag": tag, **_as_of(reading)})
 
 
 def is_poll(request: Request) -> bool:
@@ -69,12 +71,18 @@ def is_poll(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
+def seen_before(request: Request) -> str:
+    """On a poll, the `seen` that its page was made with."""
+    return request.headers.get("forecourt-seen", "")
+
+
 @contextmanager
 def reading(request: Request) -> Iterator[Reading]:
-    """Look at the database for this request. Raises Unchanged, after one query, when whoever asks
-    has the live part already.
+    """Look at the database for this request. Raises Unchanged, after two short queries, when
+    whoever asks has the live part already.
     """
     with database.reading() as look:
+        look.active = activity.is_any(look.tx)
         tag = request.headers.get("if-none-match", "").removeprefix("W/").strip('"')  # W/: a proxy has compressed it
         if is_poll(request) and tag.partition("-")[0] == _state(request, look):
             raise Unchanged(f'"{tag}"', look)
@@ -89,20 +97,24 @@ def page(
     *,
     head: str | None = None,
     below: str | None = None,
+    seen: str = "",
     **facts: Any,
 ) -> Response:
     """The page made of `facts`: the whole of it, or its live part. `head` and `below` are the
-    templates of what stands around that and does not change under the reader's eyes."""
-    facts |= {"now": look.now, "me": person_of(request), "here": here(request)}
+    templates of what stands around that and does not change under the reader's eyes; `seen` comes
+    back with each poll, so that they can be told what is newer."""
+    facts |= {"now": look.now, "me": person_of(request), "here": here(request), "wishes": wishes(request)}
     live = environment().get_template(template).render(facts)
     tag = f'"{_state(request, look)}-{sha256(live.encode()).hexdigest()[:16]}"'
-    headers = {"ETag": tag, **_as_of(look.now, look.milliseconds), "Vary": "HX-Request"}
+    headers = {"ETag": tag, **_as_of(look), "Vary": "HX-Request"}
     if is_poll(request):
         if request.headers.get("if-none-match", "").rpartition("-")[2] == tag.rpartition("-")[2]:
             return Response(status_code=304, headers=headers)
         return HTMLResponse(live, headers=headers)
     above, after = (Markup(environment().get_template(part).render(facts)) if part else "" for part in (head, below))
-    return whole(request, title, above=above, live=Markup(live), below=after, tag=tag, look=look, headers=headers)
+    return whole(
+        request, title, above=above, live=Markup(live), below=after, tag=tag, look=look, seen=seen, headers=headers
+    )
 
 
 def whole(
@@ -114,12 +126,12 @@ def whole(
     below: str = "",
     tag: str = "",
     look: Reading | None = None,
+    seen: str = "",
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Response:
     """A page around what is given."""
     said = flash.read(request)
-    theme = request.cookies.get("theme", "system")
     pages = _pages()
     answer = HTMLResponse(
         environment()
@@ -131,12 +143,13 @@ def whole(
             below=below,
             tag=tag,
             look=look,
+            seen=seen,
             said=said,
             pages=pages,
             current=next((one for one in pages if one.leads_to(request.url.path)), None),
             here=here(request),
-            theme=theme if theme in THEMES else "system",
-            zone=settings().timezone,
+            wishes=wishes(request),
+            zone=dates.zone().key,
             me=request.scope.get("person"),
         ),
         status,
@@ -166,9 +179,14 @@ def _state(request: Request, look: Reading) -> str:
     becomes wrong by itself.
     """
     me = person_of(request)
-    return sha256(f"{look.state} {look.now:%Y%m%d%H%M} {language()} {me.role} {me.name}".encode()).hexdigest()[:16]
+    return sha256(
+        f"{look.state} {look.now:%Y%m%d%H%M} {language()} {dates.zone().key} {wishes(request)} {me.role} {me.name}".encode()
+    ).hexdigest()[:16]
 
 
-def _as_of(now: datetime, milliseconds: float) -> dict[str, str]:
-    local_time = now.astimezone(settings().zone)
-    return {"Forecourt-As-Of": f"{local_time:%H:%M:%S}", "Forecourt-Query-Milliseconds": f"{milliseconds:.0f}"}
+def _as_of(look: Reading) -> dict[str, str]:
+    return {
+        "Forecourt-As-Of": dates.clock(look.now),
+        "Forecourt-Query-Milliseconds": f"{look.milliseconds:.0f}",
+        "Forecourt-Active": "yes" if look.active else "",
+    }

@@ -1,6 +1,7 @@
-"""What can be said of durations that are only known as counts between bounds."""
+"""What can be said of durations, also where they are only known as counts between bounds."""
 
 from collections.abc import Sequence
+from math import ceil
 
 from forecourt.durations import duration
 from forecourt.language import gettext as _
@@ -22,6 +23,11 @@ def _bound(seconds: float) -> str:
         if seconds < 3600
         else _("%(hours)s h", hours=int(seconds // 3600))
     )
+
+
+def exact(values: Sequence[float], share: float) -> float:
+    """The value that this share of them did not exceed, by nearest rank. At least one is given."""
+    return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
 def quantile(counts: Sequence[int], share: float) -> str:

@@ -38,15 +38,15 @@ TITLES = {
 
 
 def refuse(
-    request: Request, status: int, words: str, headers: dict[str, str] | None = None, *, hint: str = ""
+    request: Request, status: int, words: str, headers: dict[str, str] | None = None, *, hint: str = "", title: str = ""
 ) -> Response:
     """The answer of this status: to a browser a page, to anything else JSON. What may be better in
-    a moment is asked for again.
+    a moment is asked for again. `title` instead of the status's own.
     """
     if "text/html" not in request.headers.get("accept", "") or request.url.path.startswith(answers.API):
         return answers.refusal(request.url.path, status, words, headers)
     again = status == 503 and request.method == "GET"
-    title = lookup(TITLES.get(status, marked("No")))
+    title = title or lookup(TITLES.get(status, marked("No")))
     content = environment().get_template("refusal.html").render(words=words, hint=hint, title=title, again=again)
     more = {"Refresh": "5", "Retry-After": "5"} if again else {}
     return whole(request, title, live=Markup(content), status=status, headers=(headers or {}) | more)
@@ -61,8 +61,7 @@ def unchanged(_request: Request, error: Exception) -> Response:
 def refused(request: Request, error: Exception) -> Response:
     """Whatever a route refuses."""
     assert isinstance(error, HTTPException)
-    hint = _("Finished calls are kept for 7 days, due times for 400.") if error.status_code == 404 else ""
-    return refuse(request, error.status_code, error.detail, dict(error.headers or {}), hint=hint)
+    return refuse(request, error.status_code, error.detail, dict(error.headers or {}))
 
 
 def sign_in(request: Request, _error: Exception) -> Response:
@@ -100,20 +99,24 @@ def out_of_reach(request: Request, error: Exception) -> Response:
     )
 
 
-def _unavailable(words: str, hint: str) -> Callable[[Request, Exception], Response]:
+def _unavailable(title: str, words: str, hint: str) -> Callable[[Request, Exception], Response]:
     def answer(request: Request, _error: Exception) -> Response:
-        return refuse(request, 503, lookup(words), hint=lookup(hint))
+        return refuse(request, 503, lookup(words), hint=lookup(hint), title=lookup(title))
 
     return answer
 
 
 read_only = _unavailable(
-    marked("The database is read-only, so nothing was changed"), marked("It is a standby, or its storage is full.")
+    marked("The database takes no changes"),
+    marked("It is read-only, so nothing was changed"),
+    marked("It is a standby, or its storage is full."),
 )
 """An action on a standby, or on a database that somebody made read-only."""
 
 no_schema = _unavailable(
-    marked("The database has not the schema that this code needs"), marked("Bring it up to date: forecourt db migrate")
+    marked("The database is not up to date"),
+    marked("It has not the schema that this code needs"),
+    marked("Bring it up to date: forecourt db migrate"),
 )
 """A database without our tables, or with older ones."""
 

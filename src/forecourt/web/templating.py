@@ -51,6 +51,7 @@ def _environment() -> Environment:
         "appointment": dates.appointment,
         "clock": dates.clock,
         "day": dates.day,
+        "exactly": dates.exactly,
         "masked": hide_text,
         "minute": dates.minute,
         "weekday": dates.weekday,

@@ -1,5 +1,5 @@
 """Which language somebody is answered in: the one that they chose, else the one that their browser
-asks for.
+asks for; and in which zone.
 """
 
 from starlette.requests import Request
@@ -7,24 +7,27 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forecourt.language import LANGUAGES, speaking
 from forecourt.web import answers
+from forecourt.web.dates import in_zone
+from forecourt.web.reader import zone_of
 
 COOKIE = "language"
 
 
 class ReadersLanguage:
-    """Answers each request in its reader's language. Programs, which do not ask for HTML, are
-    answered in English.
+    """Answers each request in its reader's language and zone. Programs, which do not ask for HTML,
+    are answered in English.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with the language set."""
+        """Pass on, with both set."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        with speaking("en" if scope["path"].startswith(answers.API) else wanted(Request(scope))):
+        request = Request(scope)
+        with speaking(wanted(request)), in_zone(zone_of(request)):
             await self.app(scope, receive, send)
 
 

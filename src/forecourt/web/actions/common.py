@@ -1,13 +1,15 @@
 """What the actions share: reading forms, and saying why not."""
 
 from datetime import datetime, timedelta
+from math import ceil
 
 from psycopg import Connection
 from starlette.exceptions import HTTPException
 
 from forecourt.language import gettext as _
 from forecourt.language import some
-from forecourt.store import tasks
+from forecourt.store import pauses, tasks
+from forecourt.store.pauses import Kind
 from forecourt.web.dates import clock
 from forecourt.web.routes import Form
 from forecourt.web.searching import LARGEST_ID, whole_number
@@ -31,6 +33,15 @@ def until(tx: Connection[tuple[object, ...]], form: Form) -> datetime | None:
     if (minutes := whole_number(text, LONGEST_PAUSE)) is None:
         raise HTTPException(400, _("%(text)s is not a number of minutes, up to a year", text=repr(text)))
     return tasks.now(tx) + timedelta(minutes=minutes)
+
+
+def as_paused(tx: Connection[tuple[object, ...]], kind: Kind, name: str) -> Form:
+    """The fields of the form that would pause something as it is paused now; none if it is not."""
+    halted = pauses.in_force(tx).get((kind, name))
+    if halted is None:
+        return {}
+    left = {} if halted.until is None else {"minutes": str(ceil((halted.until - tasks.now(tx)) / timedelta(minutes=1)))}
+    return {"why": halted.why} | left
 
 
 def paused(what: str, end: datetime | None) -> str:

@@ -8,7 +8,7 @@ from forecourt.language import gettext as _
 from forecourt.language import some
 from forecourt.operations import calls, pausing
 from forecourt.store import waiting
-from forecourt.web.actions.common import meant, needed, paused, until
+from forecourt.web.actions.common import as_paused, meant, needed, paused, until
 from forecourt.web.database import acting
 from forecourt.web.flash import back
 from forecourt.web.people import person_of
@@ -35,9 +35,15 @@ def resume(request: Request, form: Form) -> Response:
     """POST /queues/resume"""
     queue = needed(form, "queue")
     with acting() as tx:
+        before = as_paused(tx, "queue", queue)
         if not pausing.resume(tx, "queue", queue, who=person_of(request).who):
             return back(form, _("Queue %(name)s was not paused any more.", name=queue))
-    return back(form, _("Queue %(name)s goes on.", name=queue), command=shell("forecourt", "queue", "resume", queue))
+    return back(
+        form,
+        _("Queue %(name)s goes on.", name=queue),
+        command=shell("forecourt", "queue", "resume", queue),
+        undo=("/queues/pause", {"queue": queue} | before),
+    )
 
 
 def clear(request: Request, form: Form) -> Response:

@@ -12,7 +12,7 @@ from forecourt.operations import pausing, triggering
 from forecourt.schedule.errors import UnknownTaskError
 from forecourt.schedule.task import Task
 from forecourt.store.pauses import Kind
-from forecourt.web.actions.common import needed, paused, until
+from forecourt.web.actions.common import as_paused, needed, paused, until
 from forecourt.web.application import application
 from forecourt.web.database import acting
 from forecourt.web.flash import back
@@ -33,6 +33,7 @@ def trigger(request: Request, form: Form) -> Response:
         form,
         _("%(task)s is entered as call %(id)s.", task=task.name, id=call),
         command=shell("forecourt", "schedule", "trigger", task.name),
+        link=f"/calls/{call}",
     )
 
 
@@ -56,10 +57,14 @@ def resume(request: Request, form: Form) -> Response:
     """POST /schedule/resume"""
     with acting() as tx:
         kind, name, words = _target(tx, form)
+        before = as_paused(tx, kind, name)
         if not pausing.resume(tx, kind, name, who=person_of(request).who):
             return back(form, _("%(what)s was not paused any more.", what=words))
     return back(
-        form, _("%(what)s goes on.", what=words), command=shell("forecourt", "schedule", "resume", *_named(kind, name))
+        form,
+        _("%(what)s goes on.", what=words),
+        command=shell("forecourt", "schedule", "resume", *_named(kind, name)),
+        undo=("/schedule/pause", ({} if kind == "schedule" else {kind: name}) | before),
     )
 
 

@@ -15,7 +15,7 @@ from forecourt.operations.calls import POSSIBLE
 from forecourt.store import definitions, overview, search
 from forecourt.store.search import COUNTED, LOOK_THROUGH, Listed, Search
 from forecourt.web.matching_command import FILTERS, command
-from forecourt.web.page import page, reading
+from forecourt.web.page import NOTHING_SEEN, page, reading, seen_before
 from forecourt.web.pages.call import nowhere
 from forecourt.web.searching import SINCE, Asked, CannotRead, asked
 from forecourt.web.words import capped
@@ -44,6 +44,9 @@ def calls(request: Request) -> Response:
         _("Calls"),
         head="pages/calls.head.html",
         below="pages/calls.list.html",
+        seen="" if wanted.search.id else max(map(_key, found), default=NOTHING_SEEN),
+        newer=sum(_key(call) > seen for call in found) if (seen := seen_before(request)) else 0,
+        a_page=A_PAGE,
         asked=wanted,
         wrong=wrong,
         found=found[:A_PAGE],
@@ -62,6 +65,11 @@ def calls(request: Request) -> Response:
         same={action: command(action, wanted.typed, wanted.search) for action in POSSIBLE[wanted.search.state]},
         typed=wanted.typed,
     )
+
+
+def _key(call: Listed) -> str:
+    """Orders the calls of a state as they came into it, as far as their list does."""
+    return f"{call.at.isoformat() if call.state == 'failed' else ''}@{call.id:020}"
 
 
 def listed(tx: Connection[Any], wanted: Search, limit: int) -> list[Listed]:

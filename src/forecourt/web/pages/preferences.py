@@ -12,7 +12,8 @@ from starlette.responses import Response
 from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.web.application import CannotLoad, application, is_marketplace
-from forecourt.web.page import THEMES, page, reading
+from forecourt.web.page import page, reading
+from forecourt.web.reader import CHOICES
 
 
 def preferences(request: Request) -> Response:
@@ -36,9 +37,7 @@ def preferences(request: Request) -> Response:
         "pages/preferences.html",
         _("Settings"),
         below="pages/preferences.form.html",
-        themes=THEMES,
-        theme=request.cookies.get("theme", "system"),
-        keys=request.cookies.get("keys", "on"),
+        choices=CHOICES,
         told=told,
         business=business,
         wrong=wrong,

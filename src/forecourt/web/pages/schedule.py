@@ -1,8 +1,8 @@
 """The timetable, and one task of it."""
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 from itertools import islice
-from statistics import median
 from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
@@ -15,14 +15,19 @@ from forecourt.schedule import explanation
 from forecourt.schedule.clock import pause_of
 from forecourt.schedule.errors import UnknownTaskError
 from forecourt.schedule.explanation import Explanation
+from forecourt.schedule.rules import Hooks, Ping
+from forecourt.schedule.shifts import shift_of
 from forecourt.schedule.task import Task
 from forecourt.settings import settings
-from forecourt.store import pauses, stored_tasks, tasks, tick_history, ticks
+from forecourt.store import inspection, pauses, pings, stored_tasks, tasks, tick_history, ticks
 from forecourt.store.pauses import Pause
+from forecourt.store.pings import Sent
 from forecourt.store.tick_history import Tick
 from forecourt.web.application import application
 from forecourt.web.database import Reading
+from forecourt.web.dates import clock
 from forecourt.web.page import page, reading
+from forecourt.web.quantiles import exact
 
 COMING = 5
 """Due times that a task's page names."""
@@ -32,6 +37,9 @@ A_PAGE = 100
 
 HISTORY = 60
 """Runs that it lists."""
+
+A_TAIL = 40
+"""Lines of the last run's output; its call's page has all that are kept."""
 
 
 class Row(NamedTuple):
@@ -72,6 +80,7 @@ def schedule(request: Request) -> Response:
         jobs=sorted(name for name in app.jobs if not name.startswith("forecourt.")),
         silent=SILENT,
         zone=settings().timezone,
+        local=f"{look.now.astimezone(settings().zone):%H:%M}",
     )
 
 
@@ -83,7 +92,7 @@ def task(request: Request) -> Response:
         try:
             found = app.schedule(look.tx)[name]
         except UnknownTaskError as error:
-            raise HTTPException(404, str(error)) from None
+            raise HTTPException(404, _gone(look, name) or str(error)) from None
         ran = tick_history.recent(look.tx, name, most=HISTORY)
         halted = pauses.in_force(look.tx)
         holder = ticks.holders(look.tx, [(name, run.host) for run in ran[-1:]]).get(name)
@@ -91,8 +100,15 @@ def task(request: Request) -> Response:
             next((one for one in stored_tasks.every(look.tx) if one.name == name), None) if found.is_stored else None
         )
         explained = _explained(look, found, request.query_params.get("at"))
+        latest = next((run for run in reversed(ran) if run.call_id and run.started_at), None)
+        tally = tick_history.tally(look.tx, name)
+        sent = pings.of_task(look.tx, name)
+        tail = _tail(look, latest)
+        hosts = inspection.ran_on(look.tx, [run.call_id for run in ran if run.call_id])
     here = found.runs_in(settings().environment)
-    seconds = [run.seconds for run in ran if run.status == "succeeded" and run.seconds is not None]
+    coming = list(islice(_upcoming(found, look.now), COMING)) if here else []
+    ended = [run for run in ran if run.call_id and run.seconds is not None]
+    seconds = [run.seconds for run in ended if run.status == "succeeded" and run.seconds is not None]
     return page(
         request,
         look,
@@ -101,17 +117,47 @@ def task(request: Request) -> Response:
         task=found,
         runs=ran[::-1],
         strip=ran[-30:],
-        usual=median(seconds) if seconds else None,
+        ended=ended,
+        usual=exact(seconds, 0.5) if seconds else None,
+        slow=exact(seconds, 0.95) if seconds else None,
         slowest=max(seconds) if seconds else None,
         succeeded=next((run for run in reversed(ran) if run.status == "succeeded"), None),
-        coming=list(islice(_upcoming(found, look.now), COMING)) if here else [],
+        coming=coming,
+        shifted=[instant for instant in coming if shift_of(found, instant) is not None],
         environment=settings().environment,
         pause=pause_of(found, halted),
         own_pause=halted.get(("task", name)),
         holder=holder,
+        tally=tally,
+        pings=_pings(found, sent),
+        latest=latest,
+        tail=tail,
+        hosts=hosts,
         explained=explained,
         stored=stored,
     )
+
+
+def _gone(look: Reading, name: str) -> str:
+    """That there was such a task; empty if its history knows none."""
+    for last in tick_history.recent(look.tx, name, most=1):
+        facts = {"name": name, "time": clock(last.due_at, look.now)}
+        return _("%(name)s is not on the timetable any more; its last due time was %(time)s", **facts)
+    return ""
+
+
+def _tail(look: Reading, run: Tick | None) -> list[str]:
+    """The last lines that the run's last try wrote; none if its call is forgotten."""
+    call = inspection.call(look.tx, run.call_id) if run is not None and run.call_id is not None else None
+    logs = [log for entry in call.history if isinstance(log := entry.get("log"), list)] if call is not None else []
+    return [str(line)[:2000] for line in logs[-1][-A_TAIL:]] if logs else []
+
+
+def _pings(task: Task, sent: list[Sent]) -> list[tuple[str, list[Sent]]]:
+    """The monitors of a task, by what is no secret of their addresses, and what each answered."""
+    hooks = [hook for field in fields(Hooks) for hook in getattr(task.hooks, field.name)]
+    addresses = dict.fromkeys(hook.address for hook in hooks if isinstance(hook, Ping))
+    return [(address, [one for one in sent if one.address == address]) for address in addresses]
 
 
 def _explained(look: Reading, found: Task, at: str | None) -> list[Explanation]:

@@ -5,32 +5,67 @@ root.classList.add("script");
 const live = document.getElementById("live");
 const find = (id) => document.getElementById(id);
 
-// Refreshing. Nothing moves while it is looked away from, written in, or held open.
-let paused = false;
+// Refreshing: every 2 s while calls run, every 5 s while somebody is there, else once a minute; or as somebody chose.
+// Never while the tab is hidden, and nothing moves while it is written in or held open.
+const [SOON, OFTEN, RARELY] = [2, 5, 60];
+let paused = live?.dataset.refresh === "off";
 let failures = 0;
 let since = Date.now();
-const busy = () =>
-  paused ||
-  document.hidden ||
+let touched = Date.now();
+let timer = 0;
+const held = () =>
   String(getSelection()) !== "" ||
   live.querySelector("details.pop[open], input[type=checkbox]:checked") !== null ||
-  (document.activeElement && live.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
+  (live.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
+
+function pace() {
+  if (failures) return OFTEN;
+  if (Number(live.dataset.refresh)) return Number(live.dataset.refresh);
+  if (live.dataset.active) return SOON;
+  return Date.now() - touched < 60_000 ? OFTEN : RARELY;
+}
+
+function wait(seconds = pace()) {
+  clearTimeout(timer);
+  find("paused").hidden = !paused && !held();
+  find("pace").textContent = paused || document.hidden ? "–" : seconds;
+  if (!paused && !document.hidden) timer = setTimeout(look, 1000 * seconds);
+}
+
+function look() {
+  if (held()) wait(1);
+  else htmx.trigger(live, "look");
+}
+
+function pause(on) {
+  paused = on;
+  const word = find("pausing");
+  [word.textContent, word.dataset.other] = [word.dataset.other, word.textContent];
+  if (on) wait();
+  else look();
+}
+
+function touch() {
+  const rested = find("pace").textContent === String(RARELY);
+  touched = Date.now();
+  if (!rested) return;
+  wait();
+  look();
+}
 
 function told(answer) {
-  const asOf = answer.getResponseHeader("Forecourt-As-Of");
-  if (!asOf) return;
   failures = 0;
   since = Date.now();
   find("stale").hidden = true;
-  find("as-of").textContent = asOf;
-  find("as-of-foot").textContent = asOf;
+  find("as-of").textContent = find("as-of-foot").textContent = answer.getResponseHeader("Forecourt-As-Of");
   find("took").textContent = answer.getResponseHeader("Forecourt-Query-Milliseconds");
+  live.dataset.active = answer.getResponseHeader("Forecourt-Active") || "";
   live.dataset.etag = answer.getResponseHeader("ETag") || "";
 }
 
 function missed() {
   failures += 1;
-  if (failures < 2) return;
+  if (failures < 3) return;
   const seconds = Math.round((Date.now() - since) / 1000);
   find("stale").textContent = find("stale").dataset.words.replace("{}", seconds);
   find("stale").hidden = false;
@@ -42,20 +77,27 @@ if (window.Idiomorph) {
 }
 
 if (live) {
-  document.body.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.detail.elt === live && busy()) event.preventDefault();
-  });
   document.body.addEventListener("htmx:configRequest", (event) => {
-    if (event.detail.elt === live) event.detail.headers["If-None-Match"] = live.dataset.etag;
+    if (event.detail.elt !== live) return;
+    event.detail.headers["If-None-Match"] = live.dataset.etag;
+    event.detail.headers["Forecourt-Seen"] = live.dataset.seen;
   });
   document.body.addEventListener("htmx:afterRequest", (event) => {
     const answer = event.detail.xhr;
-    if (event.detail.elt !== live || !answer) return;
+    if (event.detail.elt !== live) return;
     if (answer.status === 401) location.reload();
     else if (answer.status === 200 || answer.status === 304) told(answer);
     else missed();
+    wait();
   });
+  document.addEventListener("visibilitychange", () => (document.hidden || paused ? wait() : look()));
+  for (const kind of ["pointermove", "keydown", "scroll"]) document.addEventListener(kind, touch, { passive: true });
+  find("pausing").addEventListener("click", () => pause(!paused));
+  if (paused) pause(true);
+  else wait();
 }
+// For pages that tell times as this browser's clock does.
+document.cookie = `browser_zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
 
 // Copying
 document.addEventListener("click", async (event) => {
@@ -117,7 +159,7 @@ const KEYS = {
     const button = document.querySelector(ticked || "tr.chosen form[action$='/retry'] button, .head-actions form[action$='/retry'] button");
     if (button) button.click();
   },
-  p: () => { paused = !paused; const word = find("pausing"); if (word) [word.textContent, word.dataset.other] = [word.dataset.other, word.textContent]; },
+  p: () => { if (live) pause(!paused); },
   t: () => {
     const order = ["system", "light", "dark"];
     const next = order[(order.indexOf(root.dataset.theme) + 1) % 3];

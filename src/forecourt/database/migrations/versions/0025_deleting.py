@@ -5,7 +5,7 @@ listing.
 from forecourt.database.schema import run_marketplace, undo_marketplace
 
 revision = "0025"
-down_revision = "0020"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 MARKETPLACE = True

@@ -13,7 +13,10 @@ from forecourt.web.table import RULES
 
 Look = Callable[..., Any]
 
-MORE = ("/login", "/logout", "/language", "/settings", "/unsubscribe/{token}", "/calls/act")
+MORE = (
+    "/login", "/logout", "/language", "/settings", "/unsubscribe/{token}", "/calls/act", "/calls/matching",
+    "/calls/{id:int}/run-now",
+)  # fmt: skip
 """What is pressed in tests of their own."""
 
 
@@ -67,6 +70,8 @@ def test_every_button_does_what_it_says(looking_at: Look, database: str, shown: 
         press(f"/calls/{waiting}", f"/calls/{waiting}/cancel", "queue cancel")
         press("/failures", "/failures/retry", "queue retry")
         press("/failures", "/failures/forget", "queue forget")
+        for what in ("quiet", "resume", "stop"):
+            press("/workers", f"/workers/{what}", f"worker {what}")
         press("/workers", "/workers/restart", "queue restart")
         press("/settings", "/settings/business", "settings set", within="#set-trash_days", value="14")
         press("/settings", "/settings/default", "settings unset")

@@ -47,7 +47,9 @@ def numbers(text):
 
 DUTIES = {
     "archive": lambda _: in_marketplace("archive").archive_old_analytics(),
-    "cut": lambda ids: in_marketplace("archive_erasure").cut_from_archives(numbers(ids)),
+    "cut": lambda ids: in_a_transaction(
+        lambda session: in_marketplace("archive_erasure").cut_from_archives(session, numbers(ids))
+    ),
     "restore": lambda path: in_marketplace("restore").restore(path),
     "photos": lambda given: in_a_transaction(
         in_marketplace("photos").process_car_images, listing_id=int(given.split(",")[0]), images=given.split(",")[1:]

@@ -207,3 +207,19 @@ def test_what_is_rolled_back_was_not_counted_and_what_is_counted_twice_counts_on
     count_recorded_views(session=session)
     session.rollback()  # killed before its commit
     assert views(session, car) == 1
+
+
+def test_who_comes_back_after_a_day_and_the_count_never_wait_for_each_other(session: Session) -> None:
+    car, other = listing(session), listing(session)
+    for seen in (car, other):
+        record_event(seen.id, "view", ip="203.0.113.7", user_agent=PHONE, session=session)
+    session.execute(text("UPDATE views_counted SET counted_at = counted_at - interval '2 days'"))
+    session.commit()
+    with Session(engine()) as visiting:
+        record_event(car.id, "view", ip="203.0.113.7", user_agent=PHONE, session=visiting)
+        session.execute(text("SET LOCAL lock_timeout = '3s'"))
+        count_recorded_views(session=session)
+        assert session.scalars(text("SELECT car_listing_id FROM views_counted")).all() == [car.id]
+        session.commit()
+        visiting.commit()
+    assert [views(session, seen) for seen in (car, other)] == [2, 1]

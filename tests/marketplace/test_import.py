@@ -95,6 +95,22 @@ def test_a_file_that_is_done_is_not_imported_again_but_refused_rows_are_tried_ag
     assert (third.new, len(events(session))) == (0, 2)
 
 
+def test_an_id_that_was_given_out_is_never_given_out_again_after_an_import(session: Session, tmp_path: Path) -> None:
+    first = listing(session)
+    gone = listing(session, owner=first.owner)
+    owner, last = first.owner.id, gone.id
+    session.delete(gone)
+    session.commit()
+    file = tmp_path / "listings.csv"
+    file.write_text(f"id,owner_id,title,slug\n{last + 10},{owner},Kia,kia-far\n{first.id},{owner},Kia,kia-there\n")
+    assert brought_in("listings", file).new == 1
+    session.execute(text("DELETE FROM car_listings WHERE id > :id"), {"id": first.id})
+    session.commit()
+    file.write_text(f"id,owner_id,title,slug\n{first.id},{owner},Kia,kia-there\n")
+    assert brought_in("listings", file).there == 1
+    assert listing(session, owner=first.owner).id > last + 10
+
+
 def test_what_is_there_already_stays_as_it_is(session: Session, tmp_path: Path) -> None:
     session.add(User(id=7, name="Here", email="here@example.com"))
     session.commit()

@@ -21,6 +21,7 @@ from forecourt.marketplace.placements import (
     expire_sponsored_listings,
     remind_of_ending_sponsorships,
 )
+from forecourt.marketplace.views import increment_views_count
 from forecourt.settings import settings
 
 NOTIFICATION = "send_sponsorship_expired_notification"
@@ -117,6 +118,25 @@ def test_a_featured_listing_whose_time_is_over_loses_flag_end_and_position(sessi
     assert (running.is_featured, running.featured_position) == (True, 1)
     assert (endless.is_featured, endless.featured_position) == (True, 2)
     assert expire_featured_listings(session=session) == {"expired": 0, "moved_up": 0}
+
+
+def test_views_that_are_counted_meanwhile_never_deadlock_with_the_end_of_a_placement(session: Session) -> None:
+    moves = listing(session, is_featured=True, featured_position=2)
+    over = listing(session, is_featured=True, featured_until=ago(session, "1 second"), featured_position=1)
+    both = [moves.id, over.id]
+    session.commit()
+
+    def expire() -> dict[str, int]:
+        with Session(engine()) as own, own.begin():
+            return expire_featured_listings(session=own)
+
+    with ThreadPoolExecutor() as pool:
+        session.execute(text("SELECT FROM car_listings WHERE id = :id FOR NO KEY UPDATE"), {"id": moves.id})
+        run = pool.submit(expire)
+        wait_until_blocked()
+        assert increment_views_count(session, both) == {"views": 2, "listings": 2}
+        session.commit()
+        assert run.result(30) == {"expired": 1, "moved_up": 1}
 
 
 def test_the_positions_of_featured_listings_close_up_without_gaps_in_their_order(session: Session) -> None:

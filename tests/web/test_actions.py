@@ -225,7 +225,7 @@ def test_one_worker_is_asked_to_be_quiet_to_go_on_and_to_stop(
     assert audited(tx)[:3] == (WHO, "worker quiet", {"worker": one})
     tx.execute("UPDATE forecourt.workers SET quiet = true, memory = 412e6 WHERE id = %s", (one,))
     page = pages.get("/workers").text
-    assert f'</span> quiet</span> <span class="soft">By {WHO} since' in page
+    assert f'</span> quiet</span> <span class="soft">asked by {WHO} ' in page
     assert "412 MB of memory" in page
     assert "goes on" in post("/workers/resume", worker=one, back="/workers")
     assert "ends in order" in post("/workers/stop", worker=one, back="/workers")

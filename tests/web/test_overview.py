@@ -5,6 +5,8 @@ import re
 import httpx
 import psycopg
 
+from forecourt.database.revision import needed
+from forecourt.marketplace.timetable import timetable
 from forecourt.web.templating import assets
 
 POLL = {"hx-request": "true"}
@@ -25,6 +27,14 @@ def test_the_night_is_told_in_a_sentence_a_drawing_and_figures_that_lead_on(
     assert 'href="/calls?state=ready&amp;queue=high">1,204</a>' in page
     assert "12 of 12 slots busy" in page
     assert "BadPicture" in page
+    assert 'href="/calls?state=failed&amp;queue=high&amp;since=24h">2</a>' in page
+    assert "3 workers<span" in page.partition('id="q"')[2].partition("</tr>\n<tr")[0].partition("</thead>")[2]
+    coming = re.findall(r'href="/schedule/([^"]+)"', page.partition('id="next"')[2].partition("</section>")[0])
+    assert len(coming) == len(set(coming)) == 5, "of each task the first"
+    assert set(coming) <= {task.name for task in timetable}
+    last = re.findall(r'href="/calls/(\d+)"', page.partition('id="l"')[2])
+    assert (len(last), last[0]) == (5, str(scene["failed"]))
+    assert f"at {needed()}" in page
     assert 'role="img" aria-label="' in page
 
 

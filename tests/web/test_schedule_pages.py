@@ -67,6 +67,31 @@ def test_a_queue_that_nobody_serves_says_how_to_serve_it(pages: httpx.Client, tx
     assert "forecourt queue work --queue &#39;a/b c&#39;" in page
 
 
+def test_the_queues_say_how_much_fails_how_busy_their_slots_are_and_who_paused_one_and_why(
+    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
+) -> None:
+    tx.execute(
+        "INSERT INTO forecourt.pauses (kind, name, who, why) VALUES ('queue', 'low', 'omar (web)', 'the mail moves')"
+    )
+    tx.execute("DELETE FROM forecourt.minutes WHERE queue = 'low'")
+    tx.execute(
+        "INSERT INTO forecourt.minutes (minute, worker, queue, job, finished, failed, run_buckets, wait_buckets)"
+        " VALUES (date_trunc('minute', now()), 1, 'low', 'j', 39, 1, '{}', '{}')"
+    )
+    tx.execute("UPDATE forecourt.workers SET quiet = true WHERE host = 'night-2'")
+    tx.execute("UPDATE forecourt.workers SET busy = 1 WHERE host = 'night-3'")
+    page = pages.get("/queues").text
+    low = page.partition('href="/queues/low"')[2].partition("</tr>")[0]
+    assert re.search(r"By omar \(web\) since \d\d:\d\d:\d\d: <bdi>the mail moves</bdi>", low)
+    assert "2 workers" in low, "one that is quiet serves no queue"
+    assert "5 of 8 busy" in low
+    assert "2.5 % failed" in low
+    assert "failed" not in page.partition('href="/queues/default"')[2].partition("</tr>")[0].replace(
+        "failed in 24 h", ""
+    )
+    assert "2.5 %" in pages.get("/queues/low").text
+
+
 def test_counts_stop_at_a_hundred_thousand(pages: httpx.Client, tx: psycopg.Connection) -> None:
     tx.execute("INSERT INTO forecourt.ready (job, queue) SELECT 'j', 'deep' FROM generate_series(1, 100001)")
     assert ">100,000+<" in pages.get("/queues").text

@@ -2,9 +2,12 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import Connection
 
 from forecourt.database.revision import needed, revisions, version
-from forecourt.doctor.check import House, Result, grade
+from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.durations import duration
 from forecourt.language import gettext as _
 from forecourt.language import marked
@@ -61,24 +64,21 @@ def condition(house: House) -> list[Result]:
     ]  # fmt: skip
 
 
+def migrated(tx: Connection[Any]) -> tuple[Status, str]:
+    """Whether the schema is the one that this code needs, and which it is, in words."""
+    found = version(tx) or "nothing"
+    if found == needed():
+        return "ok", _("at %(found)s", found=found)
+    if found == "nothing" or found in revisions():
+        return "fail", _("at %(found)s, this code needs %(needed)s", found=found, needed=needed())
+    return "warn", _("at %(found)s, newer than this code", found=found)
+
+
 def schema(house: House) -> list[Result]:
     """Whether the schema is the one that this code needs."""
-    found = version(house.tx) or "nothing"
-    old = found == "nothing" or (found in revisions() and found != needed())
-    newer = not old and found != needed()
-    if old:
-        words = _("at %(found)s, this code needs %(needed)s", found=found, needed=needed())
-    else:
-        words = _("at %(found)s, newer than this code", found=found) if newer else _("at %(found)s", found=found)
-    return [
-        Result(
-            marked("schema"),
-            "fail" if old else "warn" if newer else "ok",
-            words,
-            needed(),
-            "forecourt db migrate" if old else _("Deploy the newer code here too."),
-        )
-    ]
+    status, words = migrated(house.tx)
+    advice = "forecourt db migrate" if status == "fail" else _("Deploy the newer code here too.")
+    return [Result(marked("schema"), status, words, needed(), advice)]
 
 
 def partitions(house: House) -> list[Result]:

@@ -5,11 +5,12 @@ one transaction makes the successor the one that counts and its predecessor one 
 finished, which is removed like what a killed run left.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from uuid import uuid4
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from forecourt.database import session
 from forecourt.marketplace import places
@@ -32,21 +33,25 @@ class Cut:
 
 def in_archives(listings: Collection[int]) -> Cut:
     """How many events of these listings the archive holds."""
-    return _each(set(listings), cut=False)
+    return _each(_counted, listings)
 
 
-def cut_from_archives(listings: Collection[int]) -> Cut:
+def cut_from_archives(tx: Session, listings: Collection[int]) -> Cut:
     """Take the events of these listings out of all files, each whole or not at all. Killed on the
     way, it may be asked again.
+
+    Until the caller's transaction ends nothing is archived or cut by others: neither a file that
+    was replaced meanwhile nor one that is new could be missed.
     """
-    return _each(set(listings), cut=True)
+    tx.execute(LOCK)
+    return _each(_replaced, listings)
 
 
-def _each(listings: set[int], *, cut: bool) -> Cut:
+def _each(work: Callable[[Archive, set[int]], int], listings: Collection[int]) -> Cut:
     found = Cut()
     for archive in archives() if listings else []:
         try:
-            count = _replaced(archive, listings) if cut else _counted(archive, listings)
+            count = work(archive, set(listings))
         # Damaged or missing; pyarrow's errors are among these.
         except (OSError, ValueError, NotStoredError, ArchiveError) as error:
             found.unreadable.append(f"{archive.path}: {error}")
@@ -65,7 +70,7 @@ def _counted(archive: Archive, listings: set[int]) -> int:
 
 def _replaced(archive: Archive, listings: set[int]) -> int:
     """Put a file without these events in the place of this one, if it has any, and return how
-    many.
+    many. The caller holds LOCK.
     """
     from forecourt.marketplace import event_files
 
@@ -75,7 +80,6 @@ def _replaced(archive: Archive, listings: set[int]) -> int:
     storage = places.archive()
     name = f"{archive.path.removesuffix('.parquet').rpartition('-')[0]}-{uuid4().hex[:12]}.parquet"
     with session() as tx:
-        tx.execute(LOCK)
         with session() as other:  # committed first: a file without a row would never be found again
             successor = other.scalars(BEGIN, {"path": name, "lower": archive.lower, "upper": archive.upper}).one()
         with storage.local(archive.path) as source, storage.draft(name) as target:
@@ -88,6 +92,5 @@ def _replaced(archive: Archive, listings: set[int]) -> int:
         tx.execute(FINISH, {"id": successor, "bytes": size, **asdict(written)})
         tx.execute(RETIRE, {"path": archive.path})
     with session() as tx:
-        tx.execute(LOCK)
         remove_unfinished(tx)
     return count

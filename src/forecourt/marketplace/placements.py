@@ -15,7 +15,7 @@ from forecourt.marketplace.notices import send_sponsorship_expired_notification,
 
 log = logging.getLogger(__name__)
 
-# Both statements lock their rows in the order of the id, as the view counter does, so that neither
+# Both duties lock their rows in the order of the id, as the view counter does, so that neither
 # deadlocks with it. The lock also reads each row's newest version: a placement renewed a moment ago
 # is spared.
 
@@ -62,6 +62,8 @@ def expire_featured_listings(session: Session) -> dict[str, int]:
     move up: their positions are 1, 2, 3 and so on, in the order that they had. `updated_at` of
     those that move stays: their own pages are the same.
     """
+    # Those that may move as well, at once: after the others they would be locked out of order.
+    session.execute(text("SELECT FROM car_listings WHERE is_featured ORDER BY id FOR NO KEY UPDATE"))
     expired = session.execute(
         text("""
             WITH ended AS (

@@ -60,7 +60,17 @@ TOLD = {
         WHERE user_id = :user
         """
     ),
-    "mailbox_refusals": text("SELECT to_jsonb(held) FROM mailbox_refusals AS held WHERE address = :email"),
+    "mailbox_refusals": text(
+        "SELECT to_jsonb(held) FROM mailbox_refusals AS held WHERE address = lower(btrim(:email))"
+    ),
+    "import_errors": text(
+        """
+        SELECT to_jsonb(held)
+        FROM import_errors AS held
+        WHERE position('(' || lower(:email) || ')' IN lower(why)) > 0
+        ORDER BY run_id, number
+        """
+    ),
     "stats": text(
         """
         SELECT to_jsonb(held)
@@ -86,7 +96,10 @@ THROW_AWAY = text(
 FORGET_RESTORED = text(
     "DELETE FROM car_listing_analytics_restored WHERE car_listing_id = ANY(CAST(:listings AS bigint[]))"
 )
-FORGET_REFUSAL = text("DELETE FROM mailbox_refusals WHERE address = :email")
+FORGET_REFUSAL = text("DELETE FROM mailbox_refusals WHERE address = lower(btrim(:email))")
+# PostgreSQL names the value that was there already. Tried again, such a row would bring the person
+# back.
+FORGET_IMPORT_ERRORS = text("DELETE FROM import_errors WHERE position('(' || lower(:email) || ')' IN lower(why)) > 0")
 FORGET_WAYS = (
     text("DELETE FROM push_subscriptions WHERE user_id = :user"),
     text("DELETE FROM notice_apprise WHERE user_id = :user"),
@@ -189,7 +202,7 @@ def erase(who: str, *, dry_run: bool = False) -> Erasure:
         erasure = Erasure(whose.id)
         mails = list(tx.scalars(MAILS, whose.asked()))
         # Before its listings are forgotten: a run that is killed finds them again.
-        erasure.archive = in_archives(whose.listings) if dry_run else cut_from_archives(whose.listings)
+        erasure.archive = in_archives(whose.listings) if dry_run else cut_from_archives(tx, whose.listings)
         outbox = Folder(settings().outbox)
         filed = [name for name in map(_mail_file, mails) if outbox.exists(name)]
         if not dry_run:
@@ -219,6 +232,7 @@ def _forget_rows(tx: Session, whose: Person, erasure: Erasure) -> None:
         "notices": tx.execute(FORGET_NOTICES, asked).rowcount,  # type: ignore[attr-defined]
         "browsers, webhooks and the like": sum(tx.execute(way, asked).rowcount for way in FORGET_WAYS),  # type: ignore[attr-defined]
         "refusals of the mailbox": tx.execute(FORGET_REFUSAL, asked).rowcount,  # type: ignore[attr-defined]
+        "refused rows of imports": tx.execute(FORGET_IMPORT_ERRORS, asked).rowcount,  # type: ignore[attr-defined]
     }
     erasure.stays += [f"listing {kept.listing_id} stays: {kept.why}" for kept in emptied.kept]
     providers = [_forget(tx, FORGET_PROVIDER, BLANK_PROVIDER, {"id": id}) for id in whose.providers]

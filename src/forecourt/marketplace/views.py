@@ -59,7 +59,19 @@ COUNT_RECORDED = text(
     RETURNING locked.views
     """
 )
-FORGET_COUNTED = text("DELETE FROM views_counted WHERE counted_at <= now() - interval '1 day'")
+# Who is just coming back is not waited for: a visitor's transaction, with several listings, could
+# wait for this one as well.
+FORGET_COUNTED = text(
+    """
+    DELETE FROM views_counted
+    WHERE (car_listing_id, visitor) IN (
+        SELECT car_listing_id, visitor
+        FROM views_counted
+        WHERE counted_at <= now() - interval '1 day'
+        FOR UPDATE SKIP LOCKED
+    )
+    """
+)
 FORGET_REQUESTS = text("DELETE FROM event_requests WHERE asked_at <= now() - interval '1 day'")
 SALT = text(
     """

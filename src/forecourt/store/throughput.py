@@ -1,5 +1,6 @@
-"""How many calls ended each minute, by queue: what lines are drawn of."""
+"""How many calls ended each minute, by queue, and how many failed: what lines are drawn of."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Connection
@@ -7,7 +8,8 @@ from psycopg import Connection
 BY_QUEUE = """
 SELECT queue,
        (extract(epoch FROM date_trunc('minute', now()) - minute) / 60)::integer AS ago,
-       sum(finished + discarded + failed)::bigint AS ended
+       sum(finished + discarded + failed)::bigint AS ended,
+       sum(failed)::bigint AS failed
 FROM forecourt.minutes
 WHERE minute > date_trunc('minute', now()) - make_interval(mins => %(minutes)s)
   AND minute <= now()
@@ -15,9 +17,30 @@ GROUP BY queue, minute
 """
 
 
-def by_queue(tx: Connection[Any], minutes: int = 60) -> dict[str, list[int]]:
-    """For each queue the calls that ended in each of the last so many minutes, oldest first."""
-    lines: dict[str, list[int]] = {}
-    for queue, ago, ended in tx.execute(BY_QUEUE, {"minutes": minutes}):
-        lines.setdefault(queue, [0] * minutes)[minutes - 1 - ago] = ended
+@dataclass(slots=True)
+class Line:
+    """The calls of a queue that ended in each of some minutes, the oldest first, and how many of
+    all these `failed` for good.
+    """
+
+    ended: list[int] = field(default_factory=list)
+    failed: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.ended)
+
+    @property
+    def failed_percent(self) -> float | None:
+        """None where nothing ended."""
+        return 100 * self.failed / self.total if self.total else None
+
+
+def by_queue(tx: Connection[Any], minutes: int = 60) -> dict[str, Line]:
+    """The line of each queue over the last so many minutes, if anything ended."""
+    lines: dict[str, Line] = {}
+    for queue, ago, ended, failed in tx.execute(BY_QUEUE, {"minutes": minutes}):
+        line = lines.setdefault(queue, Line([0] * minutes))
+        line.ended[minutes - 1 - ago] = ended
+        line.failed += failed
     return lines

@@ -18,13 +18,18 @@ def midnight(now: datetime) -> datetime:
     return datetime.combine(now.astimezone(zone).date(), time(), zone)
 
 
+def a_day_before(now: datetime) -> datetime:
+    """Since when the failed calls of a queue are counted."""
+    return now - timedelta(hours=24)
+
+
 def gather(tx: Connection[Any], app: Forecourt, now: datetime) -> tuple[Facts, Span]:
     """How everything stands now, and the time over which its duties were looked at."""
     began = midnight(now)
     over = span(began.date(), now, settings().zone)
     facts = Facts(
         now=now,
-        queues=standing.of_queues(tx, began, app.queues),
+        queues=standing.of_queues(tx, a_day_before(now), app.queues),
         workers=activity.of_workers(tx),
         duties=duties(tx, app.schedule(tx), over, now),
         liveness=tasks.liveness(tx, timedelta(minutes=5)),

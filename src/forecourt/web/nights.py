@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from psycopg import Connection
@@ -136,6 +136,32 @@ def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime)
         )  # fmt: skip
         found.append(duty)
     return sorted(found, key=lambda duty: (duty.often, over.first if duty.often else _first(duty)))
+
+
+class Coming(NamedTuple):
+    """When a task is due next, and who holds it back."""
+
+    task: Task
+    at: datetime
+    pause: Pause | None
+
+
+def coming(
+    tx: Connection[Any], found: Sequence[Duty], timetable: Timetable, over: Span, now: datetime, most: int
+) -> list[Coming]:
+    """The next due times, of each task the first. Whatever is due in the span has been found
+    already, so the other tasks are asked only when that is not enough: to ask hundreds takes longer
+    than a page may."""
+    soon = [Coming(duty.task, duty.to_come[0], duty.pause) for duty in found if duty.to_come]
+    if len(soon) < most:
+        halted, named = pauses.in_force(tx), {one.task.name for one in soon}
+        later = max(now, over.last - timedelta(microseconds=1))
+        soon += [
+            Coming(task, task.next_due(later), pause_of(task, halted))
+            for task in timetable
+            if task.name not in named and task.runs_in(settings().environment)
+        ]
+    return sorted(soon, key=lambda one: (one.at, one.task.name))[:most]
 
 
 def at_a_glance(found: Sequence[Duty], now: datetime, most: int) -> list[Duty]:

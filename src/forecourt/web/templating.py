@@ -44,6 +44,7 @@ def _environment() -> Environment:
         "duration": duration,
         "number": words.number,
         "capped": words.capped,
+        "percent": words.percent,
         "size": words.size,
         "did": words.did,
         "brief": brief,

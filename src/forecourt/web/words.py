@@ -48,6 +48,15 @@ def capped(count: int, cap: int) -> str:
     return f"{cap:,}+" if count > cap else f"{count:,}"
 
 
+def percent(share: float | None) -> str:
+    """ "2.5 %"; less than a tenth of one is more than none; a dash where there is nothing to have a
+    share of.
+    """
+    if share is None:
+        return "–"
+    return "<0.1 %" if 0 < share < 0.05 else f"{share:.1f} %" if share % 1 and share < 10 else f"{share:.0f} %"
+
+
 def size(count: float) -> str:
     """Bytes: "1.2 MB"."""
     power = 0

@@ -1,8 +1,15 @@
 """The pruner: history has an end, so that it never slows the night down."""
 
+import logging
+
+import psycopg
+
+from forecourt.database.engine import DatabaseUnreachable
 from forecourt.database.transactions import Transactions
 from forecourt.store import awaited, coarser_minutes, retention, totals, workflows
 from forecourt.workers.agent import Agent
+
+log = logging.getLogger("forecourt.pruner")
 
 KEEP_DONE = 7
 """Days that finished calls are kept."""
@@ -31,6 +38,14 @@ class Pruner(Agent):
 
     def __init__(self, database: Transactions) -> None:
         self._database = database
+
+    def begin(self) -> None:
+        """Have today's partition before the first call ends. Without it calls end too, so a
+        connection that breaks just now is no reason to give up; the next round comes by again."""
+        try:
+            self.run_once()
+        except (DatabaseUnreachable, psycopg.Error) as error:
+            log.warning("could not prune at the start, again soon: %s", str(error).partition("\n")[0])
 
     def run_once(self) -> int:
         with self._database.begin() as tx:

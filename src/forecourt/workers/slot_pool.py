@@ -11,6 +11,7 @@ from collections.abc import Callable
 from forecourt.jobs.outcome import Interrupted
 from forecourt.waiting import Waiter
 from forecourt.workers import markers
+from forecourt.workers.allowance import Allowance
 from forecourt.workers.fork_client import ForkClient, ForkServerFailed
 from forecourt.workers.housekeeper import Housekeeper
 from forecourt.workers.markers import Markers
@@ -26,11 +27,6 @@ DEATH_AT_BIRTH = 0.2
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds to wait after a fork server was killed at its start, until the worker gives up: what
 kills it will not have had enough."""
-
-PORTION = 100
-"""Into so many portions the calls of --max-jobs are divided, since what one slot may claim, another
-may not.
-"""
 
 
 class SlotPool:
@@ -59,20 +55,14 @@ class SlotPool:
         self._due: list[tuple[float, SlotProcess]] = []
         self._ended_before = 0
         self.is_stopping = False
-        self.is_quiet = False
-        self._limit = 1 if options.once else options.max_jobs
+        self._allowance = Allowance(1 if options.once else options.max_jobs)
         self._worker = 0
         self._use(pages)
 
     def _use(self, pages: Markers) -> None:
         self._pages = pages
-        self._unspent = self._limit
         self._slots = [SlotProcess(number, page) for number, page in enumerate(pages.pages)]
-        self._allowed = [0] * len(self._slots)
-        for slot in self._slots:
-            slot.page.words[markers.ALLOWED] = 0 if self._limit else -1
-        if self.is_quiet:
-            self._exchange_allowed()
+        self._allowance.begin(self._slots, self._ended_before)
 
     # -- what it knows -----------------------------------------------------------------------------
 
@@ -88,6 +78,11 @@ class SlotPool:
     def has_idle(self) -> bool:
         """Whether a slot found nothing to claim and waits for more."""
         return not self.is_quiet and any(slot.is_idle for slot in self._slots)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether none may claim anything, because somebody asked for that."""
+        return self._allowance.is_quiet
 
     def is_at_rest(self) -> bool:
         """Whether every slot found nothing to claim, and runs nothing."""
@@ -122,11 +117,7 @@ class SlotPool:
         """Have an idle slot look for calls; if none is idle, the next one that is."""
         with self._lock:
             for slot in self._slots:
-                if (
-                    not self.is_quiet
-                    and slot.is_idle
-                    and slot.page.words[markers.ALLOWED] != slot.page.words[markers.CLAIMED]
-                ):
+                if slot.is_idle and self._allowance.is_open(slot):
                     slot.wake()
                     return
             self._owed = True
@@ -156,7 +147,7 @@ class SlotPool:
             if slot.cause is not None:
                 self._forks.kill(slot.pid)
         self._spawn_due(now / 1e9)
-        self._grant()
+        self._allowance.grant()
         if now >= self._poll_at:
             self._poll_at = now + int(self._options.sleep * 1e9)
             self.wake_one()
@@ -177,19 +168,11 @@ class SlotPool:
 
     def quiet(self, wanted: bool) -> bool:
         """Have no slot claim any more, or let all go on. Returns whether that is new."""
-        if wanted == self.is_quiet:
+        if not self._allowance.quiet(wanted):
             return False
-        self.is_quiet = wanted
-        self._exchange_allowed()
         self.wake_one()
         log.info("quiet: nothing more is claimed" if wanted else "no longer quiet", extra={"worker": self._worker})
         return True
-
-    def _exchange_allowed(self) -> None:
-        """What the slots may claim, 0 while it is quiet, and what they may when it is not."""
-        for number, slot in enumerate(self._slots):
-            words = slot.page.words
-            words[markers.ALLOWED], self._allowed[number] = self._allowed[number], words[markers.ALLOWED]
 
     def stop(self) -> None:
         """Have every slot end after what it is running, and take back the rest. To be called until
@@ -215,7 +198,6 @@ class SlotPool:
         pages.
         """
         self._ended_before = self.ended
-        self._limit = max(0, self._limit - self._ended_before) if self._limit else 0
         for slot in self._slots:
             if slot.pid is not None:
                 self._forks.kill(slot.pid)
@@ -231,9 +213,8 @@ class SlotPool:
             slot.close()
 
     def _give_back(self, taken: list[tuple[int, int]]) -> None:
-        """What a slot claimed and will not run, another may."""
         if taken:
-            self._unspent += len(taken)
+            self._allowance.give_back(len(taken))
             self._housekeeper.take(taken, [])
 
     # -- births and deaths -------------------------------------------------------------------------
@@ -306,21 +287,3 @@ class SlotPool:
         for slot in list(self._slots):
             if not slot.has_left and slot not in [due for _, due in self._due]:
                 self._reap(slot, -signal.SIGKILL)
-
-    # -- how many calls may be claimed -------------------------------------------------------------
-
-    def _grant(self) -> None:
-        """Let slots that have used up what they were allowed have more, as far as there is any."""
-        if not self._limit or self.is_quiet:
-            return
-        portion = max(1, self._limit // PORTION)
-        for slot in self._slots:
-            words = slot.page.words
-            if self._unspent and slot.is_alive and words[markers.ALLOWED] <= words[markers.CLAIMED]:
-                more = min(portion, self._unspent)
-                self._unspent -= more
-                words[markers.ALLOWED] += more
-                slot.may_go_on = True
-            if slot.may_go_on and slot.is_idle:  # perhaps only now: it did not see it before it went to rest
-                slot.may_go_on = False
-                slot.wake()

@@ -107,7 +107,7 @@ class Supervisor:
         self._listen_to_signals()
         try:
             have_descriptors(self._options.processes)
-            self._prune_first()
+            Pruner(self._database).begin()
             self._pool.open()
             for loop in self._loops:
                 loop.start()
@@ -204,11 +204,8 @@ class Supervisor:
         options = self._options
         if self._stopping:
             return
-        what, who = self._asked
-        if what == "restart":
-            self._stop("a restart was asked for")
-        elif what == "stop":
-            self._stop(f"{who} asked it to")
+        if self._asked[0] in ("restart", "stop"):
+            self._stop("a restart was asked for" if self._asked[0] == "restart" else f"{self._asked[1]} asked it to")
         elif options.max_time and time.monotonic() - self._started_at >= options.max_time:
             self._stop(f"--max-time {options.max_time:g} reached")
         elif options.max_jobs and self._pool.ended >= options.max_jobs:
@@ -231,15 +228,6 @@ class Supervisor:
 
     def _processes(self) -> list[int]:
         return [pid for pid in (os.getpid(), self._forks.pid, *self._pool.pids()) if pid is not None]
-
-    def _prune_first(self) -> None:
-        """Have today's partition before the first call ends. Without it calls end too, so a
-        connection that breaks just now is no reason to give up; the pruner's own loop comes by
-        again."""
-        try:
-            Pruner(self._database).run_once()
-        except (DatabaseUnreachable, psycopg.Error) as error:
-            log.warning("could not prune at the start, again soon: %s", str(error).partition("\n")[0])
 
     # -- who it is ---------------------------------------------------------------------------------
 

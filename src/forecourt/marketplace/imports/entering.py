@@ -83,16 +83,32 @@ NO_LISTING = text(
 )
 OPEN_SINCE = text("SELECT max(upper) FROM analytics_archives WHERE dropped_at IS NOT NULL")
 
-# The next row of the application's own must not get an id that came in by a file.
+# The next row of the application's own must not get an id that came in by a file. Nor one that was
+# given out before: a sequence that is ahead, of rows that went or are not committed yet, stays.
 KEEP_AHEAD = {
     "users": text(
-        "SELECT setval(pg_get_serial_sequence('public.users', 'id'), max(id)) FROM users HAVING max(id) IS NOT NULL"
+        """
+        SELECT setval(sequence, max(id))
+        FROM users, CAST(pg_get_serial_sequence('public.users', 'id') AS regclass) AS sequence
+        GROUP BY sequence
+        HAVING max(id) > coalesce(pg_sequence_last_value(sequence), 0)
+        """
     ),
     "providers": text(
-        "SELECT setval(pg_get_serial_sequence('public.car_providers', 'id'), max(id)) FROM car_providers HAVING max(id) IS NOT NULL"
+        """
+        SELECT setval(sequence, max(id))
+        FROM car_providers, CAST(pg_get_serial_sequence('public.car_providers', 'id') AS regclass) AS sequence
+        GROUP BY sequence
+        HAVING max(id) > coalesce(pg_sequence_last_value(sequence), 0)
+        """
     ),
     "listings": text(
-        "SELECT setval(pg_get_serial_sequence('public.car_listings', 'id'), max(id)) FROM car_listings HAVING max(id) IS NOT NULL"
+        """
+        SELECT setval(sequence, max(id))
+        FROM car_listings, CAST(pg_get_serial_sequence('public.car_listings', 'id') AS regclass) AS sequence
+        GROUP BY sequence
+        HAVING max(id) > coalesce(pg_sequence_last_value(sequence), 0)
+        """
     ),
 }
 

@@ -3,18 +3,24 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.doctor.database import migrated
 from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.store import failure_kinds, throughput
+from forecourt.store.search import Search
 from forecourt.web.application import application
 from forecourt.web.facts import gather, midnight
 from forecourt.web.night_drawing import night
-from forecourt.web.nights import at_a_glance, beside_history
+from forecourt.web.nights import at_a_glance, beside_history, coming
 from forecourt.web.page import page, reading
+from forecourt.web.pages.calls import listed
 from forecourt.web.verdict import BEHIND, DEAD, verdict
 
 A_GLANCE = 30
 """Duties that the first page shows; the night's own page shows all."""
+
+A_FEW = 5
+"""Due times to come, and calls that failed last, that it names."""
 
 
 def overview(request: Request) -> Response:
@@ -25,6 +31,9 @@ def overview(request: Request) -> Response:
         duties = beside_history(look.tx, at_a_glance(facts.duties, look.now, A_GLANCE), over)
         kinds = failure_kinds.kinds(look.tx, since=midnight(look.now), limit=8)
         lines = throughput.by_queue(look.tx)
+        to_come = coming(look.tx, facts.duties, app.schedule(look.tx), over, look.now, A_FEW)
+        failed = listed(look.tx, Search(state="failed"), A_FEW)
+        schema = migrated(look.tx)
     return page(
         request,
         look,
@@ -45,6 +54,9 @@ def overview(request: Request) -> Response:
         workers=facts.workers,
         dead=DEAD,
         kinds=kinds,
+        to_come=to_come,
+        failed=failed,
+        schema=schema,
     )
 
 

@@ -7,8 +7,9 @@ from starlette.responses import Response
 from forecourt.language import gettext as _
 from forecourt.store import activity, failure_kinds, standing, throughput
 from forecourt.store.search import Search
+from forecourt.store.throughput import Line
 from forecourt.web.application import application
-from forecourt.web.facts import midnight
+from forecourt.web.facts import a_day_before
 from forecourt.web.page import page, reading
 from forecourt.web.pages.calls import listed
 from forecourt.web.pages.overview import app_order
@@ -22,7 +23,7 @@ def queues(request: Request) -> Response:
     """GET /queues"""
     known = application().queues
     with reading(request) as look:
-        found = standing.of_queues(look.tx, midnight(look.now), known)
+        found = standing.of_queues(look.tx, a_day_before(look.now), known)
         lines = throughput.by_queue(look.tx)
     return page(
         request,
@@ -40,10 +41,12 @@ def queue(request: Request) -> Response:
     name = request.path_params["name"]
     known = application().queues
     with reading(request) as look:
-        found = next((one for one in standing.of_queues(look.tx, midnight(look.now), known) if one.queue == name), None)
+        found = next(
+            (one for one in standing.of_queues(look.tx, a_day_before(look.now), known) if one.queue == name), None
+        )
         if found is None:
             raise HTTPException(404, _("No queue is named %(name)s: no job, call or worker uses it", name=repr(name)))
-        hours = throughput.by_queue(look.tx, 180).get(name, [0] * 180)
+        hours = throughput.by_queue(look.tx, 180).get(name, Line([0] * 180))
         kinds = failure_kinds.kinds(look.tx, queue=name, limit=10, most=A_GLANCE)
         workers = [worker for worker in activity.of_workers(look.tx) if name in worker.queues]
         waiting = listed(look.tx, Search(state="ready", queue=name), 10)

@@ -36,6 +36,21 @@ def test_local_files_belong_to_the_project_wherever_in_it_a_command_is_typed(
     settings.cache_clear()
 
 
+def test_two_applications_in_two_plain_folders_do_not_share_a_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FORECOURT_VAR", raising=False)
+    for folder, module, app in (("one", "shop.py", "shop:app"), ("two", "clinic/night.py", "clinic.night:app")):
+        file = tmp_path / folder / module
+        file.parent.mkdir(parents=True)
+        file.touch()
+        monkeypatch.chdir(file.parent)
+        monkeypatch.setenv("FORECOURT_APP", app)
+        settings.cache_clear()
+        assert settings().var == tmp_path / folder / "var"
+    settings.cache_clear()
+
+
 def test_variables_are_read_as_what_they_mean() -> None:
     found = read(
         {

@@ -35,6 +35,13 @@ def zone(text: str) -> str:
         raise ValueError(f"{text!r} is not an IANA time zone, such as Asia/Damascus or Europe/Berlin") from None
 
 
+def postgresql_url(text: str) -> str:
+    """postgresql://user:password@host:port/name"""
+    if not text.startswith("postgresql://") or "@" in text.partition("@")[2].partition("?")[0]:
+        raise ValueError("expected postgresql://user:password@host:port/name, with @ : / ? # % in the password escaped")
+    return text
+
+
 def absolute_url(text: str) -> str:
     """https://cars.example/shop, without what stands behind a ? or #"""
     if not text.startswith(("http://", "https://")):
@@ -225,6 +232,7 @@ def apprise(text: str) -> tuple[str, ...]:
 
 
 READERS: Mapping[str, Callable[[str], Any]] = {
+    "replica_url": postgresql_url,
     "pooled": truth,
     "var": Path,
     "storage_url": bucket_address.read,

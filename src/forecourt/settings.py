@@ -17,7 +17,7 @@ from forecourt.bucket_address import BucketAddress
 from forecourt.setting_values import READERS
 
 PREFIX = "FORECOURT_"
-VAR = f"{PREFIX}VAR"
+APP, VAR = f"{PREFIX}APP", f"{PREFIX}VAR"
 
 MARKERS = (".env", "pyproject.toml", "var/postgres")
 """What only a project's own folder has: its settings, its description, or the private database that
@@ -44,6 +44,9 @@ class Settings:
     `var`.
     """
 
+    replica_url: str | None = None
+    """A standby of it, from which sitemap and `forecourt analytics` read, where there is one."""
+
     pooled: bool = False
     """Whether the database is behind a pooler in transaction mode, such as PgBouncer: then nothing
     is asked of a session that lasts longer than a transaction, and idle workers find new calls by
@@ -51,9 +54,9 @@ class Settings:
 
     var: Path = Path("var")
     """The folder for everything local: the private database, photos, sitemap, archive, unsent
-    mails. Relative to the project's folder, the nearest upwards with a .env, a pyproject.toml or a
-    private database; outside of any project it is `forecourt` in the user's data folder,
-    ~/.local/share."""
+    mails. Relative to the project's folder, the nearest upwards with a .env, a pyproject.toml, a
+    private database or the application; outside of any project it is `forecourt` in the user's data
+    folder, ~/.local/share."""
 
     storage_url: BucketAddress | None = None
     """A bucket that speaks S3, for photos, archive and sitemap, so that several servers share them
@@ -228,13 +231,15 @@ def settings() -> Settings:
 
 def project_folder() -> Path | None:
     """The folder of the project that the current folder is in: the nearest one upwards that has one
-    of the markers. So a command that is typed in a folder below finds the same settings, and the
-    same private database."""
+    of the markers, or the application that FORECOURT_APP names. So a command that is typed in a
+    folder below finds the same settings, and the same private database."""
     try:
         here = Path.cwd()
     except FileNotFoundError:  # it was removed
         return None
-    return next((folder for folder in (here, *here.parents) if any((folder / name).exists() for name in MARKERS)), None)
+    module = os.environ.get(APP, "").partition(":")[0].replace(".", "/")
+    markers = (*MARKERS, f"{module}.py", f"{module}/__init__.py") if module else MARKERS
+    return next((folder for folder in (here, *here.parents) if any((folder / name).exists() for name in markers)), None)
 
 
 def _data_folder() -> Path:

@@ -5,8 +5,11 @@ server.
 import hashlib
 import hmac
 import json
+import socket
+import threading
 import time
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -125,6 +128,33 @@ def test_what_is_not_accepted_stays_unsent_and_its_secret_path_is_not_told(
         assert "night" not in str(refused.value)
     assert [heard.path for heard in listener.heard] == ["/hook?room=night"] * 3
     assert alert_messages.is_unsent(tx, id)
+
+
+def test_what_does_not_speak_http_is_told_without_its_words() -> None:
+    def answer() -> None:
+        with server.accept()[0] as asked:
+            asked.recv(65_536)
+            asked.sendall(b"220 hello, /night\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(NotDelivered, match=f"^the webhook at {place} does not speak HTTP: BadStatusLine$"):
+            webhook.post(f"http://{place}/night", SECRET, "msg_1", TOLD)
+        answering.join()
+
+
+def test_the_begin_of_a_trouble_is_told_by_the_clock_on_the_wall_of_then(
+    empty_var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_TIMEZONE", "Europe/Berlin")
+    settings.cache_clear()
+    forward = datetime(2030, 3, 31, 1, 10, tzinfo=UTC)
+    began = replace(BEGAN, began_at=forward - timedelta(minutes=20))
+    text = content.text(content.content([began], [], 0, forward))
+    assert ("since 01:50 CET" in text, "Told at 2030-03-31 03:10:00 CEST" in text) == (True, True)
+    settings.cache_clear()
 
 
 def test_without_a_mail_server_a_mail_is_a_file(

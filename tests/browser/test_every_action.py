@@ -2,6 +2,7 @@
 Arabic without it. What was done stands in the audit, and on the page that follows.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,9 @@ def test_every_button_does_what_it_says(looking_at: Look, database: str, shown: 
         press("/schedule", "/schedule/add", "schedule add", **added)
         press("/schedule/second%20heartbeat", "/schedule/edit", "schedule edit", cron="@hourly")
         press("/schedule/second%20heartbeat", "/schedule/remove", "schedule remove")
+        later = one("SELECT max(id) FROM forecourt.scheduled WHERE limit_key IS NULL")
+        press(f"/calls/{later}", f"/calls/{later}/run-now", "queue run-now")
+        press("/calls?state=scheduled", "/calls/matching", "queue run-now")
         press("/queues/low", "/queues/pause", "queue pause", why="the disk is full")
         press("/queues/low", "/queues/resume", "queue resume")
         press("/queues/low", "/queues/clear", "queue clear")
@@ -70,10 +74,10 @@ def test_every_button_does_what_it_says(looking_at: Look, database: str, shown: 
         press(f"/calls/{waiting}", f"/calls/{waiting}/cancel", "queue cancel")
         press("/failures", "/failures/retry", "queue retry")
         press("/failures", "/failures/forget", "queue forget")
-        for what in ("quiet", "resume", "stop"):
-            press("/workers", f"/workers/{what}", f"worker {what}")
+        for asked in ("quiet", "resume", "stop"):
+            press("/workers", f"/workers/{asked}", f"worker {asked}")
         press("/workers", "/workers/restart", "queue restart")
         press("/settings", "/settings/business", "settings set", within="#set-trash_days", value="14")
         press("/settings", "/settings/default", "settings unset")
-        known = {f"/calls/{{id:int}}/{path.rpartition('/')[2]}" if path[:7] == "/calls/" else path for path in pressed}
+        known = {re.sub(r"/\d+/", "/{id:int}/", path) for path in pressed}
         assert known == {rule.path for rule in RULES if rule.method == "POST" and "/api/" not in rule.path} - set(MORE)

@@ -93,6 +93,9 @@ def test_failed_calls_are_listed_shown_and_retried_by_id(run: Run, looking: Look
     shown = run("show", str(rows[0]["id"])).output
     assert "Traceback" in shown
     assert "raise KeyError" in shown
+    assert "frames of forecourt left out" in shown
+    assert "src/forecourt" not in shown, "the engine's own frames say nothing"
+    assert "frames of libraries" not in shown, "none was at work"
     assert as_json(run("retry", str(rows[0]["id"]), "--json")) == {"retried": 1, "stayed": 0}
     assert looking.rows("SELECT id, attempts FROM forecourt.ready") == [(rows[0]["id"], 0)]
     assert looking.count("failed") == 1
@@ -146,6 +149,29 @@ def test_clear_removes_what_waits_and_asks_first(run: Run, looking: Looking) -> 
     assert run("clear", "default").exit_code == 4
     assert as_json(run("clear", "default", "--yes", "--json")) == {"removed": 4}
     assert looking.live() == 0
+
+
+def test_waiting_calls_are_cancelled_or_run_now_by_filter(run: Run, looking: Looking) -> None:
+    workshop.nothing.dispatch_many([{"n": n} for n in range(4)])
+    workshop.nothing.using(delay=60).dispatch(n=1)
+    assert run("cancel", "--state", "ready", "--match", "n=1").exit_code == 4
+    done = as_json(run("cancel", "--state", "ready", "--match", "n=1", "--yes", "--json"))
+    assert done == {"changed": 1, "stayed": 0, "call": None}
+    assert "2 calls cancelled." in run(
+        "cancel", "--state", "ready", "--match", "n=2", "--job", "nothing", "--yes"
+    ).output + (run("cancel", "--state", "ready", "--job", "nothing", "--yes").output)
+    assert (looking.count("ready"), looking.count("scheduled")) == (0, 1)
+    assert "1 call ready now." in run("run-now", "--match", "n=1").output
+    assert looking.count("ready") == 1
+    for wrong in (
+        ["cancel"],
+        ["cancel", "7", "--state", "ready"],
+        ["cancel", "--state", "ready"],
+        ["cancel", "--queue", "x"],
+        ["run-now"],
+    ):
+        assert run(*wrong).exit_code == 2, wrong
+    assert run("run-now", "--queue", "x").exit_code == 5
 
 
 def test_resuming_what_is_not_paused_is_exit_5(run: Run) -> None:

@@ -197,3 +197,21 @@ def test_a_server_that_cannot_start_says_why(server: PrivateServer) -> None:
     with pytest.raises(PrivateServerError, match=r'server.log ends with:\n.*unrecognized .* parameter "nonsense"'):
         server.start()
     assert server.stop() is False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_is_named_by_whoever_starts_the_server(root: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", small], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("root may not mount here")
+    try:
+        subprocess.run(["cp", "-a", *root.glob("pg*"), small], check=True)
+        with (small / "fill").open("wb", buffering=0) as fill, suppress(OSError):
+            while True:
+                fill.write(bytes(1 << 16))
+        with pytest.raises(PrivateServerError, match=r"does not start\. The disk of .*small is full"):
+            PrivateServer(small).start()
+    finally:
+        subprocess.run(["umount", small], check=True)

@@ -55,26 +55,34 @@ def printed(project: Path) -> Callable[[str], Path]:
         ("compose", "check-jsonschema", COMPOSE),
         ("kubernetes", "kubernetes-validate", ("kubernetes-validate", "--strict", "--quiet")),
         ("procfile", "honcho", ("honcho", "check", "-f")),
+        ("procfile", "ruby-foreman, Debian's", ("foreman", "check", "-f")),
     ],
 )
 def test_what_reads_a_file_finds_nothing_wrong(
     printed: Callable[[str], Path], name: str, package: str, command: tuple[str, ...]
 ) -> None:
     if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed: pip install {package}")
+        pytest.skip(f"{command[0]} is not installed: it comes with {package}")
     done = subprocess.run([*command, printed(name)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+RUNNERS = {
+    "honcho": ("start", "clock", "worker"),
+    "foreman": ("start", "-m", "clock=1,worker=1", "-t", "30", "-d", "."),
+}
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
 def test_a_procfile_s_processes_run_and_end_in_order(
-    looking: Looking, project: Path, printed: Callable[[str], Path]
+    looking: Looking, project: Path, printed: Callable[[str], Path], runner: str
 ) -> None:
-    if shutil.which("honcho") is None:
-        pytest.skip("honcho is not installed: pip install honcho")
-    log = project / "honcho.log"
+    if shutil.which(runner) is None:
+        pytest.skip(f"{runner} is not installed")
+    log = project / "runner.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["honcho", "start", "-f", printed("procfile"), "clock", "worker"],
+            [runner, *RUNNERS[runner], "-f", printed("procfile")],
             cwd=project, env=os.environ | ENVIRONMENT, stdout=output, stderr=output,
         )  # fmt: skip
     try:

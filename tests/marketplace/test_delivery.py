@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from socket import create_server
+from typing import Any
 
 import pytest
 from showroom import notifications, provider, told, until_unlocked, user
@@ -17,10 +18,12 @@ from fleet import Looking, running, wait_until
 from forecourt import Release
 from forecourt.database import engine
 from forecourt.jobs.context import RunningCall, current
+from forecourt.marketplace import delivery
 from forecourt.marketplace.address import NoPublicAddress
 from forecourt.marketplace.analytics import aggregate_daily_analytics
 from forecourt.marketplace.delivery import AT_ONCE, deliver_mail, fail_lost_mails
 from forecourt.marketplace.mail import MailDelayed
+from forecourt.marketplace.told import resend
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
 from smtp_sink import Gate, SmtpSink
@@ -281,6 +284,25 @@ def test_a_mail_whose_call_is_gone_is_failed_within_the_hour_and_one_that_waits_
         young: "pending",
     }
     assert "resend it" in str(found[lost].mail_reason)
+
+
+def test_a_mail_that_is_resent_while_lost_ones_are_looked_for_is_not_taken_for_one(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = told(session).id
+    session.execute(text("DELETE FROM forecourt.ready"))
+    session.execute(text("UPDATE notifications SET created_at = now() - interval '2 hours', mail_status = 'failed'"))
+    session.commit()
+    look = delivery.mentioned
+
+    def resent_behind_it(tx: Any, pattern: str, *, failed: bool) -> set[str]:
+        found = look(tx, pattern, failed=failed)
+        with Session(engine()) as own, own.begin():
+            assert resend(own, [again]) == [again]
+        return found
+
+    monkeypatch.setattr(delivery, "mentioned", resent_behind_it)
+    assert fail_lost_mails(session=session) == {"failed": 0}
 
 
 def test_a_mail_server_that_hangs_holds_up_two_slots_once_and_not_the_night(

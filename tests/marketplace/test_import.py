@@ -263,6 +263,49 @@ def test_kill_9_in_the_middle_loses_and_doubles_nothing(session: Session, many_e
     assert (rows, distinct) == (count, count)
 
 
+KILLED_AT_EACH_CHUNK = """
+import os, signal, sys
+from itertools import count
+from pathlib import Path
+from sqlalchemy import Engine, event
+from forecourt.marketplace.imports import running
+from forecourt.marketplace.imports.mapping import read
+
+running.CHUNK = 5
+file = Path(sys.argv[1])
+die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+
+def killed(number):
+    commits = count(1)
+    # The first commit begins the run, the second ends a chunk, or the run.
+    before = lambda _: number % 2 and next(commits) == 2 and die()
+    event.listen(Engine, "commit", before)
+    running.run(file, "csv", read("listings", None), told=lambda *_: number % 2 or die())
+    os._exit(0)
+
+for number in count(1):
+    child = os.fork() or killed(number)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
+        print(number)
+        break
+"""
+
+
+def test_kill_9_before_and_after_each_chunk_of_listings_loses_and_doubles_nothing(
+    session: Session, tmp_path: Path
+) -> None:
+    seller = listing(session).owner_id
+    session.commit()
+    file = tmp_path / "listings.csv"
+    file.write_text("slug,owner_id,title\n" + "".join(f"rio-{n},{seller},Kia\n" for n in range(18)))
+    command = [sys.executable, "-c", KILLED_AT_EACH_CHUNK, str(file)]
+    done = subprocess.run(command, env=os.environ.copy(), capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 10, "killed twice at each of four chunks, and once at the end"
+    rows = "SELECT count(*), count(DISTINCT slug) FROM car_listings WHERE slug LIKE 'rio-%'"
+    assert tuple(session.execute(text(rows)).one()) == (18, 18)
+    assert tuple(session.execute(text("SELECT read, imported, there FROM import_runs")).one()) == (18, 18, 0)
+
+
 def test_the_command_tries_first_asks_and_names_what_it_refused(session: Session, tmp_path: Path) -> None:
     dump = shutil.copy(EXAMPLES / "marketplace.sql", tmp_path)
     base = [sys.executable, "-m", "forecourt", "import"]

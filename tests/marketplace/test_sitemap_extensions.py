@@ -72,6 +72,16 @@ def run(*words: str) -> Any:
     return result
 
 
+def test_a_photo_with_an_odd_name_breaks_no_sitemap_and_what_is_no_photo_is_left_out(
+    session: Session, rich: None
+) -> None:
+    listing(session, slug="kia-rio", photos=["old & <new>.jpg", {"key": KEYS[0]}, None, 7, {"other": "x"}])
+    session.commit()
+    generate_sitemap()
+    images = {image.text for image in parsed("sitemap.xml").iter(f"{IMAGE}loc")}
+    assert images == {f"https://photos.example/a&b/{name}" for name in ("old%20%26%20%3Cnew%3E.jpg", KEYS[0])}
+
+
 def test_each_version_of_a_page_names_all_of_them_and_its_photos(session: Session, rich: None) -> None:
     listing(session, slug="kia", photos=[{"key": KEYS[0], "variants": [{"key": "photos/x"}]}, KEYS[1]])
     provider(session, "1", is_verified=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+import theirs
 
 import workshop
 from forecourt import Timetable, job
@@ -47,5 +48,21 @@ def test_every_command_option_and_method_of_ours_exists(page: Path) -> None:
         if used := re.search(r"using\(([^)]*)\)", code):
             assert set(re.findall(r"(\w+)=", used[1])) <= set(inspect.signature(Job.using).parameters), code
         for method in re.findall(r"^\.(\w+)\(", code) + re.findall(r"timetable\.add\([^)]*\)\.(\w+)\(", code):
-            if method not in ("then", "catch", "dispatch"):
+            if method not in ("then", "catch", "finally_", "allow_failures", "dispatch"):
                 assert hasattr(task, method), code
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("moving/celery", theirs.CELERY),
+        ("moving/rq", theirs.RQ),
+        ("moving/huey", theirs.HUEY),
+        ("moving/apscheduler", theirs.APSCHEDULER),
+        ("coming-from-laravel", theirs.LARAVEL),
+    ],
+)
+def test_every_word_of_theirs_has_its_answer(page: str, words: str) -> None:
+    code = " ".join(re.findall(r"`([^`]+)`", (DOCS / f"{page}.md").read_text()))
+    missing = [word for word in words.split() if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", code)]
+    assert missing == []

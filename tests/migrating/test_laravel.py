@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from fleet import Looking
 from forecourt.cli import forecourt
+from forecourt.migrating.laravel import MODEL as MODEL_KIND
+from forecourt.migrating.laravel import message
 from forecourt.migrating.php import NotSerialized, Thing, unserialized
 
 TABLES = """
@@ -141,8 +143,24 @@ def test_php_s_values_are_read_as_data() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "i:1", "i:x;", 's:9:"short";', "a:1:{i:0;}", "i:1;i:2;", "C:1:{}", "R:9;", "a:1:{i:0;" * 200, "a:-1:{}"],
+    [
+        *("", "i:1", "i:x;", 's:9:"short";', "a:1:{i:0;}", "i:1;i:2;", "C:1:{}", "R:9;", "a:1:{i:0;" * 200, "a:-1:{}"),
+        *("a:1:{a:0:{}i:1;}", "r:0;", "a:2:{i:0;i:1;i:1;R:-1;}"),
+    ],
 )
 def test_what_php_did_not_write_is_refused(text: str) -> None:
     with pytest.raises(NotSerialized):
         unserialized(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        payload("App\\Jobs\\CountView", command("App\\Jobs\\CountView", f's:3:"car";{command(MODEL_KIND, "", 0)}', 1)),
+        '{"data": {"command": 7}}',
+        "[" * 100_000,
+    ],
+    ids=["a model without its id", "no command", "no bottom"],
+)
+def test_a_message_that_makes_no_sense_stays_and_stops_no_other(text: str) -> None:
+    assert message(1, text, None).problem == "its payload is not what Laravel writes"

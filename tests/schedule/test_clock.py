@@ -250,7 +250,7 @@ def test_ten_thousand_tasks_cost_a_round_no_more_statements_than_one(
     clock = Clock(timetable, engine, environment="test")
     clock.begin()
     entered = [statement for statement in asked if "forecourt." in statement]
-    assert len(entered) == 3, "one statement enters all tasks, one looks for those ahead of time, one reads them"
+    assert len(entered) == 4, "one takes the turn, one enters all tasks, one looks for those ahead, one reads them"
     assert clock.run_once() == []  # the first one also says that the clock lives
     asked.clear()
     assert clock.run_once() == []

@@ -5,7 +5,7 @@ code's stay the code's.
 import json
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -75,6 +75,23 @@ def test_running_clocks_take_up_what_is_added_edited_and_removed_and_make_up_not
         ("anna", "schedule remove"),
         ("anna", "schedule add"),
     ]
+
+
+def test_a_task_that_is_removed_while_a_clock_takes_it_up_leaves_nothing(
+    timetable: Timetable, looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tx, clock = looking.connection, clock_with_jobs(timetable)
+    stored_tasks.add(tx, timetable, Registry(), StoredTask("count", "nothing", {}, "@hourly"), who="anna")
+    begin = clock.begin
+
+    def begin_too_late(at: datetime | None = None) -> None:
+        stored_tasks.remove(tx, timetable, "count", who="omar")
+        begin(at)
+
+    monkeypatch.setattr(clock, "begin", begin_too_late)
+    clock.run_once(NOON)
+    assert looking.rows("SELECT name FROM forecourt.tasks") == [("nothing",)]
+    assert [task.name for task in clock.tasks] == ["nothing"]
 
 
 def test_changes_at_the_same_time_wait_for_each_other_and_none_is_lost_or_overlooked(

@@ -3,9 +3,11 @@ another day.
 """
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import psycopg
+import pytest
 from rounds import NOON, begun
 
 import workshop
@@ -42,6 +44,19 @@ def test_of_two_operators_who_run_a_task_at_the_same_time_one_hears_of_the_other
         second.join()
     assert [words.partition(", since")[0] for words in heard] == [f"nothing is under way as call {call}"]
     assert [event.status for event in clock.run_once(due)] == ["skipped"]  # type: ignore[union-attr]
+
+
+def test_of_two_operators_one_hears_of_the_other_also_before_any_clock_has_run(database: str) -> None:
+    task = Timetable("UTC").add(workshop.nothing).hourly()
+    with psycopg.connect(database) as one, psycopg.connect(database) as other, ThreadPoolExecutor(1) as thread:
+        call = triggering.trigger(one, task, who="anna")
+        second = thread.submit(triggering.trigger, other, task, who="omar")
+        with psycopg.connect(database, autocommit=True) as looking:
+            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            wait_until(lambda: second.done() or looking.execute(waits).fetchone() != (0,))
+        one.commit()
+        with pytest.raises(triggering.Holding, match=f"under way as call {call}"):
+            second.result()
 
 
 def test_jitter_and_a_deadline_that_is_over_do_not_count_for_who_runs_it_by_hand(looking: Looking) -> None:

@@ -5,6 +5,7 @@ fails until it does.
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psycopg
@@ -38,7 +39,7 @@ VIEWER = {
 OPERATOR = {
     ("POST", "/schedule/trigger"), ("POST", "/schedule/pause"), ("POST", "/schedule/resume"), ("POST", "/queues/pause"),
     ("POST", "/queues/resume"), ("POST", "/calls/act"), ("POST", "/calls/{id:int}/retry"), ("POST", "/calls/{id:int}/cancel"),
-    ("POST", "/failures/retry"), ("POST", "/workers/restart"),
+    ("POST", "/failures/retry"), ("POST", "/workers/restart"), ("POST", "/calls/matching"), ("POST", "/calls/{id:int}/run-now"),
     ("POST", "/workers/quiet"), ("POST", "/workers/resume"), ("POST", "/workers/stop"),
 }  # fmt: skip
 ADMIN = {
@@ -49,6 +50,7 @@ VIEWER |= {
     ("GET", f"/api/v1/{path}")
     for path in (
         "openapi.json", "me", "overview", "top", "night", "doctor", "alerts", "marketplace", "audit", "queues", "calls",
+        "calls/matching",
         "calls/{id:path}", "failures", "failures/calls", "failures/ids", "workers", "performance", "tasks",
         "tasks/{task:path}", "occurrences", "explanations", "schedule/declared", "workflows", "workflows/{id:path}",
     )
@@ -56,7 +58,8 @@ VIEWER |= {
 OPERATOR |= {
     ("POST", f"/api/v1/{path}")
     for path in (
-        "queues/pause", "queues/resume", "calls/cancel", "failures/retry", "failures/retry-matching", "workers/restart",
+        "queues/pause", "queues/resume", "calls/cancel", "calls/cancel-matching", "calls/run-now",
+        "calls/run-now-matching", "failures/retry", "failures/retry-matching", "workers/restart",
         "workers/quiet", "workers/resume", "workers/stop",
         "schedule/trigger", "schedule/pause", "schedule/resume", "workflows/cancel", "workflows/retry",
     )
@@ -205,6 +208,19 @@ def test_guessing_is_slowed_by_name_and_by_address(house: httpx.Client, tx: psyc
     assert time.monotonic() - begun < 60
     tx.execute("UPDATE forecourt.login_failures SET ends_at = now()")
     assert sign_in(house, "admin").status_code == 200
+
+
+def test_guesses_at_the_same_moment_are_as_few_as_one_after_the_other(house: httpx.Client) -> None:
+    with ThreadPoolExecutor(12) as many:
+        codes = list(many.map(lambda n: sign_in(house, "admin", f"guess {n}").status_code, range(12)))
+    assert sorted(codes) == [403] * 5 + [429] * 7
+
+
+def test_whoever_signs_in_again_and_again_has_tried_nothing_in_vain(
+    house: httpx.Client, tx: psycopg.Connection
+) -> None:
+    assert [sign_in(house, "admin").status_code for _ in range(7)] == [200] * 7
+    assert tx.execute("SELECT sum(tries) FROM forecourt.login_failures").fetchone() == (0,)
 
 
 def test_who_comes_through_a_proxy_does_not_count_as_this_machine(pages: httpx.Client) -> None:

@@ -184,16 +184,16 @@ def test_many_are_retried_by_a_call_in_the_background_in_portions(post: Post, tx
     failed(tx, 2500, job="leave_it")
     page = post("/failures/retry", job="leave_it", error="ValueError", back="/failures")
     assert "2,500 calls are being retried by this call" in page
-    assert "forecourt.act_on_failed" in page
+    assert "forecourt.act_on_calls" in page
     assert one(tx, "SELECT count(*) FROM forecourt.failed") == 2500
     assert audited(tx)[1] == "queue retry all"
-    tx.execute("UPDATE forecourt.ready SET queue = 'high'")
+    tx.execute("UPDATE forecourt.scheduled SET queue = 'high', run_at = now()")
     work_until_empty("--max-jobs", "1", processes=1)
     assert one(tx, "SELECT count(*) FROM forecourt.failed") == 0
     portions = tx.execute("SELECT who, count FROM forecourt.audit WHERE action = 'queue retry' ORDER BY id").fetchall()
     assert portions == [(WHO, 1000), (WHO, 1000), (WHO, 500)]
-    assert one(tx, "SELECT result FROM forecourt.done WHERE job = 'forecourt.act_on_failed'") == {
-        "retried": 2500,
+    assert one(tx, "SELECT result FROM forecourt.done WHERE job = 'forecourt.act_on_calls'") == {
+        "changed": 2500,
         "stayed": 0,
     }
 

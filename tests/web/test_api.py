@@ -180,10 +180,40 @@ def test_failures_are_retried_and_forgotten_one_by_one_by_filter_and_many_in_the
     assert {kind["error"]: kind["calls"] for kind in ask("GET", "/failures")} == {"Many": 1200}
     many = ask("POST", "/failures/retry-matching", error="Many")
     assert many["changed"] == 1200
-    assert ask("GET", f"/calls/{many['call']}")["job"] == "forecourt.act_on_failed"
+    assert ask("GET", f"/calls/{many['call']}")["job"] == "forecourt.act_on_calls"
     assert api.post("/failures/forget-matching", json={}).status_code == 422, "never all by leaving everything out"
     assert api.post("/failures/retry-matching", json={"error": "None"}).status_code == 404
     assert len(ask("GET", "/failures/calls", limit=7)) == 7
+
+
+def test_calls_that_wait_are_counted_cancelled_and_run_now_by_filter(
+    ask: Ask, api: httpx.Client, tx: psycopg.Connection
+) -> None:
+    big = 2**64 + 1
+    tx.execute(
+        "INSERT INTO forecourt.ready (job, queue, args) SELECT 'j', 'q', jsonb_build_object('n', %s + i %% 2)"
+        " FROM generate_series(1, 2400) AS i",
+        (big,),
+    )
+    tx.execute(
+        "INSERT INTO forecourt.scheduled (job, queue, run_at) SELECT 'j', 'q', now() + '1 h' FROM generate_series(1, 3)"
+    )
+    [odd] = ask("GET", "/calls", q=f"n={big + 1}", limit=1)["items"][:1]
+    assert odd["args"] == {"n": big + 1}, "integers of any size are exact"
+    assert ask("GET", "/calls/matching", q=f"n={big + 1}") == {"count": 1200}
+    many = ask("POST", "/calls/cancel-matching", state="ready", q=f"n={big + 1}")
+    assert many["changed"] == 1200
+    assert ask("GET", f"/calls/{many['call']}")["state"] == "scheduled", "until it begins it can be taken back"
+    assert ask("POST", "/calls/cancel", ids=[many["call"]])["cancelled"] == [many["call"]]
+    first = ask("GET", "/calls", state="scheduled", limit=1)["items"][0]["id"]
+    assert ask("POST", "/calls/run-now", ids=[first, 999_999_999]) == {"changed": 1, "stayed": 1, "call": None}
+    assert ask("POST", "/calls/run-now-matching", queue="q") == {"changed": 2, "stayed": 0, "call": None}
+    assert ask("GET", "/calls/matching", job="j") == {"count": 2403}
+    assert api.post("/calls/run-now-matching", json={"queue": "q"}).status_code == 404
+    assert api.post("/calls/cancel-matching", json={"state": "ready"}).status_code == 422, (
+        "never all by leaving all out"
+    )
+    assert api.post("/calls/cancel-matching", json={"state": "done", "queue": "q"}).status_code == 422
 
 
 REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [

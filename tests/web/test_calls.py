@@ -45,7 +45,14 @@ def test_a_call_is_found_by_an_argument_and_whatever_else_is_known(pages: httpx.
 def test_an_id_leads_straight_to_its_call(pages: httpx.Client, scene: dict[str, int]) -> None:
     answer = pages.get("/calls", params={"q": str(scene["done"])})
     assert answer.url.path == f"/calls/{scene['done']}"
-    assert pages.get("/calls", params={"q": "99999999"}).status_code == 404
+    unknown = pages.get("/calls", params={"q": "99999999"})
+    assert (unknown.status_code, "not that many so far" in unknown.text) == (404, True)
+
+
+def test_a_call_that_was_forgotten_is_said_to_be_gone(pages: httpx.Client, tx: psycopg.Connection) -> None:
+    id = tx.execute("SELECT nextval('forecourt.call_ids')").fetchone()[0]
+    gone = pages.get(f"/calls/{id}")
+    assert (gone.status_code, f"Call {id} is gone" in gone.text) == (404, True)
 
 
 def test_pages_follow_one_another_without_gap_or_repeat(pages: httpx.Client, scene: dict[str, int]) -> None:
@@ -83,7 +90,7 @@ def test_nothing_found_says_so_and_where_to_go(pages: httpx.Client, scene: dict[
 
 
 def test_what_cannot_be_read_is_named(pages: httpx.Client) -> None:
-    for typed in ("nonsense", "state:late", "batch:x"):
+    for typed in ("nonsense", "state:late", "batch:x", "trace:x"):
         page = pages.get("/calls", params={"q": typed})
         assert page.status_code == 200
         assert 'role="alert"' in page.text
@@ -130,6 +137,33 @@ def test_a_finished_call_says_where_it_ran_also_when_its_worker_is_gone(
     page = pages.get(f"/calls/{scene['done']}").text
     assert f"#worker-{worker}" not in page
     assert "on night-1, process 4001" in page
+
+
+def test_a_call_shows_its_trace_which_finds_the_others_and_only_our_frames(
+    pages: httpx.Client, tx: psycopg.Connection
+) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    library = '  File "/x/lib/python3.13/json/decoder.py", line 355, in raw_decode\n    raise\n'
+    whole = f'Traceback (most recent call last):\n  File "/srv/shop/jobs.py", line 7, in pay\n{library}ValueError: no'
+    id, other = (
+        row[0]
+        for row in tx.execute(
+            "INSERT INTO forecourt.failed (job, queue, error, message, trace, history)"
+            " SELECT 'pay', 'q', 'ValueError', 'no', %s, jsonb_build_array(jsonb_build_object("
+            "'outcome', 'Raised', 'traceback', %s::text)) FROM generate_series(1, 2) RETURNING id",
+            (f"00-{trace}-b7ad6b7169203331-01", whole),
+        )
+    )
+    tx.execute("INSERT INTO forecourt.failed (job, queue, error, message) VALUES ('pay', 'q', 'ValueError', 'no')")
+    page = pages.get(f"/calls/{id}").text
+    assert f'data-copy="{trace}"' in page
+    first, second = re.findall(r"<pre[^>]*raceback of this try[^>]*>(.*?)</pre>", page, re.S)
+    assert ("decoder.py" in first, "decoder.py" in second, "jobs.py" in first) == (False, True, True)
+    assert "Whole traceback, with 1 frame of libraries" in page
+    [link] = re.findall(r'href="(/calls\?[^"]*trace=[^"]*)"', page)
+    assert sorted(listed(pages.get(html.unescape(link)).text)) == [id, other]
+    for typed in (f"trace:{trace}", f"trace:00-{trace.upper()}-b7ad6b7169203331-01"):
+        assert len(listed(pages.get("/calls", params={"state": "failed", "q": typed}).text)) == 2, typed
 
 
 def test_a_running_call_shows_its_progress_and_when_it_is_killed(pages: httpx.Client, scene: dict[str, int]) -> None:

@@ -92,6 +92,12 @@ def test_a_page_sends_by_fetch_or_beacon_from_a_site_on_the_list_and_names_nobod
     assert site.post(PATH, data=form, headers=page).json()["recorded"] == 1
     assert [kind for kind, _ in kept(tx)] == ["view", "contact_phone", "favorite"]
 
+    behind_a_proxy = page | {"x-forwarded-for": "6.6.6.6, 198.51.100.9"}
+    assert site.post(PATH, data=form, headers=behind_a_proxy).json()["recorded"] == 1
+    assert kept(tx)[-1] == ("favorite", "198.51.100.0")
+    assert site.post(PATH, data=form, headers=page | {"x-forwarded-for": "unknown"}).json()["recorded"] == 1
+    assert kept(tx)[-1] == ("favorite", None)
+
     named = site.post(PATH, data=form | {"ip": "203.0.113.7"}, headers=page)
     assert (named.status_code, named.json()["detail"]) == (
         422,
@@ -101,7 +107,7 @@ def test_a_page_sends_by_fetch_or_beacon_from_a_site_on_the_list_and_names_nobod
     stranger = site.post(PATH, data=form, headers=page | {"origin": "https://evil.example"})
     assert (stranger.status_code, "FORECOURT_EVENT_ORIGINS" in stranger.text) == (403, True)
     assert "access-control-allow-origin" not in stranger.headers
-    assert len(kept(tx)) == 3
+    assert len(kept(tx)) == 5
 
 
 def test_only_a_token_with_the_scope_lets_in_and_a_cookie_never(
@@ -175,6 +181,9 @@ def test_a_visitor_who_sends_too_many_is_held_up_and_no_other(
     assert (held.status_code, held.headers["retry-after"]) == (429, "60")
     assert site.post(PATH, json=other).status_code == 200
     assert len(kept(tx)) == 5
+    as_ipv6 = [marketplace["view"] | {"ip": f"::ffff:198.51.100.{n}"} for n in range(11, 17)]
+    assert site.post(PATH, json=as_ipv6).json()["limited"] == 0, "six visitors"
+    assert {address for _, address in kept(tx)} == {"198.51.100.0"}
 
 
 def test_no_address_is_ever_in_our_log(

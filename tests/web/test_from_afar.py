@@ -73,6 +73,7 @@ def test_what_is_listed_from_afar_is_what_is_listed_near(afar: Run, scene: dict[
         *(f"queue show {id} --json" for id in ids), "queue show 999999999", "queue failed", "queue failed --limit 3 --json",
         "schedule list", "schedule list --json --next 3", "schedule history", "schedule history generate_sitemap --json",
         "schedule history nothing", "report --date 2001-01-01", "top --once", "queue workflow list", "queue workflow show 7",
+        "queue worker list",
         "schedule explain generate_sitemap --count 2", "schedule explain heartbeat --at 2026-01-05T04:15:30Z --json",
         "schedule explain nothing", "alerts list", "alerts list --json",
     ):  # fmt: skip
@@ -91,6 +92,7 @@ SEQUENCES = [
     "queue clear {where} --yes; queue clear {where} --yes --json",
     "queue retry --job {where} --json; queue retry --job {where}; queue retry 999999999; queue retry; queue retry all 1",
     "queue flush --yes --job {where}; queue prune --hours 1; queue forget 999999999",
+    "queue run-now 999999999; queue run-now --queue {where}; queue cancel --state ready --queue none --yes; queue cancel --queue x",
     "queue worker quiet 999999999; queue worker resume 9; queue worker stop 9",
     "queue cancel 999999999; queue restart; queue workflow cancel 7; queue workflow retry 7",
     "queue dispatch send_sponsorship_expired_notification {args} --delay 999999 --queue {where} --priority 3",

@@ -100,6 +100,12 @@ def test_an_admin_changes_a_setting_on_its_page_and_takes_it_back(
     ]  # fmt: skip
 
 
+def test_a_list_as_long_as_one_may_be_is_kept_whole(tx: psycopg.Connection, post: Callable[..., str]) -> None:
+    parts = tuple(f"crawler of the house {number}" for number in range(100))
+    post("/settings/business", name="programs", value=",".join(parts), back="/settings")
+    assert business(tx).programs == parts
+
+
 def test_what_will_not_do_comes_back_to_its_field_with_what_was_expected_and_changes_nothing(
     pages: httpx.Client, tx: psycopg.Connection, post: Callable[..., str]
 ) -> None:

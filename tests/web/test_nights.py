@@ -1,12 +1,17 @@
 """What is known of a task from its last runs, and for which tasks that is fetched."""
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import psycopg
+import pytest
 
 from forecourt import Timetable, job
+from forecourt.settings import settings
 from forecourt.store import tick_history
+from forecourt.web.night_drawing import night
 from forecourt.web.nights import at_a_glance, beside_history, duties, span
 
 NOW = datetime(2030, 1, 31, 12, tzinfo=UTC)
@@ -74,3 +79,21 @@ def test_a_duty_is_judged_without_its_history_and_told_beside_it(tx: psycopg.Con
     assert [run.status for run in told["pulse"].runs].count("failed") == 1
     assert len(told["pulse"].runs) == 10
     assert [run.due_at.day for run in told["slow"].past.runs] == [27, 28, 29, 30], "oldest first, without today's"
+
+
+@pytest.mark.parametrize(
+    ("day", "hours", "labels"),
+    [
+        (date(2030, 3, 31), 23, ["00:00", *(f"{hour:02}:00" for hour in range(3, 24, 2))]),
+        (date(2030, 10, 27), 25, ["00:00", "02:00", *(f"{hour:02}:00" for hour in range(3, 24, 2))]),
+    ],
+)
+def test_a_day_is_drawn_as_long_as_it_is_when_the_clocks_change(
+    day: date, hours: int, labels: list[str], empty_var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_TIMEZONE", "Europe/Berlin")
+    settings.cache_clear()
+    over = span(day, NOW, settings().zone)
+    assert over.last - over.first == timedelta(hours=hours)
+    assert re.findall(r">(\d\d:\d\d)<", night([], over, NOW)) == labels
+    settings.cache_clear()

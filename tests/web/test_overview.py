@@ -4,9 +4,12 @@ import re
 
 import httpx
 import psycopg
+import pytest
 
 from forecourt.database.revision import needed
 from forecourt.marketplace.timetable import timetable
+from forecourt.settings import settings
+from forecourt.web import page as pages_of
 from forecourt.web.templating import assets
 
 POLL = {"hx-request": "true"}
@@ -38,8 +41,20 @@ def test_the_night_is_told_in_a_sentence_a_drawing_and_figures_that_lead_on(
     assert 'role="img" aria-label="' in page
 
 
+def test_a_queue_is_behind_by_its_own_limit_wherever_it_is_shown(
+    pages: httpx.Client, scene: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_QUEUE_LIMITS", "high=3600")
+    settings.cache_clear()
+    assert "high is 4 min behind" not in pages.get("/").text
+    assert "is at work" in pages.get("/queues/high").text
+    row = re.search(r"<tr(?:(?!</tr>).)*?/queues/high.*?</tr>", pages.get("/queues").text, re.S)
+    assert row is not None
+    assert "late" not in row[0]
+
+
 def test_a_poll_gets_the_live_part_alone_and_304_while_nothing_was_written(
-    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
+    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = pages.get("/", headers=POLL)
     assert "<html" not in first.text
@@ -47,6 +62,10 @@ def test_a_poll_gets_the_live_part_alone_and_304_while_nothing_was_written(
     again = pages.get("/", headers=POLL | {"if-none-match": tag})
     assert (again.status_code, again.text) == (304, "")
     assert {"forecourt-as-of", "forecourt-query-milliseconds"} <= set(again.headers)
+    with monkeypatch.context() as nothing_is_drawn:
+        nothing_is_drawn.setattr(pages_of, "environment", None)
+        compressed = pages.get("/", headers=POLL | {"if-none-match": f"W/{tag}"})
+        assert compressed.status_code == 304, "as a proxy names what it has compressed"
     tx.execute("DELETE FROM forecourt.ready WHERE queue = 'high'")
     assert pages.get("/", headers=POLL | {"if-none-match": tag}).status_code == 200
 

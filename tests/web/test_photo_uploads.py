@@ -103,6 +103,7 @@ def test_of_what_is_refused_nothing_stays_and_the_reason_is_told(dealer: httpx.C
         dealer.post(PATH, files=files(*[HOPPER] * 21)),
         dealer.post(PATH, data={"note": "x" * 2000}, files=files(FLOWER)),
         dealer.post(PATH, content=b"--x\r\n", headers={"content-type": "multipart/form-data; boundary=x"}),
+        dealer.post(PATH, content=b"--x\r\n", headers={"content-type": f"multipart/form-data; boundary={'x' * 999}"}),
         dealer.post(PATH, content=b"x", headers={"content-type": "multipart/form-data"}),
         dealer.post(PATH, json={"images": []}),
         dealer.post(PATH, json={"images": ["x"] * 21}),

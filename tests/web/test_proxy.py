@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 import httpx
 import psycopg
 import pytest
+from starlette.requests import Request
 
 from forecourt.operations import people, tokens
 from forecourt.settings import WrongSettings, read, settings
 from forecourt.web import access
 from forecourt.web.app import create_app
+from forecourt.web.proxy import client
 
 Ask = Callable[..., httpx.Response]
 
@@ -101,11 +103,23 @@ def test_tries_are_counted_by_whom_a_proxy_asks_for_and_a_stranger_cannot_choose
     ask: Ask, tx: psycopg.Connection
 ) -> None:
     for n, (peer, forwarded) in enumerate(
-        ((PROXY, "198.51.100.1"), (PROXY, "6.6.6.6, 198.51.100.1"), (STRANGER, "1.1.1.1"))
+        (
+            (PROXY, "198.51.100.1"),
+            (PROXY, "6.6.6.6, 198.51.100.1"),
+            (PROXY, "198.51.100.1:49152"),
+            (PROXY, "[2001:db8::1]:49152"),
+            (STRANGER, "1.1.1.1"),
+        )
     ):
         ask(peer, authorization=f"Bearer wrong{n}", x_forwarded_for=forwarded)
     counted = dict(tx.execute("SELECT key, tries FROM forecourt.login_failures").fetchall())
-    assert counted == {"token from 198.51.100.1": 2, f"token from {STRANGER}": 1}
+    assert counted == {"token from 198.51.100.1": 3, "token from 2001:db8::1": 1, f"token from {STRANGER}": 1}
+
+
+def test_of_two_headers_the_one_that_the_proxy_added_says_for_whom_it_asks() -> None:
+    headers = [(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"198.51.100.1")]
+    asked = Request({"type": "http", "client": ("127.0.0.1", 4242), "headers": headers})
+    assert client(asked) == "198.51.100.1"
 
 
 @pytest.mark.parametrize("value", ["0.0.0.0/0", "::/0", "proxy.example", "10.0.0.5/8", "10.0.0.5;10.0.0.6"])

@@ -44,6 +44,7 @@ def test_one_worker_is_stopped_as_by_sigterm_and_its_place_stays_known(looking: 
     wait_until(lambda: "asked it to" in process.said())
     (tmp_path / "runs.go").touch()
     assert process.wait() == 0
+    assert "no longer quiet" not in process.said(), "it stays so to its end"
     assert looking.rows("SELECT id, pid FROM forecourt.past_workers") == [(worker, process.pid)]
     assert looking.rows("SELECT worker FROM forecourt.done") == [(worker,)]
     code, said = ask("stop", worker)

@@ -3,7 +3,7 @@ mail.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from forecourt.alerts.naming import called
@@ -62,10 +62,11 @@ def subject(told: dict[str, Any]) -> str:
 
 def text(told: dict[str, Any]) -> str:
     """The mail's words."""
-    at = datetime.fromisoformat(told["at"]).astimezone(settings().zone)
+    told_at = datetime.fromisoformat(told["at"]).astimezone(UTC)  # in one zone Python counts the hours on the wall
+    at = told_at.astimezone(settings().zone)
     lines = []
     for one in told["began"]:
-        began = at - timedelta(seconds=one["seconds"])
+        began = (told_at - timedelta(seconds=one["seconds"])).astimezone(settings().zone)
         lines.append(f"{GLYPHS[one['status']]} {called(one['check'])}: {one['found']}")
         lines.append("  " + _("since %(time)s", time=f"{began:%H:%M %Z}"))
         lines += [f"  {one['advice']}"] if one["advice"] else []

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64decode, b64encode
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,6 +50,8 @@ def post(url: str, secret: str, id: str, body: dict[str, Any]) -> None:
             raise NotDelivered(f"the webhook at {place} answered {error.code} {error.reason}") from None
     except (OSError, ValueError) as error:
         raise NotDelivered(f"the webhook at {place} was not reached: {error}") from None
+    except HTTPException as error:  # whose words may hold the path
+        raise NotDelivered(f"the webhook at {place} does not speak HTTP: {type(error).__name__}") from None
 
 
 def signature(secret: str, id: str, timestamp: str, payload: bytes) -> str:

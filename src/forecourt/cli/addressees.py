@@ -3,13 +3,15 @@ mail.
 """
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from forecourt.cli.console import ID, Commands, json_option, me, print_json, print_result, print_table, transaction
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from forecourt.marketplace.notice_preferences import Channel
 
 
@@ -71,10 +73,7 @@ def webhook(user_id: int, url: str | None, off: bool, as_json: bool) -> None:
             print_result(as_json, words, {"user": user_id, "url": url, "secret": secret})
             return
         if off:
-            removed = webhooks.remove_webhook(tx, user_id)
-            audit.record(tx, me(), "notices webhook --off", {"user": user_id}, int(removed))
-            words = "No more is posted." if removed else "Nothing was posted before either."
-            print_result(as_json, words, {"user": user_id, "removed": removed})
+            tell_off(tx, "webhook", "posted", user_id, webhooks.remove_webhook(tx, user_id), as_json)
             return
         found = webhooks.webhook(tx, user_id)
     if found is None:
@@ -82,6 +81,15 @@ def webhook(user_id: int, url: str | None, off: bool, as_json: bool) -> None:
         return
     state = f"off since {found.off_since:%Y-%m-%d}: {found.why}" if found.off_since else "on"
     print_result(as_json, f"{found.url}, {state}", {"user": user_id} | asdict(found))
+
+
+def tell_off(tx: "Connection[Any]", way: str, done: str, user_id: int, removed: bool, as_json: bool) -> None:
+    """Note and say that a way to a user is gone, or that there was none."""
+    from forecourt.store import audit
+
+    audit.record(tx, me(), f"notices {way} --off", {"user": user_id}, int(removed))
+    words = f"No more is {done}." if removed else f"Nothing was {done} before either."
+    print_result(as_json, words, {"user": user_id, "removed": removed})
 
 
 @click.group(cls=Commands)

@@ -4,7 +4,8 @@ events say.
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ import click
 from forecourt.cli.console import ID, json_option, me, print_json, print_table, say
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from forecourt.marketplace.reports import Report
 
 days_option = click.option(
@@ -37,11 +40,10 @@ def report(kind: str, id: int, days: int, as_json: bool, as_csv: bool) -> None:
     JSON or CSV.
     """
     from forecourt.cli.errors import NotFound
-    from forecourt.database import session
     from forecourt.marketplace import reports
     from forecourt.settings import settings
 
-    with session() as tx:
+    with _looking() as tx:
         try:
             found = reports.report(tx, kind, id, days=days, zone=settings().timezone)
         except reports.NoSuchSubject as unknown:
@@ -62,11 +64,10 @@ def hours(days: int, as_json: bool, as_csv: bool) -> None:
     """What all listings together got by the hour: a chart a day, or all figures as JSON or CSV."""
     from itertools import groupby
 
-    from forecourt.database import session
     from forecourt.marketplace import reports
     from forecourt.settings import settings
 
-    with session() as tx:
+    with _looking() as tx:
         found = reports.hours(tx, days=days, zone=settings().timezone)
     if as_json or as_csv:
         _show([row._asdict() for row in found], ["hour", "views", "contacts", "events"], as_json, as_csv, empty="")
@@ -85,10 +86,9 @@ def events(listing: int, limit: int, as_json: bool, as_csv: bool) -> None:
     """A listing's last events that are not archived, the newest first. Addresses are truncated, as
     in the archive.
     """
-    from forecourt.database import session
     from forecourt.marketplace import reports
 
-    with session() as tx:
+    with _looking() as tx:
         rows = [row._asdict() for row in reports.events(tx, listing, limit=limit)]
     _show(rows, ["id", "at", "event", "visitor"], as_json, as_csv, empty=f"There are no events of listing {listing}.")
 
@@ -103,11 +103,10 @@ def conversion(by: str, days: int, limit: int, as_json: bool, as_csv: bool) -> N
     """Contacts for each view, the best first, by what can be said with so few views. A make is the
     first word of a title.
     """
-    from forecourt.database import session
     from forecourt.marketplace import rankings
     from forecourt.settings import settings
 
-    with session() as tx:
+    with _looking() as tx:
         found = rankings.conversion(tx, by, days=days, limit=limit, zone=settings().timezone)
     rows = [row._asdict() for row in found]
     if not (as_json or as_csv):
@@ -125,11 +124,10 @@ def conversion(by: str, days: int, limit: int, as_json: bool, as_csv: bool) -> N
 @csv_option
 def trending(days: int, against: int, limit: int, as_json: bool, as_csv: bool) -> None:
     """The listings that are looked at more than they were."""
-    from forecourt.database import session
     from forecourt.marketplace import rankings
     from forecourt.settings import settings
 
-    with session() as tx:
+    with _looking() as tx:
         found = rankings.trending(tx, days=days, against=against, limit=limit, zone=settings().timezone)
     _show(
         [row._asdict() for row in found],
@@ -174,6 +172,20 @@ def reconcile(fix: bool, as_json: bool) -> None:
             f"{len(found) - raised} counters are left: `--fix` raises those that are too low; one that is too high may know of "
             "views from before there were events"
         )
+
+
+@contextmanager
+def _looking() -> "Iterator[Session]":
+    """A session that only reads, from the standby where there is one. How old that is is said."""
+    from sqlalchemy.orm import Session
+
+    from forecourt.database.replica import reading
+    from forecourt.settings import settings
+
+    with reading() as seen, Session(seen.connection) as tx:
+        yield tx
+    if seen.as_of is not None:
+        say(f"From the standby, as of {seen.as_of.astimezone(settings().zone):%Y-%m-%d %H:%M:%S}.", err=True)
 
 
 def _draw(found: "Report") -> None:

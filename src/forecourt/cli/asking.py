@@ -16,10 +16,10 @@ from forecourt.cli.console import me, transaction
 T = TypeVar("T")
 
 FROM_AFAR = (
-    "top", "queue dispatch", "queue size", "queue monitor", "queue show", "queue cancel", "queue failed",
-    "queue retry", "queue forget", "queue flush", "queue prune", "queue pause", "queue resume", "queue clear",
-    "queue restart", "queue worker list", "queue worker quiet", "queue worker resume", "queue worker stop",
-    "schedule list", "schedule history", "schedule explain", "schedule diff", "schedule add",
+    "top", "queue dispatch", "queue size", "queue monitor", "queue show", "queue cancel", "queue run-now",
+    "queue failed", "queue retry", "queue forget", "queue flush", "queue prune", "queue pause", "queue resume",
+    "queue clear", "queue restart", "queue worker list", "queue worker quiet", "queue worker resume",
+    "queue worker stop", "schedule list", "schedule history", "schedule explain", "schedule diff", "schedule add",
     "schedule edit", "schedule remove", "schedule trigger", "schedule pause", "schedule resume", "report",
     "doctor", "queue workflow list", "queue workflow show", "queue workflow cancel", "queue workflow retry",
     "alerts list",

@@ -1,16 +1,19 @@
-"""`forecourt queue dispatch|size|monitor|show|cancel`: single calls, and how many there are."""
+"""`forecourt queue dispatch|size|monitor|show|cancel|run-now`: calls, and how many there are."""
 
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from forecourt.cli.asking import ask
+from forecourt.cli.choosing import filters, one_way, print_acted
 from forecourt.cli.console import (
     ID,
     SECONDS,
+    confirm,
     count_of_calls,
     duration,
     json_option,
@@ -19,6 +22,7 @@ from forecourt.cli.console import (
     print_table,
     relative,
     say,
+    yes_option,
 )
 
 
@@ -112,9 +116,11 @@ def monitor(queues: Sequence[str], limit: int, max_age: float | None, as_json: b
 
 @click.command()
 @click.argument("id", type=ID)
+@click.option("--full", is_flag=True, help="Tracebacks with the frames of libraries.")
 @json_option
-def show(id: int, as_json: bool) -> None:
+def show(id: int, full: bool, as_json: bool) -> None:
     """Everything about one call: its state, arguments and every attempt."""
+    from forecourt.tracebacks import without_libraries
     from forecourt.web.api import calls as api
 
     found = ask(api.show, id=id)
@@ -133,6 +139,8 @@ def show(id: int, as_json: bool) -> None:
     say(f"  attempts  {found.attempts}")
     if found.workflow is not None:
         say(f"  workflow  {found.workflow}. See: forecourt queue workflow show {found.workflow}")
+    if found.trace is not None:
+        say(f"  trace     {found.trace}")
     if found.result is not None:
         say(f"  result    {json.dumps(found.result, ensure_ascii=False)}")
     if found.error:
@@ -142,21 +150,53 @@ def show(id: int, as_json: bool) -> None:
         if incident.get("host"):
             head += f" on {incident['host']}" + (f", process {incident['pid']}" if incident.get("pid") else "")
         say(f"{head}: {incident.get('error', '')} {incident.get('message', '')}".rstrip())
-        for line in [*incident.get("log", []), *incident.get("traceback", "").rstrip().splitlines()]:
+        whole = incident.get("traceback", "").rstrip()
+        own = without_libraries(whole)
+        for line in [*incident.get("log", []), *(whole if full else own.text).splitlines()]:
             say(f"    {line}")
+        if own.left_out and not full:
+            say(f"    ({own.left_out} frames of libraries left out; with --full all of them)")
 
 
 @click.command()
-@click.argument("ids", nargs=-1, required=True, type=ID)
+@click.argument("ids", nargs=-1, type=ID)
+@click.option("--state", type=click.Choice(["ready", "scheduled", "running"]), help="All of this state that fit.")
+@filters
+@yes_option
 @json_option
-def cancel(ids: Sequence[int], as_json: bool) -> None:
-    """End calls: those that wait at once, those that run by killing their slot within a second or
-    two.
+def cancel(ids: Sequence[int], state: str | None, yes: bool, as_json: bool, **chosen: Any) -> None:
+    """End calls, by IDS or all of a --state that fit: those that wait at once, those that run by
+    killing their slot within a second or two.
     """
     from forecourt.web.api import calls as api
+    from forecourt.web.api import matching
 
-    done = ask(api.cancel, ids=list(ids))
-    words = f"{count_of_calls(len(done.cancelled))} cancelled" + (
-        f", {len(done.ending)} running will end in a moment." if done.ending else "."
-    )
-    print_result(as_json, words, asdict(done))
+    if ids and state:
+        raise click.UsageError("Give ids or a --state, not both")
+    if one_way(ids, chosen):
+        done = ask(api.cancel, ids=list(ids))
+        words = f"{count_of_calls(len(done.cancelled))} cancelled" + (
+            f", {len(done.ending)} running will end in a moment." if done.ending else "."
+        )
+        print_result(as_json, words, asdict(done))
+        return
+    if state is None:
+        raise click.UsageError("Name the state as well: --state ready, scheduled or running")
+    count = ask(matching.count, state=state, **chosen).count
+    if count:
+        confirm(f"This cancels {count_of_calls(count)}. Continue?", yes=yes)
+    print_acted(as_json, "cancelled", ask(matching.cancel, state=state, **chosen))
+
+
+@click.command("run-now")
+@click.argument("ids", nargs=-1, type=ID)
+@filters
+@json_option
+def run_now(ids: Sequence[int], as_json: bool, **chosen: Any) -> None:
+    """Make calls ready that wait for their time: by IDS, or all that fit."""
+    from forecourt.web.api import calls as api
+    from forecourt.web.api import matching
+
+    by_id = one_way(ids, chosen)
+    done = ask(api.run_now, ids=list(ids)) if by_id else ask(matching.run_now, **chosen)
+    print_acted(as_json, "ready now", done)

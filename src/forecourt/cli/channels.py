@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from forecourt.cli.addressees import tell_off
 from forecourt.cli.console import ID, Commands, json_option, me, print_result, transaction
 
 
@@ -32,10 +33,7 @@ def apprise(user_id: int, url: str | None, off: bool, as_json: bool) -> None:
             print_result(as_json, words, {"user": user_id, "service": shown(url)})
             return
         if off:
-            removed = apprise_notices.remove_address(tx, user_id)
-            audit.record(tx, me(), "notices apprise --off", {"user": user_id}, int(removed))
-            words = "No more is sent." if removed else "Nothing was sent before either."
-            print_result(as_json, words, {"user": user_id, "removed": removed})
+            tell_off(tx, "apprise", "sent", user_id, apprise_notices.remove_address(tx, user_id), as_json)
             return
         found = apprise_notices.address(tx, user_id)
     service, since = found or (None, None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forecourt.cli.asking import ask
+from forecourt.cli.choosing import match_option
 from forecourt.cli.console import (
     HOURS,
     INSTANT,
@@ -21,7 +22,7 @@ from forecourt.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from forecourt.operations.failures import Action
+    from forecourt.operations.calls import Action
 
 
 @click.command()
@@ -51,6 +52,7 @@ def failed(queue_name: str | None, job: str | None, error: str | None, limit: in
 @click.option("--job", help="All of this job.")
 @click.option("--error", help="All with this error class.")
 @click.option("--since", type=INSTANT, help="Only what failed since then: local time, or with an offset.")
+@match_option
 @json_option
 def retry(
     ids: Sequence[str],
@@ -58,12 +60,13 @@ def retry(
     job: str | None,
     error: str | None,
     since: datetime | None,
+    q: str,
     as_json: bool,
 ) -> None:
     """Give failed calls all their tries again: by IDS, or `all`, or those that all the options
     choose.
     """
-    chosen = _named(ids, queue=queue_name, job=job, error=error, since=since)
+    chosen = _named(ids, queue=queue_name, job=job, error=error, since=since, q=q or None)
     count = sum(_in_portions("retry", chosen))
     stayed = len(chosen) - count
     words = f"{count_of_calls(count)} ready again." + (
@@ -87,6 +90,7 @@ def forget(ids: Sequence[str], as_json: bool) -> None:
 @click.option("--job", help="Only of this job.")
 @click.option("--error", help="Only with this error class.")
 @click.option("--since", type=INSTANT, help="Only what failed since then: local time, or with an offset.")
+@match_option
 @yes_option
 @json_option
 def flush(
@@ -95,12 +99,13 @@ def flush(
     job: str | None,
     error: str | None,
     since: datetime | None,
+    q: str,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Remove all failed calls, or those that all the options choose."""
     older = None if hours is None else hours * 3600
-    chosen = _chosen(queue=queue_name, job=job, error=error, since=since, older_than=older)
+    chosen = _chosen(queue=queue_name, job=job, error=error, since=since, q=q or None, older_than=older)
     if chosen:
         confirm(f"This removes {count_of_calls(len(chosen))} for good. Continue?", yes=yes)
     count = sum(_in_portions("forget", chosen))
@@ -121,7 +126,7 @@ def _named(ids: Sequence[str], **chosen: Any) -> list[int]:
     from forecourt.cli.errors import NotFound
 
     if not ids and not any(value is not None for value in chosen.values()):
-        raise click.UsageError("Name the calls: their ids, `all`, --queue, --job, --error or --since")
+        raise click.UsageError("Name the calls: their ids, `all`, --queue, --job, --error, --since or --match")
     everything = "all" in ids
     if everything and len(ids) > 1:
         raise click.UsageError("Give ids or `all`, not both")
@@ -140,11 +145,12 @@ def _named(ids: Sequence[str], **chosen: Any) -> list[int]:
 
 def _chosen(**chosen: Any) -> list[int]:
     """All that fit, however many."""
-    from forecourt.web.api import failures as api
+    from forecourt.web.api import matching as api
 
+    given = {name: value for name, value in chosen.items() if value is not None}
     found, after = [], 0
     while True:
-        some = ask(api.choose, after=after, **chosen)
+        some = ask(api.choose, after=after, **given)
         found += some.ids
         if some.next is None:
             return found

@@ -20,6 +20,7 @@ for command in (
     calls.monitor,
     calls.show,
     calls.cancel,
+    calls.run_now,
     failures.failed,
     failures.retry,
     failures.forget,

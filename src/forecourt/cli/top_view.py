@@ -10,13 +10,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from forecourt.doctor.work import DEAD
 from forecourt.durations import duration, relative
+from forecourt.settings import settings
 from forecourt.store.activity import Worker
 from forecourt.store.failure_kinds import Kind
 from forecourt.store.standing import CAP, Standing
 from forecourt.visible import visible
 from forecourt.web.api.top import Look, Next
-from forecourt.web.verdict import BEHIND, DEAD
 
 LEAST = 3
 """Rows that each part gets however low the terminal is."""
@@ -50,7 +51,7 @@ def _queues(queues: Sequence[Standing], rows: int | None) -> Group:
     table = _table("queue", "waiting", "running", "later", "failed", "oldest", "workers", right=range(1, 7))
     busiest = sorted(queues, key=lambda queue: (-queue.ready, -queue.running, queue.queue))
     for queue in busiest[:rows]:
-        late = queue.ready and (queue.oldest > BEHIND or not queue.workers)
+        late = queue.ready and (queue.oldest > settings().queue_limit(queue.queue) or not queue.workers)
         workers = "paused" if queue.paused_by is not None else str(queue.workers) if queue.workers else "nobody"
         oldest = duration(queue.oldest) if queue.ready else "–"
         cells = [

@@ -7,7 +7,6 @@ answers in half the time.
 
 import atexit
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -16,14 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
 
+from forecourt.database import pooling
 from forecourt.settings import settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL, Engine
     from sqlalchemy.orm import Session
-    from sqlalchemy.pool import ConnectionPoolEntry
 
     from forecourt.database.private import PrivateServer
 
@@ -59,25 +57,6 @@ PINNED = {
 """What the engine's own sessions need, whatever the role or the database says; the sessions of jobs
 keep what those say. The search path is not among them: every name in a statement of ours has its
 schema."""
-
-LEAVE_NO_TRACE = """
-SET SESSION AUTHORIZATION DEFAULT;
-RESET ALL;
-UNLISTEN *;
-CLOSE ALL;
-DISCARD TEMP;
-DISCARD SEQUENCES;
-SELECT pg_advisory_unlock_all()
-"""
-"""DISCARD ALL, but for the prepared statements that the driver knows, and allowed behind a COMMIT
-in the same message.
-"""
-
-PAUSE = 1.0
-"""Seconds unused after which a pooled connection is tried before it is handed out; trying it each
-time costs a round trip.
-"""
-
 
 HOW_IT_LOOKS = (
     "is not postgresql://user:password@host:port/name; write @ : / ? # % and spaces in the user or the password as "
@@ -165,15 +144,15 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
     made = create_engine(
         database_url(),
         pool_size=pool_size,
-        connect_args={"application_name": application_name} | _driver_options(pinned=not spotless),
+        connect_args={"application_name": application_name} | driver_options(pinned=not spotless),
         pool_reset_on_return=None if spotless else "rollback",
         **ours,
     )
     event.listen(made, "do_connect", connect_anew)
-    close_latecomers(made)
-    event.listen(made, "checkout", partial(_ping_after_a_pause, made))
+    pooling.close_latecomers(made)
+    pooling.ping_after_a_pause(made)
     if spotless:
-        event.listen(made, "reset", _clean)
+        pooling.clean_on_return(made)
     return made
 
 
@@ -194,57 +173,6 @@ def _connect_as(application_name: str, dialect: Any, record: Any, args: Any, opt
 def connect_anew(dialect: Any, _record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
     """For an engine's event `do_connect`: a private server that died is started again."""
     return connected(lambda: dialect.connect(*args, **options))
-
-
-def close_latecomers(made: "Engine") -> None:
-    """Have a connection closed that comes back after its engine was disposed of: in the pool from
-    before nobody ever would.
-    """
-    from sqlalchemy import event
-
-    event.listen(made, "connect", partial(_belongs, made))
-    event.listen(made, "checkin", partial(_comes_back, made))
-
-
-def mark_clean(connection: "Connection") -> None:
-    """Say that nothing is left on a connection of a spotless engine, so that it need not be cleaned
-    when it goes back.
-    """
-    connection.info["clean"] = True
-
-
-def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry", _state: Any) -> None:
-    if connection.info.transaction_status == TransactionStatus.UNKNOWN:
-        record.invalidate()  # it broke: there is nothing to clean, and the next one is a new one
-        return
-    if connection.info.transaction_status != TransactionStatus.IDLE:
-        connection.rollback()
-    elif record.info.pop("clean", False):
-        return
-    connection.execute(LEAVE_NO_TRACE.encode())
-    connection.commit()
-
-
-def _belongs(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:
-    record.info["pool"] = engine.pool
-
-
-def _comes_back(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:
-    record.info["used_at"] = time.monotonic()
-    if record.info.get("pool", engine.pool) is not engine.pool:
-        record.invalidate()  # the engine was disposed of meanwhile
-
-
-def _ping_after_a_pause(engine: "Engine", connection: Any, record: "ConnectionPoolEntry", _proxy: Any) -> None:
-    from sqlalchemy.exc import DBAPIError, DisconnectionError
-
-    now = time.monotonic()
-    if now - record.info.get("used_at", now) < PAUSE:
-        return
-    try:
-        engine.dialect.do_ping(connection)
-    except (DBAPIError, psycopg.Error) as error:
-        raise DisconnectionError("broken while nobody used it") from error
 
 
 def forget_engine() -> None:
@@ -269,7 +197,7 @@ def connect(
     """
     try:
         address = libpq_url()
-        options: dict[str, Any] = {"application_name": application_name} | _driver_options(pinned=not spotless)
+        options: dict[str, Any] = {"application_name": application_name} | driver_options(pinned=not spotless)
         connection = connected(lambda: psycopg.connect(address, autocommit=autocommit, **options))
         if not spotless:
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
@@ -278,8 +206,11 @@ def connect(
         raise DatabaseUnreachable(unreachable(error)) from error
 
 
-def _driver_options(*, pinned: bool) -> dict[str, Any]:
-    said = _address()
+def driver_options(*, pinned: bool, address: str = "") -> dict[str, Any]:
+    """How connections are made: to the database, or to another `address`; with `pinned`, for the
+    engine's own sessions.
+    """
+    said = conninfo_to_dict(address) if address else _address()
     options: dict[str, Any] = {name: value for name, value in SIGNS_OF_LIFE.items() if name not in said} | ENCODING
     if settings().pooled:
         # The next transaction may run on a connection that was never told of a prepared statement;
@@ -294,7 +225,7 @@ def _driver_options(*, pinned: bool) -> dict[str, Any]:
 
 def async_options() -> dict[str, Any]:
     """What the driver is told for asynchronous sessions of jobs."""
-    return _driver_options(pinned=False)
+    return driver_options(pinned=False)
 
 
 def _address() -> dict[str, Any]:

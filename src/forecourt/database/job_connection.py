@@ -10,7 +10,8 @@ from typing import Any
 
 import psycopg
 
-from forecourt.database.engine import LEAVE_NO_TRACE, PAUSE, connect
+from forecourt.database.engine import connect
+from forecourt.database.pooling import LEAVE_NO_TRACE, PAUSE
 
 _of_thread = threading.local()
 _name = "forecourt"

@@ -14,6 +14,7 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+from shutil import disk_usage
 
 from forecourt.database.binaries import Binaries, PrivateServerError
 from forecourt.database.cluster import Cluster
@@ -25,6 +26,8 @@ once.
 
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.003
+ALMOST_NOTHING = 1 << 20
+"""Bytes of a disk with which PostgreSQL does not start."""
 
 SETTINGS = {
     "listen_addresses": "",
@@ -86,7 +89,9 @@ class Postmaster:
                 log_offset = log.stat().st_size if log.exists() else 0
                 launched = self._launch(binaries, log, durable=durable)
             if time.monotonic() > deadline:
-                raise PrivateServerError(f"PostgreSQL is not ready after {START_SECONDS:.0f} s, see {log}.")
+                raise PrivateServerError(
+                    f"PostgreSQL is not ready after {START_SECONDS:.0f} s. {_why(log, log_offset)}"
+                )
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> bool:
@@ -152,11 +157,8 @@ class Postmaster:
         They notice its death only between queries, which may take hours, and until then keep its
         shared memory.
         """
-        with log.open("rb") as output:
-            output.seek(log_offset)
-            said = output.read().decode(errors="replace")
-        if "is still in use" not in said:
-            raise PrivateServerError(f"PostgreSQL does not start. {log} ends with:\n{_last_lines(said)}")
+        if "is still in use" not in _said(log, log_offset):
+            raise PrivateServerError(f"PostgreSQL does not start. {_why(log, log_offset)}")
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # gone meanwhile, or another user's
                 is_ours = (process / "cwd").readlink() == self.cluster.data
@@ -177,5 +179,14 @@ def _is_alive(pid: int) -> bool:
         return True
 
 
-def _last_lines(said: str) -> str:
-    return "\n".join(said.splitlines()[-15:])
+def _said(log: Path, offset: int) -> str:
+    with log.open("rb") as output:
+        output.seek(offset)
+        return output.read().decode(errors="replace")
+
+
+def _why(log: Path, offset: int) -> str:
+    """What the log ends with. On a full disk PostgreSQL could not write it down."""
+    if disk_usage(log).free < ALMOST_NOTHING:
+        return f"The disk of {log.parent} is full: make room, nothing of the data is lost."
+    return f"{log} ends with:\n" + "\n".join(_said(log, offset).splitlines()[-15:])

@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg
 
-from forecourt.database.engine import PAUSE, connect
+from forecourt.database.engine import connect
+from forecourt.database.pooling import PAUSE
 from forecourt.settings import settings
 
 

@@ -17,6 +17,7 @@ from forecourt.settings import PREFIX, Settings, project_folder, settings
 SECRET = frozenset(
     {
         "database_url",
+        "replica_url",
         "storage_url",
         "smtp_url",
         "indexnow_key",

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from forecourt.database import replica
 from forecourt.database.revision import needed, revisions, version
 from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.durations import duration
@@ -19,6 +20,7 @@ SLOW_MS, VERY_SLOW_MS = 50, 500
 CONNECTIONS, MOST_CONNECTIONS = 80.0, 95.0
 LONG_TRANSACTION, VERY_LONG_TRANSACTION = 15 * 60.0, 4 * 3600.0
 SKEW, WIDE_SKEW = 2.0, 60.0
+BEHIND = 60.0
 DEAD_ROWS, MANY_DEAD_ROWS = 1_000_000, 20_000_000
 
 
@@ -62,6 +64,26 @@ def condition(house: House) -> list[Result]:
             _("Autovacuum does not keep up: look for a long transaction, or an unread replication slot."), seen.dead_rows, "rows",
         ),
     ]  # fmt: skip
+
+
+def standby(_house: House) -> list[Result]:
+    """How far the standby is behind, where one is named. Without it the primary does its work."""
+    if settings().replica_url is None:
+        return []
+    advice = _(
+        "Look at pg_stat_replication on the primary and at FORECOURT_REPLICA_URL. Until then the primary is read."
+    )
+    try:
+        seconds = replica.behind().total_seconds()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it is the result
+        words = _("cannot be read:") + f" {error}".partition("\n")[0]
+        return [Result(marked("standby"), "warn", words, duration(BEHIND), advice)]
+    words = _("at most %(time)s behind", time=duration(seconds))
+    return [
+        Result(
+            marked("standby"), "warn" if seconds > BEHIND else "ok", words, duration(BEHIND), advice, seconds, "seconds"
+        )
+    ]
 
 
 def migrated(tx: Connection[Any]) -> tuple[Status, str]:

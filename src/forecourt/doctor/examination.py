@@ -11,6 +11,7 @@ from forecourt.language import gettext as _
 
 CHECKS: tuple[Check, ...] = (
     database.condition,
+    database.standby,
     database.schema,
     database.partitions,
     database.whose,

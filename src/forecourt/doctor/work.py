@@ -17,7 +17,11 @@ from forecourt.store.activity import Worker
 from forecourt.store.standing import Standing
 
 DEAD = 30.0
+"""Seconds since a worker's last heartbeat, until it is not counted. Others give it up after 15."""
+
 SILENT = 90.0
+"""Seconds since a clock's last beat, until nothing is due any more. It beats every 30."""
+
 FAR_BEHIND = 15.0
 """Times its limit that a queue's oldest call may have waited, until the queue has failed."""
 OVERDUE = 60.0

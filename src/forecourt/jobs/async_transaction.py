@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from forecourt.database.bridge import driver_of
-from forecourt.database.engine import LEAVE_NO_TRACE, async_options, database_url
+from forecourt.database.engine import async_options, database_url
+from forecourt.database.pooling import LEAVE_NO_TRACE
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.transaction import COMMIT, STILL_WITHIN, JobSession
 

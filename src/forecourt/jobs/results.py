@@ -11,6 +11,7 @@ import orjson
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
+from forecourt import tracebacks
 from forecourt.jobs.outcome import Raised
 from forecourt.store.storable import storable
 
@@ -94,7 +95,7 @@ def _trace(error: BaseException) -> str:
     its own.
     """
     try:
-        text = "".join(traceback.format_exception(error))
+        text = tracebacks.of(error)
     except Exception:  # noqa: BLE001 - whatever it holds, it is an outcome
         text = "".join(traceback.format_tb(error.__traceback__))
     return storable(text[-LONGEST_TRACEBACK:])[-LONGEST_TRACEBACK:]

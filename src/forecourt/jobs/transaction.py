@@ -16,8 +16,8 @@ from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from sqlalchemy.orm import Session, SessionTransaction
 
 from forecourt.database import engine, in_transaction_of
-from forecourt.database.engine import LEAVE_NO_TRACE, mark_clean
 from forecourt.database.job_connection import job_connection, mark_spotless
+from forecourt.database.pooling import LEAVE_NO_TRACE, mark_clean
 from forecourt.jobs.definition import Definition
 
 BEGIN = b"BEGIN; SET LOCAL forecourt.attempt = '%d'"

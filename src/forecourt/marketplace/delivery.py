@@ -95,14 +95,22 @@ OUTAGE = text(
     """
 )
 AWAY = text("SELECT until - now() AS left, why FROM mail_outages WHERE server = :server AND until > now()")
+# Before the calls: a mail that is resent meanwhile is none of these.
+UNSENT = text(
+    """
+    SELECT id
+    FROM notifications
+    WHERE mail_status IN ('pending', 'sending')
+      AND coalesce(mail_attempted_at, created_at) < now() - interval '1 hour'
+    """
+)
 LOST = text(
     """
     UPDATE notifications
     SET mail_status = 'failed',
         mail_reason = 'its call failed, was killed at its last try, or was removed; resend it'
     WHERE mail_status IN ('pending', 'sending')
-      AND coalesce(mail_attempted_at, created_at) < now() - interval '1 hour'
-      AND NOT id::text = ANY (CAST(:waiting AS text[]))
+      AND id = ANY (CAST(:ids AS uuid[]))
     RETURNING id
     """
 )
@@ -195,8 +203,9 @@ def fail_lost_mails(session: Session) -> dict[str, int]:
     """Say so on the notices whose mail nobody will send any more: their call was killed at its last
     try, or removed.
     """
-    waiting = mentioned(in_transaction_of(session), f"(?i)({A_UUID})", failed=False)
-    lost = session.scalars(LOST, {"waiting": [uuid.lower() for uuid in waiting]}).all()
+    unsent = session.scalars(UNSENT).all()
+    waiting = {UUID(found) for found in mentioned(in_transaction_of(session), f"(?i)({A_UUID})", failed=False)}
+    lost = session.scalars(LOST, {"ids": [id for id in unsent if id not in waiting]}).all()
     session.execute(LOST_WITH_THEM, {"digests": lost})
     return {"failed": len(lost)}
 

@@ -6,6 +6,7 @@ sent twice, because an answer was lost, takes the place of the first while that 
 both have the same topic.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -92,14 +93,15 @@ def push(session: Session, told: Sequence[tuple[int, UUID]]) -> None:
     """Enqueue these notices, by user, for each of their browsers, in the caller's transaction."""
     if not told:
         return
-    browsers = session.execute(OF_USERS, {"users": [user for user, _ in told]}).all()
+    browsers = defaultdict[int, list[int]](list)
+    for browser, user in session.execute(OF_USERS, {"users": [user for user, _ in told]}):
+        browsers[user].append(browser)
     # Without dashes: whoever looks for the calls of lost mails must not take these for them.
     push_notice.using(session=session).dispatch_many(
         [
-            {"notification_id": id.hex, "subscription_id": browser.id}
+            {"notification_id": id.hex, "subscription_id": browser}
             for user, id in told
-            for browser in browsers
-            if browser.user_id == user
+            for browser in browsers.get(user, ())
         ]
     )
 

@@ -20,7 +20,8 @@ from psycopg.sql import SQL
 from sqlalchemy import Connection, text
 
 from forecourt import job
-from forecourt.database import engine, in_transaction_of, session
+from forecourt.database import in_transaction_of, session
+from forecourt.database.replica import reading
 from forecourt.marketplace import places
 from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.business import business
@@ -67,7 +68,12 @@ LISTINGS = SQL(
            slug AS name,
            to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS lastmod,
            CASE WHEN %(photos)s THEN (
-               SELECT array_agg(coalesce(photo ->> 'key', photo #>> '{}')) FROM jsonb_array_elements(photos) AS photo
+               SELECT array_agg(key)
+               FROM jsonb_array_elements(photos) AS photo
+               CROSS JOIN LATERAL (
+                   SELECT CASE jsonb_typeof(photo) WHEN 'string' THEN photo #>> '{}' ELSE photo ->> 'key' END AS key
+               ) AS of_photo
+               WHERE key IS NOT NULL
            ) END AS photos
     FROM car_listings
     WHERE is_available
@@ -93,6 +99,7 @@ STATIC = (("/", "sitemap_home"), ("/car-marketplace", "sitemap_pages"), ("/rent-
 
 log = logging.getLogger(__name__)
 as_it_is = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
+keys_as_they_are = re.compile(r"[A-Za-z0-9._~/-]*").fullmatch
 
 
 class SitemapError(RuntimeError):
@@ -122,8 +129,8 @@ SECTIONS = (
 
 @job(queue="low", timeout=3600, fail_on=(SitemapShrankError, NoPublicAddress))
 def generate_sitemap(force: bool = False) -> dict[str, int]:
-    """Publish the sitemap under `settings().public`, or in the bucket, as the database is at one
-    instant.
+    """Publish the sitemap under `settings().public`, or in the bucket, as the database, or its
+    standby, is at one instant.
 
     The same rows give the same bytes, and a file whose bytes are the same is left alone. Returns
     how many addresses, files and bytes are published and how many files had to be written. Raises
@@ -132,30 +139,33 @@ def generate_sitemap(force: bool = False) -> dict[str, int]:
     """
     log.info("Generating sitemap")
     base_url = public_address()
-    with engine().connect() as connection:
-        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        if not connection.scalars(LOCK).one():
+    with session() as primary:
+        if not primary.scalars(LOCK).one():
             raise SitemapError("another run is publishing the sitemap; try again when it is done")
-        expected = (connection.scalars(COUNT).one() + len(STATIC)) * max(1, len(settings().languages))
-        last = connection.scalars(LAST).one_or_none() or 0
-        if expected * 2 < last and not force:
-            raise SitemapShrankError(
-                f"the sitemap would shrink from {last} addresses to {expected}, so the published one stays; "
-                "if that is right, run `forecourt sitemap generate --force`"
-            )
-        counts = _published(connection, base_url, expected)
-        with session() as other:  # ours can only read
-            other.execute(RECORD, counts)
+        last = primary.scalars(LAST).one_or_none() or 0
+        with reading() as seen:
+            expected = _addresses(seen.connection)
+            if expected * 2 < last and not force:
+                raise SitemapShrankError(
+                    f"the sitemap would shrink from {last} addresses to {expected}, so the published one stays; "
+                    "if that is right, run `forecourt sitemap generate --force`"
+                )
+            counts = _published(seen.connection, base_url, expected)
+        primary.execute(RECORD, counts)
     log.info("Sitemap generated successfully", extra=counts)
     return counts
 
 
 def draft(folder: Path) -> None:
     """Write into an empty folder what would be published now, and publish nothing."""
-    with engine().connect() as connection:
-        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        count = connection.scalars(COUNT).one() + len(STATIC)
-        _publish(connection, folder, public_address(), count * max(1, len(settings().languages)))
+    with reading() as seen:
+        _publish(seen.connection, folder, public_address(), _addresses(seen.connection))
+
+
+def _addresses(connection: Connection) -> int:
+    """How many there are to publish."""
+    found: int = connection.scalars(COUNT).one() + len(STATIC)
+    return found * max(1, len(settings().languages))
 
 
 def _published(connection: Connection, base_url: str, expected: int) -> dict[str, int]:
@@ -238,7 +248,9 @@ def _blocks(connection: Connection, site: Site) -> Generator[tuple[str, Block], 
 
 
 def _cut(page: list[Row], section: Section, site: Site, priority: str) -> Iterator[Block]:
-    rows = page if as_it_is("".join([row[1] for row in page])) else [_encoded(row) for row in page]
+    keys = "".join([key for row in page if row[3] for key in row[3]])
+    plain = as_it_is("".join([row[1] for row in page])) and keys_as_they_are(keys)
+    rows = page if plain else [_encoded(row) for row in page]
     cuts = [position for position, row in enumerate(rows) if row[0] % CUT == 0 and position]
     before = site.longest + len(section.path)
     for begin, end in pairwise([0, *cuts, len(rows)]):
@@ -250,4 +262,4 @@ def _cut(page: list[Row], section: Section, site: Site, priority: str) -> Iterat
 
 
 def _encoded(row: Row) -> Row:
-    return row[0], quote(row[1], safe=""), *row[2:]
+    return row[0], quote(row[1], safe=""), row[2], [quote(key) for key in row[3]] if row[3] else None

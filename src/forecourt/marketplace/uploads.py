@@ -30,7 +30,7 @@ _WHITESPACE = b" \t\r\n\f\v"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
-class BadUpload(Exception):
+class BadUpload(ValueError):
     """An upload refused for good: a retry would end the same. Reads `code: words`; `code` is
     stable.
     """

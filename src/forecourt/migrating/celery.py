@@ -46,7 +46,7 @@ def message(reference: Any, raw: bytes) -> Waiting:
         return Waiting(reference, name, named, positional, due if due and due > datetime.now(UTC) else None)
     except CannotBeTaken as error:
         return Waiting(reference, name, problem=str(error))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Waiting(reference, name, problem="it is not a message of Celery's protocol 2")
 
 

@@ -84,7 +84,7 @@ def message(id: int, payload: str, available_at: int | None, *, is_reserved: boo
         return Waiting(id, name, _properties(told), due=_due(available_at))
     except (CannotBeTaken, NotSerialized) as error:
         return Waiting(id, name, problem=str(error))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
         return Waiting(id, name, problem="its payload is not what Laravel writes")
 
 

@@ -36,7 +36,7 @@ class Reader:
         """The value, and nothing behind it. Raises NotSerialized."""
         try:
             value = self._value()
-        except (IndexError, ValueError) as error:
+        except (IndexError, ValueError, TypeError) as error:  # TypeError: a key that is none
             raise NotSerialized(f"at byte {self._at}: {error}") from None
         if self._at != len(self._data):
             raise NotSerialized(f"{len(self._data) - self._at} bytes too many")
@@ -79,7 +79,10 @@ class Reader:
                 self._expect(b":")
                 return Thing(name, {str(key).rpartition("\0")[2]: value for key, value in self._pairs().items()})
             case b"r" | b"R":
-                return self._seen[int(self._scalar()) - 1]
+                number = int(self._scalar())
+                if number < 1:
+                    raise ValueError(f"a reference to value {number}")
+                return self._seen[number - 1]
             case _:
                 raise ValueError(f"a value of kind {kind.decode(errors='replace')!r}, which is not read here")
 

@@ -1,62 +1,105 @@
-"""What would take too long while somebody waits for a page: a call that does it, with progress, on
-a worker.
+"""One action on all calls that fit a search: few at once, many by a call that does it on a worker,
+with progress.
+
+That call begins after a moment. Until then cancelling it takes all of it back, and nothing else
+could: a call that was cancelled or forgotten cannot be given back.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
 from forecourt.database import engine, in_transaction_of
-from forecourt.jobs.dispatch import Call
 from forecourt.jobs.job import job
 from forecourt.jobs.progress import report
-from forecourt.operations import failures
-from forecourt.operations.failures import Action
-from forecourt.store import activity, audit, failed
-from forecourt.store.failed import Filter
+from forecourt.operations import calls
+from forecourt.operations.calls import PORTION, POSSIBLE, Action
+from forecourt.store import activity, audit, json_text, matching
+from forecourt.store.matching import LARGEST_ID
+from forecourt.store.search import Search
 
 SILENT = 30.0
 """Seconds since a worker's last heartbeat, until it does not count."""
 
-
-@job(name="forecourt.act_on_failed", tries=3, backoff=10, timeout=3600)
-def act_on_failed(
-    action: str,
-    who: str,
-    job: str | None = None,
-    queue: str | None = None,
-    error: str | None = None,
-    since: str | None = None,
-) -> dict[str, int]:
-    """Retry or forget all failed calls that fit. Begun again after a crash it does the rest."""
-    chosen = Filter(job=job, queue=queue, error=error, since=datetime.fromisoformat(since) if since else None)
-    with _transaction() as tx:
-        ids = failed.selected(tx, chosen)
-    doing: Action = "retry" if action == "retry" else "forget"
-    seen = done = 0
-    for count in failures.in_portions(_transaction, doing, ids, who=who):
-        seen, done = min(len(ids), seen + failures.PORTION), done + count
-        report(seen, len(ids), f"{done:,} {'retried' if doing == 'retry' else 'forgotten'}")
-    return {"retried" if doing == "retry" else "forgotten": done, "stayed": len(ids) - done}
+UNDO = 10
+"""Seconds until a call begins that acts on others."""
 
 
-def start(tx: Connection[Any], action: Action, chosen: Filter, *, who: str, queue: str, count: int) -> Call:
-    """Enter a call, on `queue`, that retries or forgets all failed calls that fit; `count` is how
-    many that seem to be.
+class NothingFits(LookupError):
+    """No call fits what was asked for; nothing was changed."""
+
+
+class CannotBe(ValueError):
+    """What was asked cannot be done with calls of this state."""
+
+
+class Acted(NamedTuple):
+    """How many calls were `found`, and how many of them `changed`; or `call`, which does it in the
+    background, when they are many.
     """
-    since = None if chosen.since is None else chosen.since.isoformat()
-    args = {"job": chosen.job, "queue": chosen.queue, "error": chosen.error, "since": since}
-    call = act_on_failed.using(queue=queue, session=tx).dispatch(
-        action=action, who=who, job=chosen.job, queue=chosen.queue, error=chosen.error, since=since
+
+    found: int
+    changed: int
+    call: int | None = None
+
+
+@job(name="forecourt.act_on_calls", tries=3, backoff=10, timeout=3600)
+def act_on_calls(action: Action, chosen: dict[str, Any], upto: int, total: int, who: str) -> dict[str, int]:
+    """Do this with all calls that fit. Begun again after a crash it does the rest."""
+    search = _search(chosen)
+    after = seen = changed = 0
+    while True:
+        with _transaction() as tx:
+            ids = matching.ids(tx, search, after=after, upto=upto, limit=PORTION)
+            if not ids:
+                return {"changed": changed, "stayed": seen - changed}
+            changed += calls.act(tx, action, search.state, ids, who=who)
+        after, seen = ids[-1], seen + len(ids)
+        report(min(seen, total), total, f"{action}: {changed:,} calls")
+
+
+def act(
+    tx: Connection[Any], action: Action, search: Search, *, who: str, queues: Sequence[str], upto: int = LARGEST_ID
+) -> Acted:
+    """Do this with all calls that fit, however old, and that were entered before: up to `upto`, or
+    until now. `queues`: those that the application knows. Raises NothingFits and CannotBe."""
+    search = replace(search, at=None, id=None)
+    if action not in POSSIBLE[search.state]:
+        possible = " and ".join(POSSIBLE[search.state]) or "nothing"
+        raise CannotBe(f"{action} is not for calls that are {search.state}: with these one can {possible}")
+    upto = min(upto, matching.latest(tx))
+    ids = matching.ids(tx, search, upto=upto, limit=PORTION + 1)
+    if not ids:
+        raise NothingFits(f"no {search.state} call fits; nothing was changed")
+    if len(ids) <= PORTION:
+        return Acted(len(ids), calls.act(tx, action, search.state, ids, who=who))
+    count, chosen = matching.count(tx, search, upto=upto), described(search)
+    call = act_on_calls.using(queue=_least_urgent(tx, queues), session=tx, delay=UNDO).dispatch(
+        action=action, chosen=chosen, upto=upto, total=count, who=who
     )
-    audit.record(tx, who, f"queue {action} all", {"filter": args, "call": call.id}, count)
-    return call
+    audit.record(tx, who, f"queue {action} all", {"filter": chosen, "call": call.id}, count)
+    return Acted(count, 0, call.id)
 
 
-def least_urgent(tx: Connection[Any], known: Sequence[str]) -> str:
+def described(search: Search) -> dict[str, Any]:
+    """A search as JSON: its state and what it filters by."""
+    given = {name: getattr(search, name) for name in Search.__slots__}
+    told = {name: value for name, value in given.items() if value is not None}
+    told |= {name: told[name].isoformat() for name in ("first", "last") if name in told}
+    return told | ({"args": [json_text.loads(text) for text in told["args"]]} if "args" in told else {})
+
+
+def _search(told: dict[str, Any]) -> Search:
+    read = dict(told)
+    read |= {name: datetime.fromisoformat(read[name]) for name in ("first", "last") if name in read}
+    return Search(**read | ({"args": [json_text.dumps(value) for value in read["args"]]} if "args" in read else {}))
+
+
+def _least_urgent(tx: Connection[Any], known: Sequence[str]) -> str:
     """The least urgent queue that a live worker serves, so that the call runs and keeps nothing
     waiting; without one, of those known."""
     alive = [worker for worker in activity.of_workers(tx) if worker.silent <= SILENT and worker.queues]

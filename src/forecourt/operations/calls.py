@@ -1,13 +1,31 @@
-"""Ends calls that nobody wants any more, and empties queues."""
+"""What an operator does with calls: cancels, retries, forgets, runs now; and empties queues."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from psycopg import Connection
 
-from forecourt.store import audit
+from forecourt.store import audit, failed, scheduled
 from forecourt.store import cancel as store
+from forecourt.store.search import State
 from forecourt.workers import ending
+
+PORTION = 1000
+"""Calls that one transaction touches, so that it never holds much for long."""
+
+Action: TypeAlias = Literal["cancel", "run-now", "retry", "forget"]
+
+POSSIBLE: dict[State, tuple[Action, ...]] = {
+    "ready": ("cancel",),
+    "running": ("cancel",),
+    "scheduled": ("run-now", "cancel"),
+    "failed": ("retry", "forget"),
+    "done": (),
+}
+"""What can be done with the calls of a state."""
+
+Transaction: TypeAlias = Callable[[], AbstractContextManager[Connection[Any]]]
 
 
 class NotLive(Exception):
@@ -34,6 +52,37 @@ def cancel(tx: Connection[Any], ids: Sequence[int], *, who: str) -> Cancelling:
     waiting = ending.cancel_waiting(tx, ids, who)
     audit.record(tx, who, "queue cancel", {"ids": list(ids)}, len(ids))
     return Cancelling(waiting, live - waiting)
+
+
+def act(tx: Connection[Any], action: Action, state: State, ids: Sequence[int], *, who: str) -> int:
+    """Do this with calls that are in this state, in this transaction. Returns how many still were:
+    one that somebody else took, that began meanwhile, that waits for a place in a limit, or a
+    unique call of which another is live, stays as it is."""
+    match action, state:
+        case "cancel", "running":
+            count = len(store.ask(tx, ids, who))
+        case "cancel", _:
+            count = len(ending.cancel_waiting(tx, ids, who))
+        case "run-now", _:
+            count = len(scheduled.run_now(tx, ids))
+        case "retry", _:
+            count = failed.retry(tx, ids)
+        case "forget", _:
+            count = failed.forget(tx, ids)
+    audit.record(tx, who, f"queue {action}", {"ids": list(ids)}, count)
+    return count
+
+
+def in_portions(
+    transaction: Transaction, action: Action, state: State, ids: Sequence[int], *, who: str
+) -> Iterator[int]:
+    """The same for any number of them, each portion in a transaction of its own. Yields how many
+    each did.
+    """
+    for first in range(0, len(ids), PORTION):
+        with transaction() as tx:
+            count = act(tx, action, state, ids[first : first + PORTION], who=who)
+        yield count
 
 
 def clear(tx: Connection[Any], queue: str, *, who: str) -> int:

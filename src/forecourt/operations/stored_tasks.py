@@ -11,7 +11,7 @@ from forecourt.schedule import stored
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
-from forecourt.store import audit, json_text
+from forecourt.store import audit, json_text, tasks
 from forecourt.store import stored_tasks as store
 from forecourt.store.stored_tasks import StoredTask
 
@@ -51,6 +51,7 @@ def remove(tx: Connection[Any], timetable: Timetable, name: str, *, who: str) ->
 
     Raises UnknownTaskError when no stored task has this name.
     """
+    tasks.take_turn(tx)  # a clock that knows of it either has made it known by now, or does not
     task = _held(tx, timetable, name)
     store.remove(tx, name)
     audit.record(tx, who, "schedule remove", {"task": name, "job": task.job, "cron": task.cron}, 1)

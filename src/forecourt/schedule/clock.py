@@ -18,13 +18,12 @@ from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
 from forecourt.jobs.job import Job
-from forecourt.language import gettext as _
 from forecourt.process import hostname, own_queue
 from forecourt.schedule import incidents
 from forecourt.schedule.condition_checks import ConditionChecks, Refusal
 from forecourt.schedule.definition import definitions
 from forecourt.schedule.enqueuing import Due, enqueue
-from forecourt.schedule.events import Enqueued, Event, NotRun, Overdue, log_event
+from forecourt.schedule.events import Enqueued, Event, NotRun, Overdue, holding, log_event
 from forecourt.schedule.misfires import MOST_AT_ONCE, apply_misfire
 from forecourt.schedule.rules import ON_TIME
 from forecourt.schedule.stored import merged
@@ -99,10 +98,12 @@ class Clock:
 
     def begin(self, at: datetime | None = None) -> None:
         """Make the tasks known to the database. Without this the first round does it."""
-        repeating = {self._version(task): task.repeat_seconds is not None for task in self._tasks.values()}
-        versions = list(repeating)
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
+            tasks.take_turn(tx)
+            self._look_for_stored(tx)  # what was removed since is not made known again
+            repeating = {self._version(task): task.repeat_seconds is not None for task in self._tasks.values()}
+            versions = list(repeating)
             back = tasks.enter(tx, repeating, at)
             ahead = tasks.rewind(tx, versions, at, GRACE)
             evaluated = tasks.evaluated(tx, versions)
@@ -295,13 +296,3 @@ def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:
     if not task.ignores_pause:
         names.insert(0, ("schedule", ""))
     return next((halted[name] for name in names if name in halted), None)
-
-
-def holding(held: Holder, task: Task) -> str:
-    """Who keeps a task from starting again, in words."""
-    due, since = held.due_at.astimezone(task.zone), held.claimed_at.astimezone(task.zone)
-    facts = {"time": f"{due:%Y-%m-%d %H:%M:%S %Z}", "id": held.call_id, "since": f"{since:%H:%M:%S %Z}"}
-    if not held.host:
-        return _("the run of %(time)s waits for a worker: call %(id)s, since %(since)s", **facts)
-    where = {"host": held.host, "pid": held.pid}
-    return _("the run of %(time)s runs on %(host)s, process %(pid)s: call %(id)s, since %(since)s", **facts, **where)

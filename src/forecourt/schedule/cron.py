@@ -8,7 +8,7 @@ runs on days that fit both.
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -16,6 +16,9 @@ from functools import lru_cache
 from cronsim import CronSim, CronSimError
 
 from forecourt.schedule.errors import TimetableError
+
+Field = int | str | Iterable[int | str]
+"""One cron field: a number, cron text such as "*/10" or "1-5", or several of them."""
 
 NICKNAMES = {
     "@yearly": "0 0 1 1 *",
@@ -176,3 +179,15 @@ def _reads(plain: str, start: datetime) -> bool:
     except CronSimError:
         return False
     return True
+
+
+def field_text(value: Field) -> str:
+    """A field as cron has it."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return str(value)
+    return ",".join(map(str, value))
+
+
+def fields_text(values: Iterable[Field]) -> str:
+    """Several as one."""
+    return ",".join(map(field_text, values))

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from forecourt.language import gettext as _
+from forecourt.schedule.task import Task
+from forecourt.store.ticks import Holder
+
 log = logging.getLogger("forecourt.clock")
 
 
@@ -56,3 +60,13 @@ def log_event(event: Event) -> None:
             log.log(level, "task %s", status, extra={"task": task, "due_at": due_at.isoformat(), "why": why})
         case Overdue(task, due_at):
             log.warning("task overdue", extra={"task": task, "due_at": due_at.isoformat(), "why": event.why})
+
+
+def holding(held: Holder, task: Task) -> str:
+    """Who keeps a task from starting again, in words."""
+    due, since = held.due_at.astimezone(task.zone), held.claimed_at.astimezone(task.zone)
+    facts = {"time": f"{due:%Y-%m-%d %H:%M:%S %Z}", "id": held.call_id, "since": f"{since:%H:%M:%S %Z}"}
+    if not held.host:
+        return _("the run of %(time)s waits for a worker: call %(id)s, since %(since)s", **facts)
+    where = {"host": held.host, "pid": held.pid}
+    return _("the run of %(time)s runs on %(host)s, process %(pid)s: call %(id)s, since %(since)s", **facts, **where)

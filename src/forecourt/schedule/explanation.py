@@ -15,9 +15,10 @@ from forecourt.language import gettext as _
 from forecourt.language import language, listed, lookup, marked
 from forecourt.process import own
 from forecourt.schedule import sentence_translation
-from forecourt.schedule.clock import holding, pause_of
+from forecourt.schedule.clock import pause_of
 from forecourt.schedule.condition_checks import ConditionChecks
 from forecourt.schedule.enqueuing import queue_of
+from forecourt.schedule.events import holding
 from forecourt.schedule.misfires import late_until
 from forecourt.schedule.occurrences import SECOND, occurrences, wall_times
 from forecourt.schedule.shifts import shift_near

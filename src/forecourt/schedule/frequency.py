@@ -5,10 +5,11 @@ Each word means one cron expression (`cron`), and below a minute a repetition (`
 entry without any is due every minute.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, Self, TypeVar, get_args
 
+from forecourt.schedule.cron import Field, field_text, fields_text
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.fluent import Fluent
 from forecourt.schedule.occurrences import ShiftPolicy
@@ -17,9 +18,6 @@ from forecourt.schedule.time_window import minute_of_day
 from forecourt.schedule.zones import zone_named
 
 SUNDAY, MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY = range(7)
-
-Field = int | str | Iterable[int | str]
-"""One cron field: a number, cron text such as "*/10" or "1-5", or several of them."""
 
 Entry = TypeVar("Entry", bound="Frequency")
 
@@ -142,27 +140,27 @@ class Frequency(Fluent):
 
     def hourly_at(self, minute: Field) -> Self:
         """Every hour at a minute, or at several."""
-        return self._every(Pattern("hourly_at", _field(minute)))
+        return self._every(Pattern("hourly_at", field_text(minute)))
 
     def every_odd_hour(self, minute: Field = 0) -> Self:
         """At 01:00, 03:00 ... 23:00, or so many minutes later."""
-        return self._every(Pattern("every_odd_hour", _field(minute), "1-23/2"))
+        return self._every(Pattern("every_odd_hour", field_text(minute), "1-23/2"))
 
     def every_two_hours(self, minute: Field = 0) -> Self:
         """Every two hours from midnight, or so many minutes later."""
-        return self._every(Pattern("every_two_hours", _field(minute), "*/2"))
+        return self._every(Pattern("every_two_hours", field_text(minute), "*/2"))
 
     def every_three_hours(self, minute: Field = 0) -> Self:
         """Every three hours from midnight, or so many minutes later."""
-        return self._every(Pattern("every_three_hours", _field(minute), "*/3"))
+        return self._every(Pattern("every_three_hours", field_text(minute), "*/3"))
 
     def every_four_hours(self, minute: Field = 0) -> Self:
         """Every four hours from midnight, or so many minutes later."""
-        return self._every(Pattern("every_four_hours", _field(minute), "*/4"))
+        return self._every(Pattern("every_four_hours", field_text(minute), "*/4"))
 
     def every_six_hours(self, minute: Field = 0) -> Self:
         """Every six hours from midnight, or so many minutes later."""
-        return self._every(Pattern("every_six_hours", _field(minute), "*/6"))
+        return self._every(Pattern("every_six_hours", field_text(minute), "*/6"))
 
     def daily(self) -> Self:
         """Every day at 00:00, or at the time that `at` gives."""
@@ -178,11 +176,11 @@ class Frequency(Fluent):
 
     def twice_daily(self, first: int = 1, second: int = 13) -> Self:
         """Every day at two full hours."""
-        return self._every(Pattern("twice_daily", "0", _field((first, second))))
+        return self._every(Pattern("twice_daily", "0", field_text((first, second))))
 
     def twice_daily_at(self, first: int = 1, second: int = 13, minute: int = 0) -> Self:
         """Every day at two hours, at the same minute of each."""
-        return self._every(Pattern("twice_daily_at", _field(minute), _field((first, second))))
+        return self._every(Pattern("twice_daily_at", field_text(minute), field_text((first, second))))
 
     def weekdays(self) -> Self:
         """Monday to Friday."""
@@ -222,7 +220,7 @@ class Frequency(Fluent):
 
     def days(self, *days: Field) -> Self:
         """Only these days of the week, 0 is Sunday: days(MONDAY, FRIDAY)."""
-        return self._on(_fields(days))
+        return self._on(fields_text(days))
 
     def weekly(self) -> Self:
         """Sundays at 00:00, unless `at` and a day of the week say otherwise."""
@@ -230,7 +228,7 @@ class Frequency(Fluent):
 
     def weekly_on(self, days: Field, time: str | None = None) -> Self:
         """Every week on a day, or several, 0 is Sunday: at 00:00, or at a time."""
-        return self._every(replace(WEEKLY, word="weekly_on"), time=time, weekdays=_field(days))
+        return self._every(replace(WEEKLY, word="weekly_on"), time=time, weekdays=field_text(days))
 
     def monthly(self) -> Self:
         """The 1st of the month at 00:00, or at the time that `at` gives."""
@@ -238,11 +236,11 @@ class Frequency(Fluent):
 
     def monthly_on(self, day: Field = 1, time: str | None = None) -> Self:
         """A day of the month, at 00:00 or at a time. A month without that day is left out."""
-        return self._every(Pattern("monthly_on", day=_field(day)), time=time)
+        return self._every(Pattern("monthly_on", day=field_text(day)), time=time)
 
     def twice_monthly(self, first: int = 1, second: int = 16, time: str | None = None) -> Self:
         """Two days of the month, at 00:00 or at a time."""
-        return self._every(Pattern("twice_monthly", day=_field((first, second))), time=time)
+        return self._every(Pattern("twice_monthly", day=field_text((first, second))), time=time)
 
     def last_day_of_month(self, time: str | None = None) -> Self:
         """The last day of each month, at 00:00 or at a time."""
@@ -250,7 +248,7 @@ class Frequency(Fluent):
 
     def days_of_month(self, *days: Field) -> Self:
         """These days of the month, at 00:00 or at the time that `at` gives after them."""
-        return self._every(Pattern("days_of_month", day=_fields(days)))
+        return self._every(Pattern("days_of_month", day=fields_text(days)))
 
     def quarterly(self) -> Self:
         """The 1st of January, April, July and October at 00:00, or at the time that `at` gives."""
@@ -258,7 +256,7 @@ class Frequency(Fluent):
 
     def quarterly_on(self, day: Field = 1, time: str | None = None) -> Self:
         """A day of January, April, July and October, at 00:00 or at a time."""
-        return self._every(Pattern("quarterly_on", day=_field(day), month="1-12/3"), time=time)
+        return self._every(Pattern("quarterly_on", day=field_text(day), month="1-12/3"), time=time)
 
     def yearly(self) -> Self:
         """1 January at 00:00, or at the time that `at` gives."""
@@ -268,7 +266,7 @@ class Frequency(Fluent):
         """A day of a month of each year, at 00:00 or at a time; day "*" is each day of that
         month.
         """
-        return self._every(Pattern("yearly_on", day=_field(day), month=_field(month)), time=time)
+        return self._every(Pattern("yearly_on", day=field_text(day), month=field_text(month)), time=time)
 
     def _by_cron(self, expression: str) -> Self:
         return self._every(Pattern("cron", cron=" ".join(str(expression).split())))
@@ -290,13 +288,3 @@ class Frequency(Fluent):
 
     def _recurrence(self, change: Callable[[Recurrence], Recurrence]) -> Self:
         return self._change(lambda own: replace(own, recurrence=change(own.recurrence)))
-
-
-def _field(value: Field) -> str:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return str(value)
-    return ",".join(map(str, value))
-
-
-def _fields(values: Iterable[Field]) -> str:
-    return ",".join(map(_field, values))

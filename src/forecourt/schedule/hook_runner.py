@@ -8,7 +8,8 @@ timeout as surely as after a success, and exactly one such call follows.
 import inspect
 import logging
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,6 +97,9 @@ def task_incident(task: str, due_at: str, status: str, why: str, due_times: int)
     return {"hooks": len(chosen)}
 
 
+HOOK_CALLS = frozenset({after_task.name, task_incident.name})
+
+
 def of_incident(hooks: Hooks, status: str) -> tuple[Hook, ...]:
     """Those that a due time without a finished run calls."""
     return {
@@ -148,8 +152,9 @@ def _ping(url: str, task: str) -> None:
 
 
 class TaskHooks(Middleware):
-    """Around every call of an application: the hooks that run are those of its timetable, and each
-    attempt at a task's run is preceded by its `before` hooks. If one raises, the attempt fails.
+    """Around every call of an application: each attempt at a task's run is preceded by its `before`
+    hooks, and the calls that run hooks run those of its timetable. If one raises, the attempt
+    fails.
     """
 
     def __init__(self, timetable: Timetable) -> None:
@@ -164,18 +169,21 @@ class TaskHooks(Middleware):
 
     def around(self, call: RunningCall, execute: Callable[[], Any]) -> Any:
         """Execute, and return what that returned."""
-        others = _timetable.set(self._tasks)
-        try:
+        if call.job not in HOOK_CALLS:
             self.before(call)
             return execute()
-        finally:
-            _timetable.reset(others)
+        with self._timetable_at_hand():
+            return execute()
 
     async def around_async(self, call: RunningCall, execute: Callable[[], Awaitable[Any]]) -> Any:
-        """The same around a coroutine."""
+        """The same around a coroutine, which no call is that runs hooks."""
+        self.before(call)
+        return await execute()
+
+    @contextmanager
+    def _timetable_at_hand(self) -> Iterator[None]:
         others = _timetable.set(self._tasks)
         try:
-            self.before(call)
-            return await execute()
+            yield
         finally:
             _timetable.reset(others)

@@ -1,8 +1,9 @@
 """Who did what: every action of an operator that changes something leaves a row."""
 
+import json
+from datetime import datetime
 from typing import Any
 
-import orjson
 from psycopg import Connection
 
 RECORD = """
@@ -13,6 +14,9 @@ VALUES (%(who)s, %(action)s, %(target)s::jsonb, %(count)s)
 
 def record(tx: Connection[Any], who: str, action: str, target: dict[str, Any], count: int | None = None) -> None:
     """Note an action in the transaction that performs it."""
-    tx.execute(
-        RECORD, {"who": who, "action": action, "target": orjson.dumps(target, default=str).decode(), "count": count}
-    )
+    text = json.dumps(target, default=_plain, ensure_ascii=False)  # which knows integers of any size
+    tx.execute(RECORD, {"who": who, "action": action, "target": text, "count": count})
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
@@ -17,20 +17,6 @@ WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
   AND (%(job)s::text IS NULL OR job = %(job)s)
   AND (%(error)s::text IS NULL OR left(error, 500) = left(%(error)s, 500))
 ORDER BY failed_at DESC, id DESC
-LIMIT %(limit)s
-"""
-
-SELECTED = """
-SELECT id
-FROM forecourt.failed
-WHERE (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s))
-  AND (%(queue)s::text IS NULL OR queue = %(queue)s)
-  AND (%(job)s::text IS NULL OR job = %(job)s)
-  AND (%(error)s::text IS NULL OR left(error, 500) = left(%(error)s, 500))
-  AND (%(since)s::timestamptz IS NULL OR failed_at >= %(since)s)
-  AND (%(older_than)s::interval IS NULL OR failed_at <= now() - %(older_than)s)
-  AND id > %(after)s
-ORDER BY id
 LIMIT %(limit)s
 """
 
@@ -95,34 +81,12 @@ class FailedCall:
     history: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which failed calls: those that fit all that is given. `since` is when they failed, at the
-    earliest; `older_than` how long ago, at least."""
-
-    ids: Sequence[int] | None = None
-    queue: str | None = None
-    job: str | None = None
-    error: str | None = None
-    since: datetime | None = None
-    older_than: timedelta | None = None
-
-
 def listed(
     tx: Connection[Any], *, queue: str | None = None, job: str | None = None, error: str | None = None, limit: int = 100
 ) -> list[FailedCall]:
     """The latest failed calls, newest first."""
     with tx.cursor(row_factory=class_row(FailedCall)) as cursor:
         return cursor.execute(LIST, {"queue": queue, "job": job, "error": error, "limit": limit}).fetchall()
-
-
-def selected(tx: Connection[Any], chosen: Filter, *, after: int = 0, limit: int | None = None) -> list[int]:
-    """The ids of the failed calls that fit, in order: all, or the first so many after an id."""
-    parameters: dict[str, Any] = {"after": after, "limit": limit} | {
-        name: getattr(chosen, name) for name in Filter.__slots__
-    }
-    parameters["ids"] = None if chosen.ids is None else list(chosen.ids)
-    return [row[0] for row in tx.execute(SELECTED, parameters)]
 
 
 def retry(tx: Connection[Any], ids: Sequence[int]) -> int:

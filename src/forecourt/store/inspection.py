@@ -16,28 +16,28 @@ CALL = """
 WITH found AS (
     SELECT 'ready' AS state, id, batch_id, job, queue, priority, args, options, attempts, history, created_at,
            ready_at AS at, NULL::timestamptz AS started_at, NULL::timestamptz AS deadline, NULL::text AS error,
-           NULL::text AS message, NULL::jsonb AS result, NULL::bigint AS worker, unique_key
+           NULL::text AS message, NULL::jsonb AS result, NULL::bigint AS worker, unique_key, trace
     FROM forecourt.ready WHERE id = %(id)s
     UNION ALL
     SELECT 'scheduled', id, batch_id, job, queue, priority, args, options, attempts, history, created_at,
-           run_at, NULL, NULL, NULL, NULL, NULL, NULL, unique_key
+           run_at, NULL, NULL, NULL, NULL, NULL, NULL, unique_key, trace
     FROM forecourt.scheduled WHERE id = %(id)s
     UNION ALL
     SELECT 'running', id, batch_id, job, queue, priority, args, options, attempts, history, created_at,
-           claimed_at, started_at, deadline, NULL, NULL, NULL, worker, unique_key
+           claimed_at, started_at, deadline, NULL, NULL, NULL, worker, unique_key, trace
     FROM forecourt.running WHERE id = %(id)s
     UNION ALL
     SELECT 'failed', id, batch_id, job, queue, priority, args, options, attempts, history, created_at,
-           failed_at, NULL, NULL, error, message, NULL, worker, unique_key
+           failed_at, NULL, NULL, error, message, NULL, worker, unique_key, trace
     FROM forecourt.failed WHERE id = %(id)s
     UNION ALL
     SELECT outcome, id, batch_id, job, queue, NULL, args, '{}', attempts, history, created_at,
-           finished_at, started_at, NULL, NULL, NULL, result, worker, NULL
+           finished_at, started_at, NULL, NULL, NULL, result, worker, NULL, trace
     FROM forecourt.done WHERE id = %(id)s
 )
 SELECT state, found.id, batch_id, job, queue, priority, attempts, history, created_at, at, started_at, deadline, worker,
        place.host, place.pid, coalesce(place.listed, false) AS worker_listed, unique_key,
-       left(error, 500) AS error, left(message, %(most)s) AS message,
+       split_part(trace, '-', 2) AS trace, left(error, 500) AS error, left(message, %(most)s) AS message,
        CASE WHEN pg_column_size(args) < 4 * %(most)s THEN left(jsonb_pretty(args), %(most)s) END AS args,
        pg_column_size(args) AS args_size,
        CASE WHEN pg_column_size(result) < 4 * %(most)s THEN left(jsonb_pretty(result), %(most)s) END AS result,
@@ -77,7 +77,8 @@ class Inspected:
     """A call. `at`: since when it is in this state, or when it is due. `host` and `pid`: of its
     worker, as long as that is known; `worker_listed`: whether that is still among the workers.
     `args` and `result` are JSON text, None when they are too long to show; `chain` are the jobs
-    that follow it, `tick` the due time that it is."""
+    that follow it, `tick` the due time that it is, `trace` the id of the trace that it was
+    dispatched in."""
 
     state: str
     id: int
@@ -97,6 +98,7 @@ class Inspected:
     pid: int | None
     worker_listed: bool
     unique_key: str | None
+    trace: str | None
     message: str | None
     args: str | None
     args_size: int

@@ -56,10 +56,19 @@ LEFT JOIN forecourt.pauses AS p ON p.kind = 'queue' AND p.name = k.queue AND (p.
 ORDER BY k.queue
 """
 
+# The queues of `failed` are found by skipping through its index, one step a queue; of what is to
+# come ten thousand are enough to know its queues by.
 QUEUES = """
+WITH RECURSIVE failed AS (
+    (SELECT queue FROM forecourt.failed ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT (SELECT f.queue FROM forecourt.failed AS f WHERE f.queue > before.queue ORDER BY f.queue LIMIT 1)
+    FROM failed AS before
+    WHERE before.queue IS NOT NULL
+)
 SELECT queue FROM forecourt.job_definitions
-UNION SELECT queue FROM forecourt.scheduled
-UNION SELECT queue FROM forecourt.failed
+UNION SELECT queue FROM (SELECT queue FROM forecourt.scheduled LIMIT 10000) AS few
+UNION SELECT queue FROM failed WHERE queue IS NOT NULL
 UNION SELECT name FROM forecourt.pauses WHERE kind = 'queue'
 UNION SELECT unnest(queues) FROM forecourt.workers
 ORDER BY 1

@@ -37,21 +37,24 @@ WHERE s.digest = %(digest)s
   AND s.ends_at > now()
 """
 
-TRIES = """
-SELECT key, tries, ends_at
-FROM forecourt.login_failures
-WHERE key = ANY (%(keys)s)
-  AND ends_at > now()
-"""
-
-FAIL = """
+TRY = """
 INSERT INTO forecourt.login_failures AS f (key, tries, ends_at)
-SELECT key, 1, now() + %(window)s
-FROM unnest(%(keys)s::text[]) AS given(key)
-ORDER BY key
+VALUES (%(key)s, 1, now() + %(window)s)
 ON CONFLICT (key) DO UPDATE
 SET tries = CASE WHEN f.ends_at > now() THEN f.tries + 1 ELSE 1 END,
     ends_at = CASE WHEN f.ends_at > now() THEN f.ends_at ELSE excluded.ends_at END
+RETURNING tries, ends_at
+"""
+
+# Who waits for one of these has counted nothing that this transaction still needs.
+FORGET_TRIES = """
+DELETE FROM forecourt.login_failures
+WHERE key IN (
+    SELECT key
+    FROM forecourt.login_failures
+    WHERE ends_at < now()
+    FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -113,17 +116,25 @@ def signed_in(tx: Connection[Any], digest: bytes) -> tuple[str, str] | None:
     return None if row is None else (row[0], row[1])
 
 
-def tries(tx: Connection[Any], keys: list[str]) -> dict[str, tuple[int, datetime]]:
-    """How often each of these has tried in vain, and until when that counts."""
-    return {key: (count, ends_at) for key, count, ends_at in tx.execute(TRIES, {"keys": keys})}
+def count_try(tx: Connection[Any], key: str, window: timedelta) -> tuple[int, datetime]:
+    """Count one more try, for so long from the first. Returns how many that makes, and until when
+    they count. It is counted before anybody knows whether it was in vain: of a hundred at the same
+    moment each sees another number.
+    """
+    count, ends_at = tx.execute(TRY, {"key": key, "window": window}).fetchall()[0]
+    return count, ends_at
 
 
-def fail(tx: Connection[Any], keys: list[str], window: timedelta) -> None:
-    """Count one more try in vain, for so long from the first; what is over is forgotten."""
-    tx.execute("DELETE FROM forecourt.login_failures WHERE ends_at < now() AND key <> ALL (%(keys)s)", {"keys": keys})
-    tx.execute(FAIL, {"keys": sorted(keys), "window": window})
+def forget_tries(tx: Connection[Any]) -> None:
+    """Forget those that are over; last in a transaction, or two of them would wait for each
+    other.
+    """
+    tx.execute(FORGET_TRIES)
 
 
-def forgive(tx: Connection[Any], keys: list[str]) -> None:
-    """Forget the tries of somebody who has signed in."""
-    tx.execute("DELETE FROM forecourt.login_failures WHERE key = ANY (%(keys)s)", {"keys": keys})
+def forgive(tx: Connection[Any], own: str, shared: str) -> None:
+    """A try was not in vain: forget all of its own key, and this one of the key that it shares with
+    others.
+    """
+    tx.execute("DELETE FROM forecourt.login_failures WHERE key = %(key)s", {"key": own})
+    tx.execute("UPDATE forecourt.login_failures SET tries = tries - 1 WHERE key = %(key)s", {"key": shared})

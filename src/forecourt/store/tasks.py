@@ -45,6 +45,9 @@ ORDER BY name
 FOR UPDATE OF tasks SKIP LOCKED
 """
 
+# A task of which no clock knows yet has no row to lock.
+ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended('forecourt.tasks', 0))"
+
 HOLD = """
 SELECT
 FROM forecourt.tasks
@@ -132,10 +135,18 @@ def lock(tx: Connection[Any], versions: Sequence[Version]) -> dict[str, datetime
     return {row[0]: row[1] for row in tx.execute(LOCK, _arrays(versions))}
 
 
-def hold(tx: Connection[Any], name: str) -> None:
-    """Wait for whoever has locked a version of this task, and let no clock evaluate one until the
-    transaction ends.
+def take_turn(tx: Connection[Any]) -> None:
+    """Let nobody else make tasks known, remove one or run one by hand until the transaction
+    ends.
     """
+    tx.execute(ONE_BY_ONE)
+
+
+def hold(tx: Connection[Any], name: str) -> None:
+    """Take the turn, wait for whoever has locked a version of this task, and let no clock evaluate
+    one until the transaction ends.
+    """
+    take_turn(tx)
     tx.execute(HOLD, {"name": name})
 
 

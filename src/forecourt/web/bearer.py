@@ -59,11 +59,12 @@ def refuse(request: Request) -> NoReturn:
     """
     where = client(request)
     key = f"token from {where}"
+    count, ends_at = 0, datetime.now(UTC)
     with suppress(*CANNOT_WRITE), database.acting() as tx:
-        count, ends_at = people.tries(tx, [key]).get(key, (0, datetime.now(UTC)))
-        if count >= TRIES:
-            seconds = max(1, ceil((ends_at - datetime.now(UTC)).total_seconds()))
-            raise HTTPException(429, "Too many wrong tokens from this address", {"Retry-After": str(seconds)})
-        people.fail(tx, [key], WINDOW)
+        count, ends_at = people.count_try(tx, key, WINDOW)
+        people.forget_tries(tx)
+    if count > TRIES:
+        seconds = max(1, ceil((ends_at - datetime.now(UTC)).total_seconds()))
+        raise HTTPException(429, "Too many wrong tokens from this address", {"Retry-After": str(seconds)})
     log.warning("a token was refused", extra={"client": where})
     raise HTTPException(401, "This token is unknown, or it is over. See: forecourt web token list", INVALID)

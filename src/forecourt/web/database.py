@@ -17,7 +17,8 @@ from psycopg import Connection, OperationalError
 from sqlalchemy import URL, Engine, create_engine, event
 
 from forecourt.database import database_url, in_transaction_of
-from forecourt.database.engine import close_latecomers, connected
+from forecourt.database.engine import connected
+from forecourt.database.pooling import close_latecomers
 from forecourt.store import snapshot
 
 MOST = 4

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from forecourt.marketplace.events import Event
 from forecourt.marketplace.events import Request as Recorded
 from forecourt.settings import settings
-from forecourt.web import bearer, event_bodies, origins
+from forecourt.web import bearer, event_bodies, origins, proxy
 from forecourt.web.access import at_hand_of, identify
 from forecourt.web.event_bodies import Body, GivenEvent
 from forecourt.web.event_intake import EventIntake
@@ -83,16 +83,16 @@ def _event(given: GivenEvent, own: dict[str, Any], from_page: bool, position: in
     return Event(
         given.listing_id,
         given.type,
-        given.ip if "ip" in said else own["ip"],
+        (given.ip and proxy.address(str(given.ip))) if "ip" in said else own["ip"],
         given.user_agent if "user_agent" in said else own["user_agent"],
         given.purpose if "purpose" in said else own["purpose"],
         given.at,
     )
 
 
-def _of(request: Request) -> dict[str, str | None]:
+def _of(request: Request) -> dict[str, Any]:
     return {
-        "ip": request.client.host if request.client else None,
+        "ip": proxy.address(proxy.client(request)),
         "user_agent": request.headers.get("user-agent", ""),
         "purpose": next((request.headers[name] for name in PURPOSES if name in request.headers), None),
     }

@@ -40,7 +40,7 @@ def read(request: Request) -> dict[str, Any] | None:
             "undo": undo if isinstance(undo, str) and local(undo) == undo else None,
             "fields": fields,
         }
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

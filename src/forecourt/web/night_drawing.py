@@ -3,7 +3,7 @@ expected, now as a line.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
@@ -11,6 +11,7 @@ from forecourt.language import direction, listed, lookup, marked, some
 from forecourt.language import gettext as _
 from forecourt.store.tick_history import Tick
 from forecourt.web import words
+from forecourt.web.dates import minute
 from forecourt.web.drawing import COLOURS
 from forecourt.web.nights import Duty, Span
 from forecourt.web.readable import readable
@@ -56,12 +57,13 @@ def _counted(standing: str, count: int) -> str:
 
 
 def _grid(over: Span, bottom: int) -> Iterator[str]:
-    hours = round((over.last - over.first).total_seconds() / 3600)
+    hours = (over.last - over.first) // timedelta(hours=1)
     step = 1 if hours <= 12 else 2
     for hour in range(0, hours + 1, step):
-        at = _side(LEFT + (WIDTH - LEFT - RIGHT) * hour / hours)
+        instant = over.first + timedelta(hours=hour)
+        at = _x(instant, over)
         yield f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="8" y2="{bottom}"/>'
-        yield f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle">{hour % 24:02}:00</text>'
+        yield f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle">{minute(instant)}</text>'
 
 
 def _row(duty: Duty, y: int, over: Span, now: datetime) -> Iterator[str]:

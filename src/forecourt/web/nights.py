@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -37,11 +37,18 @@ SLOW = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The time that is shown: [first, last), of the business day `day`."""
+    """The time that is shown: [first, last), of the business day `day`. Both are in UTC: between
+    two times of one zone Python counts the hours on the wall, and a day may have 23 or 25.
+    """
 
     day: date
     first: datetime
     last: datetime
+
+    @property
+    def is_night(self) -> bool:
+        """Whether it ends in the morning."""
+        return self.last - self.first < timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +108,10 @@ class Duty:
 
 def span(day: date, now: datetime, zone: ZoneInfo) -> Span:
     """What is shown of a business day: its night while that lasts, otherwise all of it."""
-    first = datetime.combine(day, time(), zone)
-    tomorrow = datetime.combine(day + timedelta(days=1), time(), zone)
     local = now.astimezone(zone)
-    if local.date() == day and local.time() < DAWN:
-        return Span(day, first, datetime.combine(day, DAWN, zone))
-    return Span(day, first, tomorrow)
+    is_night = local.date() == day and local.time() < DAWN
+    last = datetime.combine(day, DAWN, zone) if is_night else datetime.combine(day + timedelta(days=1), time(), zone)
+    return Span(day, datetime.combine(day, time(), zone).astimezone(UTC), last.astimezone(UTC))
 
 
 def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime) -> list[Duty]:

@@ -75,7 +75,7 @@ def reading(request: Request) -> Iterator[Reading]:
     has the live part already.
     """
     with database.reading() as look:
-        tag = request.headers.get("if-none-match", "").strip('"')
+        tag = request.headers.get("if-none-match", "").removeprefix("W/").strip('"')  # W/: a proxy has compressed it
         if is_poll(request) and tag.partition("-")[0] == _state(request, look):
             raise Unchanged(f'"{tag}"', look)
         yield look

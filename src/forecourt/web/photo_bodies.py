@@ -4,7 +4,7 @@ None is ever in memory whole.
 
 from collections.abc import AsyncIterator
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -57,7 +57,10 @@ async def _whole(stream: AsyncIterator[bytes], storage: Storage, kept: list[str]
 
 
 async def _parts(stream: AsyncIterator[bytes], boundary: bytes, storage: Storage, most: int, kept: list[str]) -> None:
-    form = _Form(boundary, most)
+    try:
+        form = _Form(boundary, most)
+    except FormParserError as error:  # its boundary is longer than any
+        raise HTTPException(400, f"this is not multipart/form-data: {error}") from None
     try:
         async for piece in stream:
             form.feed(piece)

@@ -1,7 +1,7 @@
 """A proxy that signs people in by itself, and says in headers who asks. It is believed only when it
 asks from an address that is listed."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -47,9 +47,21 @@ def client(request: Request) -> str:
     machine, whom it says that it asks for."""
     near = peer(request)
     if is_trusted(request) or _within(near, "127.0.0.0/8") or near == "::1":
-        last = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-        return last[:64] or near
+        # Some proxies add a header of their own behind the client's, instead of a word to it.
+        last = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
+        return _without_port(last)[:64] or near
     return near
+
+
+def address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is; one of IPv4 that is written as IPv6 is one of IPv4. None for what
+    is no address.
+    """
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _one(request: Request, name: str) -> str:
@@ -59,10 +71,12 @@ def _one(request: Request, name: str) -> str:
     return found[0].strip() if found else ""
 
 
-def _within(address: str, network: str) -> bool:
-    try:
-        found, known = ip_address(address.partition("%")[0]), ip_network(network)
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found) in known
+def _without_port(text: str) -> str:
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+def _within(text: str, network: str) -> bool:
+    found = address(text)
+    return found is not None and found in ip_network(network)

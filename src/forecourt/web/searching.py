@@ -2,9 +2,10 @@
 anything may be typed.
 
 That line takes a call's id, `name=value` for an argument (`listing_id=42`, `owner.city=Homs`), and
-the names of a job, a queue, an error, as `job:`, `queue:`, `error:`, `batch:`, or bare.
+the names of a job, a queue, an error, as `job:`, `queue:`, `error:`, `batch:`, `trace:`, or bare.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,11 +15,18 @@ import orjson
 
 from forecourt.language import gettext as _
 from forecourt.settings import settings
+from forecourt.store import json_text
 from forecourt.store.search import STATES, Search, State
 
 SINCE = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 
 LARGEST_ID = 2**63 - 1
+TRACE = re.compile("[0-9a-f]{32}")
+INTEGER = re.compile("-?(0|[1-9][0-9]{0,3999})")
+"""Of any size; the fast library rounds those of more than 64 bits."""
+
+DEEPEST = 50
+"""Dots in the name of an argument that is looked for."""
 
 
 class CannotRead(ValueError):
@@ -46,6 +54,7 @@ def asked(parameters: Mapping[str, str], jobs: Sequence[str], queues: Sequence[s
         queue=parameters.get("queue") or None,
         error=parameters.get("error") or None,
         batch=_id(parameters.get("batch", "")),
+        trace=_trace(parameters.get("trace", "")),
         first=_first(parameters, now),
         last=_instant(parameters.get("to", "")),
         at=_instant(parameters.get("at", "")),
@@ -56,12 +65,14 @@ def asked(parameters: Mapping[str, str], jobs: Sequence[str], queues: Sequence[s
     for word in parameters.get("q", "").split():
         name, separator, value = word.partition("=")
         kind, colon, rest = word.partition(":")
-        if separator and name:
+        if separator and name and name.count(".") <= DEEPEST:
             _put(wanted, name, value)
         elif colon and kind in ("job", "queue", "error"):
             search = replace(search, **{kind: rest})  # type: ignore[arg-type]
         elif colon and kind == "batch":
             search = replace(search, batch=_id(rest))
+        elif colon and kind == "trace":
+            search = replace(search, trace=_trace(rest))
         elif word.isascii() and word.isdigit():
             single = _id(word)
         elif word in jobs:
@@ -93,9 +104,28 @@ def _state(text: str) -> State:
 def _id(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= LARGEST_ID):
+    if (id := whole_number(text, LARGEST_ID)) is None:
         raise CannotRead(_("%(text)s is not an id, which is a number", text=repr(text)))
-    return int(text)
+    return id
+
+
+def whole_number(text: str, most: int) -> int | None:
+    """The number from 1 to `most` that these digits write; None for anything else. However many
+    they are: of more than some thousand `int` makes no number.
+    """
+    digits = text.lstrip("0")
+    fits = text.isascii() and digits.isdigit() and len(digits) <= len(str(most)) and int(digits) <= most
+    return int(digits) if fits else None
+
+
+def _trace(text: str) -> str | None:
+    """The id of a trace, also out of a traceparent."""
+    if not text:
+        return None
+    id = text.lower().split("-")[1] if text.count("-") == 3 else text.lower()
+    if not TRACE.fullmatch(id):
+        raise CannotRead(_("%(text)s is not the id of a trace, which is 32 hexadecimal digits", text=repr(text)))
+    return id
 
 
 def _first(parameters: Mapping[str, str], now: datetime) -> datetime | None:
@@ -133,7 +163,11 @@ class _Value:
 
 def _readings(wanted: dict[str, Any]) -> list[str]:
     """The arguments as JSON: `42` may be the number or the text."""
-    as_json, as_text = _json(wanted, read=True), _json(wanted, read=False)
+    as_text = _json(wanted, read=False)
+    try:
+        as_json = _json(wanted, read=True)
+    except RecursionError:  # nested deeper than is written
+        as_json = as_text
     return list(dict.fromkeys((as_json, as_text)))
 
 
@@ -141,11 +175,13 @@ def _json(wanted: dict[str, Any], *, read: bool) -> str:
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: plain(inner) for name, inner in value.items()}
-        if read:
+        if read and INTEGER.fullmatch(value.text):
+            return int(value.text)
+        if read and "\\u0000" not in value.text:  # which no stored argument holds
             try:
                 return orjson.loads(value.text)
             except orjson.JSONDecodeError:
                 return value.text
         return value.text
 
-    return orjson.dumps(plain(wanted)).decode()
+    return json_text.dumps(plain(wanted))

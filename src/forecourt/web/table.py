@@ -2,7 +2,7 @@
 
 from forecourt.web.actions import calls as call_actions
 from forecourt.web.actions import failures as failure_actions
-from forecourt.web.actions import login
+from forecourt.web.actions import login, matching
 from forecourt.web.actions import queues as queue_actions
 from forecourt.web.actions import schedule as schedule_actions
 from forecourt.web.actions import stored_tasks as stored_task_actions
@@ -52,8 +52,10 @@ RULES = (
     Rule("GET", "/queues/{name:path}", queue, Role.VIEWER),
     Rule("GET", "/calls", calls, Role.VIEWER),
     Rule("POST", "/calls/act", call_actions.selected, Role.OPERATOR),
+    Rule("POST", "/calls/matching", matching.act, Role.OPERATOR),
     Rule("GET", "/calls/{id:int}", call, Role.VIEWER),
     Rule("POST", "/calls/{id:int}/retry", call_actions.retry, Role.OPERATOR),
+    Rule("POST", "/calls/{id:int}/run-now", call_actions.run_now, Role.OPERATOR),
     Rule("POST", "/calls/{id:int}/cancel", call_actions.cancel, Role.OPERATOR),
     Rule("POST", "/calls/{id:int}/forget", call_actions.forget, Role.ADMIN),
     Rule("GET", "/failures", failures, Role.VIEWER),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from forecourt.doctor.work import DEAD, SILENT
 from forecourt.durations import duration
 from forecourt.language import gettext as _
 from forecourt.language import listed, some
@@ -19,15 +20,6 @@ from forecourt.store.standing import CAP, Standing
 from forecourt.store.tasks import Liveness
 from forecourt.web.nights import Duty
 from forecourt.web.templating import path_part
-
-BEHIND = 60.0
-"""Seconds that the oldest ready call of a queue may wait, until the queue is behind."""
-
-SILENT = 90.0
-"""Seconds since a clock's last beat, until nothing is due any more. It beats every 30."""
-
-DEAD = 30.0
-"""Seconds since a worker's last heartbeat, until it is not counted. Others give it up after 15."""
 
 
 @dataclass(frozen=True, slots=True)

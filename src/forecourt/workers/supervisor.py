@@ -134,7 +134,7 @@ class Supervisor:
         if self._unwanted:
             unwanted, self._unwanted = self._unwanted, set()
             self._pool.cancel(unwanted)
-        if self._pool.quiet(self._asked[0] == "quiet"):
+        if self._asked[0] in ("quiet", None) and self._pool.quiet(self._asked[0] == "quiet"):
             self._heartbeat.poke()
         self._consider_stopping()
         if self._stopping:

@@ -17,21 +17,21 @@ from forecourt.web.people import person_of
 from forecourt.web.routes import Form
 from forecourt.web.templating import shell
 
-LONGEST = 200
-"""Characters of a value; the longest that anybody needs is a list of parts of user agents."""
+LONGEST = 6_300
+"""Characters of a value that come back to its field: a list of a hundred parts of user agents."""
 
 
 def change(request: Request, form: Form) -> Response:
     """POST /settings/business. What will not do comes back to its field, with what was expected."""
     name = f"wallet_limit.{form['of'].strip()}" if form.get("of") else needed(form, "name")
-    typed = form.get("value", "")[:LONGEST]
+    typed = form.get("value", "")
     try:
         with acting() as tx:
             before = KINDS[name].write(getattr(business(tx), name)) if name in KINDS else None
             row = business_changes.change(tx, name, typed, who=person_of(request).who)
     except (UnknownSetting, ValueError):
         place = f"set-{name}" if not form.get("of") else "set-other"
-        return RedirectResponse(f"/settings?{urlencode({'set': name[:LONGEST], 'to': typed})}#{place}", 303)
+        return RedirectResponse(f"/settings?{urlencode({'set': name[:200], 'to': typed[:LONGEST]})}#{place}", 303)
     return back(
         form,
         _("%(name)s is %(value)s now.", name=name, value=row.value),

@@ -1,23 +1,23 @@
-"""Retry, forget and cancel calls: one, or those that were selected in a list."""
+"""Retry, forget, run now and cancel calls: one, or those that were selected in a list."""
 
 from collections.abc import Sequence
 
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from forecourt.language import gettext as _
 from forecourt.language import some
-from forecourt.operations import calls, failures
-from forecourt.operations.failures import Action
+from forecourt.operations import calls
+from forecourt.operations.calls import Action
+from forecourt.store.search import State
 from forecourt.web.actions.common import ids_of
+from forecourt.web.actions.confirming import confirm
 from forecourt.web.database import acting
-from forecourt.web.flash import back, local
-from forecourt.web.page import whole
+from forecourt.web.flash import back
 from forecourt.web.people import Role, person_of
 from forecourt.web.routes import Form
-from forecourt.web.templating import environment, shell
+from forecourt.web.templating import shell
 
 
 def retry(request: Request, form: Form) -> Response:
@@ -30,6 +30,11 @@ def forget(request: Request, form: Form) -> Response:
     return _act(
         request, form | {"back": form.get("next", "/calls?state=failed")}, "forget", [request.path_params["id"]]
     )
+
+
+def run_now(request: Request, form: Form) -> Response:
+    """POST /calls/{id}/run-now"""
+    return _act(request, form, "run-now", [request.path_params["id"]])
 
 
 def cancel(request: Request, form: Form) -> Response:
@@ -45,6 +50,8 @@ def selected(request: Request, form: Form) -> Response:
     match form.get("do"):
         case "retry":
             return _act(request, form, "retry", ids)
+        case "run-now":
+            return _act(request, form, "run-now", ids)
         case "cancel":
             return _cancel(request, form, ids)
         case "forget" if not person_of(request).may(Role.ADMIN):
@@ -58,9 +65,12 @@ def selected(request: Request, form: Form) -> Response:
 
 
 def _act(request: Request, form: Form, action: Action, ids: Sequence[int]) -> Response:
-    done = 0
-    for count in failures.in_portions(acting, action, ids, who=person_of(request).who):
-        done += count
+    state: State = "scheduled" if action == "run-now" else "failed"
+    done = sum(calls.in_portions(acting, action, state, ids, who=person_of(request).who))
+    if done == 0 and action == "run-now":
+        raise HTTPException(
+            409, _("Nothing was changed: these wait for their time no more, or wait for a place in a limit")
+        )
     if done == 0:
         raise HTTPException(
             409,
@@ -69,8 +79,10 @@ def _act(request: Request, form: Form, action: Action, ids: Sequence[int]) -> Re
     words = _done(action, ids, done)
     if done < len(ids):
         left = len(ids) - done
-        words += " " + _(
-            "%(count)s stay: they are not there any more, or a call with the same unique key lives.", count=left
+        words += " " + (
+            _("%(count)s stay as they are: they are in another state by now.", count=left)
+            if action == "run-now"
+            else _("%(count)s stay: they are not there any more, or a call with the same unique key lives.", count=left)
         )
     return back(form, words, command=_command(action, ids))
 
@@ -91,22 +103,25 @@ def _cancel(request: Request, form: Form, ids: Sequence[int]) -> Response:
 
 
 def _ask(request: Request, form: Form, ids: Sequence[int]) -> Response:
-    content = environment().get_template("confirm.html").render(
-        title=_("Forget %(calls)s?", calls=some(len(ids), "call", "calls")),
-        words=_(
+    return confirm(
+        request,
+        _("Forget %(calls)s?", calls=some(len(ids), "call", "calls")),
+        _(
             "This removes %(calls)s for good, with what is known of each try.",
             calls=some(len(ids), "failed call", "failed calls"),
         ),
         to="/calls/act",
         fields={"ids": ",".join(map(str, ids)), "do": "forget", "sure": "yes"},
         button=_("Forget %(count)s", count=f"{len(ids):,}"),
-        back=local(form.get("back", "/calls?state=failed")),
+        back=form.get("back", "/calls?state=failed"),
         command=_command("forget", ids),
-    )  # fmt: skip
-    return whole(request, _("Forget calls"), live=Markup(content))
+    )
 
 
 def _done(action: Action, ids: Sequence[int], count: int) -> str:
+    if action == "run-now":
+        ready = some(count, "call is", "calls are")
+        return _("Call %(id)s is ready now.", id=ids[0]) if len(ids) == 1 else _("%(calls)s ready now.", calls=ready)
     if len(ids) == 1:
         return (
             _("Call %(id)s is ready again, with all tries.", id=ids[0])

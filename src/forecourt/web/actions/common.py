@@ -10,6 +10,7 @@ from forecourt.language import some
 from forecourt.store import tasks
 from forecourt.web.dates import clock
 from forecourt.web.routes import Form
+from forecourt.web.searching import LARGEST_ID, whole_number
 
 LONGEST_PAUSE = 366 * 24 * 60
 """Minutes."""
@@ -24,12 +25,12 @@ def needed(form: Form, name: str) -> str:
 
 def until(tx: Connection[tuple[object, ...]], form: Form) -> datetime | None:
     """When a pause ends, by the database's clock; None for until somebody resumes."""
-    minutes = form.get("minutes", "")
-    if not minutes:
+    text = form.get("minutes", "")
+    if not text:
         return None
-    if not (minutes.isascii() and minutes.isdigit() and 0 < int(minutes[:9]) <= LONGEST_PAUSE):
-        raise HTTPException(400, _("%(text)s is not a number of minutes, up to a year", text=repr(minutes)))
-    return tasks.now(tx) + timedelta(minutes=int(minutes))
+    if (minutes := whole_number(text, LONGEST_PAUSE)) is None:
+        raise HTTPException(400, _("%(text)s is not a number of minutes, up to a year", text=repr(text)))
+    return tasks.now(tx) + timedelta(minutes=minutes)
 
 
 def paused(what: str, end: datetime | None) -> str:
@@ -42,13 +43,13 @@ def paused(what: str, end: datetime | None) -> str:
 
 
 def meant(form: Form, expected: str, count: int) -> None:
-    """For what destroys more than a thousand rows: its name has been typed. Raises
+    """For what ends or destroys more than a thousand calls: its name has been typed. Raises
     HTTPException.
     """
     if count > 1000 and form.get("typed", "").strip() != expected:
         calls = some(count, "call", "calls")
         words = _(
-            "This would remove %(calls)s. Type %(name)s to go on; nothing was removed", calls=calls, name=repr(expected)
+            "This concerns %(calls)s. Type %(name)s to go on; nothing was changed", calls=calls, name=repr(expected)
         )
         raise HTTPException(409, words)
 
@@ -58,6 +59,9 @@ def ids_of(text: str) -> list[int]:
     words = [word for word in text.split(",") if word]
     if not words:
         raise HTTPException(400, _("No call is selected"))
-    if any(not (word.isascii() and word.isdigit() and 0 < int(word[:20]) < 2**63) for word in words):
-        raise HTTPException(400, _("An id of a call is a number"))
-    return sorted({int(word) for word in words})
+    ids = set()
+    for word in words:
+        if (id := whole_number(word, LARGEST_ID)) is None:
+            raise HTTPException(400, _("An id of a call is a number"))
+        ids.add(id)
+    return sorted(ids)

@@ -37,28 +37,26 @@ def sign_in(request: Request, given: Form) -> Response:
     """POST /login"""
     name, password = given.get("name", "").strip().lower()[:64], given.get("password", "")[:1000]
     where = client(request)
-    keys = [f"{name} from {where}", f"anybody from {where}"]
+    own, shared = f"{name} from {where}", f"anybody from {where}"
     with acting() as tx:
-        seen = people.tries(tx, keys)
+        tries, ends_at = people.count_try(tx, own, WINDOW)
+        over = tries > TRIES_OF_ONE
+        if not over:
+            tries, ends_at = people.count_try(tx, shared, WINDOW)
+            over = tries > TRIES_OF_ADDRESS
+        people.forget_tries(tx)
         known = people.password_of(tx, name)
-    over = [
-        seen[key][1]
-        for key, most in zip(keys, (TRIES_OF_ONE, TRIES_OF_ADDRESS), strict=True)
-        if key in seen and seen[key][0] >= most
-    ]
     if over:
-        seconds = max(1, ceil((max(over) - datetime.now(UTC)).total_seconds()))
+        seconds = max(1, ceil((ends_at - datetime.now(UTC)).total_seconds()))
         words = _("Too many tries. Wait %(minutes)s min", minutes=ceil(seconds / 60))
         return _form(request, given.get("next", "/"), words, 429, {"Retry-After": str(seconds)})
     right = passwords.fits(password, known[0] if known else _nobodys())
     if known is None or not right:
-        with acting() as tx:
-            people.fail(tx, keys, WINDOW)
         return _form(request, given.get("next", "/"), _("That name and password do not belong together"), 403)
     answer = RedirectResponse(local(given.get("next", "/")), 303)
     access.begin(request, answer, name)
     with acting() as tx:
-        people.forgive(tx, keys[:1])
+        people.forgive(tx, own, shared)
         audit.record(tx, f"{name} (web)", "sign in", {"from": where})
     return answer
 

@@ -86,7 +86,7 @@ def _fields(form: Form) -> dict[str, Any]:
     if text := form.get("args", "").strip():
         try:
             found["args"] = json.loads(text)
-        except ValueError as mistake:
+        except (ValueError, RecursionError) as mistake:
             raise HTTPException(400, _("The arguments are no JSON: %(mistake)s", mistake=mistake)) from None
         if not isinstance(found["args"], dict):
             raise HTTPException(400, _('The arguments are not a JSON object such as {"listing_id": 7}'))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from psycopg import Connection
 
 from forecourt.masking import hide
-from forecourt.store import definitions, inspection, overview, progress, search, tasks, workflow_progress
+from forecourt.store import definitions, inspection, json_text, overview, progress, search, workflow_progress
 from forecourt.store.overview import Found
 from forecourt.store.progress import Progress
 from forecourt.web.api import cursor as cursors
 from forecourt.web.api.errors import NotFound, Unreadable
+from forecourt.web.api.matching import Acted, wanted
 from forecourt.web.api.parameters import A_PAGE, Cursor, Delay, Error, Id, Ids, Name, Priority, Words
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Calls:
 class Shown:
     """A call. `at`: since when it is in this state, or when it is due. `history`: every attempt
     that did not end well. `tick`: the due time that it is, `batch` and `workflow`: what it belongs
-    to, `chain`: the jobs that follow it. Secrets in arguments and results are hidden."""
+    to, `chain`: the jobs that follow it, `trace`: the id of the trace that it was dispatched in.
+    Secrets in arguments and results are hidden."""
 
     id: int
     state: str
@@ -74,6 +76,7 @@ class Shown:
     batch: dict[str, Any] | None
     workflow: int | None
     tick: dict[str, Any] | None
+    trace: str | None
     cancelled_by: str | None
 
 
@@ -109,30 +112,12 @@ def find(
     cursor: Cursor | None = None,
 ) -> Calls:
     """The calls of one state, those that matter first. `q` takes what the search field of the page
-    takes: `listing_id=42` for an argument, `job:`, `queue:`, `error:` or `batch:` before a name.
-    `first` and `last` bound when they came into the state. Arguments, jobs and batches are looked
-    for among the latest 100,000 calls of the state."""
-    from forecourt.web.searching import CannotRead, asked
-
-    try:
-        wanted = asked({"state": state, "q": q}, search.jobs(tx), overview.queues(tx), tasks.now(tx))
-    except CannotRead as wrong:
-        raise Unreadable(f"q: {wrong}") from None
-    if wanted.id is not None:
-        raise Unreadable(f"q: a call by its id is /api/v1/calls/{wanted.id}")
+    takes: `listing_id=42` for an argument, `job:`, `queue:`, `error:`, `batch:` or `trace:` before
+    a name. `first` and `last` bound when they came into the state. Arguments, jobs, batches and
+    traces are looked for among the latest 100,000 calls of the state."""
     after, at = cursors.read(cursor)
-    given: dict[str, Any] = {
-        "job": job,
-        "queue": queue,
-        "error": error,
-        "batch": batch,
-        "first": first,
-        "last": last,
-        "id": after,
-        "at": at,
-    }
-    chosen = replace(wanted.search, **{name: value for name, value in given.items() if value is not None})
-    found = search.calls(tx, chosen, limit + 1)
+    chosen = wanted(tx, state, q, job, queue, error, batch, first, last)
+    found = search.calls(tx, replace(chosen, id=after, at=at), limit + 1)
     masks = definitions.masks(tx)
     page = [_listed(call, masks.get(call.job, ())) for call in found[:limit]]
     if len(found) <= limit:
@@ -185,6 +170,16 @@ def cancel(tx: Connection[Any], *, who: str, ids: Ids) -> Cancelled:
     return Cancelled(sorted(waiting), sorted(running))
 
 
+def run_now(tx: Connection[Any], *, who: str, ids: Ids) -> Acted:
+    """Make calls ready that wait for their time. One that is not there, or that waits for a place
+    in a limit, stays as it is."""
+    from forecourt.operations import calls
+
+    wanted = sorted(set(ids))
+    count = calls.act(tx, "run-now", "scheduled", wanted, who=who)
+    return Acted(count, len(wanted) - count)
+
+
 def _shown(tx: Connection[Any], found: Found, more: inspection.Inspected) -> Shown:
     masks = definitions.masks(tx)
     mask = masks.get(found.job, ())
@@ -196,6 +191,7 @@ def _shown(tx: Connection[Any], found: Found, more: inspection.Inspected) -> Sho
         batch=None if more.batch_id is None else inspection.batch(tx, more.batch_id),
         workflow=workflow_progress.of_call(tx, found.id),
         tick=None if more.tick is None else inspection.tick(tx, more.tick),
+        trace=more.trace or None,
         cancelled_by=more.cancelled_by,
     )
 
@@ -224,10 +220,8 @@ def _listed(call: search.Listed, mask: Collection[str]) -> Listed:
 
 def _object(text: str | None, mask: Collection[str]) -> dict[str, Any] | None:
     """Arguments of which the beginning was read, if that is all of them."""
-    import orjson
-
     try:
-        found = orjson.loads(text or "")
-    except orjson.JSONDecodeError:
+        found = json_text.loads(text or "")
+    except ValueError:
         return None
     return hide(found, mask) if isinstance(found, dict) else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from forecourt.durations import LONGEST
 from forecourt.store import overview, tasks
 from forecourt.store.overview import QueueSize
 from forecourt.web.api.errors import NotFound, Unreadable
@@ -84,6 +85,13 @@ def unknown(tx: Connection[Any], queue: str) -> str | None:
 
 
 def require_future(tx: Connection[Any], until: datetime | None) -> None:
-    """Raise Unreadable for the end of a pause that is over already, by the database's clock."""
-    if until is not None and until <= tasks.now(tx):
+    """Raise Unreadable for the end of a pause that is over already, by the database's clock, or
+    lies so far ahead that some zone's calendar has no such day.
+    """
+    if until is None:
+        return
+    ahead = (until - tasks.now(tx)).total_seconds()
+    if ahead <= 0:
         raise Unreadable(f"until: {until.isoformat()} is in the past")
+    if ahead > LONGEST:
+        raise Unreadable(f"until: {until.isoformat()} is more than a hundred years ahead; without it somebody resumes")

@@ -1,6 +1,19 @@
 """Every operation of the API, in one table."""
 
-from forecourt.web.api import alerts, calls, failures, fleet, house, night, queues, schedule, stored, top, workflows
+from forecourt.web.api import (
+    alerts,
+    calls,
+    failures,
+    fleet,
+    house,
+    matching,
+    night,
+    queues,
+    schedule,
+    stored,
+    top,
+    workflows,
+)
 from forecourt.web.api.operation import Operation
 from forecourt.web.people import Role
 
@@ -19,15 +32,19 @@ OPERATIONS = (
     Operation("POST", "/queues/clear", queues.clear, Role.ADMIN),
     Operation("GET", "/calls", calls.find, Role.VIEWER),
     Operation("POST", "/calls/dispatch", calls.dispatch, Role.ADMIN),
+    Operation("GET", "/calls/matching", matching.count, Role.VIEWER),
     Operation("POST", "/calls/cancel", calls.cancel, Role.OPERATOR),
+    Operation("POST", "/calls/cancel-matching", matching.cancel, Role.OPERATOR),
+    Operation("POST", "/calls/run-now", calls.run_now, Role.OPERATOR),
+    Operation("POST", "/calls/run-now-matching", matching.run_now, Role.OPERATOR),
     Operation("GET", "/calls/{id}", calls.show, Role.VIEWER),
     Operation("GET", "/failures", failures.kinds, Role.VIEWER),
     Operation("GET", "/failures/calls", failures.listed, Role.VIEWER),
-    Operation("GET", "/failures/ids", failures.choose, Role.VIEWER),
+    Operation("GET", "/failures/ids", matching.choose, Role.VIEWER),
     Operation("POST", "/failures/retry", failures.retry, Role.OPERATOR),
-    Operation("POST", "/failures/retry-matching", failures.retry_matching, Role.OPERATOR),
+    Operation("POST", "/failures/retry-matching", matching.retry, Role.OPERATOR),
     Operation("POST", "/failures/forget", failures.forget, Role.ADMIN),
-    Operation("POST", "/failures/forget-matching", failures.forget_matching, Role.ADMIN),
+    Operation("POST", "/failures/forget-matching", matching.forget, Role.ADMIN),
     Operation("GET", "/workflows", workflows.latest, Role.VIEWER),
     Operation("GET", "/workflows/{id}", workflows.show, Role.VIEWER),
     Operation("POST", "/workflows/cancel", workflows.cancel, Role.OPERATOR),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from psycopg import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +13,8 @@ from starlette.responses import Response
 from forecourt.language import gettext as _
 from forecourt.language import marked
 from forecourt.masking import hide_text
-from forecourt.store import definitions, inspection, progress, workflow_progress
+from forecourt.store import definitions, inspection, matching, progress, workflow_progress
+from forecourt.tracebacks import without_libraries
 from forecourt.web.page import page, reading
 from forecourt.web.searching import LARGEST_ID
 
@@ -46,7 +48,7 @@ def call(request: Request) -> Response:
     with reading(request) as look:
         found = inspection.call(look.tx, id)
         if found is None:
-            raise HTTPException(404, _("No call has the id %(id)s", id=id))
+            raise HTTPException(404, nowhere(look.tx, id))
         said = progress.of(look.tx, [id]).get(id)
         batch = inspection.batch(look.tx, found.batch_id) if found.batch_id is not None else None
         workflow = workflow_progress.of_call(look.tx, id)
@@ -75,6 +77,13 @@ def call(request: Request) -> Response:
     )
 
 
+def nowhere(tx: Connection[Any], id: int) -> str:
+    """Why there is no such call."""
+    if id > matching.latest(tx):
+        return _("No call has the id %(id)s: there are not that many so far", id=id)
+    return _("Call %(id)s is gone: finished calls are kept for 7 days, forgotten and cleared ones not at all", id=id)
+
+
 def _attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of the history, whatever whoever wrote it put in."""
     at = entry.get("at")
@@ -84,6 +93,8 @@ def _attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
         instant = None
     log = entry.get("log")
     outcome = str(entry.get("outcome", ""))[:80]
+    whole = str(entry.get("traceback") or "").rstrip()[-20_000:]
+    own = without_libraries(whole)
     return {
         "outcome": outcome,
         "tone": TONES.get(outcome, "late"),
@@ -94,6 +105,8 @@ def _attempt(entry: Mapping[str, Any]) -> dict[str, Any]:
         "error": str(entry.get("error") or "")[:500],
         "message": str(entry.get("message") or "")[:4000],
         "seconds": float(seconds) if isinstance(seconds := entry.get("seconds"), int | float) else None,
-        "traceback": str(entry.get("traceback") or "").rstrip()[-20_000:],
+        "traceback": own.text,
+        "whole": whole,
+        "left_out": own.left_out,
         "log": [str(line)[:2000] for line in log[-200:]] if isinstance(log, list) else [],
     }

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forecourt.doctor.database import migrated
+from forecourt.doctor.work import DEAD
 from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.store import failure_kinds, throughput
@@ -14,7 +15,7 @@ from forecourt.web.night_drawing import night
 from forecourt.web.nights import at_a_glance, beside_history, coming
 from forecourt.web.page import page, reading
 from forecourt.web.pages.calls import listed
-from forecourt.web.verdict import BEHIND, DEAD, verdict
+from forecourt.web.verdict import verdict
 
 A_GLANCE = 30
 """Duties that the first page shows; the night's own page shows all."""
@@ -47,9 +48,12 @@ def overview(request: Request) -> Response:
         zone=settings().timezone,
         queues=sorted(
             facts.queues,
-            key=lambda queue: (queue.oldest <= BEHIND and not queue.paused_by, app_order(app.queues, queue.queue)),
+            key=lambda queue: (
+                queue.oldest <= settings().queue_limit(queue.queue) and not queue.paused_by,
+                app_order(app.queues, queue.queue),
+            ),
         ),
-        behind=BEHIND,
+        behind=settings().queue_limit,
         lines=lines,
         workers=facts.workers,
         dead=DEAD,

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forecourt.language import gettext as _
+from forecourt.settings import settings
 from forecourt.store import activity, failure_kinds, standing, throughput
 from forecourt.store.search import Search
 from forecourt.store.throughput import Line
@@ -13,7 +14,6 @@ from forecourt.web.facts import a_day_before
 from forecourt.web.page import page, reading
 from forecourt.web.pages.calls import listed
 from forecourt.web.pages.overview import app_order
-from forecourt.web.verdict import BEHIND
 
 A_GLANCE = 10_000
 """Failed calls that the page of one queue looks at; the page Failures looks at all."""
@@ -32,7 +32,7 @@ def queues(request: Request) -> Response:
         _("Queues"),
         queues=sorted(found, key=lambda queue: app_order(known, queue.queue)),
         lines=lines,
-        behind=BEHIND,
+        behind=settings().queue_limit,
     )
 
 
@@ -60,5 +60,5 @@ def queue(request: Request) -> Response:
         kinds=kinds,
         workers=workers,
         waiting=waiting,
-        behind=BEHIND,
+        behind=settings().queue_limit,
     )

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.doctor.work import SILENT
 from forecourt.language import gettext as _
 from forecourt.schedule import explanation
 from forecourt.schedule.clock import pause_of
@@ -22,7 +23,6 @@ from forecourt.store.tick_history import Tick
 from forecourt.web.application import application
 from forecourt.web.database import Reading
 from forecourt.web.page import page, reading
-from forecourt.web.verdict import SILENT
 
 COMING = 5
 """Due times that a task's page names."""

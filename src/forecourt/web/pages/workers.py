@@ -3,11 +3,11 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.doctor.work import DEAD
 from forecourt.language import gettext as _
 from forecourt.store import activity
 from forecourt.version import __version__
 from forecourt.web.page import page, reading
-from forecourt.web.verdict import DEAD
 
 
 def workers(request: Request) -> Response:

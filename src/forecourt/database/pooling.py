@@ -1,0 +1,97 @@
+"""What becomes of a pooled connection when it is handed out and when it comes back."""
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+LEAVE_NO_TRACE = """
+SET SESSION AUTHORIZATION DEFAULT;
+RESET ALL;
+UNLISTEN *;
+CLOSE ALL;
+DISCARD TEMP;
+DISCARD SEQUENCES;
+SELECT pg_advisory_unlock_all()
+"""
+"""DISCARD ALL, but for the prepared statements that the driver knows, and allowed behind a COMMIT
+in the same message.
+"""
+
+PAUSE = 1.0
+"""Seconds unused after which a pooled connection is tried before it is handed out; trying it each
+time costs a round trip.
+"""
+
+
+def close_latecomers(made: "Engine") -> None:
+    """Have a connection closed that comes back after its engine was disposed of: in the pool from
+    before nobody ever would.
+    """
+    from sqlalchemy import event
+
+    event.listen(made, "connect", partial(_belongs, made))
+    event.listen(made, "checkin", partial(_comes_back, made))
+
+
+def ping_after_a_pause(made: "Engine") -> None:
+    """Have a connection tried before it is handed out that nobody has used for a while."""
+    from sqlalchemy import event
+
+    event.listen(made, "checkout", partial(_ping, made))
+
+
+def clean_on_return(made: "Engine") -> None:
+    """Have everything removed that was left on a connection (settings, listening, temporary tables,
+    advisory locks) when it comes back.
+    """
+    from sqlalchemy import event
+
+    event.listen(made, "reset", _clean)
+
+
+def mark_clean(connection: "Connection") -> None:
+    """Say that nothing is left on a connection of a spotless engine, so that it need not be cleaned
+    when it goes back.
+    """
+    connection.info["clean"] = True
+
+
+def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry", _state: Any) -> None:
+    if connection.info.transaction_status == TransactionStatus.UNKNOWN:
+        record.invalidate()  # it broke: there is nothing to clean, and the next one is a new one
+        return
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        connection.rollback()
+    elif record.info.pop("clean", False):
+        return
+    connection.execute(LEAVE_NO_TRACE.encode())
+    connection.commit()
+
+
+def _belongs(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:
+    record.info["pool"] = engine.pool
+
+
+def _comes_back(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:
+    record.info["used_at"] = time.monotonic()
+    if record.info.get("pool", engine.pool) is not engine.pool:
+        record.invalidate()  # the engine was disposed of meanwhile
+
+
+def _ping(engine: "Engine", connection: Any, record: "ConnectionPoolEntry", _proxy: Any) -> None:
+    from sqlalchemy.exc import DBAPIError, DisconnectionError
+
+    now = time.monotonic()
+    if now - record.info.get("used_at", now) < PAUSE:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except (DBAPIError, psycopg.Error) as error:
+        raise DisconnectionError("broken while nobody used it") from error

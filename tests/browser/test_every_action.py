@@ -14,10 +14,7 @@ from forecourt.web.table import RULES
 
 Look = Callable[..., Any]
 
-MORE = (
-    "/login", "/logout", "/language", "/settings", "/unsubscribe/{token}", "/calls/act", "/calls/matching",
-    "/calls/{id:int}/run-now",
-)  # fmt: skip
+MORE = ("/login", "/logout", "/language", "/settings", "/unsubscribe/{token}", "/calls/act")
 """What is pressed in tests of their own."""
 
 

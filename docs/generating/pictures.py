@@ -34,12 +34,12 @@ ZONES = (
 
 
 class Picture(NamedTuple):
-    """`height` None: as high as the page."""
+    """What is seen of a page, in pixels."""
 
     name: str
     path: str
     width: int
-    height: int | None
+    height: int
     dark: bool = False
     language: str = "en"
 
@@ -63,14 +63,14 @@ def house() -> Iterator[tuple[str, dict[str, int]]]:
 def take(browser: Browser, address: str, picture: Picture) -> None:
     """Look at the page, and keep it in 256 colours, which is a quarter of the bytes."""
     context = browser.new_context(
-        viewport={"width": picture.width, "height": picture.height or 800},
+        viewport={"width": picture.width, "height": picture.height},
         color_scheme="dark" if picture.dark else "light",
         locale=picture.language,
         base_url=address,
     )
     page = context.new_page()
     page.goto(picture.path)
-    taken = Image.open(BytesIO(page.screenshot(full_page=picture.height is None)))
+    taken = Image.open(BytesIO(page.screenshot()))
     taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(FOLDER / f"{picture.name}.png", optimize=True)
     context.close()
 
@@ -81,8 +81,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         call = f"/calls/{ids['failed']}"
         for picture in (
-            Picture("overview", "/", 1280, None),
-            Picture("overview-arabic", "/", 1280, None, language="ar"),
+            Picture("overview", "/", 1280, 1200),
+            Picture("overview-arabic", "/", 1280, 1200, language="ar"),
             Picture("night-dark", "/night", 1280, 860, dark=True),
             Picture("call-dark", call, 720, 780, dark=True),
             Picture("phone", "/", 360, 780),

@@ -23,11 +23,6 @@ def width(console: Console) -> int:
     return min(console.width, WIDEST) if console.is_terminal else WIDEST
 
 
-def address(path: str) -> str:
-    """Where a page of this house is, while it is up."""
-    return f"http://{settings().web_host}:{settings().web_port}{path}"
-
-
 def render(report: Report, console: Console, seconds: float) -> None:
     """Print the report on a night that took so many seconds."""
     _table(
@@ -106,7 +101,8 @@ def render(report: Report, console: Console, seconds: float) -> None:
     else:
         console.print(f"[green]All as promised[/], in {seconds:.0f} s.", highlight=False)
     day = report.tasks[0].due.astimezone(settings().zone).date()
-    console.print(f"While {typed} up runs, this night is at {address(f'/night?date={day}')}", highlight=False)
+    page = f"http://{settings().web_host}:{settings().web_port}/night?date={day}"
+    console.print(f"While {typed} up runs, this night is at {page}", highlight=False)
 
 
 def _table(

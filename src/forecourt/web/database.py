@@ -5,7 +5,6 @@ limit: waiting for a connection, each statement; and all that a request reads to
 that ten statements of a slow database are not ten times the patience.
 """
 
-import math
 import threading
 import time
 from collections.abc import Iterator
@@ -28,8 +27,9 @@ MOST = 4
 PATIENCE = 2.5
 """Seconds for all that a request reads; and for a statement whose reader has gone."""
 
-_until: ContextVar[float] = ContextVar("until", default=math.inf)
-"""When whoever asks has waited for long enough, on this process's clock."""
+_left: ContextVar[list[float] | None] = ContextVar("left", default=None)
+"""Seconds that whoever asks still waits for the database, alone in its list: what a busy process
+takes for itself, or another request for its turn, does not count."""
 
 # For the transaction only: through PgBouncer the connection is not ours alone. A plan that is
 # compiled takes longer to compile than any statement of a page to run; what is grouped must not go
@@ -53,14 +53,19 @@ class Impatient(Connection[Any]):
     """
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        left = _until.get() - time.monotonic()
+        left = _left.get()
+        if left is None:
+            return super().wait(gen, interval, timeout)
+        began = time.monotonic()
         try:
-            return super().wait(gen, interval, timeout if left == math.inf else max(left, 0.0))
-        except OperationalError:
-            if time.monotonic() < _until.get() or self.closed:
+            return super().wait(gen, interval, max(left[0], 0.0))
+        except OperationalError as error:
+            if self.closed or time.monotonic() - began < left[0]:
                 raise
-        self.close()
-        raise OperationalError(f"it has not said everything within {PATIENCE} s")
+            self.close()
+            raise OperationalError(f"it has not said everything within {PATIENCE} s") from error
+        finally:
+            left[0] -= time.monotonic() - began
 
     def rollback(self) -> None:
         """Nothing to be done where it was closed for coming late."""
@@ -69,8 +74,8 @@ class Impatient(Connection[Any]):
 
 
 def hurry() -> None:
-    """Whoever asks now waits PATIENCE seconds for everything that is read for them."""
-    _until.set(time.monotonic() + PATIENCE)
+    """Whoever asks now waits PATIENCE seconds for all that the database says to them."""
+    _left.set([PATIENCE])
 
 
 class Reading:
@@ -115,14 +120,14 @@ def acting() -> Iterator[Connection[Any]]:
     """A transaction for an operator's action, committed at the end of the block. It may take its
     time: what was begun is not given up half said.
     """
-    waiting = _until.set(math.inf)
+    waiting = _left.set(None)
     try:
         with _engine(database_url()).begin() as connection:
             tx = in_transaction_of(connection)
             tx.execute(TO_ACT)
             yield tx
     finally:
-        _until.reset(waiting)
+        _left.reset(waiting)
 
 
 def _engine(url: URL) -> Engine:

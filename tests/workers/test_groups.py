@@ -30,7 +30,7 @@ def test_calls_share_commits(looking: Looking, job: Job[..., None]) -> None:
     work_until_empty(processes=1)
     assert looking.rows("SELECT count(*), count(DISTINCT call) FROM traces") == [(400, 400)]
     assert looking.count("done") == 400
-    assert looking.one(TRANSACTIONS) < 100
+    assert looking.one(TRANSACTIONS) < 300, "a group ends after 20 ms, however few calls a busy machine has run by then"
     assert looking.one("SELECT sum(finished)::int FROM forecourt.minutes") == 400
 
 

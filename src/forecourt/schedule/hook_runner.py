@@ -154,8 +154,8 @@ def _ping(ping: Ping, run: Run) -> None:
         with urllib.request.urlopen(ping.url, timeout=PING_TIMEOUT) as answer:  # noqa: S310 - http and https only, checked at load
             answer.read(1024)
     except (OSError, HTTPException, ValueError) as error:  # refused, no HTTP, an address that cannot be encoded
-        log.warning("ping failed: %s", error, extra={"task": run.task, "url": ping.url})
         wrong = _in_short(error)
+        log.warning("ping failed: %s", wrong, extra={"task": run.task, "address": ping.address})
     # For the task's page alone: no run fails for it. On a connection of its own, since a slot keeps
     # none for this, and that of a session may be in a transaction.
     with suppress(psycopg.Error, DatabaseUnreachable), connect(application_name="forecourt ping") as tx:

@@ -135,7 +135,7 @@ def test_groups_that_lock_crosswise_lose_and_double_nothing(looking: Looking) ->
 
 def test_where_groups_stand_in_each_other_s_way_they_are_seldom_tried() -> None:
     size = Size(50)
-    for _ in range(4):
+    for _ in range(2):
         size.came_to_nothing()
     assert size.calls == 1
     for _ in range(100):

@@ -40,7 +40,7 @@ LAST = b"RELEASE SAVEPOINT forecourt_call"
 
 UNDO = b"ROLLBACK TO SAVEPOINT forecourt_call"
 
-FIRST_SIZE = 8
+FIRST_SIZE, FIRST_PATIENCE = 4, 8
 
 MOST_PATIENCE = 4096
 """Calls that must have gone well in a row, at most, before larger groups are tried again."""
@@ -59,12 +59,13 @@ class Grouped(NamedTuple):
 
 class Size:
     """How many calls of a job share a commit: half as many after a group that came to nothing, a
-    quarter more after so many calls went well as it takes, which is twice as many after each
-    failure. So where groups stand in each other's way they are seldom tried."""
+    quarter more after so many calls went well as it takes, which is four times as many after each
+    failure. So where groups stand in each other's way they are seldom tried: one that waited in
+    vain has cost as much as a dozen calls."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._patience = FIRST_SIZE
+        self._patience = FIRST_PATIENCE
         self._well = 0
         self.calls = min(FIRST_SIZE, most)
 
@@ -78,7 +79,7 @@ class Size:
     def came_to_nothing(self) -> None:
         """A group did."""
         self._well = 0
-        self._patience = min(2 * self._patience, MOST_PATIENCE)
+        self._patience = min(4 * self._patience, MOST_PATIENCE)
         self.calls = max(1, self.calls // 2)
 
 

@@ -1,13 +1,16 @@
 """Takes the pictures of the pages in docs/pages: the tests' scene, a marketplace in the middle of
-its night, on a PostgreSQL of its own, in Chromium. `make pictures` runs it, after a page's look has
-changed."""
+its night, on a PostgreSQL of its own, in Chromium; and of the demo's report. `make pictures` runs
+it, after the look of one has changed."""
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -16,6 +19,8 @@ from zoneinfo import ZoneInfo
 import psycopg
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
+from rich.console import Console
+from rich.text import Text
 
 from forecourt.database.engine import engine, forget_engine, libpq_url
 from forecourt.database.schema import upgrade
@@ -23,6 +28,9 @@ from scene import set_scene
 from serving import served
 
 FOLDER = Path(__file__).parent.parent / "pages"
+
+COLUMNS = 112
+"""Of the terminal on which the demo's report is shown."""
 
 ZONES = (
     "Asia/Damascus", "Europe/London", "America/New_York", "America/Los_Angeles", "Pacific/Auckland", "Asia/Tokyo",
@@ -75,8 +83,34 @@ def take(browser: Browser, address: str, picture: Picture) -> None:
     context.close()
 
 
+def report() -> None:
+    """Run the demo in an empty folder, and keep the report that it ends with as a terminal shows
+    it."""
+    commands = Path(sys.executable).parent
+    with TemporaryDirectory() as folder:
+        demo = subprocess.run(
+            [commands / "forecourt", "demo"],
+            cwd=folder,
+            env={
+                "PATH": f"{commands}:/usr/bin:/bin",
+                "HOME": folder,
+                "FORECOURT_VAR": "var",
+                "COLUMNS": str(COLUMNS),
+                "FORCE_COLOR": "1",
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    told = re.sub(rf"{re.escape(folder)}/(\S*)", lambda found: found[1].ljust(len(found[0])), demo.stdout)
+    terminal = Console(record=True, width=COLUMNS, file=StringIO(), color_system="standard", force_terminal=True)
+    terminal.print(Text.from_ansi(told[told.rindex("\n", 0, told.index(": the tasks")) :].lstrip("\n")))
+    terminal.save_svg(str(FOLDER.parent / "demo.svg"), title="make demo", unique_id="demo")
+
+
 def main() -> None:
     """Take them all."""
+    report()
     with house() as (address, ids), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         call = f"/calls/{ids['failed']}"

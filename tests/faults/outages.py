@@ -23,7 +23,13 @@ WHERE application_name LIKE 'forecourt%'
 
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'forecourt%' AND datname = current_database()"
 
-DISK_FULL = """
+# In the order in which a call's end takes them, so that neither waits for the other crosswise.
+BOTH_TABLES = """
+LOCK TABLE forecourt.running IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE forecourt.done IN ACCESS EXCLUSIVE MODE;
+"""
+
+DISK_FULL = f"""{BOTH_TABLES}
 CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF random() < 0.2 THEN
@@ -35,7 +41,7 @@ $$;
 CREATE TRIGGER full_disk BEFORE INSERT ON forecourt.done FOR EACH ROW EXECUTE FUNCTION disk_full();
 CREATE TRIGGER full_disk BEFORE INSERT ON forecourt.running FOR EACH ROW EXECUTE FUNCTION disk_full();
 """
-DISK_FREE = "DROP FUNCTION disk_full CASCADE"
+DISK_FREE = f"{BOTH_TABLES} DROP FUNCTION disk_full CASCADE"
 
 
 def every_connection_ended_again_and_again(storm: Storm, host: Host) -> None:

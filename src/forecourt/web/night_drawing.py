@@ -29,13 +29,11 @@ def night(found: Sequence[Duty], over: Span, now: datetime) -> Markup:
         at = _x(now, over)
         left, wide = _between(at, _x(over.last, over))
         parts.append(f'<rect class="veil" x="{left:.1f}" y="8" width="{wide:.1f}" height="{bottom - 8}"/>')
-    for n, duty in enumerate(found):
-        parts += _row(duty, TOP + n * ROW + 8, over, now)
-    if over.first <= now < over.last:
-        at = _x(now, over)
         parts.append(f'<line class="now" x1="{at:.1f}" x2="{at:.1f}" y1="4" y2="{bottom + 4}"/>')
         now_word = escape(_("now"))
         parts.append(f'<text class="nowword" x="{at + 5 * _forward():.1f}" y="12">{now_word}</text>')
+    for n, duty in enumerate(found):
+        parts += _row(duty, TOP + n * ROW + 8, over, now)
     label = escape(summary(found, now))
     return Markup(
         f'<svg class="night" viewBox="0 0 {WIDTH} {bottom + 24}" role="img" aria-label="{label}">{"".join(parts)}</svg>'

@@ -19,7 +19,7 @@ LIMIT %(most)s
 WORKERS = """
 SELECT id, host, pid, slots, busy, queues, version, started_at, beat_at, stopping, shutdown_timeout, stop_grace,
        quiet, asked, asked_by, asked_at, memory,
-       extract(epoch FROM now() - beat_at)::float8 AS silent
+       greatest(0, extract(epoch FROM now() - beat_at))::float8 AS silent
 FROM forecourt.workers
 ORDER BY host, id
 LIMIT %(most)s

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -30,25 +31,33 @@ def private_memory(pid: int) -> int:
     return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
 
 
+AGAIN = 15.0
+"""Seconds between two readings of processes that are known."""
+
+
 class Memory:
     """What processes take together: the sum of their proportional set sizes (PSS), in which a page
     that several share counts once. A fork shares most of what it was forked from: by RSS a worker
     of eight slots seemed to take three times what it does.
 
-    Such a reading costs the kernel 1 ms for 60 MB, so a look reads what is new and an eighth of the
-    others, and remembers the rest.
+    Such a reading costs the kernel 1 ms for 60 MB, so a look reads what is new, and one of the
+    others four times a minute.
     """
 
     def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
         self._pids = pids
         self._known: dict[int, int] = {}
+        self._again_at = 0.0
 
     def look(self) -> int | None:
-        """Bytes, as of the last eight looks; None where the system does not tell."""
+        """Bytes, as far as they are known; None where the system does not tell."""
         pids = set(self._pids())
         known = {pid: size for pid, size in self._known.items() if pid in pids}
-        oldest = list(known)[: -(-len(known) // 8)]
-        for pid in [*oldest, *(pids - known.keys())]:
+        unread = pids - known.keys()
+        if not unread and time.monotonic() >= self._again_at:
+            self._again_at = time.monotonic() + AGAIN
+            unread = set(list(known)[:1])
+        for pid in unread:
             known.pop(pid, None)
             size = _proportional(pid)
             if size is not None:

@@ -4,9 +4,8 @@ migrated template.
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -63,10 +62,13 @@ def _in_memory() -> TemporaryDirectory[str] | None:
     """
     if not MEMORY.is_mount() or disk_usage(MEMORY).free < 4e9:
         return None
+    made = TemporaryDirectory(prefix="forecourt-tests-", dir=MEMORY, ignore_cleanup_errors=True)
+    now = Path(made.name).stat().st_mtime  # the kernel's: this process may live on another day
     for left in MEMORY.glob("forecourt-tests-*"):  # by a run that was killed
-        if left.stat().st_mtime < time.time() - A_DAY:
-            rmtree(left, ignore_errors=True)
-    return TemporaryDirectory(prefix="forecourt-tests-", dir=MEMORY, ignore_cleanup_errors=True)
+        with suppress(FileNotFoundError):  # another process was quicker
+            if left.stat().st_mtime < now - A_DAY:
+                rmtree(left, ignore_errors=True)
+    return made
 
 
 @pytest.fixture(scope="session")

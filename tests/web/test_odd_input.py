@@ -15,6 +15,9 @@ def test_numbers_of_any_length_are_refused_or_mean_nothing(pages: httpx.Client, 
     number = start + DIGITS
     assert pages.post("/queues/pause", data={"queue": "high", "minutes": number}, headers=OURS).status_code == 400
     assert pages.post("/calls/act", data={"do": "retry", "ids": f"1,{number}"}, headers=OURS).status_code == 400
+    assert pages.post("/workers/quiet", data={"worker": number}, headers=OURS).status_code == 400
+    all_that_match = {"do": "cancel", "state": "ready", "sure": "yes", "count": number, "upto": number}
+    assert pages.post("/calls/matching", data=all_that_match, headers=OURS).status_code < 500
     assert "is not an id" in pages.get("/calls", params={"id": number}).text
     assert "is not an id" in pages.get("/calls", params={"q": f"batch:{number}"}).text
     assert pages.get("/audit", params={"before": number}).status_code == 200

@@ -25,7 +25,7 @@ from forecourt.web.flash import back
 from forecourt.web.matching_command import FILTERS, command
 from forecourt.web.people import Role, person_of
 from forecourt.web.routes import Form
-from forecourt.web.searching import LARGEST_ID, CannotRead, asked
+from forecourt.web.searching import LARGEST_ID, CannotRead, asked, whole_number
 
 ACTIONS: tuple[Action, ...] = ("cancel", "run-now", "retry", "forget")
 
@@ -43,7 +43,7 @@ def act(request: Request, form: Form) -> Response:
     same = command(action, form, chosen)
     if action in ("cancel", "forget"):
         named = form.get("count", "")
-        if not (form.get("sure") and named.isascii() and named.isdigit() and count <= int(named[:20])):
+        if not form.get("sure") or count > (whole_number(named, LARGEST_ID) or 0):
             return _ask(request, form, action, chosen, count, latest, same)
         meant(form, named, count)
     return do(request, form, action, chosen, same)
@@ -120,8 +120,7 @@ def _search(tx: Connection[Any], now: datetime, form: Form) -> Search:
 
 def _upto(form: Form) -> int:
     """The call that was the latest when the number was named: what came later is not meant."""
-    text = form.get("upto", "")
-    return int(text) if text.isascii() and text.isdigit() and int(text[:20]) <= LARGEST_ID else LARGEST_ID
+    return whole_number(form.get("upto", ""), LARGEST_ID) or LARGEST_ID
 
 
 def _action(text: str) -> Action:

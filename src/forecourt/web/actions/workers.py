@@ -12,6 +12,7 @@ from forecourt.web.database import acting
 from forecourt.web.flash import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
+from forecourt.web.searching import LARGEST_ID, whole_number
 
 
 def restart(request: Request, form: Form) -> Response:
@@ -56,6 +57,6 @@ def _ask(
 
 def _worker(form: Form) -> int:
     text = needed(form, "worker")
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**63):
+    if (id := whole_number(text, LARGEST_ID)) is None:
         raise HTTPException(400, _("%(text)s is not the id of a worker", text=repr(text[:40])))
-    return int(text)
+    return id

@@ -19,8 +19,7 @@ from forecourt.jobs.progress import report
 from forecourt.operations import calls
 from forecourt.operations.calls import PORTION, POSSIBLE, Action
 from forecourt.store import activity, audit, json_text, matching
-from forecourt.store.matching import LARGEST_ID
-from forecourt.store.search import Search
+from forecourt.store.search import LARGEST_ID, Search
 
 SILENT = 30.0
 """Seconds since a worker's last heartbeat, until it does not count."""

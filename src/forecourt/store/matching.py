@@ -9,9 +9,7 @@ from typing import Any, TypeAlias
 
 from psycopg import Connection
 
-from forecourt.store.search import Search
-
-LARGEST_ID = 2**63 - 1
+from forecourt.store.search import LARGEST_ID, Search
 
 # The state is a constant of each branch: the tables of the others are not read.
 IDS = """

@@ -17,6 +17,8 @@ State: TypeAlias = Literal["ready", "scheduled", "running", "failed", "done"]
 
 STATES: tuple[State, ...] = ("ready", "running", "scheduled", "failed", "done")
 
+LARGEST_ID = 2**63 - 1
+
 LOOK_THROUGH = 100_000
 
 READY = """

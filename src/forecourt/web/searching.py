@@ -16,11 +16,10 @@ import orjson
 from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.store import json_text
-from forecourt.store.search import STATES, Search, State
+from forecourt.store.search import LARGEST_ID, STATES, Search, State
 
 SINCE = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 
-LARGEST_ID = 2**63 - 1
 TRACE = re.compile("[0-9a-f]{32}")
 INTEGER = re.compile("-?(0|[1-9][0-9]{0,3999})")
 """Of any size; the fast library rounds those of more than 64 bits."""

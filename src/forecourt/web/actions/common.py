@@ -10,9 +10,10 @@ from forecourt.language import gettext as _
 from forecourt.language import some
 from forecourt.store import pauses, tasks
 from forecourt.store.pauses import Kind
+from forecourt.store.search import LARGEST_ID
 from forecourt.web.dates import clock
 from forecourt.web.routes import Form
-from forecourt.web.searching import LARGEST_ID, whole_number
+from forecourt.web.searching import whole_number
 
 LONGEST_PAUSE = 366 * 24 * 60
 """Minutes."""

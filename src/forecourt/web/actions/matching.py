@@ -16,7 +16,7 @@ from forecourt.operations import bulk
 from forecourt.operations.bulk import UNDO, Acted
 from forecourt.operations.calls import PORTION, Action
 from forecourt.store import matching, overview, search
-from forecourt.store.search import Search
+from forecourt.store.search import LARGEST_ID, Search
 from forecourt.web.actions.common import meant
 from forecourt.web.actions.confirming import confirm
 from forecourt.web.application import application
@@ -25,7 +25,7 @@ from forecourt.web.flash import back
 from forecourt.web.matching_command import FILTERS, command
 from forecourt.web.people import Role, person_of
 from forecourt.web.routes import Form
-from forecourt.web.searching import LARGEST_ID, CannotRead, asked, whole_number
+from forecourt.web.searching import CannotRead, asked, whole_number
 
 ACTIONS: tuple[Action, ...] = ("cancel", "run-now", "retry", "forget")
 

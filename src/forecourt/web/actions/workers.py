@@ -7,12 +7,13 @@ from starlette.responses import Response
 from forecourt.language import gettext as _
 from forecourt.language import some
 from forecourt.operations import fleet
+from forecourt.store.search import LARGEST_ID
 from forecourt.web.actions.common import needed
 from forecourt.web.database import acting
 from forecourt.web.flash import back
 from forecourt.web.people import person_of
 from forecourt.web.routes import Form
-from forecourt.web.searching import LARGEST_ID, whole_number
+from forecourt.web.searching import whole_number
 
 
 def restart(request: Request, form: Form) -> Response:

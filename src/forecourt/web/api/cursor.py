@@ -3,8 +3,8 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 
+from forecourt.store.search import LARGEST_ID
 from forecourt.web.api.errors import Unreadable
-from forecourt.web.searching import LARGEST_ID
 
 
 def write(id: int, at: datetime | None = None) -> str:

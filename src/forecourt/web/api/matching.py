@@ -11,10 +11,9 @@ from annotated_types import Ge, Le
 from psycopg import Connection
 
 from forecourt.store import matching, overview, search, tasks
-from forecourt.store.search import Search
+from forecourt.store.search import LARGEST_ID, Search
 from forecourt.web.api.errors import NotFound, Unreadable
 from forecourt.web.api.parameters import Error, Id, Ids, Name, Words
-from forecourt.web.searching import LARGEST_ID
 
 if TYPE_CHECKING:
     from forecourt.app import Forecourt

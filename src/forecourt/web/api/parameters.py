@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Ge, Le, Len, MaxLen
 
 from forecourt.durations import LONGEST
-from forecourt.web.searching import LARGEST_ID
+from forecourt.store.search import LARGEST_ID
 
 PORTION = 1000
 """Calls that one request may name."""

@@ -5,9 +5,10 @@ from starlette.responses import Response
 
 from forecourt.language import gettext as _
 from forecourt.store import trail
+from forecourt.store.search import LARGEST_ID
 from forecourt.store.trail import Entry
 from forecourt.web.page import NOTHING_SEEN, page, reading, seen_before
-from forecourt.web.searching import LARGEST_ID, whole_number
+from forecourt.web.searching import whole_number
 
 A_PAGE = 100
 

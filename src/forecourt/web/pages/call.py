@@ -14,9 +14,9 @@ from forecourt.language import gettext as _
 from forecourt.language import marked
 from forecourt.masking import hide_text
 from forecourt.store import definitions, inspection, matching, progress, workflow_progress
+from forecourt.store.search import LARGEST_ID
 from forecourt.tracebacks import without_libraries
 from forecourt.web.page import page, reading
-from forecourt.web.searching import LARGEST_ID
 
 TONES = {
     marked("Raised"): "failed",

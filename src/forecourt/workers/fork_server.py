@@ -3,10 +3,9 @@ it.
 
 A supervisor has threads and connections, which no fork may inherit, and loads no application; and a
 fork starts in a millisecond and shares its parent's memory. So does the fork server itself, which
-its supervisor forks before it has any of that. It lives in a session of
-its own, so the terminal's Ctrl-C reaches only the supervisor. When the supervisor ends, however it
-ends, the fork server kills its slots and goes; when the fork server ends, the kernel kills the
-slots.
+its supervisor forks before it has any of that. It lives in a session of its own, so the terminal's
+Ctrl-C reaches only the supervisor. When the supervisor ends, however it ends, the fork server kills
+its slots and goes; when the fork server ends, the kernel kills the slots.
 """
 
 import os

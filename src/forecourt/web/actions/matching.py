@@ -36,12 +36,13 @@ def act(request: Request, form: Form) -> Response:
     action = _action(form.get("do", ""))
     if action == "forget" and not person_of(request).may(Role.ADMIN):
         raise HTTPException(403, _("Removing calls needs the role admin"))
+    asks_back = action in ("cancel", "forget")
     with reading() as look:
         chosen = _search(look.tx, look.now, form)
         latest = matching.latest(look.tx)
-        count = matching.count(look.tx, chosen, upto=min(_upto(form), latest))
+        count = matching.count(look.tx, chosen, upto=min(_upto(form), latest)) if asks_back else 0
     same = command(action, form, chosen)
-    if action in ("cancel", "forget"):
+    if asks_back:
         named = form.get("count", "")
         if not form.get("sure") or count > (whole_number(named, LARGEST_ID) or 0):
             return _ask(request, form, action, chosen, count, latest, same)

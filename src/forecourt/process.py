@@ -31,6 +31,19 @@ class Identity:
     pid_started: str
 
 
+forks = 0
+"""How many forks lie between the first process of this program and this one, so that a child can be
+told from its parent without asking the kernel."""
+
+
+def _count_fork() -> None:
+    global forks
+    forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
+
 def hostname() -> str:
     """What this machine is called: FORECOURT_HOST, or the system's own name."""
     return settings().host or socket.gethostname()

@@ -1,8 +1,10 @@
 """One attempt at a call of an `async def` job."""
 
+import os
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from forecourt import process
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
 from forecourt.jobs.attempt import arguments
 from forecourt.jobs.context import RunningCall
@@ -15,10 +17,19 @@ async def run_async(
     job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any, middleware: Sequence[Middleware]
 ) -> Any:
     """Load the arguments from JSON text, and await the function inside the middleware. What it
-    raises goes through.
+    raises goes through. A process that it forked ends here, should it come back.
     """
+    forks = process.forks
     args = arguments(job, texts, given)
-    return await surrounded_async(middleware, call, lambda: job.function(**args))
+
+    async def execute() -> Any:
+        try:
+            return await job.function(**args)
+        finally:
+            if process.forks != forks:
+                os._exit(1)  # it would go on with its parent's loop, and report every call on it a second time
+
+    return await surrounded_async(middleware, call, execute)
 
 
 async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, Any]) -> Any:

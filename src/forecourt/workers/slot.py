@@ -9,7 +9,6 @@ stop, and what takes too long, is the supervisor's to see.
 import gc
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -75,6 +74,7 @@ class Slot:
         self.channels = channels
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
         self._concurrent_jobs = {name for name, job in jobs.items() if job.is_async or job.policy.at_once > 1}
+        self._expiring = {name for name, policy in self._policies.items() if policy.retry_until is not None}
         page: Page = Markers(Path(birth.markers), birth.options.processes).pages[birth.number]
         timeouts = {name: birth.options.defaults.timeout_of(job.policy) for name, job in jobs.items()}
         holding = Holding(page, channels.permits, timeouts)
@@ -87,7 +87,7 @@ class Slot:
         self._groups = Groups(self._executor, jobs, capture)
         self._concurrent = Concurrent(self, jobs, capture, jobs_name(birth.worker, birth.number))
         self._pace = Pace()
-        self._footprint = Footprint((channels.permits.reading,))
+        self._footprint = Footprint()
         threading.Thread(target=self._flush_when_asked, name="flush", daemon=True).start()
 
     def live(self) -> None:
@@ -123,7 +123,7 @@ class Slot:
         if limit and self.rounds.found >= limit and words[markers.WANTED]:
             words[markers.CUT_OFF] += 1
             self.channels.tell()
-        return [call for call in claimed if not self._is_over(call)]
+        return [call for call in claimed if self._is_fresh(call) or not self._is_over(call)]
 
     # -- running a round ---------------------------------------------------------------------------
 
@@ -199,8 +199,7 @@ class Slot:
         """Calls are over: note it where it outlives this process, and put the process back as it
         was.
         """
-        if not self._footprint.holds():
-            sys.exit("a call closed descriptors that are not its own, so its slot ends with it")
+        self.channels.permits.check()
         for completion in completions:
             self.holding.end(row, completion)
             row += 1
@@ -213,6 +212,10 @@ class Slot:
             words[markers.WRITTEN] = 0
         if self._options.rest:
             self.channels.wait(self._options.rest)
+
+    def _is_fresh(self, call: Claimed) -> bool:
+        """Whether nothing can have ended a call before it began."""
+        return call.past is None and call.job not in self._expiring
 
     def _is_over(self, call: Claimed) -> bool:
         """Whether a claimed call must not begin any more; then that is its end."""

@@ -88,11 +88,6 @@ class Policy:
         """How many calls a slot runs at the same time."""
         return max(self.threads, self.concurrency)
 
-    @property
-    def is_ordinary(self) -> bool:
-        """Whether calls run one after the other, each by itself."""
-        return self.batch is None and self.commit_together is None and self.at_once == 1
-
 
 @dataclass(frozen=True, slots=True)
 class Defaults:

@@ -89,7 +89,8 @@ class Acknowledger:
         return None
 
     def _policy_of(self, job: str) -> Policy:
-        return self._jobs[job].policy if job in self._jobs else NOBODYS
+        known = self._jobs.get(job)
+        return NOBODYS if known is None else known.policy
 
 
 NOBODYS = Policy()

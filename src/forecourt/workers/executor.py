@@ -26,7 +26,7 @@ from forecourt.jobs.outcome import (
     Released,
     Unknown,
 )
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import ResultUnusable, circumstances, raised, result_text, sqlstate, words
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
 from forecourt.logs import doing
@@ -71,7 +71,7 @@ class Executor:
     completions.
     """
 
-    def __init__(self, jobs: Registry, capture: LogCapture | None = None) -> None:
+    def __init__(self, jobs: Jobs, capture: LogCapture | None = None) -> None:
         self._jobs = jobs
         self._capture = capture or LogCapture()
         self.worked: float | None = None

@@ -19,7 +19,7 @@ from forecourt.jobs.attempt import run
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import FINISHED, Finished
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import circumstances, raised, result_text, sqlstate
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, send, transaction
 from forecourt.store.ready import Claimed
@@ -86,7 +86,7 @@ class Size:
 class Groups:
     """Runs groups, and learns how large they may be."""
 
-    def __init__(self, executor: Executor, jobs: Registry, capture: LogCapture) -> None:
+    def __init__(self, executor: Executor, jobs: Jobs, capture: LogCapture) -> None:
         self._executor = executor
         self._jobs = jobs
         self._capture = capture

@@ -18,7 +18,7 @@ from typing import TypeVar
 from forecourt.database.engine import engine, rename
 from forecourt.database.job_connection import name_job_connections
 from forecourt.jobs.policy import Policy
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.process import die_with_parent
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
@@ -48,7 +48,7 @@ end.
 R = TypeVar("R")
 
 
-def run_slot(birth: Birth, channels: Channels, jobs: Registry) -> None:
+def run_slot(birth: Birth, channels: Channels, jobs: Jobs) -> None:
     """Work until the supervisor says stop, or is gone."""
     parent = os.getppid()
     die_with_parent()
@@ -68,11 +68,12 @@ def run_slot(birth: Birth, channels: Channels, jobs: Registry) -> None:
 class Slot:
     """One slot. `holding` is what it has in hand, as others see it."""
 
-    def __init__(self, birth: Birth, channels: Channels, jobs: Registry) -> None:
+    def __init__(self, birth: Birth, channels: Channels, jobs: Jobs) -> None:
         self._death = birth.death
         self._options = birth.options
         self.channels = channels
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
+        self._together = {name for name, policy in self._policies.items() if policy.batch or policy.commit_together}
         self._concurrent_jobs = {name for name, job in jobs.items() if job.is_async or job.policy.at_once > 1}
         self._expiring = {name for name, policy in self._policies.items() if policy.retry_until is not None}
         page: Page = Markers(Path(birth.markers), birth.options.processes).pages[birth.number]
@@ -141,9 +142,8 @@ class Slot:
         row = 0
         while row < len(calls):
             job = calls[row].job
-            policy = self._policies.get(job, ORDINARY)
             beside = job in self._concurrent_jobs
-            if not beside and (policy.is_ordinary or alone):
+            if not beside and (alone or job not in self._together):
                 if not self.holding.take_permit(calls[row]):
                     return ()
                 self.holding.mark(row, 1, job)
@@ -158,7 +158,7 @@ class Slot:
                     return self._still_mine(ran.later)
                 whole = ran.whole
             else:
-                whole = self._run_together(row, stretch, policy)
+                whole = self._run_together(row, stretch, self._policies[job])
             if not whole:
                 return ()
             row += len(stretch)

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from forecourt.settings import settings
@@ -59,6 +60,7 @@ def own() -> Identity:
     return Identity(hostname(), boot_id(), os.getpid(), pid_started(os.getpid()) or "")
 
 
+@cache
 def boot_id() -> str:
     """The kernel's id of this boot; every container on the machine shares it, so the process
     namespace is part of it.

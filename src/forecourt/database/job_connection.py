@@ -58,6 +58,8 @@ def _living() -> psycopg.Connection[Any]:
 
 
 def _clean(connection: psycopg.Connection[Any]) -> None:
-    with suppress(psycopg.Error):  # broken: the next call gets another
+    try:
         connection.rollback()
         connection.execute(LEAVE_NO_TRACE.encode())
+    except psycopg.Error:  # broken, or in a state that it cannot be brought out of: the next call gets another
+        connection.close()

@@ -39,6 +39,8 @@ async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, An
         result = await coroutine
         await opened.flush()
         return result
+    except TransactionEnded:
+        raise
     except BaseException as error:
         if await opened.was_ended():
             raise TransactionEnded(f"{ENDED}; then it raised {type(error).__name__}") from error

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from forecourt.store.ready import Claimed
@@ -53,7 +54,10 @@ class EventLoop:
 
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        while True:
+            # A task of a call's own that exits ends the loop, and so may a call: the others go on.
+            with suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
 
     def _begin(self, row: int, call: Claimed) -> None:
         task = self._loop.create_task(self._run(row, call), name=f"{call.job}, call {call.id}")

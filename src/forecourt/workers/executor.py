@@ -182,6 +182,8 @@ def run_within(opened: Transaction, function: Callable[[], Any]) -> Any:
         result = function()
         opened.flush()
         return result
+    except TransactionEnded:
+        raise
     except BaseException as error:
         if opened.was_ended():
             raise TransactionEnded(f"{ENDED}; then it raised {type(error).__name__}") from error

@@ -24,7 +24,15 @@ from forecourt.jobs.results import circumstances, raised, result_text, sqlstate
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, send, transaction
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended
-from forecourt.workers.executor import Completion, Executor, attempting, end_with_effects, outcome_of, whole
+from forecourt.workers.executor import (
+    ClaimIsLost,
+    Completion,
+    Executor,
+    attempting,
+    end_with_effects,
+    outcome_of,
+    whole,
+)
 from forecourt.workers.log_capture import LogCapture
 from forecourt.workers.verdict import success_entry
 
@@ -162,7 +170,7 @@ class _Group:
                 end_with_effects(opened, self._ends)
                 self.calls = list(zip(begun, self._done, strict=True))
                 return cut
-        except (DBAPIError, psycopg.Error, _Apart):
+        except (DBAPIError, psycopg.Error, ClaimIsLost, _Apart):
             pass
         self.failed = True
         self._tell_apart(begun)

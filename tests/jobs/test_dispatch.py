@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from psycopg.errors import UndefinedTable
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -35,6 +36,16 @@ def test_wrong_arguments_are_an_error_at_the_caller_and_enter_nothing(looking: L
     with pytest.raises(WrongArguments):
         workshop.nothing.dispatch_many([{"n": 1}, {"n": "two"}])
     assert looking.live() == 0
+
+
+def test_without_a_schema_the_error_says_what_makes_one(looking: Looking) -> None:
+    with engine().connect() as connection:
+        connection.execute(text("DROP SCHEMA forecourt CASCADE"))
+        with pytest.raises(UndefinedTable) as caught:
+            workshop.nothing.using(session=connection).dispatch(n=3)
+    assert caught.value.__notes__ == [
+        "This database has no Forecourt schema yet: run `forecourt db migrate`, or `forecourt up`"
+    ]
 
 
 def test_a_delayed_call_waits_in_scheduled_by_the_databases_clock(looking: Looking) -> None:

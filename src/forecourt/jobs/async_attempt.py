@@ -1,10 +1,11 @@
 """One attempt at a call of an `async def` job."""
 
+import os
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
-from forecourt.jobs.attempt import arguments
+from forecourt.jobs.attempt import arguments, stay
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware, surrounded_async
@@ -15,10 +16,18 @@ async def run_async(
     job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any, middleware: Sequence[Middleware]
 ) -> Any:
     """Load the arguments from JSON text, and await the function inside the middleware. What it
-    raises goes through.
+    raises goes through. A process that the function forked ends here, should it come back.
     """
+    process = os.getpid()
     args = arguments(job, texts, given)
-    return await surrounded_async(middleware, call, lambda: job.function(**args))
+
+    async def execute() -> Any:
+        try:
+            return await job.function(**args)
+        finally:
+            stay(process)
+
+    return await surrounded_async(middleware, call, execute)
 
 
 async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, Any]) -> Any:

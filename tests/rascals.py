@@ -14,9 +14,10 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from forecourt import Discard, Forecourt, Session, Timetable, job
-from forecourt.database import engine
+from forecourt.database import bridge, engine
 from workshop import LEAVE
 
 once = {"tries": 1}
@@ -328,6 +329,66 @@ def look_around(*, session: Session) -> dict[str, Any]:
         "signals": [str(signal.getsignal(n)).partition(" at ")[0] for n in sorted(signal.valid_signals())],
         "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     } | {name: connection.exec_driver_sql(query).scalar_one() for name, query in ASKED.items()}
+
+
+@job(threads=2, tries=1)
+def fork_in_a_thread() -> str:
+    return fork_and_return()
+
+
+@job(threads=2, tries=1)
+def change_surroundings_in_a_thread() -> None:
+    change_surroundings()
+
+
+@job(threads=2, tries=1)
+def close_all_descriptors_in_a_thread() -> None:
+    close_all_descriptors()
+
+
+@job(tries=1)
+async def fork_in_a_coroutine() -> str:
+    forked = os.fork() == 0
+    await asyncio.sleep(0)  # back to the event loop
+    return "child" if forked else "parent"
+
+
+@job(tries=1)
+async def fork_in_a_task_of_a_coroutine() -> str:
+    return await asyncio.create_task(fork_in_a_coroutine())
+
+
+@job(tries=1)
+async def fork_in_a_coroutine_with_a_session(*, session: AsyncSession) -> str:
+    await session.execute(LEAVE, {"call": "forked in a coroutine", "pid": os.getpid()})
+    return "child" if os.fork() == 0 else "parent"
+
+
+@job(tries=1)
+async def change_surroundings_in_a_coroutine() -> None:
+    change_surroundings()
+
+
+@job(tries=1)
+async def exit_politely_in_a_coroutine() -> None:
+    sys.exit(0)
+
+
+@job(tries=1)
+async def leave_things_on_the_connection_in_a_coroutine(then: str, *, session: AsyncSession) -> None:
+    await session.connection()
+    driver = await bridge.driver_of(await session.connection())
+    await driver.execute(LEFTOVERS.encode(), prepare=False)
+    if then == "COMMIT":
+        await session.execute(text("COMMIT"))
+    elif then:
+        raise ValueError(then)
+
+
+@job(tries=1)
+async def look_around_in_a_coroutine(*, session: AsyncSession) -> dict[str, Any]:
+    """What is on the connection that coroutines get."""
+    return {name: (await session.execute(text(query))).scalar_one() for name, query in ASKED.items()}
 
 
 @job(tries=1)

@@ -1,12 +1,11 @@
 """One attempt at a call of an `async def` job."""
 
-import os
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from forecourt import process
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
-from forecourt.jobs.attempt import arguments
+from forecourt.jobs.attempt import arguments, stay
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware, surrounded_async
@@ -26,8 +25,7 @@ async def run_async(
         try:
             return await job.function(**args)
         finally:
-            if process.forks != forks:
-                os._exit(1)  # it would go on with its parent's loop, and report every call on it a second time
+            stay(forks)
 
     return await surrounded_async(middleware, call, execute)
 

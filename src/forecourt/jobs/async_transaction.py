@@ -40,6 +40,8 @@ class AsyncTransaction:
         self.given = given
         self.tx = tx
         self.mark = mark
+        self.is_over = False
+        """Whether it was committed, and nothing is left on its connection."""
 
     async def flush(self) -> None:
         """Send what the function left to be sent. Raises TransactionEnded when it closed the
@@ -74,6 +76,7 @@ class AsyncTransaction:
         same message. When that raises, nothing behind it is executed."""
         message = f"{last}; {COMMIT}" if last else COMMIT
         await self.tx.execute(message.encode(), prepare=False)
+        self.is_over = True
 
 
 class AsyncTransactions:
@@ -98,23 +101,24 @@ class AsyncTransactions:
             return
         async with self._engine.connect() as connection:
             tx = await driver_of(connection)
-            mark = f"async {next(_numbers)}"
+            opened = AsyncTransaction(tx, tx, f"async {next(_numbers)}")
             try:
-                await tx.execute(SET_MARK, {"mark": mark})
+                await tx.execute(SET_MARK, {"mark": opened.mark})
                 if job.takes == "connection":
-                    lent = lend(tx)
+                    opened.given = lent = lend(tx)
                     try:
-                        yield AsyncTransaction(lent, tx, mark)
+                        yield opened
                     finally:
                         take_back(lent)
                 else:
                     async with AsyncSession(connection, sync_session_class=JobSession) as session:
-                        yield AsyncTransaction(session, tx, mark)
+                        opened.given = session
+                        yield opened
             finally:
                 if tx.closed:
                     await connection.invalidate()  # else the pool would try to roll it back, and raise
                 with suppress(psycopg.Error, DBAPIError):  # it broke: the pool replaces it
-                    if tx.info.transaction_status != TransactionStatus.IDLE:
+                    if not opened.is_over:
                         await tx.rollback()
                         await tx.execute(LEAVE_NO_TRACE.encode())
                         await tx.commit()

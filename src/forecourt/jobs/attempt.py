@@ -32,8 +32,7 @@ def run(
         try:
             result = job.function(**args)
         finally:
-            if process.forks != forks:
-                os._exit(1)  # it would go on with its parent's connections, and report the call a second time
+            stay(forks)
         if isinstance(result, NOTHING_RAN):
             raise TypeError(
                 f"job {job.name} returned a {type(result).__name__}: nothing of it has run; make it `async def`, or call "
@@ -42,6 +41,14 @@ def run(
         return result
 
     return surrounded(middleware, call, execute)
+
+
+def stay(forks: int) -> None:
+    """End a process that forked off this one since `process.forks` was read. It would go on with
+    its parent's connections, and report the call a second time.
+    """
+    if process.forks != forks:
+        os._exit(1)
 
 
 def arguments(job: Definition[..., Any], texts: Sequence[str], given: Any) -> dict[str, Any]:

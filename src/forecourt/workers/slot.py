@@ -87,7 +87,7 @@ class Slot:
         self._executor = Executor(jobs, capture)
         self._groups = Groups(self._executor, jobs, capture)
         self._concurrent = Concurrent(self, jobs, capture, jobs_name(birth.worker, birth.number))
-        self._pace = Pace()
+        self._pace = Pace(birth.options.processes)
         self._footprint = Footprint()
         threading.Thread(target=self._flush_when_asked, name="flush", daemon=True).start()
 
@@ -121,6 +121,8 @@ class Slot:
         claimed = self.rounds.round(limit, fill=words[markers.ALLOWED] < 0)
         self.holding.note_written()
         words[markers.CLAIMED] += len(claimed)
+        if limit:
+            self._pace.claimed(limit, self.rounds.found)
         if limit and self.rounds.found >= limit and words[markers.WANTED]:
             words[markers.CUT_OFF] += 1
             self.channels.tell()

@@ -5,6 +5,7 @@ Whoever runs a call, in a slot, in a test or by hand, runs it through here.
 
 import os
 from collections.abc import Sequence
+from contextvars import copy_context
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
@@ -40,7 +41,8 @@ def run(
             )
         return result
 
-    return surrounded(middleware, call, execute)
+    # In a copy of the context: a variable that the call sets, say its tenant, is its own.
+    return copy_context().run(surrounded, middleware, call, execute)
 
 
 def stay(forks: int) -> None:

@@ -15,7 +15,8 @@ from forecourt.store.arrays import bigints
 # adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
 # `= ANY (ARRAY(...))` makes the deletion go straight to the rows that were locked; a join may walk
 # the whole table. What is claimed under a name that is on no list would be found by nobody, so the
-# worker's row is held. A beat does not conflict with that, giving the worker up does.
+# worker's row is held. A beat does not conflict with that, giving the worker up does. What takes
+# little room may be a megabyte of one letter, so compressed values are measured as they come.
 CLAIM = """
 WITH worker AS MATERIALIZED (
     SELECT id
@@ -56,8 +57,16 @@ SELECT id, batch_id, created_at, ready_at, priority, attempts, job, queue, args,
 FROM gone
 RETURNING id, token, batch_id, job, queue, priority, attempts,
           CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions,
-          CASE WHEN pg_column_size(args) <= %(most)s THEN args::text END AS args,
-          CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
+          CASE
+              WHEN pg_column_size(args) <= %(most)s
+               AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
+              THEN args::text
+          END AS args,
+          CASE
+              WHEN pg_column_size(options) <= %(most)s
+               AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
+              THEN options::text
+          END AS options,
           date_part('epoch', now() - ready_at) AS waited,
           date_part('epoch', now() - created_at) AS age,
           CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors,
@@ -71,8 +80,16 @@ RETURNING id, token, batch_id, job, queue, priority, attempts,
 HELD_BY = """
 SELECT id, token, batch_id, job, queue, priority, attempts,
        CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions,
-       CASE WHEN pg_column_size(args) <= %(most)s THEN args::text END AS args,
-       CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
+       CASE
+           WHEN pg_column_size(args) <= %(most)s
+            AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
+           THEN args::text
+       END AS args,
+       CASE
+           WHEN pg_column_size(options) <= %(most)s
+            AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
+           THEN options::text
+       END AS options,
        date_part('epoch', claimed_at - ready_at) AS waited,
        date_part('epoch', now() - created_at) AS age,
        CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors,

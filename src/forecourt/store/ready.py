@@ -16,7 +16,8 @@ from forecourt.store.arrays import bigints
 # adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
 # `= ANY (ARRAY(...))` makes the deletion go straight to the rows that were locked; a join may walk
 # the whole table. What is claimed under a name that is on no list would be found by nobody, so the
-# worker's row is held. A beat does not conflict with that, giving the worker up does.
+# worker's row is held. A beat does not conflict with that, giving the worker up does. What takes
+# little room may be a megabyte of one letter, so compressed values are measured as they come.
 CLAIM = """
 WITH worker AS MATERIALIZED (
     SELECT id
@@ -56,8 +57,16 @@ SELECT id, batch_id, created_at, ready_at, priority, attempts, job, queue, args,
        nextval('forecourt.run_tokens'), %(worker)s, %(slot)s
 FROM gone
 RETURNING id, token, batch_id, job, queue, priority, attempts,
-          CASE WHEN pg_column_size(args) <= %(most)s THEN args::text END AS args,
-          CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
+          CASE
+              WHEN pg_column_size(args) <= %(most)s
+               AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
+              THEN args::text
+          END AS args,
+          CASE
+              WHEN pg_column_size(options) <= %(most)s
+               AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
+              THEN options::text
+          END AS options,
           date_part('epoch', now() - ready_at) AS waited,
           date_part('epoch', now() - created_at) AS age,
           CASE WHEN history <> '[]' THEN jsonb_build_object(
@@ -72,8 +81,16 @@ RETURNING id, token, batch_id, job, queue, priority, attempts,
 # was lost.
 HELD_BY = """
 SELECT id, token, batch_id, job, queue, priority, attempts,
-       CASE WHEN pg_column_size(args) <= %(most)s THEN args::text END AS args,
-       CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
+       CASE
+           WHEN pg_column_size(args) <= %(most)s
+            AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
+           THEN args::text
+       END AS args,
+       CASE
+           WHEN pg_column_size(options) <= %(most)s
+            AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
+           THEN options::text
+       END AS options,
        date_part('epoch', claimed_at - ready_at) AS waited,
        date_part('epoch', now() - created_at) AS age,
        CASE WHEN history <> '[]' THEN jsonb_build_object(
@@ -192,7 +209,7 @@ def claim(
         "slot": slot,
         "most": MOST,
     }
-    claimed = [_bounded(row) for row in tx.execute(CLAIM, parameters, binary=True).fetchall()]
+    claimed = [_claimed(row) for row in tx.execute(CLAIM, parameters, binary=True).fetchall()]
     claimed.sort(key=IN_QUEUE)
     if len(queues) > 1:
         place = {queue: n for n, queue in enumerate(queues)}
@@ -208,7 +225,7 @@ def held_by(tx: Connection[Any], worker: int, slot: int) -> list[Claimed]:
     """What a slot has claimed and not ended, as the database knows it. Scans running, which has no
     more rows than the fleet's slots have calls."""
     parameters = {"worker": worker, "slot": slot, "most": MOST}
-    return [_bounded(row) for row in tx.execute(HELD_BY, parameters, binary=True)]
+    return [_claimed(row) for row in tx.execute(HELD_BY, parameters, binary=True)]
 
 
 def whole(tx: Connection[Any], ids: Sequence[int]) -> dict[int, tuple[str, str, int]]:
@@ -220,15 +237,9 @@ def whole(tx: Connection[Any], ids: Sequence[int]) -> dict[int, tuple[str, str, 
     return {row[0]: (row[1], row[2], row[3]) for row in tx.execute(WHOLE, {"ids": list(ids)})}
 
 
-def _bounded(row: tuple[Any, ...]) -> Claimed:
-    """What was stored in little room may still be long."""
-    call = Claimed._make(row)
-    args, options, past = call.args, call.options, row[PAST]
-    if args is not None and len(args) > MOST:
-        call = call._replace(args=None)
-    if options is not None and len(options) > MOST:
-        call = call._replace(options=None)
-    return call if past is None else call._replace(past=Past(**past))
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    past = row[PAST]
+    return Claimed._make(row) if past is None else Claimed._make((*row[:PAST], Past(**past)))
 
 
 def _unwanted(call: Claimed) -> Claimed:

@@ -55,7 +55,14 @@ class EventLoop:
 
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        while True:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                pass  # of a task that a call made; the call hears of it, and the loop goes on
+            except BaseException:
+                log.critical("the event loop is broken, so the slot ends", exc_info=True)
+                os._exit(1)
 
     def _begin(self, row: int, call: Claimed) -> None:
         task = self._loop.create_task(self._run(row, call), name=f"{call.job}, call {call.id}")

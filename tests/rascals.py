@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forecourt import Forecourt, Session, Timetable, job
+from forecourt import Discard, Forecourt, Session, Timetable, job
 from forecourt.database import bridge, engine
 from workshop import LEAVE
 
@@ -162,6 +163,43 @@ def roll_back(*, session: Session) -> None:
     write(session, "after the rollback")
 
 
+@job(tries=2, backoff=0)
+def close_the_connection(commit: bool, *, connection: psycopg.Connection[Any]) -> None:
+    if not commit:
+        connection.close()
+        return
+    with connection:  # commits, and closes it
+        connection.execute("INSERT INTO traces (call, pid) VALUES ('with connection', 0)")
+
+
+@job(tries=2, backoff=0, concurrency=2)
+async def close_the_connection_async(*, connection: psycopg.AsyncConnection[Any]) -> None:
+    async with connection:
+        await connection.execute("INSERT INTO traces (call, pid) VALUES ('with connection, async', 0)")
+
+
+@job(tries=2, backoff=0, commit_together=2)
+def close_the_connection_in_a_group(*, connection: psycopg.Connection[Any]) -> None:
+    with connection:
+        connection.execute("INSERT INTO traces (call, pid) VALUES ('with connection, in a group', 0)")
+
+
+async def exit_a_task() -> None:
+    await asyncio.sleep(0)
+    sys.exit(3)
+
+
+@job(tries=1, concurrency=2)
+async def exit_in_a_task() -> None:
+    await asyncio.gather(exit_a_task())
+
+
+@job(tries=1, concurrency=2)
+async def stop_the_loop() -> None:
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0)
+
+
 @job(tries=1)
 def use_a_savepoint(*, session: Session) -> None:
     write(session, "before the savepoint")
@@ -209,6 +247,15 @@ class Mute:
         raise RuntimeError("no words")
 
 
+class SoldAlready(Discard):
+    def __init__(self) -> None: ...
+
+
+@job(tries=1)
+def discard_in_own_words() -> None:
+    raise SoldAlready
+
+
 @job(tries=1)
 def return_something_mute() -> object:
     return Mute()
@@ -219,6 +266,11 @@ class MuteError(Exception):
         raise RuntimeError("no words")
 
 
+class InterruptingError(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
 class OddError(Exception):
     __module__ = "odd\ud800"
 
@@ -227,6 +279,8 @@ def trouble(kind: str) -> Exception:
     match kind:
         case "mute":
             return MuteError()
+        case "interrupting":
+            return InterruptingError()
         case "surrogate":
             return OddError("odd")
         case "deep group":
@@ -318,11 +372,6 @@ async def change_surroundings_in_a_coroutine() -> None:
 @job(tries=1)
 async def exit_politely_in_a_coroutine() -> None:
     sys.exit(0)
-
-
-@job(tries=1)
-async def exit_politely_in_a_task_of_a_coroutine() -> None:
-    await asyncio.create_task(exit_politely_in_a_coroutine())
 
 
 @job(tries=1)

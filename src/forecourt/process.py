@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from forecourt.settings import settings
@@ -31,6 +32,19 @@ class Identity:
     pid_started: str
 
 
+forks = 0
+"""How many forks lie between the first process of this program and this one, so that a child can be
+told from its parent without asking the kernel."""
+
+
+def _count_fork() -> None:
+    global forks
+    forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
+
 def hostname() -> str:
     """What this machine is called: FORECOURT_HOST, or the system's own name."""
     return settings().host or socket.gethostname()
@@ -46,6 +60,7 @@ def own() -> Identity:
     return Identity(hostname(), boot_id(), os.getpid(), pid_started(os.getpid()) or "")
 
 
+@cache
 def boot_id() -> str:
     """The kernel's id of this boot; every container on the machine shares it, so the process
     namespace is part of it.

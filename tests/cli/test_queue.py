@@ -122,13 +122,15 @@ def test_an_unknown_id_is_exit_5_and_changes_nothing(run: Run, looking: Looking)
     failing(1)
     id = looking.one("SELECT id FROM forecourt.failed")
     for command in ("retry", "forget"):
-        result = run(command, str(id), "999999")
+        result = run(command, "0" * 5000 + str(id), "999999")
         assert (result.exit_code, "no failed call has the id 999999" in result.stderr) == (5, True)
     assert run("show", "999999").exit_code == 5
     assert looking.count("failed") == 1
 
 
-@pytest.mark.parametrize("arguments", [["retry"], ["retry", "all", "5"], ["retry", "five"], ["forget"]])
+@pytest.mark.parametrize(
+    "arguments", [["retry"], ["retry", "all", "5"], ["retry", "five"], ["retry", "9" * 5000], ["forget"]]
+)
 def test_what_is_not_a_selection_is_exit_2(run: Run, arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
 

@@ -1,22 +1,39 @@
 """Jobs that write SQL on a psycopg connection: exactly once, as with a session."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row
 
 import workshop
 from fleet import TESTS, Looking, wait_until, work_until_empty, worker
 from forecourt import Discard, job
-from forecourt.database import forget_engine
+from forecourt.database import forget_engine, job_connection
+from forecourt.jobs.async_transaction import AsyncTransactions
+from forecourt.jobs.transaction import transaction
 from forecourt.settings import settings
 from forecourt.testing import run_now
 
 HELD = "SELECT count(*) FROM forecourt.running WHERE job = 'write_row' AND started_at IS NOT NULL"
+
+
+@pytest.fixture(autouse=True)
+def a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This thread's would be one to the database of the test before."""
+    of_test = threading.local()
+    monkeypatch.setattr(job_connection, "_of_thread", of_test)
+    yield
+    if hasattr(of_test, "connection"):
+        of_test.connection.close()
 
 
 def test_effects_are_committed_with_the_end_of_the_call(looking: Looking) -> None:
@@ -60,6 +77,7 @@ def test_one_call_leaves_nothing_on_the_connection_of_the_next(looking: Looking)
     @job(name="connections.leave")
     def leave(n: int, *, connection: psycopg.Connection[object]) -> None:
         seen.append(connection.execute("SHOW work_mem").fetchone())
+        connection.row_factory = dict_row  # type: ignore[assignment]
         assert connection.info.transaction_status == TransactionStatus.INTRANS
         connection.execute("SET work_mem = '65kB'")
         if n == 1:
@@ -70,6 +88,42 @@ def test_one_call_leaves_nothing_on_the_connection_of_the_next(looking: Looking)
         run_now(leave, n=1)
     run_now(leave, n=2)
     assert seen[0] == seen[1] == seen[2] != ("65kB",)
+
+
+def test_what_a_call_leaves_running_writes_into_no_other_s_transaction(looking: Looking) -> None:
+    """A thread, or a task of `asyncio.gather` beside one that raised: its connection is another
+    call's by now.
+    """
+    insert = "INSERT INTO traces (call, pid) VALUES ('left', 0)"
+    with transaction(workshop.write_row) as opened:
+        assert opened is not None
+        assert isinstance(opened.given, psycopg.Connection)
+        left = opened.given, opened.given.cursor()
+        opened.commit()
+    with transaction(workshop.write_row) as opened:
+        assert opened is not None
+        for one in left:
+            with pytest.raises(psycopg.Error, match=r"connection is (over|closed)"):
+                one.execute(insert)
+        left[0].close()
+        opened.commit()
+
+    async def twice() -> None:
+        transactions = AsyncTransactions(1, "connections")
+        before: list[psycopg.AsyncConnection[Any]] = []
+        for _ in range(2):
+            async with transactions.begin(workshop.write_row_async) as opened:
+                assert opened is not None
+                assert isinstance(opened.given, psycopg.AsyncConnection)
+                for one in before:
+                    with pytest.raises(psycopg.Error, match=r"connection is (over|closed)"):
+                        await one.execute(insert)
+                before.append(opened.given)
+                await opened.commit()
+        await transactions.close()
+
+    asyncio.run(twice())
+    assert looking.traces() == 0
 
 
 def test_a_slot_that_dies_in_the_middle_runs_the_call_again(looking: Looking) -> None:

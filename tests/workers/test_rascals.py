@@ -42,11 +42,18 @@ ENDS: dict[str, tuple[Job[..., Any], dict[str, Any], str, str]] = {
     "session.begin": (rascals.begin_a_block, {}, "failed", "RuntimeError"),
     "with session": (rascals.close_the_session, {}, "failed", "TransactionEnded"),
     "session.rollback": (rascals.roll_back, {}, "failed", "TransactionEnded"),
+    "with connection": (rascals.close_the_connection, {"commit": True}, "failed", "TransactionEnded"),
+    "connection.close": (rascals.close_the_connection, {"commit": False}, "failed", "TransactionEnded"),
+    "async with connection": (rascals.close_the_connection_async, {}, "failed", "TransactionEnded"),
+    "with connection in a group": (rascals.close_the_connection_in_a_group, {}, "failed", "TransactionEnded"),
+    "a task that exits": (rascals.exit_in_a_task, {}, "failed", "SystemExit"),
+    "loop.stop": (rascals.stop_the_loop, {}, "done", ""),
     "a savepoint": (rascals.use_a_savepoint, {}, "done", ""),
     "COMMIT in a batch": (rascals.commit_together, {"n": 1}, "failed", "TransactionEnded"),
     "left on the connection": (rascals.leave_things_on_the_connection, {"fail": False}, "done", ""),
     "left there by a failure": (rascals.leave_things_on_the_connection, {"fail": True}, "failed", "ValueError"),
     "left on an own one": (rascals.leave_things_on_an_own_connection, {}, "done", ""),
+    "a Discard of one's own": (rascals.discard_in_own_words, {}, "done", "discarded by the job"),
     "fork in a thread": (rascals.fork_in_a_thread, {}, "done", "parent"),
     "surroundings in a thread": (rascals.change_surroundings_in_a_thread, {}, "done", ""),
     "close descriptors in a thread": (rascals.close_all_descriptors_in_a_thread, {}, "failed", "SlotDied"),
@@ -55,7 +62,6 @@ ENDS: dict[str, tuple[Job[..., Any], dict[str, Any], str, str]] = {
     "fork in a coroutine with a session": (rascals.fork_in_a_coroutine_with_a_session, {}, "done", "parent"),
     "surroundings in a coroutine": (rascals.change_surroundings_in_a_coroutine, {}, "done", ""),
     "sys.exit in a coroutine": (rascals.exit_politely_in_a_coroutine, {}, "failed", "SystemExit"),
-    "sys.exit in its task": (rascals.exit_politely_in_a_task_of_a_coroutine, {}, "failed", "SystemExit"),
     "close descriptors in a coroutine": (rascals.close_all_descriptors_in_a_coroutine, {}, "failed", "SlotDied"),
     **{
         f"left on a coroutine's connection, {then or 'in order'}": (
@@ -76,6 +82,7 @@ ENDS: dict[str, tuple[Job[..., Any], dict[str, Any], str, str]] = {
         f"{kind}{where}": (job, {"kind": kind}, "failed", words)
         for kind, words in (
             ("mute", "MuteError"),
+            ("interrupting", "InterruptingError"),
             ("surrogate", "OddError"),
             ("deep group", "ExceptionGroup|SlotDied"),
             ("circle", "ValueError"),
@@ -138,8 +145,10 @@ def test_each_ends_by_itself_and_leaves_no_trace(looking: Looking, process: Proc
     assert attempts == [], "what was committed by hand is not done again"
     kept = {call for (call,) in looking.rows("SELECT call FROM traces")}
     committed = {"by hand", "through the driver", "and raise", "more and raise", "together"}
+    committed |= {"with connection", "with connection, async", "with connection, in a group"}
     assert kept == committed | {"forked", "forked in a coroutine", "before the savepoint"}
     assert looking.traces("forked%") == 2, "a forked child commits nothing"
+    assert looking.traces("with connection%") == 3, "what was committed is not done again"
     assert looking.traces("%and raise") == 2, "nor is it done again when the function raises afterwards"
 
 

@@ -69,6 +69,8 @@ def _close(connection: psycopg.Connection[Any], process: int) -> None:
 
 
 def _clean(connection: psycopg.Connection[Any]) -> None:
-    with suppress(psycopg.Error):  # broken: the next call gets another
+    try:
         connection.rollback()
         connection.execute(LEAVE_NO_TRACE.encode())
+    except psycopg.Error:  # broken, or in a state that it cannot be brought out of: the next call gets another
+        connection.close()

@@ -1,9 +1,9 @@
 """One attempt at a call of an `async def` job."""
 
-import os
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from forecourt import process
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
 from forecourt.jobs.attempt import arguments, stay
 from forecourt.jobs.context import RunningCall
@@ -16,16 +16,16 @@ async def run_async(
     job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any, middleware: Sequence[Middleware]
 ) -> Any:
     """Load the arguments from JSON text, and await the function inside the middleware. What it
-    raises goes through. A process that the function forked ends here, should it come back.
+    raises goes through. A process that it forked ends here, should it come back.
     """
-    process = os.getpid()
+    forks = process.forks
     args = arguments(job, texts, given)
 
     async def execute() -> Any:
         try:
             return await job.function(**args)
         finally:
-            stay(process)
+            stay(forks)
 
     return await surrounded_async(middleware, call, execute)
 
@@ -37,6 +37,8 @@ async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, An
         result = await coroutine
         await opened.flush()
         return result
+    except TransactionEnded:
+        raise
     except BaseException as error:
         if await opened.was_ended():
             raise TransactionEnded(f"{ENDED}; then it raised {type(error).__name__}") from error

@@ -23,9 +23,10 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed
     """The calls that may run. Every limit of a call is checked before any is charged, in the
     claiming transaction.
     """
-    limited = [call for call in claimed if call.job in jobs and jobs[call.job].is_limited]
-    if not limited:
+    limiting = {name for name in {call.job for call in claimed} if name in jobs and jobs[name].is_limited}
+    if not limiting:
         return list(claimed)
+    limited = [call for call in claimed if call.job in limiting]
     long = ready.whole(tx, [call.id for call in limited if call.args is None])
     keys = {call.id: _keys(jobs[call.job], call.args or long[call.id][0]) for call in limited}
     limit_keys = sorted({key for key, _ in keys.values() if key})

@@ -14,7 +14,7 @@ from forecourt.jobs.async_attempt import run_async, run_within
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import FINISHED, ClaimLost, Finished, Interrupted, Outcome
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import result_text, words
 from forecourt.store import running
 from forecourt.store.ready import Claimed
@@ -37,7 +37,7 @@ from forecourt.workers.verdict import success_entry
 class AsyncExecutor:
     """Executes calls on the running event loop. Whatever happens is in the completions."""
 
-    def __init__(self, jobs: Registry, capture: LogCapture, application_name: str) -> None:
+    def __init__(self, jobs: Jobs, capture: LogCapture, application_name: str) -> None:
         self._jobs = jobs
         self._capture = capture
         self._name = application_name

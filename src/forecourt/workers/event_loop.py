@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
+from forecourt import process
 from forecourt.jobs.attempt import stay
 from forecourt.store.ready import Claimed
 from forecourt.workers.async_executor import AsyncExecutor
@@ -59,7 +60,7 @@ class EventLoop:
             try:
                 self._loop.run_forever()
             except (SystemExit, KeyboardInterrupt):
-                pass  # of a task that a call made; the call hears of it, and the loop goes on
+                pass  # a task of a call's own that exits ends the loop, and so may a call: the others go on
             except BaseException:
                 log.critical("the event loop is broken, so the slot ends", exc_info=True)
                 os._exit(1)
@@ -85,19 +86,19 @@ class _OfOneProcess(Coroutine[Any, Any, Any]):
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._coroutine = coroutine
-        self._process = os.getpid()
+        self._forks = process.forks
 
     def send(self, value: Any) -> Any:
         try:
             return self._coroutine.send(value)
         finally:
-            stay(self._process)
+            stay(self._forks)
 
     def throw(self, *error: Any) -> Any:
         try:
             return self._coroutine.throw(*error)
         finally:
-            stay(self._process)
+            stay(self._forks)
 
     def close(self) -> None:
         self._coroutine.close()

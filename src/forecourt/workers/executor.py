@@ -26,7 +26,7 @@ from forecourt.jobs.outcome import (
     Released,
     Unknown,
 )
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import ResultUnusable, circumstances, raised, result_text, sqlstate, words
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
 from forecourt.logs import doing
@@ -71,7 +71,7 @@ class Executor:
     completions.
     """
 
-    def __init__(self, jobs: Registry, capture: LogCapture | None = None) -> None:
+    def __init__(self, jobs: Jobs, capture: LogCapture | None = None) -> None:
         self._jobs = jobs
         self._capture = capture or LogCapture()
         self.worked: float | None = None
@@ -182,6 +182,8 @@ def run_within(opened: Transaction, function: Callable[[], Any]) -> Any:
         result = function()
         opened.flush()
         return result
+    except TransactionEnded:
+        raise
     except BaseException as error:
         if opened.was_ended():
             raise TransactionEnded(f"{ENDED}; then it raised {type(error).__name__}") from error

@@ -25,7 +25,7 @@ from forecourt.database.engine import connect, engine, make_engine, use_engine
 from forecourt.database.revision import require_current
 from forecourt.jobs.application import load
 from forecourt.jobs.definition import Definition
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.transaction import JobSession
 from forecourt.logs import configure
 from forecourt.process import die_with_parent, fork, share
@@ -42,7 +42,7 @@ class ForkServer:
     told of both.
     """
 
-    def __init__(self, orders: socket.socket, jobs: Registry) -> None:
+    def __init__(self, orders: socket.socket, jobs: Jobs) -> None:
         self._orders = orders
         self._jobs = jobs
         self._slots: dict[int, Birth] = {}

@@ -106,7 +106,12 @@ def _exists(pid: int) -> bool:
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when its parent ends. Linux only."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        _libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)  # once, since each costs a process 200 kB
 
 
 def share() -> None:

@@ -46,7 +46,9 @@ class Registry(Mapping[str, Job[..., Any]]):
 
     def fixed(self) -> "Registry":
         """Those of now: what a call imports adds none, and so none of a name that is taken."""
-        return Registry(self.middleware, set(self.values()).__contains__)
+        fixed = Registry(self.middleware, set(self.values()).__contains__)
+        fixed._known()  # here and not in each fork
+        return fixed
 
     def __getitem__(self, name: str) -> Job[..., Any]:
         return self._known()[name]

@@ -28,7 +28,7 @@ from forecourt.jobs.definition import Definition
 from forecourt.jobs.registry import Registry
 from forecourt.jobs.transaction import JobSession
 from forecourt.logs import configure
-from forecourt.process import die_with_parent, fork, share
+from forecourt.process import die_with_parent, entitle, fork, share
 from forecourt.settings import settings
 from forecourt.waiting import Waiter
 from forecourt.workers.channels import Channels
@@ -113,6 +113,7 @@ class ForkServer:
 def serve(orders: socket.socket, app: str) -> None:
     """Be the fork server of the supervisor at the other end, until that goes."""
     die_with_parent()
+    entitle(f"forecourt fork server of {os.getppid()}")
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         # Handled by doing nothing rather than ignored: programs that a job starts then get the

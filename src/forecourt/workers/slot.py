@@ -19,7 +19,7 @@ from forecourt.database.engine import rename
 from forecourt.database.job_connection import name_job_connections
 from forecourt.jobs.policy import Policy
 from forecourt.jobs.registry import Registry
-from forecourt.process import die_with_parent
+from forecourt.process import die_with_parent, entitle
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
 from forecourt.workers import markers
@@ -54,6 +54,7 @@ def run_slot(birth: Birth, channels: Channels, page: Page, jobs: Registry) -> No
     die_with_parent()
     if os.getppid() != parent:
         return
+    entitle(f"forecourt slot {birth.number} of worker {birth.worker}")
     name = jobs_name(birth.worker, birth.number)
     rename(name)
     name_job_connections(name)

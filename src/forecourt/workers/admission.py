@@ -27,7 +27,7 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed
     if not limiting:
         return list(claimed)
     limited = [call for call in claimed if call.job in limiting]
-    long = ready.whole(tx, [call.id for call in limited if call.args is None])
+    long = ready.whole(tx, [call.id for call in limited if not call.args])
     keys = {call.id: _keys(jobs[call.job], call.args or long[call.id][0]) for call in limited}
     limit_keys = sorted({key for key, _ in keys.values() if key})
     rate_keys = sorted({key for _, key in keys.values() if key})

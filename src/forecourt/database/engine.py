@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 
 from forecourt.database import pooling
 from forecourt.settings import settings
@@ -245,14 +246,31 @@ def unreachable(error: Exception) -> str:
     )
 
 
-@contextmanager
-def each_by_itself() -> Iterator[psycopg.Connection[Any]]:
+class each_by_itself:  # noqa: N801 - a context manager, and half the time of a generator
     """A pooled connection on which every statement is a transaction of its own: one round trip
-    instead of three.
+    instead of three. For statements that leave nothing behind in their session.
+
+    The pool is asked without SQLAlchemy's Connection around it, which takes longer than all else
+    that a dispatch does before its statement is sent.
     """
-    with engine().connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        yield cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+
+    __slots__ = ("_lent",)
+
+    def __enter__(self) -> psycopg.Connection[Any]:
+        self._lent = engine().raw_connection()
+        connection = cast("psycopg.Connection[Any]", self._lent.driver_connection)
+        connection.autocommit = True
+        return connection
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        connection = cast("psycopg.Connection[Any]", self._lent.driver_connection)
+        if connection.closed or connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            self._lent.invalidate()
+            return
+        connection.autocommit = False
+        if kind is None:
+            self._lent.info["clean"] = True
+        self._lent.close()
 
 
 @contextmanager

@@ -16,18 +16,14 @@ from forecourt.store.arrays import bigints
 # adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
 # `= ANY (ARRAY(...))` makes the deletion go straight to the rows that were locked; a join may walk
 # the whole table. What is claimed under a name that is on no list would be found by nobody, so the
-# worker's row is held. A beat does not conflict with that, giving the worker up does. What takes
-# little room may be a megabyte of one letter, so compressed values are measured as they come.
+# worker's row is held. A beat does not conflict with that, giving the worker up does. Only once
+# something was found: a lock is a change, and a look that finds nothing would wait for the disk.
+# What takes little room may be a megabyte of one letter, so compressed values are measured as they
+# come.
 CLAIM = """
-WITH worker AS MATERIALIZED (
-    SELECT id
-    FROM forecourt.workers
-    WHERE id = %(worker)s
-    FOR KEY SHARE
-), pick AS MATERIALIZED (
+WITH pick AS MATERIALIZED (
     SELECT next.ctid
-    FROM worker
-    CROSS JOIN LATERAL unnest(%(queues)s::text[], %(priorities)s::smallint[], %(lows)s::bigint[]) AS q(queue, priority, low)
+    FROM unnest(%(queues)s::text[], %(priorities)s::smallint[], %(lows)s::bigint[]) AS q(queue, priority, low)
     CROSS JOIN LATERAL (
         SELECT ctid
         FROM forecourt.ready AS r
@@ -44,9 +40,16 @@ WITH worker AS MATERIALIZED (
         FOR UPDATE SKIP LOCKED
     ) AS next
     LIMIT %(limit)s
+), worker AS MATERIALIZED (
+    SELECT id
+    FROM forecourt.workers
+    WHERE id = %(worker)s
+      AND EXISTS (SELECT FROM pick)
+    FOR KEY SHARE
 ), gone AS (
     DELETE FROM forecourt.ready
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM pick))
+      AND EXISTS (SELECT FROM worker)
     RETURNING *
 )
 INSERT INTO forecourt.running (

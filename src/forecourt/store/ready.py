@@ -63,12 +63,12 @@ RETURNING id, token, batch_id, job, queue, priority, attempts,
           CASE
               WHEN pg_column_size(args) <= %(most)s
                AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
-              THEN args::text
+              THEN args::text ELSE ''
           END AS args,
           CASE
               WHEN pg_column_size(options) <= %(most)s
                AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
-              THEN options::text
+              THEN options::text ELSE ''
           END AS options,
           date_part('epoch', now() - ready_at) AS waited,
           date_part('epoch', now() - created_at) AS age,
@@ -87,12 +87,12 @@ SELECT id, token, batch_id, job, queue, priority, attempts,
        CASE
            WHEN pg_column_size(args) <= %(most)s
             AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
-           THEN args::text
+           THEN args::text ELSE ''
        END AS args,
        CASE
            WHEN pg_column_size(options) <= %(most)s
             AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
-           THEN options::text
+           THEN options::text ELSE ''
        END AS options,
        date_part('epoch', claimed_at - ready_at) AS waited,
        date_part('epoch', now() - created_at) AS age,
@@ -156,7 +156,7 @@ class Past(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A call as a worker holds it; long `args` or `options` are None. `attempts` ended before this
+    """A call as a worker holds it; long `args` or `options` are empty. `attempts` ended before this
     claim; `past` is None where there is nothing to tell; `waited` is seconds between ready and
     claimed, `age` seconds since it was dispatched."""
 
@@ -167,8 +167,8 @@ class Claimed(NamedTuple):
     queue: str
     priority: int
     attempts: int
-    args: str | None
-    options: str | None
+    args: str
+    options: str
     waited: float
     age: float
     past: Past | None = None

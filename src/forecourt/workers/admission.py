@@ -31,7 +31,7 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed
     slot or its connection dies in between goes back.
     """
     in_question = limited(jobs, claimed)
-    long = ready.whole(tx, [call.id for call in in_question if call.args is None])
+    long = ready.whole(tx, [call.id for call in in_question if not call.args])
     keys = {call.id: _keys(jobs[call.job], call.args or long[call.id][0]) for call in in_question}
     limit_keys = sorted({key for key, _ in keys.values() if key})
     rate_keys = sorted({key for _, key in keys.values() if key})

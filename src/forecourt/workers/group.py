@@ -184,7 +184,7 @@ class _Group:
         with attempting(self._job, all_of_it) as running:
             try:
                 result = run(self._job, running, [all_of_it.args], opened.given, self._middleware)
-                text = result_text(result, exact="exact" in all_of_it.options)
+                text = result_text(result, exact="exact" in running.options)
                 opened.flush()
                 opened.forget()
                 if opened.tx.info.transaction_status != TransactionStatus.INTRANS:
@@ -199,7 +199,7 @@ class _Group:
                 return
         seconds = time.perf_counter() - began
         log = success_entry(call.attempts, seconds, self._capture.lines())
-        self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, all_of_it.options))
+        self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, running.options))
         self._done.append(Completion(call, Finished(text, committed=True), seconds))
 
     def _tell_apart(self, begun: Sequence[Claimed]) -> None:

@@ -56,7 +56,7 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     loaded = forks.start()
     if named:
         with transaction() as tx:
-            warn_of_unknown(tx, named)
+            warn_of_unknown(tx, [queue for queue in named if queue not in loaded.queues])
     options = WorkOptions(queues=(*(named or loaded.queues), own_queue(own().host)), **given)
     sys.exit(Supervisor(options, forks).run())
 

@@ -6,13 +6,11 @@ timeout as surely as after a success, and exactly one such call follows.
 """
 
 import logging
-import urllib.request
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 
@@ -147,9 +145,12 @@ def _run(hook: Hook, run: Run) -> None:
 
 
 def _ping(ping: Ping, run: Run) -> None:
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
     wrong = None
     try:
-        with urllib.request.urlopen(ping.url, timeout=PING_TIMEOUT) as answer:  # noqa: S310 - http and https only, checked at load
+        with urlopen(ping.url, timeout=PING_TIMEOUT) as answer:  # noqa: S310 - http and https only, checked at load
             answer.read(1024)
     except (OSError, HTTPException, ValueError) as error:  # refused, no HTTP, an address that cannot be encoded
         wrong = _in_short(error)

@@ -73,6 +73,14 @@ def test_what_makes_no_sense_for_a_function_is_refused() -> None:
         job(name="refused", commit_together=20)(lambda: None)
     with pytest.raises(ValueError, match="commit_together: expected 2 to 1000 calls"):
         job(name="refused", commit_together=1)(lambda: None)
+    for option, given, words in (
+        ("fail_on", [KeyError], "expected an exception, or"),
+        ("rate", 10, "expected per"),
+        ("limit", "3", "expected a number, or at_most"),
+        ("batch", 2.5, "expected a whole number"),
+    ):
+        with pytest.raises(ValueError, match=f"{option}: {words}"):
+            job(name="refused", **{option: given})(lambda: None)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="takes session and connection"):
         job(name="refused")(lambda *, session, connection: None)
 

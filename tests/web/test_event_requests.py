@@ -184,6 +184,7 @@ def test_a_visitor_who_sends_too_many_is_held_up_and_no_other(
     as_ipv6 = [marketplace["view"] | {"ip": f"::ffff:198.51.100.{n}"} for n in range(11, 17)]
     assert site.post(PATH, json=as_ipv6).json()["limited"] == 0, "six visitors"
     assert {address for _, address in kept(tx)} == {"198.51.100.0"}
+    assert site.post(PATH, json=marketplace["view"] | {"ip": "fe80::1%eth0"}).json()["recorded"] == 1, "a link's own"
 
 
 def test_no_address_is_ever_in_our_log(

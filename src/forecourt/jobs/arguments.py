@@ -136,7 +136,7 @@ class Arguments:
             loaded = self._model.model_validate_json(text)
         except ValidationError as error:
             raise WrongArguments(self._explain(error)) from None
-        return {name: getattr(loaded, name) for name in self._fields}
+        return vars(loaded)
 
     def described(self) -> dict[str, dict[str, Any]]:
         """Each parameter's JSON type (null where it is not a single one), and whether it is

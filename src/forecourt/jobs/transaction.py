@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from forecourt.database import engine, in_transaction_of
 from forecourt.database.job_connection import job_connection, mark_spotless
+from forecourt.database.lending import lend, take_back, was_closed
 from forecourt.database.pooling import LEAVE_NO_TRACE, mark_clean
 from forecourt.jobs.definition import Definition
 
@@ -29,9 +30,9 @@ COMMIT = f"COMMIT; {LEAVE_NO_TRACE}"
 STILL_WITHIN = "SELECT current_setting('forecourt.attempt', true) = %(mark)s"
 
 ENDED = (
-    "the transaction of the job was ended by hand (COMMIT, ROLLBACK, or the session's rollback or close), so its effects would no "
-    "longer be exactly once, or its mark was removed by RESET ALL, so nobody can tell; use session.begin_nested() or "
-    "connection.transaction() for a part that may fail, and RESET with a setting's name"
+    "the transaction of the job was ended by hand (COMMIT, ROLLBACK, the session's rollback or close, or `with connection:`), so "
+    "its effects would no longer be exactly once, or its mark was removed by RESET ALL, so nobody can tell; use "
+    "session.begin_nested() or connection.transaction() for a part that may fail, and RESET with a setting's name"
 )
 
 _numbers = count(1)
@@ -74,7 +75,10 @@ class Transaction:
         send(tx, BEGIN % number)
 
     def flush(self) -> None:
-        """Send what the function left to be sent, and end the savepoints that it left open."""
+        """Send what the function left to be sent, and end the savepoints that it left open. Raises
+        TransactionEnded when it closed the connection."""
+        if self._is_closed():
+            raise TransactionEnded(ENDED)
         if isinstance(self.given, Session):
             while (nested := self.given.get_nested_transaction()) is not None:
                 nested.commit()
@@ -87,6 +91,14 @@ class Transaction:
             while (nested := self.given.get_nested_transaction()) is not None:
                 nested.rollback()
             self.given.expunge_all()
+        else:
+            self.take_back()
+            self.given = lend(self.tx)
+
+    def take_back(self) -> None:
+        """Whatever the function left running can do nothing more with the connection."""
+        if not isinstance(self.given, Session):
+            take_back(self.given)
 
     def is_whole(self) -> bool:
         """Whether the connection is still in it."""
@@ -103,11 +115,15 @@ class Transaction:
             case TransactionStatus.INTRANS:
                 return not self.is_whole()
             case _:
-                return False
+                return self._is_closed()
+
+    def _is_closed(self) -> bool:
+        return was_closed(self.tx if isinstance(self.given, Session) else self.given)
 
     def commit(self, last: str = "") -> None:
         """Commit it, and remove what was left on its connection; after a last statement, in the
         same message. When that raises, nothing behind it is executed."""
+        self.take_back()  # the message goes past the lock, which a thread that was left may hold
         message = f"{last}; {COMMIT}" if last else COMMIT
         send(self.tx, message.encode(self.tx.info.encoding))
         if isinstance(self.given, Session):
@@ -126,7 +142,11 @@ def transaction(job: Definition[..., Any]) -> Iterator[Transaction | None]:
             yield None
         case "connection":
             with job_connection() as connection:
-                yield Transaction(connection, connection)
+                opened = Transaction(lend(connection), connection)
+                try:
+                    yield opened
+                finally:
+                    opened.take_back()
         case _:
             with JobSession(engine()) as session:
                 yield Transaction(session, in_transaction_of(session))

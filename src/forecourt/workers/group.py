@@ -19,12 +19,20 @@ from forecourt.jobs.attempt import run
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import FINISHED, Finished
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import circumstances, raised, result_text, sqlstate
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, send, transaction
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended
-from forecourt.workers.executor import Completion, Executor, attempting, end_with_effects, outcome_of, whole
+from forecourt.workers.executor import (
+    ClaimIsLost,
+    Completion,
+    Executor,
+    attempting,
+    end_with_effects,
+    outcome_of,
+    whole,
+)
 from forecourt.workers.log_capture import LogCapture
 from forecourt.workers.verdict import success_entry
 
@@ -86,7 +94,7 @@ class Size:
 class Groups:
     """Runs groups, and learns how large they may be."""
 
-    def __init__(self, executor: Executor, jobs: Registry, capture: LogCapture) -> None:
+    def __init__(self, executor: Executor, jobs: Jobs, capture: LogCapture) -> None:
         self._executor = executor
         self._jobs = jobs
         self._capture = capture
@@ -162,7 +170,7 @@ class _Group:
                 end_with_effects(opened, self._ends)
                 self.calls = list(zip(begun, self._done, strict=True))
                 return cut
-        except (DBAPIError, psycopg.Error, _Apart):
+        except (DBAPIError, psycopg.Error, ClaimIsLost, _Apart):
             pass
         self.failed = True
         self._tell_apart(begun)
@@ -176,7 +184,7 @@ class _Group:
         with attempting(self._job, all_of_it) as running:
             try:
                 result = run(self._job, running, [all_of_it.args], opened.given, self._middleware)
-                text = result_text(result, exact="exact" in all_of_it.options)
+                text = result_text(result, exact="exact" in running.options)
                 opened.flush()
                 opened.forget()
                 if opened.tx.info.transaction_status != TransactionStatus.INTRANS:
@@ -191,7 +199,7 @@ class _Group:
                 return
         seconds = time.perf_counter() - began
         log = success_entry(call.attempts, seconds, self._capture.lines())
-        self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, all_of_it.options))
+        self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, running.options))
         self._done.append(Completion(call, Finished(text, committed=True), seconds))
 
     def _tell_apart(self, begun: Sequence[Claimed]) -> None:

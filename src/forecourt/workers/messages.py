@@ -37,7 +37,6 @@ class Birth:
 
     number: int
     worker: int
-    markers: str
     options: WorkOptions
     death: Death | None
 

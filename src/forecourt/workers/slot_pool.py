@@ -54,7 +54,7 @@ class SlotPool:
 
     def _use(self, worker: int, pages: Markers) -> None:
         self._worker = worker
-        self._markers = str(pages.path)
+        self._pages = pages
         self._slots = [SlotProcess(number, page) for number, page in enumerate(pages.pages)]
         self._allowance.begin(self._slots, self._ended_before)
 
@@ -214,9 +214,8 @@ class SlotPool:
             if slot.has_left or slot.spawn_at > now:
                 continue
             slot.spawn_at, slot.spawned_at = inf, now
-            wake_end, flush_end, reading, writing = slot.descriptors
-            birth = Birth(slot.number, self._worker, self._markers, self._options, slot.inherited)
-            self._forks.spawn(birth, [wake_end, flush_end, self._waiter.waker.fileno(), reading, writing])
+            birth = Birth(slot.number, self._worker, self._options, slot.inherited)
+            self._forks.spawn(birth, [*slot.descriptors, self._waiter.waker.fileno(), self._pages.descriptor])
             slot.release()
             if self.is_stopping:
                 slot.stop()

@@ -79,11 +79,12 @@ class Supervisor:
             lambda: self._pool.is_quiet,
             Memory(self._processes).look,
         )
-        self._staging = Loop(Stager(self._database))
+        stager = Stager(self._database)
+        self._staging = Loop(stager)
         agents = (
             self._heartbeat,
             Rescuer(self._database, lambda: self._worker),
-            Control(self._database, lambda: self._worker, self._on_request),
+            Control(self._database, lambda: self._worker, self._on_request, stager.poke),
             Pruner(self._database),
             self._housekeeper,
         )

@@ -11,12 +11,12 @@ from itertools import count
 from typing import Any, NoReturn
 
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session, SessionTransaction
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.asking import checked
 from forecourt.database.job_connection import job_connection, mark_spotless
 from forecourt.database.kept_connection import KeptConnection
 from forecourt.database.lending import lend, take_back, was_closed
@@ -159,9 +159,4 @@ def transaction(job: Definition[..., Any], kept: KeptConnection | None = None) -
 
 def send(connection: psycopg.Connection[Any], message: bytes) -> None:
     """Send statements in one message, and wait for their end; what they return is dropped."""
-    result = connection.pgconn.exec_(message)
-    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-        return
-    if connection.pgconn.status == ConnStatus.BAD:  # an error without a code, which could be anything
-        raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
-    raise error_from_result(result)
+    checked(connection, connection.pgconn.exec_(message))

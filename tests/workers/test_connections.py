@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -16,11 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import workshop
-from fleet import Looking, wait_until, work_until_empty, worker
+from fleet import TESTS, Looking, wait_until, work_until_empty, worker
 from forecourt import Discard, Session, job
-from forecourt.database import job_connection
+from forecourt.database import forget_engine, job_connection
 from forecourt.jobs.async_transaction import AsyncTransactions
 from forecourt.jobs.transaction import transaction
+from forecourt.settings import settings
 from forecourt.testing import run_now
 
 HELD = "SELECT count(*) FROM forecourt.running WHERE job = 'write_row' AND started_at IS NOT NULL"
@@ -221,3 +224,39 @@ def _children(pid: int) -> list[str]:
     from faults.hosts import children
 
     return [str(child) for child in children(pid)]
+
+
+BY_HAND = """
+import threading, workshop
+from forecourt.testing import run_now
+def one(call):
+    run_now(workshop.write_row, call=call)
+one("in the main thread")
+thread = threading.Thread(target=one, args=["in another"])
+thread.start()
+thread.join()
+"""
+
+
+def test_a_process_that_runs_calls_by_hand_closes_the_connections_that_they_had(looking: Looking) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "always::ResourceWarning", "-c", BY_HAND],
+        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert looking.traces() == 2
+
+
+def test_after_another_database_was_chosen_jobs_get_a_connection_to_that_one(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch, server_url: str
+) -> None:
+    run_now(workshop.write_row, call="here")
+    monkeypatch.setenv("FORECOURT_DATABASE_URL", server_url)
+    settings.cache_clear()
+    forget_engine()
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        run_now(workshop.write_row, call="there")
+    assert looking.traces() == 1

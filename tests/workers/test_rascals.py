@@ -62,6 +62,7 @@ ENDS: dict[str, tuple[Job[..., Any], dict[str, Any], str, str]] = {
     "fork in a coroutine with a session": (rascals.fork_in_a_coroutine_with_a_session, {}, "done", "parent"),
     "surroundings in a coroutine": (rascals.change_surroundings_in_a_coroutine, {}, "done", ""),
     "sys.exit in a coroutine": (rascals.exit_politely_in_a_coroutine, {}, "failed", "SystemExit"),
+    "close descriptors in a coroutine": (rascals.close_all_descriptors_in_a_coroutine, {}, "failed", "SlotDied"),
     **{
         f"left on a coroutine's connection, {then or 'in order'}": (
             rascals.leave_things_on_the_connection_in_a_coroutine,
@@ -69,7 +70,12 @@ ENDS: dict[str, tuple[Job[..., Any], dict[str, Any], str, str]] = {
             "failed" if then else "done",
             words,
         )
-        for then, words in (("", ""), ("raise", "ValueError"), ("COMMIT", "TransactionEnded"))
+        for then, words in (
+            ("", ""),
+            ("raise", "ValueError"),
+            ("COMMIT", "TransactionEnded"),
+            ("COMMIT and raise", "TransactionEnded"),
+        )
     },
     "a mute result": (rascals.return_something_mute, {}, "done", "__repr__ raised RuntimeError"),
     **{

@@ -9,7 +9,7 @@ from psycopg.pq import TransactionStatus
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection
 
 LEAVE_NO_TRACE = """
 SET SESSION AUTHORIZATION DEFAULT;
@@ -66,12 +66,17 @@ def mark_clean(connection: "Connection") -> None:
     connection.info["clean"] = True
 
 
+def is_clean(record: "ManagesConnection") -> bool:
+    """Whether that was said since it was asked last."""
+    return bool(record.info.pop("clean", False))
+
+
 def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry", _state: Any) -> None:
     status = connection.info.transaction_status
     if status == TransactionStatus.UNKNOWN or connection.lock.locked():
         record.invalidate()  # it broke, or a thread that a call left uses it: the next one is a new one
         return
-    if status == TransactionStatus.IDLE and record.info.pop("clean", False):
+    if status == TransactionStatus.IDLE and is_clean(record):
         return
     connection.execute(ROLLBACK.encode())
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from forecourt.store import batches
-from forecourt.store.arrays import bigints
+from forecourt.store.arrays import bigints, texts
 
 # One statement for all queues, in their order: the loops over them are lateral, so the second queue
 # is not touched unless the first came short. The row comparison lets the index scan begin after
@@ -16,17 +16,14 @@ from forecourt.store.arrays import bigints
 # adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
 # `= ANY (ARRAY(...))` makes the deletion go straight to the rows that were locked; a join may walk
 # the whole table. What is claimed under a name that is on no list would be found by nobody, so the
-# worker's row is held. A beat does not conflict with that, giving the worker up does.
+# worker's row is held. A beat does not conflict with that, giving the worker up does. Only once
+# something was found: a lock is a change, and a look that finds nothing would wait for the disk.
+# What takes little room may be a megabyte of one letter, so compressed values are measured as they
+# come.
 CLAIM = """
-WITH worker AS MATERIALIZED (
-    SELECT id
-    FROM forecourt.workers
-    WHERE id = %(worker)s
-    FOR KEY SHARE
-), pick AS MATERIALIZED (
+WITH pick AS MATERIALIZED (
     SELECT next.ctid
-    FROM worker
-    CROSS JOIN LATERAL unnest(%(queues)s::text[], %(priorities)s::smallint[], %(lows)s::bigint[]) AS q(queue, priority, low)
+    FROM unnest(%(queues)s::text[], %(priorities)s::smallint[], %(lows)s::bigint[]) AS q(queue, priority, low)
     CROSS JOIN LATERAL (
         SELECT ctid
         FROM forecourt.ready AS r
@@ -43,9 +40,16 @@ WITH worker AS MATERIALIZED (
         FOR UPDATE SKIP LOCKED
     ) AS next
     LIMIT %(limit)s
+), worker AS MATERIALIZED (
+    SELECT id
+    FROM forecourt.workers
+    WHERE id = %(worker)s
+      AND EXISTS (SELECT FROM pick)
+    FOR KEY SHARE
 ), gone AS (
     DELETE FROM forecourt.ready
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM pick))
+      AND EXISTS (SELECT FROM worker)
     RETURNING *
 )
 INSERT INTO forecourt.running (
@@ -56,8 +60,16 @@ SELECT id, batch_id, created_at, ready_at, priority, attempts, job, queue, args,
        nextval('forecourt.run_tokens'), %(worker)s, %(slot)s
 FROM gone
 RETURNING id, token, batch_id, job, queue, priority, attempts,
-          CASE WHEN pg_column_size(args) <= %(most)s THEN args::text END AS args,
-          CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
+          CASE
+              WHEN pg_column_size(args) <= %(most)s
+               AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
+              THEN args::text ELSE ''
+          END AS args,
+          CASE
+              WHEN pg_column_size(options) <= %(most)s
+               AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
+              THEN options::text ELSE ''
+          END AS options,
           date_part('epoch', now() - ready_at) AS waited,
           date_part('epoch', now() - created_at) AS age,
           CASE WHEN history <> '[]' THEN jsonb_build_object(
@@ -72,8 +84,16 @@ RETURNING id, token, batch_id, job, queue, priority, attempts,
 # was lost.
 HELD_BY = """
 SELECT id, token, batch_id, job, queue, priority, attempts,
-       CASE WHEN pg_column_size(args) <= %(most)s THEN args::text END AS args,
-       CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
+       CASE
+           WHEN pg_column_size(args) <= %(most)s
+            AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
+           THEN args::text ELSE ''
+       END AS args,
+       CASE
+           WHEN pg_column_size(options) <= %(most)s
+            AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
+           THEN options::text ELSE ''
+       END AS options,
        date_part('epoch', claimed_at - ready_at) AS waited,
        date_part('epoch', now() - created_at) AS age,
        CASE WHEN history <> '[]' THEN jsonb_build_object(
@@ -136,7 +156,7 @@ class Past(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A call as a worker holds it; long `args` or `options` are None. `attempts` ended before this
+    """A call as a worker holds it; long `args` or `options` are empty. `attempts` ended before this
     claim; `past` is None where there is nothing to tell; `waited` is seconds between ready and
     claimed, `age` seconds since it was dispatched."""
 
@@ -147,8 +167,8 @@ class Claimed(NamedTuple):
     queue: str
     priority: int
     attempts: int
-    args: str | None
-    options: str | None
+    args: str
+    options: str
     waited: float
     age: float
     past: Past | None = None
@@ -184,15 +204,15 @@ def claim(
     """
     begin = [low.get(queue, START) for queue in queues]
     parameters = {
-        "queues": list(queues),
-        "priorities": [mark.priority for mark in begin],
+        "queues": texts(queues),
+        "priorities": bigints([mark.priority for mark in begin]),
         "lows": bigints([mark.id for mark in begin]),
         "limit": limit,
         "worker": worker,
         "slot": slot,
         "most": MOST,
     }
-    claimed = [_bounded(row) for row in tx.execute(CLAIM, parameters, binary=True).fetchall()]
+    claimed = [_claimed(row) for row in tx.execute(CLAIM, parameters, binary=True).fetchall()]
     claimed.sort(key=IN_QUEUE)
     if len(queues) > 1:
         place = {queue: n for n, queue in enumerate(queues)}
@@ -208,7 +228,7 @@ def held_by(tx: Connection[Any], worker: int, slot: int) -> list[Claimed]:
     """What a slot has claimed and not ended, as the database knows it. Scans running, which has no
     more rows than the fleet's slots have calls."""
     parameters = {"worker": worker, "slot": slot, "most": MOST}
-    return [_bounded(row) for row in tx.execute(HELD_BY, parameters, binary=True)]
+    return [_claimed(row) for row in tx.execute(HELD_BY, parameters, binary=True)]
 
 
 def whole(tx: Connection[Any], ids: Sequence[int]) -> dict[int, tuple[str, str, int]]:
@@ -220,15 +240,9 @@ def whole(tx: Connection[Any], ids: Sequence[int]) -> dict[int, tuple[str, str, 
     return {row[0]: (row[1], row[2], row[3]) for row in tx.execute(WHOLE, {"ids": list(ids)})}
 
 
-def _bounded(row: tuple[Any, ...]) -> Claimed:
-    """What was stored in little room may still be long."""
-    call = Claimed._make(row)
-    args, options, past = call.args, call.options, row[PAST]
-    if args is not None and len(args) > MOST:
-        call = call._replace(args=None)
-    if options is not None and len(options) > MOST:
-        call = call._replace(options=None)
-    return call if past is None else call._replace(past=Past(**past))
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    past = row[PAST]
+    return Claimed._make(row) if past is None else Claimed._make((*row[:PAST], Past(**past)))
 
 
 def _unwanted(call: Claimed) -> Claimed:

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import suppress
 from typing import Any
 
 from forecourt import process
@@ -58,9 +57,13 @@ class EventLoop:
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
         while True:
-            # A task of a call's own that exits ends the loop, and so may a call: the others go on.
-            with suppress(SystemExit, KeyboardInterrupt):
+            try:
                 self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                pass  # a task of a call's own that exits ends the loop, and so may a call: the others go on
+            except BaseException:
+                log.critical("the event loop is broken, so the slot ends", exc_info=True)
+                os._exit(1)
 
     def _begin(self, row: int, call: Claimed) -> None:
         task = self._loop.create_task(self._run(row, call), name=f"{call.job}, call {call.id}")

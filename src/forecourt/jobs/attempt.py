@@ -45,10 +45,7 @@ def run(
 
 def arguments(job: Definition[..., Any], texts: Sequence[str], given: Any) -> dict[str, Any]:
     """The function's keyword arguments. Raises WrongArguments."""
-    loaded = [job.arguments.load(text) for text in texts]
-    args = loaded[0]
-    if job.policy.batch is not None:
-        args = {name: [one[name] for one in loaded] for name in args}
+    args = job.arguments.load(texts[0]) if job.policy.batch is None else job.arguments.load_batch(texts)
     if job.takes is not None:
         args[job.takes] = given
     return args

@@ -2,6 +2,7 @@
 one that looks for traces.
 """
 
+import asyncio
 import os
 import resource
 import signal
@@ -11,10 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from forecourt import Forecourt, Session, Timetable, job
-from forecourt.database import engine
+from forecourt import Discard, Forecourt, Session, Timetable, job
+from forecourt.database import bridge, engine
 from workshop import LEAVE
 
 once = {"tries": 1}
@@ -160,6 +163,43 @@ def roll_back(*, session: Session) -> None:
     write(session, "after the rollback")
 
 
+@job(tries=2, backoff=0)
+def close_the_connection(commit: bool, *, connection: psycopg.Connection[Any]) -> None:
+    if not commit:
+        connection.close()
+        return
+    with connection:  # commits, and closes it
+        connection.execute("INSERT INTO traces (call, pid) VALUES ('with connection', 0)")
+
+
+@job(tries=2, backoff=0, concurrency=2)
+async def close_the_connection_async(*, connection: psycopg.AsyncConnection[Any]) -> None:
+    async with connection:
+        await connection.execute("INSERT INTO traces (call, pid) VALUES ('with connection, async', 0)")
+
+
+@job(tries=2, backoff=0, commit_together=2)
+def close_the_connection_in_a_group(*, connection: psycopg.Connection[Any]) -> None:
+    with connection:
+        connection.execute("INSERT INTO traces (call, pid) VALUES ('with connection, in a group', 0)")
+
+
+async def exit_a_task() -> None:
+    await asyncio.sleep(0)
+    sys.exit(3)
+
+
+@job(tries=1, concurrency=2)
+async def exit_in_a_task() -> None:
+    await asyncio.gather(exit_a_task())
+
+
+@job(tries=1, concurrency=2)
+async def stop_the_loop() -> None:
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0)
+
+
 @job(tries=1)
 def use_a_savepoint(*, session: Session) -> None:
     write(session, "before the savepoint")
@@ -207,6 +247,15 @@ class Mute:
         raise RuntimeError("no words")
 
 
+class SoldAlready(Discard):
+    def __init__(self) -> None: ...
+
+
+@job(tries=1)
+def discard_in_own_words() -> None:
+    raise SoldAlready
+
+
 @job(tries=1)
 def return_something_mute() -> object:
     return Mute()
@@ -217,6 +266,11 @@ class MuteError(Exception):
         raise RuntimeError("no words")
 
 
+class InterruptingError(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
 class OddError(Exception):
     __module__ = "odd\ud800"
 
@@ -225,6 +279,8 @@ def trouble(kind: str) -> Exception:
     match kind:
         case "mute":
             return MuteError()
+        case "interrupting":
+            return InterruptingError()
         case "surrogate":
             return OddError("odd")
         case "deep group":
@@ -273,6 +329,71 @@ def look_around(*, session: Session) -> dict[str, Any]:
         "signals": [str(signal.getsignal(n)).partition(" at ")[0] for n in sorted(signal.valid_signals())],
         "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     } | {name: connection.exec_driver_sql(query).scalar_one() for name, query in ASKED.items()}
+
+
+@job(threads=2, tries=1)
+def fork_in_a_thread() -> str:
+    return fork_and_return()
+
+
+@job(threads=2, tries=1)
+def change_surroundings_in_a_thread() -> None:
+    change_surroundings()
+
+
+@job(threads=2, tries=1)
+def close_all_descriptors_in_a_thread() -> None:
+    close_all_descriptors()
+
+
+@job(tries=1)
+async def fork_in_a_coroutine() -> str:
+    forked = os.fork() == 0
+    await asyncio.sleep(0)  # back to the event loop
+    return "child" if forked else "parent"
+
+
+@job(tries=1)
+async def fork_in_a_task_of_a_coroutine() -> str:
+    return await asyncio.create_task(fork_in_a_coroutine())
+
+
+@job(tries=1)
+async def fork_in_a_coroutine_with_a_session(*, session: AsyncSession) -> str:
+    await session.execute(LEAVE, {"call": "forked in a coroutine", "pid": os.getpid()})
+    return "child" if os.fork() == 0 else "parent"
+
+
+@job(tries=1)
+async def change_surroundings_in_a_coroutine() -> None:
+    change_surroundings()
+
+
+@job(tries=1)
+async def exit_politely_in_a_coroutine() -> None:
+    sys.exit(0)
+
+
+@job(tries=1)
+async def close_all_descriptors_in_a_coroutine() -> None:
+    close_all_descriptors()
+    await asyncio.sleep(0.1)
+
+
+@job(tries=1)
+async def leave_things_on_the_connection_in_a_coroutine(then: str, *, session: AsyncSession) -> None:
+    driver = await bridge.driver_of(await session.connection())
+    await driver.execute(LEFTOVERS.encode(), prepare=False)
+    if "COMMIT" in then:
+        await session.execute(text("COMMIT"))
+    if "raise" in then:
+        raise ValueError(then)
+
+
+@job(tries=1)
+async def look_around_in_a_coroutine(*, session: AsyncSession) -> dict[str, Any]:
+    """What is on the connection that coroutines get."""
+    return {name: (await session.execute(text(query))).scalar_one() for name, query in ASKED.items()}
 
 
 @job(tries=1)

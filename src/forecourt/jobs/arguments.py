@@ -136,10 +136,10 @@ class Arguments:
     def load(self, text: str) -> dict[str, Any]:
         """The function's keyword arguments from JSON text. Raises WrongArguments."""
         try:
-            loaded = self._read(text)
+            loaded: dict[str, Any] = vars(self._read(text))
         except ValidationError as error:
             raise WrongArguments(self._explain(error)) from None
-        return {name: getattr(loaded, name) for name in self._fields}
+        return loaded
 
     def load_batch(self, texts: Sequence[str]) -> dict[str, Any]:
         """A batched function's, from one text a call: of each argument a list. Raises

@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from forecourt.database.bridge import driver_of
 from forecourt.database.engine import async_options, database_url
+from forecourt.database.lending import lend, take_back, was_closed
 from forecourt.database.pooling import LEAVE_NO_TRACE
 from forecourt.jobs.definition import Definition
-from forecourt.jobs.transaction import COMMIT, STILL_WITHIN, JobSession
+from forecourt.jobs.transaction import COMMIT, ENDED, STILL_WITHIN, JobSession, TransactionEnded
 
 _numbers = count(1)
 
@@ -39,9 +40,15 @@ class AsyncTransaction:
         self.given = given
         self.tx = tx
         self.mark = mark
+        self.is_over = False
+        """Whether it was committed, and nothing is left on its connection."""
 
     async def flush(self) -> None:
-        """Send what the function left to be sent."""
+        """Send what the function left to be sent. Raises TransactionEnded when it closed the
+        connection.
+        """
+        if self._is_closed():
+            raise TransactionEnded(ENDED)
         if isinstance(self.given, AsyncSession):
             await self.given.flush()
 
@@ -59,13 +66,17 @@ class AsyncTransaction:
             case TransactionStatus.INTRANS:
                 return not await self.is_whole()
             case _:
-                return False
+                return self._is_closed()
+
+    def _is_closed(self) -> bool:
+        return was_closed(self.tx if isinstance(self.given, AsyncSession) else self.given)
 
     async def commit(self, last: str = "") -> None:
         """Commit it, and remove what was left on its connection; after a last statement, in the
         same message. When that raises, nothing behind it is executed."""
         message = f"{last}; {COMMIT}" if last else COMMIT
         await self.tx.execute(message.encode(), prepare=False)
+        self.is_over = True
 
 
 class AsyncTransactions:
@@ -90,17 +101,24 @@ class AsyncTransactions:
             return
         async with self._engine.connect() as connection:
             tx = await driver_of(connection)
-            mark = f"async {next(_numbers)}"
+            opened = AsyncTransaction(tx, tx, f"async {next(_numbers)}")
             try:
-                await tx.execute(SET_MARK, {"mark": mark})
+                await tx.execute(SET_MARK, {"mark": opened.mark})
                 if job.takes == "connection":
-                    yield AsyncTransaction(tx, tx, mark)
+                    opened.given = lent = lend(tx)
+                    try:
+                        yield opened
+                    finally:
+                        take_back(lent)
                 else:
                     async with AsyncSession(connection, sync_session_class=JobSession) as session:
-                        yield AsyncTransaction(session, tx, mark)
+                        opened.given = session
+                        yield opened
             finally:
+                if tx.closed:
+                    await connection.invalidate()  # else the pool would try to roll it back, and raise
                 with suppress(psycopg.Error, DBAPIError):  # it broke: the pool replaces it
-                    if tx.info.transaction_status != TransactionStatus.IDLE:
+                    if not opened.is_over:
                         await tx.rollback()
                         await tx.execute(LEAVE_NO_TRACE.encode())
                         await tx.commit()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
+from forecourt import process
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware, surrounded
@@ -24,15 +25,14 @@ def run(
 
     What it raises goes through. A process that the function forked ends here, should it come back.
     """
-    process = os.getpid()
+    forks = process.forks
     args = arguments(job, texts, given)
 
     def execute() -> Any:
         try:
             result = job.function(**args)
         finally:
-            if os.getpid() != process:
-                os._exit(1)  # it would go on with its parent's connections, and report the call a second time
+            stay(forks)
         if isinstance(result, NOTHING_RAN):
             raise TypeError(
                 f"job {job.name} returned a {type(result).__name__}: nothing of it has run; make it `async def`, or call "
@@ -41,6 +41,14 @@ def run(
         return result
 
     return surrounded(middleware, call, execute)
+
+
+def stay(forks: int) -> None:
+    """End a process that forked off this one since `process.forks` was read. It would go on with
+    its parent's connections, and report the call a second time.
+    """
+    if process.forks != forks:
+        os._exit(1)
 
 
 def arguments(job: Definition[..., Any], texts: Sequence[str], given: Any) -> dict[str, Any]:

@@ -11,12 +11,15 @@ from itertools import count
 from typing import Any, NoReturn
 
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session, SessionTransaction
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.asking import checked
 from forecourt.database.job_connection import job_connection, mark_spotless
+from forecourt.database.kept_connection import KeptConnection
+from forecourt.database.lending import lend, take_back, was_closed
 from forecourt.database.pooling import LEAVE_NO_TRACE, mark_clean
 from forecourt.jobs.definition import Definition
 
@@ -29,9 +32,9 @@ COMMIT = f"COMMIT; {LEAVE_NO_TRACE}"
 STILL_WITHIN = "SELECT current_setting('forecourt.attempt', true) = %(mark)s"
 
 ENDED = (
-    "the transaction of the job was ended by hand (COMMIT, ROLLBACK, or the session's rollback or close), so its effects would no "
-    "longer be exactly once, or its mark was removed by RESET ALL, so nobody can tell; use session.begin_nested() or "
-    "connection.transaction() for a part that may fail, and RESET with a setting's name"
+    "the transaction of the job was ended by hand (COMMIT, ROLLBACK, the session's rollback or close, or `with connection:`), so "
+    "its effects would no longer be exactly once, or its mark was removed by RESET ALL, so nobody can tell; use "
+    "session.begin_nested() or connection.transaction() for a part that may fail, and RESET with a setting's name"
 )
 
 _numbers = count(1)
@@ -66,15 +69,19 @@ class Transaction:
     connection beneath.
     """
 
-    def __init__(self, given: Session | psycopg.Connection[Any], tx: psycopg.Connection[Any]) -> None:
+    def __init__(self, given: Session | psycopg.Connection[Any], beneath: Connection | psycopg.Connection[Any]) -> None:
         self.given = given
-        self.tx = tx
+        self.tx = in_transaction_of(beneath)
+        self._beneath = beneath
         number = next(_numbers)
         self.mark = str(number)
-        send(tx, BEGIN % number)
+        send(self.tx, BEGIN % number)
 
     def flush(self) -> None:
-        """Send what the function left to be sent, and end the savepoints that it left open."""
+        """Send what the function left to be sent, and end the savepoints that it left open. Raises
+        TransactionEnded when it closed the connection."""
+        if self._is_closed():
+            raise TransactionEnded(ENDED)
         if isinstance(self.given, Session):
             while (nested := self.given.get_nested_transaction()) is not None:
                 nested.commit()
@@ -87,6 +94,14 @@ class Transaction:
             while (nested := self.given.get_nested_transaction()) is not None:
                 nested.rollback()
             self.given.expunge_all()
+        else:
+            self.take_back()
+            self.given = lend(self.tx)
+
+    def take_back(self) -> None:
+        """Whatever the function left running can do nothing more with the connection."""
+        if not isinstance(self.given, Session):
+            take_back(self.given)
 
     def is_whole(self) -> bool:
         """Whether the connection is still in it."""
@@ -103,40 +118,45 @@ class Transaction:
             case TransactionStatus.INTRANS:
                 return not self.is_whole()
             case _:
-                return False
+                return self._is_closed()
+
+    def _is_closed(self) -> bool:
+        return was_closed(self.tx if isinstance(self.given, Session) else self.given)
 
     def commit(self, last: str = "") -> None:
         """Commit it, and remove what was left on its connection; after a last statement, in the
         same message. When that raises, nothing behind it is executed."""
+        self.take_back()  # the message goes past the lock, which a thread that was left may hold
         message = f"{last}; {COMMIT}" if last else COMMIT
         send(self.tx, message.encode(self.tx.info.encoding))
-        if isinstance(self.given, Session):
-            mark_clean(self.given.connection())
-            Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know
+        if isinstance(self._beneath, Connection):
+            mark_clean(self._beneath)
         else:
             mark_spotless()
+        if isinstance(self.given, Session):
+            Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know
 
 
 @contextmanager
-def transaction(job: Definition[..., Any]) -> Iterator[Transaction | None]:
+def transaction(job: Definition[..., Any], kept: KeptConnection | None = None) -> Iterator[Transaction | None]:
     """What the job's effects go into, rolled back unless it is committed in the block; None for a
-    job that takes neither a session nor a connection."""
+    job that takes neither a session nor a connection. The session is on the `kept` connection, else
+    on one of the pool's."""
     match job.takes:
         case None:
             yield None
         case "connection":
             with job_connection() as connection:
-                yield Transaction(connection, connection)
+                opened = Transaction(lend(connection), connection)
+                try:
+                    yield opened
+                finally:
+                    opened.take_back()
         case _:
-            with JobSession(engine()) as session:
-                yield Transaction(session, in_transaction_of(session))
+            with kept.lent() if kept else engine().connect() as connection, JobSession(engine()) as session:
+                yield Transaction(session, session.connection(bind_arguments={"bind": connection}))
 
 
 def send(connection: psycopg.Connection[Any], message: bytes) -> None:
     """Send statements in one message, and wait for their end; what they return is dropped."""
-    result = connection.pgconn.exec_(message)
-    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-        return
-    if connection.pgconn.status == ConnStatus.BAD:  # an error without a code, which could be anything
-        raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
-    raise error_from_result(result)
+    checked(connection, connection.pgconn.exec_(message))

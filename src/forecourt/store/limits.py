@@ -1,4 +1,4 @@
-"""Concurrency and rate limits, decided in the transaction that claims.
+"""Concurrency and rate limits, decided before a claimed call begins.
 
 A hold is a claim that counts against a limit; it counts only while its call is in running under the
 same token, so a crash frees it with the call and nothing can stay stuck. A claim that was charged
@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from forecourt.database.asking import ask
 from forecourt.store.arrays import bigints, floats
 
 # One decision at a time for a key; keys in the same order everywhere, so that no two decisions wait
@@ -180,5 +181,5 @@ def free(tx: Connection[Any], claims: Sequence[tuple[int, int]]) -> None:
 
 def forget(tx: Connection[Any]) -> None:
     """Remove holds whose calls are gone, and windows that are over."""
-    tx.execute(FORGET)
-    tx.execute(FORGET_RATES)
+    ask(tx, FORGET)
+    ask(tx, FORGET_RATES)

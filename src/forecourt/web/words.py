@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from statistics import median
 from typing import Any
 
 from forecourt.language import gettext as _
 from forecourt.language import language, listed, lookup, marked
 from forecourt.schedule.task import Task
+from forecourt.web import dates
 
 KNOWN = (
     *(marked("expired"), marked("notifications"), marked("days"), marked("bytes"), marked("listings"), marked("photos")),
@@ -76,6 +78,19 @@ def did(output: Any) -> str:
     figures = {name: value for name, value in output.items() if value not in (None, [], {}, "")}
     told = {name: value for name, value in figures.items() if value not in (0, False)} or figures
     return listed(_figure(name, value) for name, value in sorted(told.items(), key=lambda pair: pair[0] == "bytes"))
+
+
+def told(value: Any, now: datetime) -> str:
+    """What the audit keeps of an action: a list with commas, an instant by the reader's clock."""
+    if isinstance(value, list):
+        return listed(told(one, now) for one in value)
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return dates.clock(instant, now) if instant.tzinfo else value
 
 
 def expected(outputs: Sequence[Any]) -> str:

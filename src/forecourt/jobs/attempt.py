@@ -55,10 +55,7 @@ def stay(forks: int) -> None:
 
 def arguments(job: Definition[..., Any], texts: Sequence[str], given: Any) -> dict[str, Any]:
     """The function's keyword arguments. Raises WrongArguments."""
-    args = job.arguments.load(texts[0])
-    if job.policy.batch is not None:
-        loaded = [args, *map(job.arguments.load, texts[1:])]
-        args = {name: [one[name] for one in loaded] for name in args}
+    args = job.arguments.load(texts[0]) if job.policy.batch is None else job.arguments.load_batch(texts)
     if job.takes is not None:
         args[job.takes] = given
     return args

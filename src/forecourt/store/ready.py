@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from forecourt.store import batches
-from forecourt.store.arrays import bigints
+from forecourt.store.arrays import bigints, texts
 
 # One statement for all queues, in their order: the loops over them are lateral, so the second queue
 # is not touched unless the first came short. The row comparison lets the index scan begin after
@@ -204,8 +204,8 @@ def claim(
     """
     begin = [low.get(queue, START) for queue in queues]
     parameters = {
-        "queues": list(queues),
-        "priorities": [mark.priority for mark in begin],
+        "queues": texts(queues),
+        "priorities": bigints([mark.priority for mark in begin]),
         "lows": bigints([mark.id for mark in begin]),
         "limit": limit,
         "worker": worker,

@@ -9,6 +9,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.attempt import run
 from forecourt.jobs.context import RunningCall, current
@@ -57,12 +58,14 @@ class ClaimIsLost(Exception):
 
 class Executor:
     """Executes calls in this process. What it raises nobody need catch: whatever happens is in the
-    completions.
+    completions. Sessions are on the `kept` connection, if there is one: then it runs one call at a
+    time.
     """
 
-    def __init__(self, jobs: Jobs, capture: LogCapture | None = None) -> None:
+    def __init__(self, jobs: Jobs, capture: LogCapture | None = None, kept: KeptConnection | None = None) -> None:
         self._jobs = jobs
         self._capture = capture or LogCapture()
+        self.kept = kept
         self.worked: float | None = None
         """Seconds that the latest call took until its end and its effects were to be committed,
         None when it came to no such end."""
@@ -108,7 +111,7 @@ class Executor:
                 if job.takes is None:
                     result = run(job, call, texts, None, self._jobs.middleware)
                     return FINISHED if result is None else Finished(result_text(result, exact=exact))
-                with transaction(job) as opened:
+                with transaction(job, self.kept) as opened:
                     assert opened is not None
                     result = run_within(opened, lambda: run(job, call, texts, opened.given, self._jobs.middleware))
                     text = result_text(result, exact=exact)

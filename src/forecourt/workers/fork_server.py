@@ -33,7 +33,7 @@ from forecourt.settings import settings
 from forecourt.waiting import Waiter
 from forecourt.workers.channels import Channels
 from forecourt.workers.markers import page_of
-from forecourt.workers.messages import LARGEST, Birth, Event, Loaded
+from forecourt.workers.messages import LARGEST, Birth, Event
 from forecourt.workers.permits import Permits
 from forecourt.workers.slot import run_slot
 
@@ -137,7 +137,7 @@ def serve(orders: socket.socket, app: str) -> None:
         return
     server = ForkServer(orders, loaded.jobs.fixed())
     share()
-    orders.sendall(pickle.dumps(Loaded(tuple(loaded.queues))))
+    orders.sendall(pickle.dumps(tuple(loaded.queues)))
     server.serve()
 
 

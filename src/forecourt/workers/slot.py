@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from forecourt.database.engine import rename
 from forecourt.database.job_connection import name_job_connections
+from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.policy import Policy
 from forecourt.jobs.registry import Jobs
 from forecourt.process import die_with_parent, entitle
@@ -83,7 +84,7 @@ class Slot:
         self.rounds = Rounds(birth.options, jobs, birth.worker, birth.number, holding.ended, holding.tokens)
         capture = LogCapture()
         logging.getLogger().addHandler(capture)
-        self._executor = Executor(jobs, capture)
+        self._executor = Executor(jobs, capture, KeptConnection())
         self._groups = Groups(self._executor, jobs, capture)
         self._concurrent = Concurrent(self, jobs, capture, jobs_name(birth.worker, birth.number))
         self._pace = Pace(birth.options.processes)

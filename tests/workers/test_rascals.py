@@ -185,7 +185,7 @@ def test_arguments_of_any_size_arrive(looking: Looking, process: Process, text: 
 
 
 def test_a_chain_may_have_thousands_of_links(looking: Looking, process: Process) -> None:
-    chain(*(rascals.count_letters.call(text="x" * 60) for _ in range(2_000))).dispatch()
+    chain(*(rascals.count_letters.call(text="x" * 60) for _ in range(5_000))).dispatch()
     wait_until(lambda: looking.count("done") >= 3, what=process.said())
     assert looking.live() == 1
     assert process.popen.poll() is None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from copy import copy
 from functools import partial, wraps
 from typing import Any
 
@@ -90,3 +91,13 @@ def test_a_function_that_runs_it_by_itself_is_one() -> None:
         asyncio.run(coroutine())
 
     assert job(name="decorator.runs")(runs).name == "decorator.runs"
+
+
+def test_the_words_of_other_queues_are_answered_with_ours() -> None:
+    made: Any = job(name="decorator.words")(lambda: None)
+    for word in ("delay", "apply_async", "enqueue", "perform_later"):
+        with pytest.raises(AttributeError, match=rf"no '{word}': decorator.words.dispatch\(...\) enters a call"):
+            getattr(made, word)
+    with pytest.raises(AttributeError, match="no attribute 'dispatched'"):
+        _ = made.dispatched
+    assert copy(made).name == "decorator.words"

@@ -66,6 +66,13 @@ def test_a_claim_from_a_deep_backlog_touches_what_one_from_a_shallow_one_does(
     assert deep < BATCH * 30
 
 
+def test_a_claim_that_finds_nothing_writes_nothing(slot: psycopg.Connection[Any]) -> None:
+    """So an idle slot's look waits for no disk."""
+    with slot.transaction():
+        assert not claim(slot, limit=BATCH)
+        assert slot.execute("SELECT pg_current_xact_id_if_assigned()").fetchall() == [(None,)]
+
+
 def test_a_plan_made_while_the_table_was_empty_still_uses_the_index_when_it_is_deep(
     slot: psycopg.Connection[Any],
 ) -> None:

@@ -155,6 +155,25 @@ def test_calls_that_go_back_unstarted_take_their_charge_with_them(looking: Looki
     assert looking.one("SELECT used FROM forecourt.rates") == 5
 
 
+def test_what_was_claimed_and_not_admitted_yet_goes_back_with_its_connection(looking: Looking, database: str) -> None:
+    """Somebody decides on the same limit for long: an idle slot has claimed, which is committed,
+    and waits to be admitted when its connection is lost.
+    """
+    limit = workshop.limited_by_default.policy.limit
+    assert limit is not None
+    with psycopg.connect(database) as deciding, worker(processes=1):
+        limits.lock(deciding, [limit.key("limited_by_default", {"lane": 0})])
+        workshop.limited_by_default.dispatch()
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()"
+        pid = wait_until(lambda: looking.one(waiting))
+        assert (looking.count("ready"), looking.count("running"), looking.count("holds")) == (0, 1, 0)
+        looking.rows("SELECT pg_terminate_backend(%s)", pid)
+        wait_until(lambda: looking.one(waiting) not in (None, pid))  # it was given back, and claimed anew
+        deciding.rollback()
+        wait_until(lambda: looking.count("done") == 1)
+    assert looking.rows("SELECT outcome, attempts FROM forecourt.done") == [("finished", 1)]
+
+
 def test_an_argument_that_is_left_out_counts_as_its_default(looking: Looking, database: str) -> None:
     workshop.limited_by_default.dispatch()
     workshop.limited_by_default.dispatch(lane=0)

@@ -27,13 +27,14 @@ def ask(connection: psycopg.Connection[Any], statement: str, **parameters: str |
     numbered, names = _numbered(statement)
     given = [None if (value := parameters[name]) is None else str(value).encode() for name in names]
     if settings().pooled:  # the connection may be another one next time
-        return _rows(connection, connection.pgconn.exec_params(numbered, given))
+        return _rows(checked(connection, connection.pgconn.exec_params(numbered, given)))
     prepared = _prepared.setdefault(connection, {})
     if statement not in prepared:
         name = b"forecourt_%d" % next(_names)
-        _rows(connection, connection.pgconn.prepare(name, numbered))
+        checked(connection, connection.pgconn.prepare(name, numbered))
         prepared[statement] = name
-    return _rows(connection, connection.pgconn.exec_prepared(prepared[statement], given))  # type: ignore[arg-type]  # takes None as well
+    result = connection.pgconn.exec_prepared(prepared[statement], given)  # type: ignore[arg-type]  # takes None as well
+    return _rows(checked(connection, result))
 
 
 @lru_cache
@@ -43,11 +44,18 @@ def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
     return re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", statement).encode(), names
 
 
-def _rows(connection: psycopg.Connection[Any], result: PGresult) -> list[tuple[Any, ...]]:
-    if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-        if connection.pgconn.status == ConnStatus.BAD:  # an error without a code, which could be anything
-            raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
-        raise error_from_result(result)
+def checked(connection: psycopg.Connection[Any], result: PGresult) -> PGresult:
+    """What libpq returned on this connection, unless it is an error: that is raised, as the driver
+    would.
+    """
+    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        return result
+    if connection.pgconn.status == ConnStatus.BAD:  # an error without a code, which could be anything
+        raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
+    raise error_from_result(result)
+
+
+def _rows(result: PGresult) -> list[tuple[Any, ...]]:
     columns = range(result.nfields)
     values = ([result.get_value(row, column) for column in columns] for row in range(result.ntuples))
     return [tuple(None if value is None else value.decode() for value in row) for row in values]

@@ -9,7 +9,7 @@ from psycopg.pq import TransactionStatus
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection
 
 LEAVE_NO_TRACE = """
 SET SESSION AUTHORIZATION DEFAULT;
@@ -63,13 +63,18 @@ def mark_clean(connection: "Connection") -> None:
     connection.info["clean"] = True
 
 
+def is_clean(record: "ManagesConnection") -> bool:
+    """Whether that was said since it was asked last."""
+    return bool(record.info.pop("clean", False))
+
+
 def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry", _state: Any) -> None:
     if connection.info.transaction_status == TransactionStatus.UNKNOWN:
         record.invalidate()  # it broke: there is nothing to clean, and the next one is a new one
         return
     if connection.info.transaction_status != TransactionStatus.IDLE:
         connection.rollback()
-    elif record.info.pop("clean", False):
+    elif is_clean(record):
         return
     connection.execute(LEAVE_NO_TRACE.encode())
     connection.commit()

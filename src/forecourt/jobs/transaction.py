@@ -11,12 +11,14 @@ from itertools import count
 from typing import Any, NoReturn
 
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session, SessionTransaction
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.asking import checked
 from forecourt.database.job_connection import job_connection, mark_spotless
+from forecourt.database.kept_connection import KeptConnection
 from forecourt.database.lending import lend, take_back, was_closed
 from forecourt.database.pooling import LEAVE_NO_TRACE, mark_clean
 from forecourt.jobs.definition import Definition
@@ -67,12 +69,13 @@ class Transaction:
     connection beneath.
     """
 
-    def __init__(self, given: Session | psycopg.Connection[Any], tx: psycopg.Connection[Any]) -> None:
+    def __init__(self, given: Session | psycopg.Connection[Any], beneath: Connection | psycopg.Connection[Any]) -> None:
         self.given = given
-        self.tx = tx
+        self.tx = in_transaction_of(beneath)
+        self._beneath = beneath
         number = next(_numbers)
         self.mark = str(number)
-        send(tx, BEGIN % number)
+        send(self.tx, BEGIN % number)
 
     def flush(self) -> None:
         """Send what the function left to be sent, and end the savepoints that it left open. Raises
@@ -126,17 +129,19 @@ class Transaction:
         self.take_back()  # the message goes past the lock, which a thread that was left may hold
         message = f"{last}; {COMMIT}" if last else COMMIT
         send(self.tx, message.encode(self.tx.info.encoding))
-        if isinstance(self.given, Session):
-            mark_clean(self.given.connection())
-            Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know
+        if isinstance(self._beneath, Connection):
+            mark_clean(self._beneath)
         else:
             mark_spotless()
+        if isinstance(self.given, Session):
+            Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know
 
 
 @contextmanager
-def transaction(job: Definition[..., Any]) -> Iterator[Transaction | None]:
+def transaction(job: Definition[..., Any], kept: KeptConnection | None = None) -> Iterator[Transaction | None]:
     """What the job's effects go into, rolled back unless it is committed in the block; None for a
-    job that takes neither a session nor a connection."""
+    job that takes neither a session nor a connection. The session is on the `kept` connection, else
+    on one of the pool's."""
     match job.takes:
         case None:
             yield None
@@ -148,15 +153,10 @@ def transaction(job: Definition[..., Any]) -> Iterator[Transaction | None]:
                 finally:
                     opened.take_back()
         case _:
-            with JobSession(engine()) as session:
-                yield Transaction(session, in_transaction_of(session))
+            with kept.lent() if kept else engine().connect() as connection, JobSession(engine()) as session:
+                yield Transaction(session, session.connection(bind_arguments={"bind": connection}))
 
 
 def send(connection: psycopg.Connection[Any], message: bytes) -> None:
     """Send statements in one message, and wait for their end; what they return is dropped."""
-    result = connection.pgconn.exec_(message)
-    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-        return
-    if connection.pgconn.status == ConnStatus.BAD:  # an error without a code, which could be anything
-        raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
-    raise error_from_result(result)
+    checked(connection, connection.pgconn.exec_(message))

@@ -1,4 +1,4 @@
-"""Concurrency and rate limits, decided in the transaction that claims.
+"""Concurrency and rate limits, decided before a claimed call begins.
 
 A hold is a claim that counts against a limit; it counts only while its call is in running under the
 same token, so a crash frees it with the call and nothing can stay stuck. A claim that was charged

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from forecourt.store import batches
-from forecourt.store.arrays import bigints
+from forecourt.store.arrays import bigints, texts
 
 # One statement for all queues, in their order: the loops over them are lateral, so the second queue
 # is not touched unless the first came short. The row comparison lets the index scan begin after
@@ -16,18 +16,14 @@ from forecourt.store.arrays import bigints
 # adding `queue = ...` or `priority >= ...` beside it would move the start back to them.
 # `= ANY (ARRAY(...))` makes the deletion go straight to the rows that were locked; a join may walk
 # the whole table. What is claimed under a name that is on no list would be found by nobody, so the
-# worker's row is held. A beat does not conflict with that, giving the worker up does. What takes
-# little room may be a megabyte of one letter, so compressed values are measured as they come.
+# worker's row is held. A beat does not conflict with that, giving the worker up does. Only once
+# something was found: a lock is a change, and a look that finds nothing would wait for the disk.
+# What takes little room may be a megabyte of one letter, so compressed values are measured as they
+# come.
 CLAIM = """
-WITH worker AS MATERIALIZED (
-    SELECT id
-    FROM forecourt.workers
-    WHERE id = %(worker)s
-    FOR KEY SHARE
-), pick AS MATERIALIZED (
+WITH pick AS MATERIALIZED (
     SELECT next.ctid
-    FROM worker
-    CROSS JOIN LATERAL unnest(%(queues)s::text[], %(priorities)s::smallint[], %(lows)s::bigint[]) AS q(queue, priority, low)
+    FROM unnest(%(queues)s::text[], %(priorities)s::smallint[], %(lows)s::bigint[]) AS q(queue, priority, low)
     CROSS JOIN LATERAL (
         SELECT ctid
         FROM forecourt.ready AS r
@@ -44,9 +40,16 @@ WITH worker AS MATERIALIZED (
         FOR UPDATE SKIP LOCKED
     ) AS next
     LIMIT %(limit)s
+), worker AS MATERIALIZED (
+    SELECT id
+    FROM forecourt.workers
+    WHERE id = %(worker)s
+      AND EXISTS (SELECT FROM pick)
+    FOR KEY SHARE
 ), gone AS (
     DELETE FROM forecourt.ready
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM pick))
+      AND EXISTS (SELECT FROM worker)
     RETURNING *
 )
 INSERT INTO forecourt.running (
@@ -60,12 +63,12 @@ RETURNING id, token, batch_id, job, queue, priority, attempts,
           CASE
               WHEN pg_column_size(args) <= %(most)s
                AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
-              THEN args::text
+              THEN args::text ELSE ''
           END AS args,
           CASE
               WHEN pg_column_size(options) <= %(most)s
                AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
-              THEN options::text
+              THEN options::text ELSE ''
           END AS options,
           date_part('epoch', now() - ready_at) AS waited,
           date_part('epoch', now() - created_at) AS age,
@@ -84,12 +87,12 @@ SELECT id, token, batch_id, job, queue, priority, attempts,
        CASE
            WHEN pg_column_size(args) <= %(most)s
             AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
-           THEN args::text
+           THEN args::text ELSE ''
        END AS args,
        CASE
            WHEN pg_column_size(options) <= %(most)s
             AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
-           THEN options::text
+           THEN options::text ELSE ''
        END AS options,
        date_part('epoch', claimed_at - ready_at) AS waited,
        date_part('epoch', now() - created_at) AS age,
@@ -153,7 +156,7 @@ class Past(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """A call as a worker holds it; long `args` or `options` are None. `attempts` ended before this
+    """A call as a worker holds it; long `args` or `options` are empty. `attempts` ended before this
     claim; `past` is None where there is nothing to tell; `waited` is seconds between ready and
     claimed, `age` seconds since it was dispatched."""
 
@@ -164,8 +167,8 @@ class Claimed(NamedTuple):
     queue: str
     priority: int
     attempts: int
-    args: str | None
-    options: str | None
+    args: str
+    options: str
     waited: float
     age: float
     past: Past | None = None
@@ -201,8 +204,8 @@ def claim(
     """
     begin = [low.get(queue, START) for queue in queues]
     parameters = {
-        "queues": list(queues),
-        "priorities": [mark.priority for mark in begin],
+        "queues": texts(queues),
+        "priorities": bigints([mark.priority for mark in begin]),
         "lows": bigints([mark.id for mark in begin]),
         "limit": limit,
         "worker": worker,

@@ -40,7 +40,7 @@ class Acknowledger:
         postponed: list[Postponed] = []
         verdicts: list[tuple[Completion, Verdict]] = []
         limited: list[tuple[int, int]] = []
-        long = ready.whole(tx, [done.call.id for done in completions if done.call.options is None])
+        long = ready.whole(tx, [done.call.id for done in completions if not done.call.options])
         for completion in completions:
             call, outcome, seconds, lines = completion
             policy = self._policy_of(call.job)

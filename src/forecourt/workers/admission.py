@@ -19,16 +19,20 @@ when another call ends.
 """
 
 
-def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
-    """The calls that may run. Every limit of a call is checked before any is charged, in the
-    claiming transaction.
-    """
+def limited(jobs: Mapping[str, Definition[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
+    """The calls of jobs that have a limit or a rate."""
     limiting = {name for name in {call.job for call in claimed} if name in jobs and jobs[name].is_limited}
-    if not limiting:
-        return list(claimed)
-    limited = [call for call in claimed if call.job in limiting]
-    long = ready.whole(tx, [call.id for call in limited if call.args is None])
-    keys = {call.id: _keys(jobs[call.job], call.args or long[call.id][0]) for call in limited}
+    return [call for call in claimed if call.job in limiting] if limiting else []
+
+
+def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
+    """The calls that may run. Every limit of a call is checked before any is charged, in one
+    transaction: the claiming one, or the next, before any of them begins. What was claimed when the
+    slot or its connection dies in between goes back.
+    """
+    in_question = limited(jobs, claimed)
+    long = ready.whole(tx, [call.id for call in in_question if not call.args])
+    keys = {call.id: _keys(jobs[call.job], call.args or long[call.id][0]) for call in in_question}
     limit_keys = sorted({key for key, _ in keys.values() if key})
     rate_keys = sorted({key for _, key in keys.values() if key})
     limits.lock(tx, sorted([*limit_keys, *rate_keys]))
@@ -38,7 +42,7 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed
     charges: dict[str, tuple[int, float]] = {}
     stopped: list[HeldOff] = []
     waiting: Counter[str] = Counter()
-    for call in limited:
+    for call in in_question:
         policy = jobs[call.job].policy
         limit_key, rate_key = keys[call.id]
         used, ends_in = spent.get(rate_key or "", (0, 0.0))

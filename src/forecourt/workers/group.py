@@ -15,6 +15,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import DBAPIError
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.attempt import run
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware
@@ -110,7 +111,7 @@ class Groups:
         if size.calls == 1 or len(calls) == 1:
             size.went_well(1)
             return Grouped([self._alone(calls[0])], False)
-        group = _Group(job, self._jobs.middleware, self._capture)
+        group = _Group(job, self._jobs.middleware, self._capture, self._executor.kept)
         cut = group.run(calls[: size.calls], begin)
         if group.failed:
             size.came_to_nothing()
@@ -136,12 +137,19 @@ class _Group:
     have to run once more.
     """
 
-    def __init__(self, job: Definition[..., Any], middleware: Sequence[Middleware], capture: LogCapture) -> None:
+    def __init__(
+        self,
+        job: Definition[..., Any],
+        middleware: Sequence[Middleware],
+        capture: LogCapture,
+        kept: KeptConnection | None,
+    ) -> None:
         self.calls: list[tuple[Claimed, Completion | None]] = []
         self.failed = False
         self._job = job
         self._middleware = middleware
         self._capture = capture
+        self._kept = kept
         self._ends: list[Ended] = []
         self._done: list[Completion] = []
         self._guilty: Claimed | None = None
@@ -153,7 +161,7 @@ class _Group:
         cut = False
         until = time.perf_counter() + LONGEST
         try:
-            with transaction(self._job) as opened:
+            with transaction(self._job, self._kept) as opened:
                 assert opened is not None
                 self._xid = opened.tx.execute("SELECT pg_current_xact_id()::text").fetchall()[0][0]
                 for n, call in enumerate(calls):
@@ -184,7 +192,7 @@ class _Group:
         with attempting(self._job, all_of_it) as running:
             try:
                 result = run(self._job, running, [all_of_it.args], opened.given, self._middleware)
-                text = result_text(result, exact="exact" in all_of_it.options)
+                text = result_text(result, exact="exact" in running.options)
                 opened.flush()
                 opened.forget()
                 if opened.tx.info.transaction_status != TransactionStatus.INTRANS:
@@ -199,7 +207,7 @@ class _Group:
                 return
         seconds = time.perf_counter() - began
         log = success_entry(call.attempts, seconds, self._capture.lines())
-        self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, all_of_it.options))
+        self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, running.options))
         self._done.append(Completion(call, Finished(text, committed=True), seconds))
 
     def _tell_apart(self, begun: Sequence[Claimed]) -> None:

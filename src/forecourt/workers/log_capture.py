@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 LINES = 200
 LARGEST = 16 * 1024
-
+FORMATTER = logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
 
 _of_call: ContextVar[deque[str]] = ContextVar("lines")
 
@@ -20,7 +20,7 @@ class LogCapture(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
-        self.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+        self.setFormatter(FORMATTER)
         self._latest: deque[str] = deque(maxlen=LINES)
 
     def emit(self, record: logging.LogRecord) -> None:

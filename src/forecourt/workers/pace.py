@@ -13,8 +13,8 @@ AHEAD = 0.02
 FIRST_GUESS = 0.005
 """Seconds that a call is expected to take before any was seen."""
 
-MOST = 250
-"""Calls in a round, but for batched ones: more are no cheaper."""
+MOST = 500
+"""Calls in a round, but for batched ones: more are hardly cheaper."""
 
 
 class Pace:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import takewhile
 from typing import Any
 
@@ -19,7 +20,7 @@ from forecourt.store import calls, ready, running, workers
 from forecourt.store.minutes import writer
 from forecourt.store.ready import Claimed, LowWater
 from forecourt.workers.acknowledge import Acknowledger, is_of_the_outcome
-from forecourt.workers.admission import admit
+from forecourt.workers.admission import admit, limited
 from forecourt.workers.executor import Completion
 from forecourt.workers.markers import MOST_CALLS
 from forecourt.workers.options import WorkOptions
@@ -113,8 +114,11 @@ class Rounds:
 
     def _round(self, limit: int, fill: bool) -> list[Claimed]:
         done = self._take()
+        # A claim alone is one statement, and so one message that is committed when it is answered.
+        # Behind a pooler its settings must travel with it.
+        alone = not done and not self._pooled
         try:
-            with self._connected() as connection, connection.transaction():
+            with self._connected() as connection, nullcontext() if alone else connection.transaction():
                 if self._pooled:
                     connection.execute(ready.PLANNER_FOR_TRANSACTION.encode())
                 if self._one_by_one:
@@ -122,6 +126,9 @@ class Rounds:
                 elif done:
                     self._acknowledger.write(connection, done)
                 claimed = self._claim(connection, limit, fill) if limit else []
+                if limited(self._jobs, claimed):
+                    with connection.transaction() if alone else nullcontext():
+                        claimed = admit(connection, self._jobs, claimed)
         except BaseException as error:
             self.ended.extendleft(reversed(done))
             # An end that cannot be written must not keep the others from it for ever.
@@ -139,7 +146,7 @@ class Rounds:
         if fill and len(claimed) == limit and (more := self._missing(claimed)):
             claimed += self._take_ready(connection, [claimed[-1].queue], more)
         self.found = len(claimed)
-        return admit(connection, self._jobs, claimed)
+        return claimed
 
     def _take_ready(self, connection: psycopg.Connection[Any], queues: Sequence[str], limit: int) -> list[Claimed]:
         claimed = ready.claim(
@@ -176,11 +183,10 @@ class Rounds:
 
     def _connected(self) -> "_Guarded":
         if self._connection is None:
-            self._connection = connect(application_name=workers.slot_name(self._worker, self._slot))
+            self._connection = connect(autocommit=True, application_name=workers.slot_name(self._worker, self._slot))
             with _Guarded(self, self._connection) as connection:
                 if not self._pooled:
                     connection.execute(ready.PLANNER.encode())
-                    connection.commit()
                 if self._in_doubt:
                     self._compare(connection)
         return _Guarded(self, self._connection)

@@ -12,14 +12,14 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TypeVar
 
-from forecourt.database.engine import engine, rename
+from forecourt.database.engine import rename
 from forecourt.database.job_connection import name_job_connections
+from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.policy import Policy
 from forecourt.jobs.registry import Jobs
-from forecourt.process import die_with_parent
+from forecourt.process import die_with_parent, entitle
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
 from forecourt.workers import markers
@@ -31,7 +31,7 @@ from forecourt.workers.group import Groups
 from forecourt.workers.holding import Holding
 from forecourt.workers.inheritance import inherit
 from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.markers import Markers, Page
+from forecourt.workers.markers import Page
 from forecourt.workers.messages import Birth
 from forecourt.workers.pace import Pace
 from forecourt.workers.rounds import Rounds
@@ -48,16 +48,17 @@ end.
 R = TypeVar("R")
 
 
-def run_slot(birth: Birth, channels: Channels, jobs: Jobs) -> None:
+def run_slot(birth: Birth, channels: Channels, page: Page, jobs: Jobs) -> None:
     """Work until the supervisor says stop, or is gone."""
     parent = os.getppid()
     die_with_parent()
     if os.getppid() != parent:
         return
+    entitle(f"forecourt slot {birth.number} of worker {birth.worker}")
     name = jobs_name(birth.worker, birth.number)
-    rename(engine(), name)
+    rename(name)
     name_job_connections(name)
-    slot = Slot(birth, channels, jobs)
+    slot = Slot(birth, channels, page, jobs)
     gc.freeze()
     # Calls come and go by the thousand without cycles: looking for some took a fifth of the time.
     gc.set_threshold(50_000)
@@ -68,7 +69,7 @@ def run_slot(birth: Birth, channels: Channels, jobs: Jobs) -> None:
 class Slot:
     """One slot. `holding` is what it has in hand, as others see it."""
 
-    def __init__(self, birth: Birth, channels: Channels, jobs: Jobs) -> None:
+    def __init__(self, birth: Birth, channels: Channels, page: Page, jobs: Jobs) -> None:
         self._death = birth.death
         self._options = birth.options
         self.channels = channels
@@ -76,7 +77,6 @@ class Slot:
         self._together = {name for name, policy in self._policies.items() if policy.batch or policy.commit_together}
         self._concurrent_jobs = {name for name, job in jobs.items() if job.is_async or job.policy.at_once > 1}
         self._expiring = {name for name, policy in self._policies.items() if policy.retry_until is not None}
-        page: Page = Markers(Path(birth.markers), birth.options.processes).pages[birth.number]
         timeouts = {name: birth.options.defaults.timeout_of(job.policy) for name, job in jobs.items()}
         holding = Holding(page, channels.permits, timeouts)
         self.page = page
@@ -84,7 +84,7 @@ class Slot:
         self.rounds = Rounds(birth.options, jobs, birth.worker, birth.number, holding.ended, holding.tokens)
         capture = LogCapture()
         logging.getLogger().addHandler(capture)
-        self._executor = Executor(jobs, capture)
+        self._executor = Executor(jobs, capture, KeptConnection())
         self._groups = Groups(self._executor, jobs, capture)
         self._concurrent = Concurrent(self, jobs, capture, jobs_name(birth.worker, birth.number))
         self._pace = Pace(birth.options.processes)

@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -405,6 +406,33 @@ async def leave_things_on_the_connection_in_a_coroutine(then: str, *, session: A
         await session.execute(text("COMMIT"))
     if "raise" in then:
         raise ValueError(then)
+
+
+@job(tries=2, backoff=0)
+async def end_the_transaction_in_a_coroutine(how: str, *, session: AsyncSession) -> None:
+    await session.execute(LEAVE, {"call": f"in a coroutine, {how}", "pid": os.getpid()})
+    match how:
+        case "commit":
+            await session.commit()
+        case "begin":
+            async with session.begin():
+                pass
+        case "rollback":
+            await session.rollback()
+            await session.execute(LEAVE, {"call": "in a coroutine, after it", "pid": os.getpid()})
+        case "with session":
+            async with session:
+                pass
+        case "the driver's commit":
+            await (await bridge.driver_of(await session.connection())).commit()
+            await session.execute(LEAVE, {"call": "in a coroutine, after it", "pid": os.getpid()})
+        case "COMMIT AND CHAIN":
+            await session.execute(text(how))
+        case "savepoint":
+            with suppress(LookupError):
+                async with session.begin_nested():
+                    await session.execute(LEAVE, {"call": "in a coroutine's savepoint", "pid": os.getpid()})
+                    raise LookupError
 
 
 @job(tries=1)

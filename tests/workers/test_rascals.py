@@ -61,6 +61,18 @@ ENDS: dict[str, tuple[Job[..., Any], dict[str, Any], str, str]] = {
     "fork in its task": (rascals.fork_in_a_task_of_a_coroutine, {}, "done", "parent"),
     "fork in a coroutine with a session": (rascals.fork_in_a_coroutine_with_a_session, {}, "done", "parent"),
     "surroundings in a coroutine": (rascals.change_surroundings_in_a_coroutine, {}, "done", ""),
+    **{
+        f"{how} in a coroutine": (rascals.end_the_transaction_in_a_coroutine, {"how": how}, where, error)
+        for how, where, error in (
+            ("commit", "failed", "RuntimeError"),
+            ("begin", "failed", "RuntimeError"),
+            ("rollback", "failed", "TransactionEnded"),
+            ("with session", "done", ""),  # closing it ends nothing here
+            ("the driver's commit", "failed", "TransactionEnded"),
+            ("COMMIT AND CHAIN", "failed", "TransactionEnded"),
+            ("savepoint", "done", ""),
+        )
+    },
     "sys.exit in a coroutine": (rascals.exit_politely_in_a_coroutine, {}, "failed", "SystemExit"),
     "close descriptors in a coroutine": (rascals.close_all_descriptors_in_a_coroutine, {}, "failed", "SlotDied"),
     **{
@@ -143,11 +155,13 @@ def test_each_ends_by_itself_and_leaves_no_trace(looking: Looking, process: Proc
     assert process.popen.poll() is None, "the worker lives"
     unheard = "SELECT count(*) FROM forecourt.done WHERE job = 'look_around' AND history -> 0 -> 'log' IS NULL"
     assert looking.one(unheard) == 0, "what is logged is kept, also after a call has set logging up anew"
-    attempts = looking.rows("SELECT job FROM forecourt.failed WHERE attempts <> 1")
+    attempts = looking.rows("SELECT job FROM forecourt.failed WHERE attempts <> 1 AND error LIKE '%%TransactionEnded'")
     assert attempts == [], "what was committed by hand is not done again"
     kept = {call for (call,) in looking.rows("SELECT call FROM traces")}
     committed = {"by hand", "through the driver", "and raise", "more and raise", "together"}
     committed |= {"with connection", "with connection, async", "with connection, in a group"}
+    committed |= {f"in a coroutine, {how}" for how in ("the driver's commit", "COMMIT AND CHAIN")}
+    committed |= {f"in a coroutine, {how}" for how in ("with session", "savepoint")}
     assert kept == committed | {"forked", "forked in a coroutine", "before the savepoint"}
     assert looking.traces("forked%") == 2, "a forked child commits nothing"
     assert looking.traces("with connection%") == 3, "what was committed is not done again"
@@ -173,7 +187,7 @@ def test_arguments_of_any_size_arrive(looking: Looking, process: Process, text: 
 
 
 def test_a_chain_may_have_thousands_of_links(looking: Looking, process: Process) -> None:
-    chain(*(rascals.count_letters.call(text="x" * 60) for _ in range(2_000))).dispatch()
+    chain(*(rascals.count_letters.call(text="x" * 60) for _ in range(5_000))).dispatch()
     wait_until(lambda: looking.count("done") >= 3, what=process.said())
     assert looking.live() == 1
     assert process.popen.poll() is None

@@ -2,8 +2,9 @@
 writes their ends with the next claim.
 
 It is forked from the fork server, so the application is loaded. It hears little: a byte that says
-"look, there may be something", and the end of that channel, which is its supervisor's. When to
-stop, and what takes too long, is the supervisor's to see.
+"look, there may be something", and the end of that channel, which is its supervisor's; the first
+slot of a worker also a notification. When to stop, and what takes too long, is the supervisor's to
+see.
 """
 
 import gc
@@ -21,10 +22,11 @@ from forecourt.database.job_connection import name_job_connections
 from forecourt.jobs.policy import Policy
 from forecourt.jobs.registry import Registry
 from forecourt.process import die_with_parent
+from forecourt.settings import settings
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
 from forecourt.workers import markers
-from forecourt.workers.channels import Channels, SupervisorGone
+from forecourt.workers.channels import EAR, Channels, SupervisorGone
 from forecourt.workers.concurrent import Concurrent
 from forecourt.workers.executor import Completion, Executor
 from forecourt.workers.footprint import Footprint
@@ -72,6 +74,10 @@ class Slot:
     def __init__(self, birth: Birth, channels: Channels, jobs: Registry) -> None:
         self._death = birth.death
         self._options = birth.options
+        # A worker that ends when nothing is left asks its slots whether that is so: there none may
+        # begin unasked. Behind a pooler no connection stays one's own to listen on.
+        ends_when_empty = birth.options.once or birth.options.stop_when_empty
+        self._is_ear = birth.number == EAR and not (ends_when_empty or settings().pooled)
         self.channels = channels
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
         self._concurrent_jobs = {name for name, job in jobs.items() if job.is_async or job.policy.at_once > 1}
@@ -102,6 +108,8 @@ class Slot:
             claimed = self.persist(lambda: self.exchange(self._limit()))
             if claimed:
                 self._run(claimed)
+                if self._is_ear:
+                    self.channels.drain()  # what woke it a second time, the next round answers
             elif self.is_stopping and not self.rounds.ended:
                 self.page.clear()
                 return
@@ -237,8 +245,15 @@ class Slot:
     def _idle(self) -> None:
         """Wait until there may be something to claim."""
         self.page.clear()
+        # It says that it is idle once it can hear, so whoever is told that notifications are wanted
+        # is heard.
+        descriptor = self.persist(self.rounds.listen) if self._is_ear else None
         self.say_idle()
-        self.channels.hear()
+        if descriptor is None:
+            self.channels.hear()
+            return
+        while self.channels.hear_or(descriptor) and self.persist(self.rounds.has_heard) is False:
+            pass
 
     def say_idle(self) -> None:
         """Tell the supervisor that there was nothing to claim."""

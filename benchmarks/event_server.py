@@ -1,5 +1,5 @@
 """`python -m benchmarks.event_server ours|bare PORT`: somewhere to send events to: our server, or a
-Starlette page that answers.
+Starlette page that answers, on the same reader of requests.
 """
 
 import sys
@@ -10,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from forecourt.web.app import create_app
 from forecourt.web.reading import BoundedReading
-from forecourt.web.server import listen
+from forecourt.web.server import listen, serve
 
 
 async def page(request: Request) -> JSONResponse:
@@ -24,11 +23,22 @@ async def page(request: Request) -> JSONResponse:
 def main() -> None:
     """Serve until a signal says stop."""
     which, port = sys.argv[1:]
-    app = create_app() if which == "ours" else Starlette(routes=[Route("/api/v1/events", page, methods=["POST"])])
+    listening = listen("127.0.0.1", int(port))
+    if which == "ours":
+        serve(listening)
+        return
+    app = Starlette(routes=[Route("/api/v1/events", page, methods=["POST"])])
     config = uvicorn.Config(
-        app, log_level="error", access_log=False, server_header=False, lifespan="off", http=BoundedReading, ws="none"
+        app,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        http=BoundedReading,
+        ws="none",
     )
-    uvicorn.Server(config).run(sockets=[listen("127.0.0.1", int(port))])
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":

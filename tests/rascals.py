@@ -2,22 +2,31 @@
 one that looks for traces.
 """
 
+import asyncio
+import io
+import logging.config
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 import time
+from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from forecourt import Forecourt, Session, Timetable, job
-from forecourt.database import engine
+from forecourt import Discard, Forecourt, Session, Timetable, job
+from forecourt.database import bridge, engine
 from workshop import LEAVE
 
-once = {"tries": 1}
+log = logging.getLogger("rascals")
+TENANT = ContextVar("tenant", default="nobody")
 
 
 def write(session: Session, call: str) -> None:
@@ -88,6 +97,13 @@ def change_surroundings() -> None:
     os.environ["PATH"] = "/nowhere"
     os.environ["RASCAL"] = "was here"
     os.environ.pop("HOME", None)
+    os.environ["TZ"] = "Pacific/Apia"
+    time.tzset()
+    TENANT.set("a rascal")
+    socket.setdefaulttimeout(0.001)
+    sys.stdout = sys.stderr = io.StringIO()
+    sys.stdout.close()
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "root": {"handlers": []}})
     os.chdir("/")
     os.umask(0o777)
     sys.setrecursionlimit(123_456)
@@ -160,6 +176,43 @@ def roll_back(*, session: Session) -> None:
     write(session, "after the rollback")
 
 
+@job(tries=2, backoff=0)
+def close_the_connection(commit: bool, *, connection: psycopg.Connection[Any]) -> None:
+    if not commit:
+        connection.close()
+        return
+    with connection:  # commits, and closes it
+        connection.execute("INSERT INTO traces (call, pid) VALUES ('with connection', 0)")
+
+
+@job(tries=2, backoff=0, concurrency=2)
+async def close_the_connection_async(*, connection: psycopg.AsyncConnection[Any]) -> None:
+    async with connection:
+        await connection.execute("INSERT INTO traces (call, pid) VALUES ('with connection, async', 0)")
+
+
+@job(tries=2, backoff=0, commit_together=2)
+def close_the_connection_in_a_group(*, connection: psycopg.Connection[Any]) -> None:
+    with connection:
+        connection.execute("INSERT INTO traces (call, pid) VALUES ('with connection, in a group', 0)")
+
+
+async def exit_a_task() -> None:
+    await asyncio.sleep(0)
+    sys.exit(3)
+
+
+@job(tries=1, concurrency=2)
+async def exit_in_a_task() -> None:
+    await asyncio.gather(exit_a_task())
+
+
+@job(tries=1, concurrency=2)
+async def stop_the_loop() -> None:
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0)
+
+
 @job(tries=1)
 def use_a_savepoint(*, session: Session) -> None:
     write(session, "before the savepoint")
@@ -207,6 +260,15 @@ class Mute:
         raise RuntimeError("no words")
 
 
+class SoldAlready(Discard):
+    def __init__(self) -> None: ...
+
+
+@job(tries=1)
+def discard_in_own_words() -> None:
+    raise SoldAlready
+
+
 @job(tries=1)
 def return_something_mute() -> object:
     return Mute()
@@ -217,6 +279,11 @@ class MuteError(Exception):
         raise RuntimeError("no words")
 
 
+class InterruptingError(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
 class OddError(Exception):
     __module__ = "odd\ud800"
 
@@ -225,6 +292,8 @@ def trouble(kind: str) -> Exception:
     match kind:
         case "mute":
             return MuteError()
+        case "interrupting":
+            return InterruptingError()
         case "surrogate":
             return OddError("odd")
         case "deep group":
@@ -264,7 +333,12 @@ ASKED = {
 def look_around(*, session: Session) -> dict[str, Any]:
     """What the slot looks like from inside, wherever and whenever it runs."""
     connection = session.connection()
+    print("looking around")
+    log.warning("looking around")
     return {
+        "zone": time.strftime("%z"),
+        "tenant": TENANT.get(),
+        "patience": socket.getdefaulttimeout(),
         "environment": sorted(os.environ.items()),
         "folder": str(Path.cwd()),
         "umask": (os.umask(0o22), os.umask(0o22))[0],
@@ -273,6 +347,98 @@ def look_around(*, session: Session) -> dict[str, Any]:
         "signals": [str(signal.getsignal(n)).partition(" at ")[0] for n in sorted(signal.valid_signals())],
         "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
     } | {name: connection.exec_driver_sql(query).scalar_one() for name, query in ASKED.items()}
+
+
+@job(threads=2, tries=1)
+def fork_in_a_thread() -> str:
+    return fork_and_return()
+
+
+@job(threads=2, tries=1)
+def change_surroundings_in_a_thread() -> None:
+    change_surroundings()
+
+
+@job(threads=2, tries=1)
+def close_all_descriptors_in_a_thread() -> None:
+    close_all_descriptors()
+
+
+@job(tries=1)
+async def fork_in_a_coroutine() -> str:
+    forked = os.fork() == 0
+    await asyncio.sleep(0)  # back to the event loop
+    return "child" if forked else "parent"
+
+
+@job(tries=1)
+async def fork_in_a_task_of_a_coroutine() -> str:
+    return await asyncio.create_task(fork_in_a_coroutine())
+
+
+@job(tries=1)
+async def fork_in_a_coroutine_with_a_session(*, session: AsyncSession) -> str:
+    await session.execute(LEAVE, {"call": "forked in a coroutine", "pid": os.getpid()})
+    return "child" if os.fork() == 0 else "parent"
+
+
+@job(tries=1)
+async def change_surroundings_in_a_coroutine() -> None:
+    change_surroundings()
+
+
+@job(tries=1)
+async def exit_politely_in_a_coroutine() -> None:
+    sys.exit(0)
+
+
+@job(tries=1)
+async def close_all_descriptors_in_a_coroutine() -> None:
+    close_all_descriptors()
+    await asyncio.sleep(0.1)
+
+
+@job(tries=1)
+async def leave_things_on_the_connection_in_a_coroutine(then: str, *, session: AsyncSession) -> None:
+    driver = await bridge.driver_of(await session.connection())
+    await driver.execute(LEFTOVERS.encode(), prepare=False)
+    if "COMMIT" in then:
+        await session.execute(text("COMMIT"))
+    if "raise" in then:
+        raise ValueError(then)
+
+
+@job(tries=2, backoff=0)
+async def end_the_transaction_in_a_coroutine(how: str, *, session: AsyncSession) -> None:
+    await session.execute(LEAVE, {"call": f"in a coroutine, {how}", "pid": os.getpid()})
+    match how:
+        case "commit":
+            await session.commit()
+        case "begin":
+            async with session.begin():
+                pass
+        case "rollback":
+            await session.rollback()
+            await session.execute(LEAVE, {"call": "in a coroutine, after it", "pid": os.getpid()})
+        case "with session":
+            async with session:
+                pass
+        case "the driver's commit":
+            await (await bridge.driver_of(await session.connection())).commit()
+            await session.execute(LEAVE, {"call": "in a coroutine, after it", "pid": os.getpid()})
+        case "COMMIT AND CHAIN":
+            await session.execute(text(how))
+        case "savepoint":
+            with suppress(LookupError):
+                async with session.begin_nested():
+                    await session.execute(LEAVE, {"call": "in a coroutine's savepoint", "pid": os.getpid()})
+                    raise LookupError
+
+
+@job(tries=1)
+async def look_around_in_a_coroutine(*, session: AsyncSession) -> dict[str, Any]:
+    """What is on the connection that coroutines get."""
+    return {name: (await session.execute(text(query))).scalar_one() for name, query in ASKED.items()}
 
 
 @job(tries=1)

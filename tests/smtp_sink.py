@@ -20,7 +20,7 @@ class SmtpSink(Controller):
     """`answers["RCPT"]` and `answers["DATA"]` are given first, one each time; after that everything
     is accepted.
 
-    `before_accepting` runs between the arrival of a message and the server's 250.
+    `before_accepting` runs between the arrival of a message and the server's answer.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -41,6 +41,7 @@ class SmtpSink(Controller):
 
     async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802 - the library's name
         if self.answers["DATA"]:
+            await asyncio.to_thread(self.before_accepting)
             return self.answers["DATA"].popleft()
         message = BytesParser(policy=default).parsebytes(cast("bytes", envelope.content))
         self.messages.append(message)
@@ -69,7 +70,7 @@ class SmtpSink(Controller):
 
 
 class Gate:
-    """Holds the server before its 250 until the test opens it."""
+    """Holds the server before its answer until the test opens it."""
 
     def __init__(self, sink: SmtpSink) -> None:
         self.reached = threading.Event()

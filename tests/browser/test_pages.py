@@ -30,6 +30,14 @@ EXAMINE = """
 """
 INSIDE = "document.documentElement.scrollWidth - window.innerWidth"
 
+ON_TOP = """
+part => {
+    scrollTo(0, scrollY + part.getBoundingClientRect().y - innerHeight / 2);  // the page alone, and nothing within it
+    const {x, y, width, height} = part.getBoundingClientRect();
+    return width === 0 || part.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+}
+"""
+
 Look = Callable[..., Any]
 
 A_ROUND = 5_100
@@ -63,7 +71,7 @@ def test_every_page_is_accessible_and_fits(
             found = wrong_with(page)
             page.emulate_media(color_scheme="light" if dark else "dark")
             found += wrong_with(page, ["color-contrast"])
-            for wide in (width, 1640 - width):
+            for wide in (width, 760, 1640 - width):
                 page.set_viewport_size({"width": wide, "height": 800})
                 if page.evaluate(INSIDE) > 0:
                     found.append(f"scrolls sideways by {page.evaluate(INSIDE)} at {wide}")
@@ -91,6 +99,16 @@ def test_panels_that_open_are_accessible_and_stay_inside(looking_at: Look) -> No
             assert wrong_with(page) == []
             page.keyboard.press("Escape")
             assert page.locator("details.pop[open]").count() == 0
+
+
+@pytest.mark.parametrize("width", [1280, 760, 360])
+def test_the_panel_of_a_last_row_is_seen_whole(looking_at: Look, width: int) -> None:
+    with looking_at(width=width) as page:
+        for path, button in (("/queues", "Pause"), ("/failures", "Forget")):
+            page.goto(path)
+            page.locator("table summary", has_text=button).last.click()
+            for part in page.locator("details[open] .panel > *").all():
+                assert part.evaluate(ON_TOP), (path, part.inner_text())
 
 
 WATCH_FOR_SHIFTS = """

@@ -14,11 +14,14 @@ from click.testing import CliRunner, Result
 import nightwatch
 import workshop
 from fleet import Looking, Process
-from forecourt import Forecourt, Timetable
+from forecourt import Forecourt, Middleware, Timetable
+from forecourt.app import load
 from forecourt.cli.errors import explained
 from forecourt.cli.schedule import schedule
 from forecourt.database import engine
+from forecourt.jobs.context import RunningCall
 from forecourt.schedule.clock import Clock
+from forecourt.schedule.run_now import run_now
 from forecourt.settings import settings
 from hands import Hands
 
@@ -286,6 +289,26 @@ def test_test_refuses_without_a_terminal_and_while_the_task_is_held(run: Run, lo
     result = run("test", "steady", "--yes")
     assert (result.exit_code, f"steady is running as call {call} since" in result.stderr) == (75, True)
     assert looking.traces() == 0
+
+
+def test_test_runs_a_task_inside_the_application_s_middleware_and_commits_it_as_a_slot_does(
+    run: Run, looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    class Watch(Middleware):
+        def after(self, call: RunningCall, error: BaseException | None) -> None:
+            seen.append((call.options["task"], None if error is None else type(error).__name__))
+
+    timetable = Timetable("UTC")
+    timetable.add(workshop.transact, call="transacting").daily()
+    timetable.add(workshop.commit_inside, call="committing").daily()
+    monkeypatch.setattr(nightwatch, "app", Forecourt(timetable, middleware=[Watch()]))
+    assert run("test", "transact", "--yes").exit_code == 0
+    with pytest.raises(RuntimeError, match="a job must not commit the session"):
+        run_now(timetable["commit_inside"], load("nightwatch:app").jobs.middleware)
+    assert seen == [("transact", None), ("commit_inside", "RuntimeError")]
+    assert looking.rows("SELECT call FROM traces") == [("transacting",)]
 
 
 def test_as_processes_tasks_run_by_hand_and_their_exit_codes_are_what_scripts_read(looking: Looking) -> None:

@@ -119,9 +119,10 @@ def test_a_queue_that_nobody_uses_is_pointed_out(run: Callable[..., Result]) -> 
     assert result.exit_code == 0
     assert "no job uses a queue named 'hgih'; there is high" in result.stderr
     assert "no job uses" not in run("queue", "pause", "high").stderr
-    process = Process("queue", "work", "--queue", "defualt", "--stop-when-empty")
+    process = Process("queue", "work", "--queue", "defualt,low", "--stop-when-empty")
     assert process.wait() == 0
     assert "no job uses a queue named 'defualt'" in process.said()
+    assert "'low'" not in process.said(), "the application names it"
 
 
 def test_what_a_job_says_does_nothing_on_the_operator_s_terminal(run: Callable[..., Result], looking: Looking) -> None:

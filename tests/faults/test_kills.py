@@ -219,6 +219,7 @@ def test_a_read_only_database_drops_no_outcome(looking: Looking, database: str, 
         wait_until(lambda: process.said().count("round failed") >= 3)
         read_only("off")
         wait_until(lambda: looking.live() == 0, what=process.said())
+        assert "cannot be written" not in process.said(), "it is the database's doing, not the outcome's"
     assert looking.rows("SELECT outcome, attempts FROM forecourt.done") == [("finished", 1)]
 
 

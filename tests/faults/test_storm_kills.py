@@ -35,7 +35,7 @@ def test_kills_lose_and_double_nothing_and_every_crash_is_counted(database: str,
 
 def test_a_fork_server_that_dies_while_its_supervisor_is_frozen_is_replaced(looking: Looking, tmp_path: Path) -> None:
     """It finds it all at once when it wakes up: a death, an end, and that the fork server is
-    gone.
+    gone. Until then `ps` tells who is who.
     """
     for call in ("one", "two"):
         workshop.hold_and_wait.dispatch(call=call, folder=str(tmp_path))
@@ -43,6 +43,11 @@ def test_a_fork_server_that_dies_while_its_supervisor_is_frozen_is_replaced(look
         slots = [wait_until(lambda call=call: [*tmp_path.glob(f"{call}.*.started")]) for call in ("one", "two")]  # type: ignore[misc]
         first, second = [int(found[0].suffixes[0][1:]) for found in slots]
         [fork_server] = children(process.pid)
+        assert _title(fork_server) == f"forecourt fork server of {process.pid}"
+        assert {_title(slot)[:-1] for slot in (first, second)} == {
+            "forecourt slot 0 of worker ",
+            "forecourt slot 1 of worker ",
+        }
         process.signal(signal.SIGSTOP)
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: first not in children(fork_server))
@@ -55,3 +60,7 @@ def test_a_fork_server_that_dies_while_its_supervisor_is_frozen_is_replaced(look
         wait_until(lambda: looking.count("done") == 2)
         assert process.popen.poll() is None, process.said()
     assert looking.rows("SELECT call, count(*) FROM traces GROUP BY call ORDER BY call") == [("one", 1), ("two", 1)]
+
+
+def _title(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0")

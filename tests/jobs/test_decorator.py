@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from copy import copy
 from functools import partial, wraps
 from typing import Any
 
@@ -72,6 +73,14 @@ def test_what_makes_no_sense_for_a_function_is_refused() -> None:
         job(name="refused", commit_together=20)(lambda: None)
     with pytest.raises(ValueError, match="commit_together: expected 2 to 1000 calls"):
         job(name="refused", commit_together=1)(lambda: None)
+    for option, given, words in (
+        ("fail_on", [KeyError], "expected an exception, or"),
+        ("rate", 10, "expected per"),
+        ("limit", "3", "expected a number, or at_most"),
+        ("batch", 2.5, "expected a whole number"),
+    ):
+        with pytest.raises(ValueError, match=f"{option}: {words}"):
+            job(name="refused", **{option: given})(lambda: None)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="takes session and connection"):
         job(name="refused")(lambda *, session, connection: None)
 
@@ -82,3 +91,13 @@ def test_a_function_that_runs_it_by_itself_is_one() -> None:
         asyncio.run(coroutine())
 
     assert job(name="decorator.runs")(runs).name == "decorator.runs"
+
+
+def test_the_words_of_other_queues_are_answered_with_ours() -> None:
+    made: Any = job(name="decorator.words")(lambda: None)
+    for word in ("delay", "apply_async", "enqueue", "perform_later"):
+        with pytest.raises(AttributeError, match=rf"no '{word}': decorator.words.dispatch\(...\) enters a call"):
+            getattr(made, word)
+    with pytest.raises(AttributeError, match="no attribute 'dispatched'"):
+        _ = made.dispatched
+    assert copy(made).name == "decorator.words"

@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from psycopg.errors import UndefinedTable
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import workshop
 from fleet import Looking
-from forecourt import job
+from forecourt import Workflow, batch, job
 from forecourt.app import load
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.arguments import WrongArguments
@@ -35,6 +36,16 @@ def test_wrong_arguments_are_an_error_at_the_caller_and_enter_nothing(looking: L
     with pytest.raises(WrongArguments):
         workshop.nothing.dispatch_many([{"n": 1}, {"n": "two"}])
     assert looking.live() == 0
+
+
+def test_without_a_schema_the_error_says_what_makes_one(looking: Looking) -> None:
+    with engine().connect() as connection:
+        connection.execute(text("DROP SCHEMA forecourt CASCADE"))
+        with pytest.raises(UndefinedTable) as caught:
+            workshop.nothing.using(session=connection).dispatch(n=3)
+    assert caught.value.__notes__ == [
+        "This database has no Forecourt schema yet: run `forecourt db migrate`, or `forecourt up`"
+    ]
 
 
 def test_a_delayed_call_waits_in_scheduled_by_the_databases_clock(looking: Looking) -> None:
@@ -135,6 +146,9 @@ def test_any_language_dispatches_with_one_sql_call(declared: Looking) -> None:
         ("""'leave_trace', '{"call": "x", "more": 1}'""", "no such argument: 'more'"),
         ("'leave_trace', '[1]'", "must be a JSON object"),
         ("""'nothing', '{"n": 1.5}'""", "must be of type integer, not 1.5"),
+        ("""'wire_money', '{"account": 4711, "owner": "x"}'""", 'must be of type string, not "•••"'),
+        ("'nothing', queue => 'high,low'", "queue: 'high,low' is not a name"),
+        ("'nothing', delay => '9000 years'", "a delay of 9000 years is more than a hundred years"),
         ("""'swallow', jsonb_build_object('text', repeat('x', 34000000))""", "bytes of arguments"),
     ],
 )
@@ -149,6 +163,36 @@ def test_declaring_again_changes_nothing(declared: Looking) -> None:
         assert load("workshop:app").declare(in_transaction_of(connection)) == 0
         connection.execute(text("UPDATE forecourt.job_definitions SET queue = 'old' WHERE name = 'nothing'"))
         assert load("workshop:app").declare(in_transaction_of(connection)) == 1
+
+
+def test_an_instant_that_no_page_could_show_is_refused(looking: Looking) -> None:
+    with pytest.raises(ValueError, match="at= is more than a hundred years from now"):
+        workshop.nothing.using(at=datetime.max.replace(tzinfo=UTC)).dispatch()
+    assert looking.live() == 0
+
+
+def test_what_takes_several_statements_is_one_transaction_also_where_each_commits_by_itself(
+    looking: Looking, database: str
+) -> None:
+    """As Django's connections are by default: a step could end before its call is noted, and a
+    batch wait for calls that were never entered.
+    """
+    flow = Workflow()
+    flow.add(workshop.nothing.call())
+    with psycopg.connect(database, autocommit=True) as connection:
+        flow.dispatch(session=connection)
+        batch([workshop.nothing.call(), workshop.nothing.call()]).dispatch(session=connection)
+    assert looking.one("SELECT count(DISTINCT xmin::text) FROM forecourt.ready") == 2
+    assert looking.rows(
+        "SELECT w.xmin = s.xmin, s.xmin = r.xmin FROM forecourt.workflows w, forecourt.steps s, forecourt.ready r"
+        " WHERE r.id = s.call_id"
+    ) == [(True, True)]
+    assert looking.rows(
+        "SELECT r.xmin = b.xmin FROM forecourt.ready r, forecourt.batches b WHERE r.batch_id = b.id"
+    ) == [
+        (True,),
+        (True,),
+    ]
 
 
 def test_a_call_that_would_expire_before_it_began_is_refused(looking: Looking) -> None:

@@ -309,19 +309,29 @@ def test_it_makes_the_coming_days_partitions_and_succeeds_when_it_cannot(session
     assert session.scalar(text(f"SELECT to_regclass('{name}')")) == name
 
 
-def test_a_day_is_aggregated_in_one_statement_that_reads_its_own_partition_alone(session: Session) -> None:
+def test_a_day_is_aggregated_from_its_own_partition_alone_and_in_parts_that_run_at_once(session: Session) -> None:
     day = today(session) - DAY
-    plan = session.scalars(
-        text("EXPLAIN " + str(AGGREGATE)),
-        {
-            "day": day,
-            "lower": start_of(day, ZoneInfo("UTC")),
-            "upper": start_of(day + DAY, ZoneInfo("UTC")),
-            "digest": 0,
-        },
-    ).all()
-    scanned = {word for line in plan for word in line.split() if word.startswith("car_listing_analytics_2")}
+    bounds = {"lower": start_of(day, ZoneInfo("UTC")), "upper": start_of(day + DAY, ZoneInfo("UTC"))}
+    hours = {"first_hour": bounds["lower"], "end_of_hours": bounds["upper"]}
+    session.execute(text("SET LOCAL parallel_setup_cost = 0"))  # a day of millions of events is worth it by itself
+    session.execute(text("SET LOCAL min_parallel_table_scan_size = 0"))
+    event(session, 1, midday(session, 1))
+    plan = session.scalars(text("EXPLAIN " + str(AGGREGATE)), bounds | hours).all()
+    scanned = {word for line in plan for word in line.split() if word.startswith("car_listing_analytics_20")}
     assert {word.split("_")[3] for word in scanned} == {f"{day:%Y%m%d}"}
+    [append] = [line for line in plan if "Append" in line]
+    assert "Parallel Append" in append
+    assert len([line for line in plan if line.endswith(".car_listing_id") and "Group Key" in line]) == 2
+
+
+def test_many_days_are_made_up_for_in_one_night(session: Session) -> None:
+    for back in range(1, 8):
+        for listing_id in (1, 2, 2):
+            event(session, listing_id, midday(session, back))
+    assert aggregate_daily_analytics(session=session)["rows_written"] == 14
+    session.commit()
+    assert sorted(views(session).values()) == [1] * 7 + [2] * 7
+    assert aggregate_daily_analytics(session=session)["rows_written"] == 0
 
 
 def test_what_programs_saw_is_kept_and_in_no_stats(session: Session) -> None:

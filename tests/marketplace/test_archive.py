@@ -153,7 +153,7 @@ def test_addresses_are_truncated_on_the_way_out(session: Session) -> None:
 
 
 def test_any_text_in_an_event_survives(session: Session) -> None:
-    kinds = ["", "a,b", 'say "hi"', "two\nlines", "مشاهدة", "\\N", "\\.", "NULL", " view "]
+    kinds = ["", "a,b", 'say "hi"', "two\nlines", "مشاهدة", "\\N", "\\.", "NULL", " view ", "a\rb", "\r\n"]
     for n, kind in enumerate(kinds):
         event(session, n, midday(session, 200), kind)
     session.commit()

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.orm import Session
 from traffic import DAY
 
+from fleet import Process, running, wait_until
 from forecourt import database
 from forecourt.cli import forecourt
 from forecourt.database import engine, replica
@@ -126,6 +127,22 @@ def test_what_is_no_standby_or_does_not_answer_is_passed_over_and_doctor_says_so
     assert why in caplog.text
     told = {result["name"]: result for result in json.loads(CliRunner().invoke(forecourt, ["doctor", "--json"]).output)}
     assert why in told["standby"]["found"]
+
+
+def test_who_is_given_the_standby_as_the_database_is_told_so(standby: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECOURT_DATABASE_URL", standby.standby)
+    monkeypatch.delenv("FORECOURT_REPLICA_URL")
+    settings.cache_clear()
+    database.forget_engine()
+    worker = Process("queue", "work")
+    with running("schedule", "work", app="bakery:app") as clock:  # goes on: a standby may become the primary
+        told = {one["name"]: one for one in json.loads(CliRunner().invoke(forecourt, ["doctor", "--json"]).output)}
+        assert (told["database server"]["status"], "primary" in told["database server"]["advice"]) == ("fail", True)
+        assert worker.wait() == 69
+        wait_until(lambda: "must name the primary" in clock.said())
+    assert "must name the primary" in worker.said()
+    assert "Traceback" not in worker.said()
+    assert clock.popen.returncode == 0
 
 
 def test_doctor_says_how_far_it_is_behind(standby: Pair) -> None:

@@ -5,6 +5,8 @@ engines.
 import gzip
 import json
 import threading
+import tracemalloc
+from collections import deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from lxml import etree
-from showroom import ago, listing, provider
+from showroom import ago, listing, provider, user
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from test_sitemap import listings, locs, parsed, published
@@ -165,7 +167,7 @@ class Engine(HTTPServer):
     """A search engine that writes down what it is told."""
 
     def __init__(self) -> None:
-        self.heard: list[dict[str, Any]] = []
+        self.heard: deque[dict[str, Any]] = deque()
         self.answer = 200
         super().__init__(("127.0.0.1", 0), Ear)
 
@@ -224,6 +226,34 @@ def test_search_engines_are_told_what_changed_once_and_of_what_went(
     session.commit()
     assert announce_changes() == {"urls": 1}
     assert search_engine.heard[-1]["urlList"] == ["https://cars.example/car-listings/%D8%B9%D8%B1%D8%A8%D9%8A"]
+
+
+def test_what_changed_is_told_as_it_is_read_however_much_it_is(
+    session: Session, search_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user(session)
+    session.execute(
+        text(
+            """
+            INSERT INTO car_listings (owner_id, title, slug, price, updated_at)
+            SELECT (SELECT min(id) FROM users), 'Car', 'a-car-with-a-rather-long-name-' || n, 1, now() - interval '1 hour'
+            FROM generate_series(1, 20000) AS n
+            """
+        )
+    )
+    session.commit()
+    monkeypatch.setenv("FORECOURT_INDEXNOW_KEY", "0123456789abcdef")
+    monkeypatch.setenv("FORECOURT_BASE_URL", "https://cars.example")
+    monkeypatch.setattr(indexnow, "MOST", 1_000)
+    settings.cache_clear()
+    search_engine.heard = deque(maxlen=1)
+    tracemalloc.start()
+    try:
+        assert announce_changes() == {"urls": 20_000}
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3_000_000, "twenty thousand addresses take five megabytes"
 
 
 def test_settings_of_the_sitemap_that_cannot_be_followed_are_refused() -> None:

@@ -2,8 +2,10 @@
 one click.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,8 +18,10 @@ from sqlalchemy.orm import Session
 from test_commands import audited, run, said
 from test_delivery import deliver
 
+from forecourt import Release
 from forecourt.cli.errors import explained
 from forecourt.database import in_transaction_of
+from forecourt.marketplace import delivery
 from forecourt.marketplace.business_changes import change
 from forecourt.marketplace.delivery import fail_lost_mails
 from forecourt.marketplace.notice_preferences import prefer, wish
@@ -26,7 +30,7 @@ from forecourt.marketplace.unsubscribing import link, unsubscribe, whose
 from forecourt.marketplace.wallets import notify_low_wallet_balance
 from forecourt.settings import settings
 from serving import served
-from smtp_sink import SmtpSink
+from smtp_sink import Gate, SmtpSink
 
 
 def text_of(message: EmailMessage) -> str:
@@ -153,6 +157,42 @@ def test_beyond_the_mails_of_a_day_the_rest_waits_for_the_digest(session: Sessio
     )
     told(session, owner=sami)
     assert deliver_all(session) == [{"sent": 1}]
+
+
+def test_two_mails_to_a_user_at_the_same_moment_are_not_one_too_many_for_the_day(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(in_transaction_of(session), "mails_a_day", "1", who="a test")
+    sami = user(session, "Sami")
+    first, second = (str(told(session, owner=sami).id) for _ in range(2))
+    hand_over = delivery.hand_over
+
+    def meanwhile(message: EmailMessage) -> Path | None:
+        monkeypatch.setattr(delivery, "hand_over", hand_over)
+        with pytest.raises(Release, match="another mail to the same user"):
+            deliver(second)
+        return hand_over(message)
+
+    monkeypatch.setattr(delivery, "hand_over", meanwhile)
+    assert (deliver(first), deliver(second)) == ({"filed": 1}, {"digest": 1})
+
+
+def test_a_mail_that_is_refused_while_another_to_its_user_waits_is_none_of_the_day_s(
+    session: Session, sink: SmtpSink
+) -> None:
+    change(in_transaction_of(session), "mails_a_day", "1", who="a test")
+    sami = user(session, "Sami")
+    first, second = (str(told(session, owner=sami).id) for _ in range(2))
+    sink.answers["DATA"].append("550 5.7.1 your mails look like spam")
+    gate = Gate(sink)
+    with ThreadPoolExecutor(1) as pool:
+        refused = pool.submit(deliver, first)
+        assert gate.reached.wait(30)
+        with pytest.raises(Release, match="another mail to the same user"):
+            deliver(second)
+        gate.opened.set()
+        assert refused.result(30) == {"failed": 1}
+    assert deliver(second) == {"sent": 1}
 
 
 def test_a_digest_that_is_lost_is_failed_with_all_that_it_would_have_told(session: Session) -> None:

@@ -122,6 +122,7 @@ def test_the_rarest_days_are_found_fast(expression: str) -> None:
         ("0 0 * * MON-SUN", "0 0 * * *"),
         ("0 0 * * fri-sun,3", "0 0 * * 5,6,0,3"),
         ("0 0 * * 5-1/2", "0 0 * * 5,0"),
+        ("0 0 * * 7-7", "0 0 * * 0"),
         ("0 0 * * FRIL", "0 0 * * 5L"),
         ("0 0 * * MON#2", "0 0 * * 1#2"),
     ],

@@ -2,13 +2,17 @@
 options.
 """
 
+import math
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import pytest
 from timetables import NamedJob, new_task
 
+from forecourt.schedule.definition import definition
 from forecourt.schedule.errors import TimetableError
+from forecourt.schedule.hook_runner import Run, run_hooks
 from forecourt.schedule.rules import Hooks, Misfire, Ping
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
@@ -49,6 +53,27 @@ def test_what_a_condition_raises_goes_through() -> None:
         task.passes()
 
 
+def test_a_coroutine_that_a_function_returned_is_no_yes_and_no_run_of_a_hook() -> None:
+    with pytest.raises(TypeError, match="eventually is a coroutine, which nobody awaits here"):
+        new_task().when(lambda: eventually()).passes()
+    ping = Ping("http://127.0.0.1:1/", when=lambda: eventually())
+    with pytest.raises(ExceptionGroup) as raised:
+        run_hooks([lambda: eventually(), ping], Run("sweep", datetime.now(UTC), "succeeded"))
+    assert [type(error) for error in raised.value.exceptions] == [TypeError, TypeError]
+
+
+def test_a_condition_takes_nothing_and_a_hook_what_it_can_take() -> None:
+    with pytest.raises(TimetableError, match=r"when\(.*<lambda>\): it asks for the arguments \(task\); expected none$"):
+        new_task().when(lambda task: True)
+    heard: list[object] = []
+    run = Run("sweep", datetime.now(UTC), "succeeded")
+    task = (
+        new_task().after(heard.append).after(lambda *, at=None: heard.append(at)).after(monotonic).after(lambda: None)
+    )
+    run_hooks(task.hooks.after, run)
+    assert heard == [run, None]
+
+
 def test_a_condition_is_asked_each_time() -> None:
     answers = iter([True, False])
     task = new_task().when(lambda: next(answers))
@@ -70,6 +95,8 @@ def test_only_plain_functions_are_taken(word: str) -> None:
         getattr(task, word)(is_open())
     with pytest.raises(TimetableError, match="expected a plain function, not a coroutine"):
         getattr(task, word)(eventually)
+    with pytest.raises(TimetableError, match=r"it asks for the arguments \(run, more\); expected none"):
+        getattr(task, word)(lambda run, more: None)
     assert task.hooks == Hooks()
     assert task.passes() is None
 
@@ -102,9 +129,11 @@ def test_missed_due_times(say: Callable[[Task], Task], misfire: Misfire) -> None
     assert say(new_task()).misfire == misfire
 
 
-@pytest.mark.parametrize("within", [0, -5, timedelta(seconds=-1)])
-def test_catching_up_and_a_deadline_need_a_span(within: float | timedelta) -> None:
+@pytest.mark.parametrize("within", [0, -5, timedelta(seconds=-1), math.nan, math.inf])
+def test_catching_up_a_deadline_and_jitter_need_a_span(within: float | timedelta) -> None:
     task = new_task()
+    with pytest.raises(TimetableError, match="seconds, up to a day"):
+        task.jitter(within)
     with pytest.raises(TimetableError, match="90 at least"):
         task.catch_up(within=within)
     with pytest.raises(TimetableError, match="90 at least"):
@@ -137,6 +166,15 @@ def test_a_ping_is_made_only_when_its_condition_says_so() -> None:
     assert new_task().then_ping("https://hc.example/", when=True).hooks == Hooks(after=(Ping("https://hc.example/"),))
 
 
+def test_what_is_kept_of_a_ping_tells_a_change_of_its_path_and_not_the_path() -> None:
+    first, second = (
+        definition(new_task().then_ping(f"https://hc.example/{path}"))["hooks"] for path in ("key", "other")
+    )
+    assert first != second
+    assert "https://hc.example (" in str(first)
+    assert "key" not in str(first)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -162,6 +200,8 @@ def test_dispatch_options_add_up_and_are_checked() -> None:
 
 
 def test_words_and_metadata_for_people() -> None:
+    with pytest.raises(TimetableError, match=r"describe\(5\): expected words"):
+        new_task().describe(5)
     task = new_task().describe("Sweeps the floor").with_attributes(team={"name": "night", "size": 2}, tier=1)
     task.with_attributes(team={"size": 3})
     assert task.description == "Sweeps the floor"

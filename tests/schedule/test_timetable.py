@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -91,6 +91,10 @@ def test_arguments_are_checked_by_the_job_at_load(timetable: Timetable) -> None:
 
 
 def test_a_timetable_s_zone_must_exist() -> None:
+    for name in ("localtime", "posixrules", "right/Europe/Berlin", "Factory", "europe/berlin", ""):
+        with pytest.raises(TimetableError, match=f"{name!r} is not an IANA time zone, such as") as refused:
+            Timetable(name)
+        assert "such as localtime" not in str(refused.value)
     with pytest.raises(TimetableError, match="'Asia/Damas' is not an IANA time zone, such as Asia/Damascus"):
         Timetable("Asia/Damas")
 
@@ -202,9 +206,9 @@ def test_ten_thousand_tasks_find_their_next_due_time_in_seconds(timetable: Timet
     for number in range(10_000):
         timetable.add(NamedJob(f"task {number}")).daily_at(f"{number % 24}:{number % 60}")
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    started = perf_counter()
+    started = process_time()
     assert min(task.next_due(now) for task in timetable) > now
-    assert perf_counter() - started < 3  # about 0.2 on an idle core
+    assert process_time() - started < 3  # about 0.2
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def end(operator: Connection, id: int) -> tuple[set[int], set[int]]:
 
 def control() -> None:
     database = Transactions()
-    Control(database, lambda: 2, lambda unwanted, asked: None).run_once()
+    Control(database, lambda: 2, lambda unwanted, asked: None, lambda: None).run_once()
     database.close()
 
 
@@ -56,7 +56,7 @@ def test_a_call_that_was_asked_to_end_while_it_ran_ends_when_it_waits_again(
     running.give_back(tx, [(claimed.id, claimed.token)])
     tx.commit()
     cancel.forget(operator)
-    assert requests.asked_of(operator, 2) == (set(), {call.id: "operator"}, None)
+    assert requests.asked_of(operator, 2) == (set(), {call.id: "operator"}, None, False)
     operator.commit()
     control()
     assert looking.rows("SELECT outcome FROM forecourt.done") == [("cancelled",)]

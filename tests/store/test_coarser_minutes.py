@@ -27,9 +27,16 @@ def tx(database: str) -> psycopg.Connection:
 
 
 def rows(tx: psycopg.Connection, older: str, than: str = "100 days") -> int:
-    query = (
-        "SELECT count(*) FROM forecourt.minutes WHERE minute < now() - %s::interval AND minute > now() - %s::interval"
-    )
+    """How many there are of an age: the newest minute is a second old, however long folding
+    took.
+    """
+    query = """
+        SELECT count(*)
+        FROM forecourt.minutes
+        CROSS JOIN (SELECT max(minute) + interval '1 second' AS now FROM forecourt.minutes) AS clock
+        WHERE minute < now - %s::interval
+          AND minute > now - %s::interval
+    """
     return tx.execute(query, (older, than)).fetchone()[0]
 
 

@@ -1,15 +1,23 @@
 """What is kept has an end, and who cannot tidy up can work all the same."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from psycopg import sql
 from sqlalchemy import make_url
 
 import workshop
 from fleet import Looking, work_until_empty
+from forecourt import Timetable
+from forecourt.cli import forecourt
+from forecourt.cli.errors import REFUSED, explained
+from forecourt.database import engine, forget_engine
 from forecourt.database.transactions import Transactions
+from forecourt.schedule.clock import Clock
+from forecourt.settings import settings
 from forecourt.workers.pruner import Pruner
 
 
@@ -61,8 +69,23 @@ def test_a_worker_starts_while_somebody_reads_done(looking: Looking, database: s
     assert looking.rows("SELECT outcome FROM ONLY forecourt.done_rest") == [("finished",)]
 
 
-def test_a_role_that_may_only_read_and_write_rows_can_work(looking: Looking, clerk: str) -> None:
-    workshop.nothing.dispatch(n=1)
+def test_a_role_that_may_only_read_and_write_rows_can_work(
+    looking: Looking, clerk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORECOURT_DATABASE_URL", clerk)
+    settings.cache_clear()
+    forget_engine()
+    timetable = Timetable("UTC")
+    timetable.add(workshop.nothing, n=1).every_minute()
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    clock = Clock(timetable, engine(), environment="test")
+    clock.begin(noon)
+    assert len(clock.run_once(noon + timedelta(minutes=1))) == 1
+    for typed in (["schedule", "pause"], ["schedule", "resume"], ["queue", "pause", "low"]):
+        assert CliRunner().invoke(forecourt, typed).exit_code == 0
+    migrated = CliRunner().invoke(forecourt, ["db", "migrate"])
+    assert explained(migrated.exception)[0] == REFUSED
+    forget_engine()
     process = work_until_empty(FORECOURT_DATABASE_URL=clerk)
     assert "gather in done_rest: permission denied for schema forecourt\n" in process.said()
     assert looking.rows("SELECT outcome FROM forecourt.done") == [("finished",)]

@@ -11,12 +11,15 @@ from counter import add_up, count_up, index, salute, sell, store, welcome, write
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+import rascals
 import workshop
 from fleet import Looking
-from forecourt import Discard, Forecourt, Middleware, Release, Session, batch, chain
+from forecourt import Discard, Forecourt, Middleware, Release, Session, batch, chain, job
 from forecourt.database import engine
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.context import RunningCall
+from forecourt.jobs.job import Job
+from forecourt.jobs.transaction import TransactionEnded
 from forecourt.testing import fake_queue, run_as_inline, run_now
 
 # -- one call: run_now -----------------------------------------------------------------------------
@@ -168,6 +171,37 @@ def test_a_call_that_raises_takes_back_its_own_effects_and_leaves_the_callers(lo
             workshop.commit_inside.using(session=session).dispatch(call="job")
         session.commit()
     assert looking.rows("SELECT call FROM traces") == [("caller",)]
+
+
+@pytest.mark.parametrize(
+    ("rascal", "args"),
+    [
+        (rascals.roll_back, {}),
+        (rascals.close_the_session, {}),
+        *((rascals.commit_by_hand, {"sql": sql, "more": True}) for sql in ("COMMIT", "COMMIT AND CHAIN", "ROLLBACK")),
+    ],
+    ids=lambda given: getattr(given, "name", given),
+)
+def test_a_call_that_ends_the_callers_transaction_by_hand_fails_as_in_a_slot(
+    looking: Looking, rascal: Job[..., Any], args: dict[str, Any]
+) -> None:
+    with Session(engine()) as session, run_as_inline():
+        with pytest.raises(TransactionEnded, match="ended by hand"):
+            rascal.using(session=session).dispatch(**args)
+        session.rollback()
+
+
+def test_calls_within_each_other_share_the_callers_transaction(looking: Looking) -> None:
+    @job(name="inline.outer")
+    def outer(*, session: Session) -> None:
+        workshop.transact.using(session=session).dispatch(call="inner")
+        session.execute(workshop.LEAVE, {"call": "outer", "pid": 0})
+
+    with Session(engine()) as session, run_as_inline():
+        outer.using(session=session).dispatch()
+        outer.using(session=session).dispatch()
+        session.commit()
+    assert looking.rows("SELECT call FROM traces ORDER BY id") == [("inner",), ("outer",)] * 2
 
 
 def test_what_cannot_join_a_transaction_is_refused_with_a_way_out(looking: Looking, database: str) -> None:

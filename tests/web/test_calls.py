@@ -224,6 +224,27 @@ def test_failures_are_told_by_kind_with_when_and_how_many(pages: httpx.Client, s
     assert "2 calls failed" in pages.get("/failures", params={"queue": "high"}).text
 
 
+def test_what_failed_since_somebody_looked_is_counted_and_moves_no_row(
+    pages: httpx.Client, scene: dict[str, int], tx: psycopg.Connection
+) -> None:
+    def asked_again(path: str, queue: str = "low") -> str:
+        seen = pages.get(path).text.partition('data-seen="')[2].partition('"')[0]
+        for n in range(2):
+            tx.execute(
+                "INSERT INTO forecourt.failed (job, queue, error, message) VALUES ('late', %s, 'E', %s)",
+                (queue, str(n)),
+            )
+        return pages.get(path, headers={"hx-request": "true", "forecourt-seen": seen}).text
+
+    again = asked_again("/failures")
+    assert "2 new: show" in again
+    assert "14 calls failed for good" in again
+    assert "<tr" not in again
+    assert "2 new: show" in asked_again("/failures?queue=low")
+    assert "Look again" in asked_again("/failures?queue=high")
+    assert "2 new: show" in asked_again("/failures?queue=spare", "spare"), "there was none yet"
+
+
 def test_a_step_s_page_shows_its_workflow(pages: httpx.Client, database: str) -> None:
     flow = Workflow("two")
     first = flow.add(Job(_nothing, Policy(), name="the_first").call())

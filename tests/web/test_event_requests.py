@@ -168,6 +168,13 @@ def test_a_request_that_is_sent_again_is_answered_as_before_and_recorded_once(
     other, _ = tokens.add(tx, "other", ["events"], who="the test")
     site.post(PATH, json=marketplace["view"], headers={"idempotency-key": "one", "authorization": f"Bearer {other}"})
     assert len(kept(tx)) == 2  # another's key is another
+    tx.execute("UPDATE event_requests SET asked_at = now() - interval '25 hours'")
+    tx.commit()
+    again = {"headers": {"idempotency-key": "one"}}
+    assert site.post(PATH, json=marketplace["view"], **again).json()["recorded"] == 1
+    assert len(kept(tx)) == 3, "a day later the key is new, whether it was forgotten already or not"
+    site.post(PATH, json=marketplace["view"], **again)
+    assert len(kept(tx)) == 3
 
 
 def test_a_visitor_who_sends_too_many_is_held_up_and_no_other(
@@ -184,6 +191,7 @@ def test_a_visitor_who_sends_too_many_is_held_up_and_no_other(
     as_ipv6 = [marketplace["view"] | {"ip": f"::ffff:198.51.100.{n}"} for n in range(11, 17)]
     assert site.post(PATH, json=as_ipv6).json()["limited"] == 0, "six visitors"
     assert {address for _, address in kept(tx)} == {"198.51.100.0"}
+    assert site.post(PATH, json=marketplace["view"] | {"ip": "fe80::1%eth0"}).json()["recorded"] == 1, "a link's own"
 
 
 def test_no_address_is_ever_in_our_log(

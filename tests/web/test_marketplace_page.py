@@ -55,8 +55,9 @@ def test_placements_wallets_notices_and_files_are_counted(pages: httpx.Client, t
     assert "1 placement has ended" in page
     assert "6 sponsorships and 3 featurings end within 7 days" in page
     assert "Wallets running low</dt><dd>1<" in page
-    for words in ("4,500", "not finished", "4,112", "402 kB", "failed"):
+    for words in ("4,500", "not finished", "4,112", "402 kB", "failed", "2025/01.parquet"):
         assert words in page, words
+    assert 'href="/calls?state=done&amp;job=process_car_images">0 done<' in page
 
 
 def test_another_application_has_no_such_page(pages: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

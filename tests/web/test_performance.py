@@ -28,6 +28,11 @@ def test_a_quantile_lies_between_its_bounds(found: list[int], share: float, told
     assert quantile(found, share) == told
 
 
+def test_none_of_them_is_longer_than_all_together() -> None:
+    assert quantile(counts(b6=1), 0.5) == "10 s"
+    assert quantile(counts(b6=1), 0.5, 9.12) == quantile(counts(b6=1), 1.0, 9.12) == "9.1 s"
+
+
 def test_each_bound_has_its_label() -> None:
     assert len(labels()) == len(BOUNDS) + 1
     assert labels()[:5] == ["10 ms", "50 ms", "100 ms", "500 ms", "1 s"]

@@ -4,6 +4,7 @@ ones.
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import httpx
 import psycopg
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 from forecourt.cli import forecourt
 from forecourt.operations import people, tokens
 from forecourt.store import tokens as store
-from forecourt.web import access
+from forecourt.web import access, words
 from forecourt.web.people import Role, Scope, program
 from forecourt.web.table import RULES
 from serving import OURS
@@ -85,6 +86,14 @@ def test_a_token_needs_no_origin_counts_no_cookie_and_is_named_in_the_audit(
     answer = programs.post("/queues/pause", data={"queue": "low"}, headers=reader, follow_redirects=False)
     assert answer.status_code == 403, "what anna may counts for nothing beside a token"
     assert programs.get("/", headers={"authorization": "Bearer x"}).status_code == 401
+
+
+def test_the_audit_tells_lists_and_instants_as_people_do() -> None:
+    now = datetime(2026, 11, 27, 23, tzinfo=UTC)
+    assert words.told(["events", "photos"], now) == "events, photos"
+    assert words.told("2026-11-27T23:18:15.400271+00:00", now) == "23:18:15"
+    assert words.told("2026-11-28T23:18:15+00:00", now) == "28 Nov 23:18"
+    assert words.told(["20261127", 7, {"by": "id"}], now) == '20261127, 7, {"by": "id"}'
 
 
 def test_only_a_digest_of_a_token_is_kept_and_it_ends_by_itself_or_when_it_is_removed(

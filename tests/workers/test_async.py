@@ -120,6 +120,21 @@ def test_a_plain_dispatch_in_an_async_transaction_says_what_to_write_instead(dat
         asyncio.run(dispatch())
 
 
+def test_a_session_on_an_async_driver_is_refused_with_words(database: str) -> None:
+    """As `run_sync` hands it out: an ordinary Session, whose connection must be awaited."""
+
+    async def dispatch() -> None:
+        engine = create_async_engine(database_url())
+        try:
+            async with AsyncSession(engine) as session:
+                await session.run_sync(lambda tx: workshop.leave_trace.using(session=tx).dispatch(call="one"))
+        finally:
+            await engine.dispose()
+
+    with pytest.raises(TypeError, match=r"expected psycopg used synchronously: .* run_sync\(\) does not help"):
+        asyncio.run(dispatch())
+
+
 def test_async_jobs_run_in_tests_too(looking: Looking) -> None:
     assert run_now(workshop.rest_a_while, call="here", seconds=0) == "here"
     run_now(workshop.transact_async, call="now")

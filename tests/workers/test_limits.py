@@ -14,7 +14,9 @@ import pytest
 import workshop
 from fleet import Looking, Process, claim, wait_until, work_until_empty, worker
 from forecourt import at_most, job, per
+from forecourt.database.engine import connect
 from forecourt.process import own
+from forecourt.settings import settings
 from forecourt.store import limits, workers
 from forecourt.workers.admission import admit
 
@@ -113,6 +115,27 @@ def test_the_sweep_of_holds_spares_a_claim_that_is_being_committed(looking: Look
     assert looking.rows("SELECT token FROM forecourt.holds") == [(claimed.token,)]
 
 
+@pytest.mark.parametrize("pooled", ["false", "true"])
+def test_a_limit_holds_on_a_role_whose_transactions_see_what_was_when_they_began(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch, pooled: str
+) -> None:
+    """Two slots claim at the same time; the second has to see what the first one has admitted
+    meanwhile.
+    """
+    name = looking.one("SELECT quote_ident(current_database())")
+    looking.connection.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'".encode())
+    monkeypatch.setenv("FORECOURT_POOLED", pooled)
+    settings.cache_clear()
+    jobs = {"limited_by_default": workshop.limited_by_default}
+    workshop.limited_by_default.dispatch_many([{}, {}])
+    with connect() as first, connect() as second:
+        admitted = admit(first, jobs, claim(first))
+        waiting = claim(second, worker=2)
+        assert (len(admitted), len(waiting)) == (1, 1)
+        first.commit()
+        assert admit(second, jobs, waiting) == []
+
+
 def test_keys_may_be_as_long_as_arguments_may(looking: Looking) -> None:
     """Letters that do not compress: an index row holds 2,700 bytes."""
     long = "".join(random.Random(1).choices(string.ascii_letters, k=10_000))
@@ -168,9 +191,12 @@ def test_what_limits_hold_off_does_not_make_a_queue_look_empty(looking: Looking,
         [claimed] = claim(tx, worker=alive)
         assert admit(tx, {"limited_by_default": workshop.limited_by_default}, [claimed])
     workshop.limited_by_default.dispatch_many([{}] * 120)
-    workshop.nothing.dispatch()
-    work_until_empty(processes=1)
+    workshop.nothing.dispatch_many([{}, {}])
+    once = Process("queue", "work", "--processes", "1", "--once")
+    assert once.wait() == 0, once.said()
     assert looking.rows("SELECT job FROM forecourt.done") == [("nothing",)]
+    work_until_empty(processes=1)
+    assert looking.rows("SELECT job FROM forecourt.done") == [("nothing",), ("nothing",)]
     assert (looking.count("scheduled"), looking.one("SELECT id FROM forecourt.running")) == (120, running.id)
 
 

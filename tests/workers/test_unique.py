@@ -14,8 +14,17 @@ from forecourt import job
 from forecourt.app import load
 from forecourt.database import engine, in_transaction_of
 from forecourt.store import failed
-from forecourt.store.running import Failed
+from forecourt.store.running import Ended, Failed
 from forecourt.workers import ending
+
+AT_THE_GATE = """
+CREATE FUNCTION public.wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(4711);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wait_at_the_gate BEFORE UPDATE ON forecourt.uniques EXECUTE FUNCTION public.wait_at_the_gate();
+"""
 
 
 def test_a_duplicate_enters_nothing_and_returns_the_live_call(looking: Looking) -> None:
@@ -122,7 +131,34 @@ def test_a_call_that_is_unique_for_a_time_can_be_retried_within_it(looking: Look
     with psycopg.connect(database) as tx:
         assert failed.retry(tx, [call.id]) == 1
     assert looking.rows("SELECT id FROM forecourt.ready") == [(call.id,)]
-    assert workshop.once_an_hour_failing.dispatch(key=1) == call._replace(duplicate=True)
+    again = call._replace(duplicate=True)
+    assert workshop.once_an_hour_failing.dispatch(key=1) == again
+    work_until_empty()
+    assert workshop.once_an_hour_failing.dispatch(key=1) == again, "its time is not over because it was retried"
+
+
+def test_sql_enters_a_call_whose_twin_ends_while_it_looks(looking: Looking, database: str) -> None:
+    """Between finding the key taken and reading by whom: nothing entered and nobody named would be
+    a call that is lost.
+    """
+    load("workshop:app").declare(looking.connection)
+    first = workshop.only_one.dispatch(key=1)
+    [claimed] = claim(looking.connection)
+    looking.connection.execute(AT_THE_GATE)
+    looking.connection.execute("SELECT pg_advisory_lock(4711)")
+    entered: list[int | None] = []
+
+    def dispatch() -> None:
+        with psycopg.connect(database) as tx:
+            entered.extend(tx.execute("SELECT forecourt.dispatch('only_one', '{\"key\": 1}')").fetchall()[0])
+
+    waits = threading.Thread(target=dispatch)
+    waits.start()
+    wait_until(lambda: looking.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+    ending.end(looking.connection, [Ended(claimed.id, claimed.token, 0.0)])
+    looking.connection.execute("SELECT pg_advisory_unlock(4711)")
+    waits.join()
+    assert looking.rows("SELECT id FROM forecourt.ready") == [tuple(entered)] != [(first.id,)]
 
 
 def test_an_argument_that_is_left_out_is_its_default(looking: Looking) -> None:

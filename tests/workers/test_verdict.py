@@ -17,7 +17,7 @@ from forecourt.jobs.outcome import (
     Unknown,
 )
 from forecourt.jobs.policy import Defaults, Policy
-from forecourt.store.ready import Claimed
+from forecourt.store.ready import Claimed, Past
 from forecourt.store.running import Ended, Failed, Postponed
 from forecourt.workers.verdict import PARKED, UNCOUNTED, Settled, decide, over_before
 
@@ -26,7 +26,7 @@ ERRORS = [Raised("ValueError", "no", "trace"), TimedOut(5), SlotDied(9, None), S
 
 
 def held(attempts: int, interruptions: int) -> Claimed:
-    return Claimed(5, 50, None, "job", "queue", 0, attempts, interruptions, "{}", "{}", 0.0, 0.0, 0)
+    return Claimed(5, 50, None, "job", "queue", 0, attempts, "{}", "{}", 0.0, 0.0, Past(interruptions))
 
 
 def judge(outcome: Outcome, attempts: int = 0, interruptions: int = 0, policy: Policy = Policy()) -> object:  # noqa: B008
@@ -92,7 +92,7 @@ def test_a_slots_death_is_told_with_its_signal_or_status() -> None:
 
 def test_a_call_whose_job_stays_unknown_fails_after_a_day_with_words() -> None:
     def unknown(seconds: float | None) -> object:
-        call = held(attempts=0, interruptions=0)._replace(unknown_for=seconds)
+        call = held(attempts=0, interruptions=0)._replace(past=Past(unknown_for=seconds))
         return decide(Unknown("no job is named 'old'"), call, 0.0, Policy(), DEFAULTS)
 
     first, later, last = unknown(None), unknown(86_399), unknown(86_401)
@@ -106,13 +106,14 @@ def test_a_call_whose_job_stays_unknown_fails_after_a_day_with_words() -> None:
 
 @pytest.mark.parametrize(("tries", "over"), [(2, True), (3, False), (0, False)])
 def test_a_call_whose_last_try_ended_with_its_worker_fails_when_it_is_claimed(tries: int, over: bool) -> None:
-    call = held(attempts=2, interruptions=0)._replace(rescued="the worker 7 on host ended or stopped beating")
+    rescued = "the worker 7 on host ended or stopped beating"
+    call = held(attempts=2, interruptions=0)._replace(past=Past(rescued=rescued))
     outcome = over_before(call, Policy(tries=tries), DEFAULTS)
     assert (outcome is not None) is over
     if outcome is not None:
         failed = decide(outcome, call, 0.0, Policy(tries=tries), DEFAULTS)
         assert isinstance(failed, Failed)
-        assert (failed.error, failed.message, failed.counted) == ("WorkerLost", call.rescued, False)
+        assert (failed.error, failed.message, failed.counted) == ("WorkerLost", rescued, False)
 
 
 def test_a_call_that_its_job_has_given_fewer_tries_meanwhile_runs_once_more() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 
-from forecourt.alerts import mail
 from forecourt.jobs.backoff import exponential
 from forecourt.jobs.job import job
 from forecourt.language import marked
@@ -41,6 +40,8 @@ def report(connection: psycopg.Connection[Any], queue: str) -> dict[str, int]:
 @job(name="forecourt.mail_report", tries=8, backoff=exponential(60, maximum=timedelta(hours=1)), timeout=120)
 def mail_report(connection: psycopg.Connection[Any], to: str, language: str, at: str) -> dict[str, int]:
     """Mail the report to one reader, about the day before the instant `at` (ISO 8601)."""
+    from forecourt.alerts import mail
+
     # By name: what a night was is told by the pages, and the engine stands without them.
     compose = import_module("forecourt.web.morning").compose
     until = datetime.fromisoformat(at)

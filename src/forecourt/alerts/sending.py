@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from forecourt.alerts import apprise, content, mail, webhook
+from forecourt.alerts import apprise, content
 from forecourt.jobs.backoff import exponential
 from forecourt.jobs.job import job
 from forecourt.jobs.outcome import Release
@@ -110,9 +110,13 @@ def deliver(message: Message) -> Sequence[str]:
             key = f"forecourt alert {message.id} {message.created_at.isoformat()}"
             with speaking(language):
                 subject, text = content.subject(told), content.text(told)
+            from forecourt.alerts import mail  # every slot would carry half of the standard library for it
+
             mail.hand_over(mail.compose(to, subject, text, key=key, at=message.created_at, language=language))
             return to
         case Channel("webhook", _, to) if known.alert_webhook and known.alert_secret:
+            from forecourt.alerts import webhook
+
             webhook.post(known.alert_webhook, known.alert_secret, f"msg_{message.id}", told)
             return to
         case Channel(name, _, to) if name in (addresses := _by_apprise()):

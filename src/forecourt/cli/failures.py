@@ -124,6 +124,8 @@ def prune(hours: float, as_json: bool) -> None:
 def _named(ids: Sequence[str], **chosen: Any) -> list[int]:
     """The failed calls that were named. Raises NotFound for an id that is not among them."""
     from forecourt.cli.errors import NotFound
+    from forecourt.store.search import LARGEST_ID
+    from forecourt.web.searching import whole_number
 
     if not ids and not any(value is not None for value in chosen.values()):
         raise click.UsageError("Name the calls: their ids, `all`, --queue, --job, --error, --since or --match")
@@ -132,10 +134,10 @@ def _named(ids: Sequence[str], **chosen: Any) -> list[int]:
         raise click.UsageError("Give ids or `all`, not both")
     if not ids or everything:
         return _chosen(**chosen)
-    wrong = [id for id in ids if not (id.isascii() and id.isdigit() and 0 < int(id[:20]) < 2**63)]
-    if wrong:
+    numbers = {id: whole_number(id, LARGEST_ID) for id in ids}
+    if wrong := [id for id, number in numbers.items() if number is None]:
         raise click.UsageError(f"{wrong[0]!r} is not the id of a call, which is a number")
-    wanted = sorted({int(id) for id in ids})
+    wanted = sorted({number for number in numbers.values() if number is not None})
     found = [id for portion in _portions(wanted) for id in _chosen(ids=portion, **chosen)]
     missing = sorted(set(wanted) - set(found))
     if missing:

@@ -106,6 +106,7 @@ def work() -> None:
 
     from forecourt import logs
     from forecourt.app import load
+    from forecourt.cli.errors import explained
     from forecourt.cli.stop_signals import StopSignals
     from forecourt.watch.beside import watching
     from forecourt.watch.ping import Ping
@@ -124,7 +125,8 @@ def work() -> None:
                 ping.tell()
             except Exception as error:
                 errors += 1
-                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                said = explained(error)[1] or str(error).strip()
+                reason = said.partition("\n")[0] or type(error).__name__
                 log.warning("round failed, again soon: %s", reason, exc_info=errors == 3)
             signals.waiter.wait(min(_next_second() + errors, 10.0))
     log.info("clock stopped")

@@ -53,11 +53,11 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     named = tuple(name.strip() for name in queues.split(",")) if queues else None
     WorkOptions(queues=named or ("default",), **given)  # refuses what is out of range, before anything is started
     forks = ForkClient(settings().app)
-    loaded = forks.start()
+    usual_queues = forks.start()
     if named:
         with transaction() as tx:
-            warn_of_unknown(tx, named)
-    options = WorkOptions(queues=(*(named or loaded.queues), own_queue(own().host)), **given)
+            warn_of_unknown(tx, [queue for queue in named if queue not in usual_queues])
+    options = WorkOptions(queues=(*(named or usual_queues), own_queue(own().host)), **given)
     sys.exit(Supervisor(options, forks).run())
 
 

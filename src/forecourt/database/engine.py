@@ -7,9 +7,9 @@ answers in half the time.
 
 import atexit
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -157,23 +157,19 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
     return made
 
 
-def rename(made: "Engine", application_name: str) -> None:
-    """What the connections of an engine of `make_engine` are called that it opens from now on: a
-    fork uses one that was made before.
+_renamed: dict[str, str] = {}
+
+
+def rename(application_name: str) -> None:
+    """What the connections of this process's engines are called that they open from now on: a fork
+    uses one that was made before.
     """
-    from sqlalchemy import event
-
-    event.remove(made, "do_connect", connect_anew)  # the first that connects is the last that is asked
-    event.listen(made, "do_connect", partial(_connect_as, application_name))
-
-
-def _connect_as(application_name: str, dialect: Any, record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
-    return connect_anew(dialect, record, args, options | {"application_name": application_name})
+    _renamed["application_name"] = application_name
 
 
 def connect_anew(dialect: Any, _record: Any, args: Any, options: Any) -> psycopg.Connection[Any]:
     """For an engine's event `do_connect`: a private server that died is started again."""
-    return connected(lambda: dialect.connect(*args, **options))
+    return connected(lambda: dialect.connect(*args, **options | _renamed))
 
 
 def forget_engine() -> None:
@@ -211,7 +207,7 @@ def driver_options(*, pinned: bool, address: str = "") -> dict[str, Any]:
     """How connections are made: to the database, or to another `address`; with `pinned`, for the
     engine's own sessions.
     """
-    said = conninfo_to_dict(address) if address else _address()
+    said = _parsed(address) if address else _address()
     options: dict[str, Any] = {name: value for name, value in SIGNS_OF_LIFE.items() if name not in said} | ENCODING
     if settings().pooled:
         # The next transaction may run on a connection that was never told of a prepared statement;
@@ -229,9 +225,14 @@ def async_options() -> dict[str, Any]:
     return driver_options(pinned=False)
 
 
-def _address() -> dict[str, Any]:
+@lru_cache
+def _parsed(address: str) -> Mapping[str, Any]:
+    return conninfo_to_dict(address)
+
+
+def _address() -> Mapping[str, Any]:
     try:
-        return conninfo_to_dict(libpq_url())
+        return _parsed(libpq_url())
     except psycopg.ProgrammingError:  # its words may hold the password
         raise ValueError(f"FORECOURT_DATABASE_URL {HOW_IT_LOOKS}") from None
 

@@ -2,15 +2,17 @@
 spotless for each call.
 """
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 
-from forecourt.database.engine import connect
+from forecourt.database.engine import connect, libpq_url
 from forecourt.database.pooling import LEAVE_NO_TRACE, PAUSE
 
 _of_thread = threading.local()
@@ -34,7 +36,9 @@ def job_connection() -> Iterator[psycopg.Connection[Any]]:
         yield connection
     finally:
         _of_thread.used_at = time.monotonic()
-        if not _of_thread.spotless:
+        if connection.lock.locked():
+            _give_up(connection)
+        elif not _of_thread.spotless:
             _clean(connection)
 
 
@@ -45,19 +49,42 @@ def mark_spotless() -> None:
 
 def _living() -> psycopg.Connection[Any]:
     connection: psycopg.Connection[Any] | None = getattr(_of_thread, "connection", None)
-    if connection is not None and not connection.broken and not connection.closed:
+    address = libpq_url()  # the settings may name another database by now
+    if connection is not None and not connection.closed and _of_thread.address == address:
         if time.monotonic() - _of_thread.used_at < PAUSE:
             return connection
         with suppress(psycopg.Error):  # it may have broken while nobody used it
             connection.execute("SELECT 1")
             return connection
     if connection is not None:
+        _of_thread.end()
+    connection = connect(autocommit=True, application_name=_name, spotless=True)
+    _of_thread.connection, _of_thread.address = connection, address
+    _of_thread.end = weakref.finalize(threading.current_thread(), _close, connection, os.getpid())
+    return connection
+
+
+def _close(connection: psycopg.Connection[Any], process: int) -> None:
+    """When its thread ends, or its process; a fork leaves its parent's alone."""
+    if os.getpid() == process:
         connection.close()
-    _of_thread.connection = connect(autocommit=True, application_name=_name, spotless=True)
-    return _of_thread.connection  # type: ignore[no-any-return]
+
+
+def _give_up(connection: psycopg.Connection[Any]) -> None:
+    """What the block left uses it, a thread or rows that were not read, and would go on with
+    whoever is next. In the middle of a statement it is not closed, unless that cannot be ended.
+    """
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=0.5)
+    is_free = connection.lock.acquire(timeout=0.5)
+    connection.close()
+    if is_free:
+        connection.lock.release()
 
 
 def _clean(connection: psycopg.Connection[Any]) -> None:
-    with suppress(psycopg.Error):  # broken: the next call gets another
+    try:
         connection.rollback()
         connection.execute(LEAVE_NO_TRACE.encode())
+    except psycopg.Error:  # broken, or in a state that it cannot be brought out of: the next call gets another
+        connection.close()

@@ -9,7 +9,7 @@ from psycopg.pq import TransactionStatus
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection
 
 LEAVE_NO_TRACE = """
 SET SESSION AUTHORIZATION DEFAULT;
@@ -23,6 +23,9 @@ SELECT pg_advisory_unlock_all()
 """DISCARD ALL, but for the prepared statements that the driver knows, and allowed behind a COMMIT
 in the same message.
 """
+
+ROLLBACK = f"ROLLBACK; {LEAVE_NO_TRACE}"
+"""In one message, so that nothing which a call's thread or task still sends comes between."""
 
 PAUSE = 1.0
 """Seconds unused after which a pooled connection is tried before it is handed out; trying it each
@@ -63,16 +66,19 @@ def mark_clean(connection: "Connection") -> None:
     connection.info["clean"] = True
 
 
+def is_clean(record: "ManagesConnection") -> bool:
+    """Whether that was said since it was asked last."""
+    return bool(record.info.pop("clean", False))
+
+
 def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry", _state: Any) -> None:
-    if connection.info.transaction_status == TransactionStatus.UNKNOWN:
-        record.invalidate()  # it broke: there is nothing to clean, and the next one is a new one
+    status = connection.info.transaction_status
+    if status == TransactionStatus.UNKNOWN or connection.lock.locked():
+        record.invalidate()  # it broke, or a thread that a call left uses it: the next one is a new one
         return
-    if connection.info.transaction_status != TransactionStatus.IDLE:
-        connection.rollback()
-    elif record.info.pop("clean", False):
+    if status == TransactionStatus.IDLE and is_clean(record):
         return
-    connection.execute(LEAVE_NO_TRACE.encode())
-    connection.commit()
+    connection.execute(ROLLBACK.encode())
 
 
 def _belongs(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:

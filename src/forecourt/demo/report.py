@@ -168,4 +168,6 @@ def _figure(name: str, value: Any) -> str:
     if name == "bytes":
         return size(value)
     words = name.replace("_", " ")
+    if value == 1:
+        words = words.removesuffix("s")
     return f"{value:,} {words}" if isinstance(value, int) else f"{words} {value}"

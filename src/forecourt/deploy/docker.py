@@ -4,10 +4,11 @@ import json
 
 from forecourt.deploy.site import Site
 
+# After the project is copied: what it needs may lie in it, as a wheel of Forecourt's does.
 INSTALL = {
-    "requirements.lock": "COPY requirements.lock .\nRUN pip install --no-cache-dir -r requirements.lock",
-    "requirements.txt": "COPY requirements.txt .\nRUN pip install --no-cache-dir -r requirements.txt",
-    "pyproject.toml": "COPY pyproject.toml .\nRUN pip install --no-cache-dir .",
+    "requirements.lock": "RUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements.lock",
+    "requirements.txt": "RUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements.txt",
+    "pyproject.toml": "RUN --mount=type=cache,target=/root/.cache/pip pip install .",
     None: "# Name what the project needs in a requirements.txt, Forecourt among it, and print this file again.",
 }
 
@@ -28,8 +29,8 @@ FROM python:{site.python}-slim
 ENV PYTHONUNBUFFERED=1
 RUN useradd --create-home --uid 10001 forecourt
 WORKDIR /srv/{site.name}
-{INSTALL[site.requirements]}
 COPY . .
+{INSTALL[site.requirements]}
 RUN mkdir -p /var/lib/forecourt && chown forecourt /var/lib/forecourt
 ENV FORECOURT_VAR=/var/lib/forecourt
 {settings}USER 10001

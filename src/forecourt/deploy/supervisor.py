@@ -22,7 +22,7 @@ redirect_stderr=true
     command, logs = _plain(shlex.quote(str(site.forecourt))), _plain(site.var / "logs")
     return f"""\
 ; Supervisor: save as /etc/supervisor/conf.d/{site.name}.conf, then: supervisorctl update
-; Before the first time make the folder that stdout_logfile names, with mkdir -p.
+; Before the first time, as Supervisor does not start without the folder: mkdir -p {shlex.quote(str(site.var / "logs"))}
 ; One worker has {site.processes} slots and watches over them itself, so numprocs stays 1.
 
 [program:{site.name}-worker]

@@ -1,5 +1,7 @@
 """For systemd: a unit for each kind of process."""
 
+import shlex
+
 from forecourt.deploy.site import Site
 
 NOTIFYING = """\
@@ -19,6 +21,7 @@ def systemd(site: Site, unit: str) -> str:
     settings = "".join(f'Environment="{_quoted(f"{name}={value}")}"\n' for name, value in site.settings.items())
     return f"""\
 # systemd: save as /etc/systemd/system/{site.name}-{unit}.service, then: systemctl enable --now {site.name}-{unit}
+# Before the first time, as it does not start without the folder: mkdir -p {shlex.quote(str(site.var))}
 [Unit]
 Description=Forecourt's {unit} of {site.name}
 After=network-online.target postgresql.service

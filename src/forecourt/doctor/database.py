@@ -116,7 +116,12 @@ def partitions(house: House) -> list[Result]:
 
 
 def whose(house: House) -> list[Result]:
-    """Whether a production runs on the private server."""
+    """Whether it can be written, and a production does not run on the private server."""
+    if vitals.is_read_only(house.tx):
+        read_only = _("nothing can be written there: a standby, or made read-only")
+        return [
+            Result(marked("database server"), "fail", read_only, "", _("FORECOURT_DATABASE_URL must name the primary."))
+        ]
     private = settings().database_url is None
     serious = private and settings().environment not in ("local", "development", "test", "testing")
     words = _("the private server, for one machine") if private else _("one of its own")

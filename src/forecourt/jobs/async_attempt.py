@@ -3,8 +3,9 @@
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from forecourt import process
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
-from forecourt.jobs.attempt import arguments
+from forecourt.jobs.attempt import arguments, stay
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware, surrounded_async
@@ -15,10 +16,18 @@ async def run_async(
     job: Definition[..., Any], call: RunningCall, texts: Sequence[str], given: Any, middleware: Sequence[Middleware]
 ) -> Any:
     """Load the arguments from JSON text, and await the function inside the middleware. What it
-    raises goes through.
+    raises goes through. A process that it forked ends here, should it come back.
     """
+    forks = process.forks
     args = arguments(job, texts, given)
-    return await surrounded_async(middleware, call, lambda: job.function(**args))
+
+    async def execute() -> Any:
+        try:
+            return await job.function(**args)
+        finally:
+            stay(forks)
+
+    return await surrounded_async(middleware, call, execute)
 
 
 async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -28,6 +37,8 @@ async def run_within(opened: AsyncTransaction, coroutine: Coroutine[Any, Any, An
         result = await coroutine
         await opened.flush()
         return result
+    except TransactionEnded:
+        raise
     except BaseException as error:
         if await opened.was_ended():
             raise TransactionEnded(f"{ENDED}; then it raised {type(error).__name__}") from error

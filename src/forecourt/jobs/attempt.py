@@ -5,9 +5,11 @@ Whoever runs a call, in a slot, in a test or by hand, runs it through here.
 
 import os
 from collections.abc import Sequence
+from contextvars import copy_context
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
+from forecourt import process
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware, surrounded
@@ -24,15 +26,14 @@ def run(
 
     What it raises goes through. A process that the function forked ends here, should it come back.
     """
-    process = os.getpid()
+    forks = process.forks
     args = arguments(job, texts, given)
 
     def execute() -> Any:
         try:
             result = job.function(**args)
         finally:
-            if os.getpid() != process:
-                os._exit(1)  # it would go on with its parent's connections, and report the call a second time
+            stay(forks)
         if isinstance(result, NOTHING_RAN):
             raise TypeError(
                 f"job {job.name} returned a {type(result).__name__}: nothing of it has run; make it `async def`, or call "
@@ -40,15 +41,21 @@ def run(
             )
         return result
 
-    return surrounded(middleware, call, execute)
+    # In a copy of the context: a variable that the call sets, say its tenant, is its own.
+    return copy_context().run(surrounded, middleware, call, execute)
+
+
+def stay(forks: int) -> None:
+    """End a process that forked off this one since `process.forks` was read. It would go on with
+    its parent's connections, and report the call a second time.
+    """
+    if process.forks != forks:
+        os._exit(1)
 
 
 def arguments(job: Definition[..., Any], texts: Sequence[str], given: Any) -> dict[str, Any]:
     """The function's keyword arguments. Raises WrongArguments."""
-    loaded = [job.arguments.load(text) for text in texts]
-    args = loaded[0]
-    if job.policy.batch is not None:
-        args = {name: [one[name] for one in loaded] for name in args}
+    args = job.arguments.load(texts[0]) if job.policy.batch is None else job.arguments.load_batch(texts)
     if job.takes is not None:
         args[job.takes] = given
     return args

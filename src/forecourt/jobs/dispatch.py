@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
 from forecourt.database.callers import DjangoConnection
+from forecourt.durations import LONGEST
 from forecourt.jobs import awaiting
 from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.carrying import carried
@@ -162,9 +163,11 @@ class Dispatch(Generic[P]):
         return self.job.arguments.dump(args)
 
     def placement(self) -> Placement:
-        """Where and when calls enter. Raises ValueError for a queue or priority out of range, and
-        for a delay after which the call would have expired."""
+        """Where and when calls enter. Raises ValueError for a queue, priority or instant out of
+        range, and for a delay after which the call would have expired."""
         policy = self.job.policy
+        if self.at is not None and self._delay() > LONGEST:
+            raise ValueError(f"{self.job.name}: at= is more than a hundred years from now: {self.at}")
         if policy.retry_until is not None and (delay := self._delay()) >= policy.retry_until:
             raise ValueError(
                 f"{self.job.name}: a delay of {delay:g} s is not shorter than its retry_until of {policy.retry_until:g} s, so it "
@@ -197,10 +200,13 @@ class Dispatch(Generic[P]):
 
 @contextmanager
 def transaction_for(session: object | None) -> Iterator[psycopg.Connection[Any]]:
-    """The caller's transaction, or one of its own, which is committed at the end of the block.
-    Raises TypeError for what holds no transaction that can be used without waiting."""
+    """The caller's transaction, or one of its own, which is committed at the end of the block: also
+    on a caller's connection that commits each statement. Raises TypeError for what holds no
+    transaction that can be used without waiting."""
     if session is not None:
-        yield in_transaction_of(session)
+        tx = in_transaction_of(session)
+        with tx.transaction() if tx.autocommit else nullcontext():
+            yield tx
     else:
         with engine().begin() as connection:
             yield in_transaction_of(connection)

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from forecourt.jobs.definition import Given
 
 
+ELSEWHERE = frozenset(
+    ("apply_async", "defer", "delay", "delay_on_commit", "enqueue", "kiq", "perform_async", "perform_later", "send")
+)
+"""What others call `dispatch`."""
+
+
 class Callback(Protocol[Q]):
     """A job whose function takes first what the engine tells it: `failure` or `batch`."""
 
@@ -35,6 +41,16 @@ class Job(Definition[P, R]):
     """A job that can be dispatched: that enters a call. Calling it runs the function here and
     now.
     """
+
+    if not TYPE_CHECKING:  # to a checker a job would have every name
+
+        def __getattr__(self, name: str) -> None:
+            if name in ELSEWHERE:
+                raise AttributeError(
+                    f"a job has no {name!r}: {self.name}.dispatch(...) enters a call, and using(...) before it says when, in "
+                    "which queue and transaction"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @overload
     def call(self: TransactionalCallback[Q], *args: Q.args, **kwargs: Q.kwargs) -> Plan: ...

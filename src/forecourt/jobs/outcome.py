@@ -14,7 +14,11 @@ class Release(Exception):
     try.
     """
 
-    def __init__(self, delay: Seconds = 0, why: str = "released by the job") -> None:
+    delay: float = 0
+    why: str = "released by the job"
+    """Of a class of one's own that does not ask this one to begin."""
+
+    def __init__(self, delay: Seconds = 0, why: str = why) -> None:
         super().__init__(why)
         self.delay = seconds(delay, "Release: the delay")
         self.why = why
@@ -24,6 +28,8 @@ class Discard(Exception):
     """Raise inside a job to end the call without success and without failure; `why` is kept with
     it.
     """
+
+    why: str = "discarded by the job"
 
     def __init__(self, why: str) -> None:
         super().__init__(why)

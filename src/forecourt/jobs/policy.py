@@ -58,6 +58,16 @@ class Policy:
             raise ValueError(
                 f"priority: expected a number between -32767 and 32767, lower first, not {self.priority!r}"
             )
+        for name in ("tries", "batch", "threads", "concurrency", "commit_together", "max_errors"):
+            number = getattr(self, name)
+            if number is not None and not isinstance(number, int):
+                raise ValueError(f"{name}: expected a whole number, not {number!r}")
+        if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in self.fail_on):
+            raise ValueError(f"fail_on: expected an exception, or (KeyError, PermissionError), not {self.fail_on!r}")
+        if self.limit is not None and not isinstance(self.limit, Limit):
+            raise ValueError(f"limit: expected a number, or at_most(3, by=...), not {self.limit!r}")
+        if self.rate is not None and not isinstance(self.rate, Rate):
+            raise ValueError(f"rate: expected per(60, 10), ten in a minute, not {self.rate!r}")
         if self.tries is not None and not 0 <= self.tries <= 32000:
             raise ValueError(f"tries: expected 0 (without end) to 32000, not {self.tries!r}")
         if self.timeout is not None and not 0 <= self.timeout <= LONGEST:
@@ -87,11 +97,6 @@ class Policy:
     def at_once(self) -> int:
         """How many calls a slot runs at the same time."""
         return max(self.threads, self.concurrency)
-
-    @property
-    def is_ordinary(self) -> bool:
-        """Whether calls run one after the other, each by itself."""
-        return self.batch is None and self.commit_together is None and self.at_once == 1
 
 
 @dataclass(frozen=True, slots=True)

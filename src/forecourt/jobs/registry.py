@@ -11,6 +11,14 @@ class WrongJobs(ValueError):
     """Jobs of one application that do not fit together, or do not fit its middleware."""
 
 
+class Jobs(dict[str, "Job[..., Any]"]):
+    """The jobs of one moment by name, as whoever runs their calls has them."""
+
+    def __init__(self, jobs: Mapping[str, Job[..., Any]], middleware: tuple[Middleware, ...]) -> None:
+        super().__init__(jobs)
+        self.middleware = middleware
+
+
 class Registry(Mapping[str, Job[..., Any]]):
     """Those of the jobs that this process has declared, and will declare, that `owns` says yes to;
     all of them, unless given.
@@ -44,9 +52,9 @@ class Registry(Mapping[str, Job[..., Any]]):
         """The same jobs, with one more around their calls."""
         return Registry((*self.middleware, innermost), self._owns)
 
-    def fixed(self) -> "Registry":
+    def fixed(self) -> "Jobs":
         """Those of now: what a call imports adds none, and so none of a name that is taken."""
-        return Registry(self.middleware, set(self.values()).__contains__)
+        return Jobs(self._known(), self.middleware)
 
     def __getitem__(self, name: str) -> Job[..., Any]:
         return self._known()[name]

@@ -34,7 +34,7 @@ def words(said: object, speak: Callable[[object], str] = str) -> str:
     """What somebody said, as far as it can be said and kept."""
     try:
         return storable(speak(said))[:LONGEST_WORDS]
-    except Exception as error:  # noqa: BLE001 - an exception whose own words raise is still an outcome
+    except BaseException as error:  # noqa: BLE001 - an exception whose own words raise is still an outcome
         return f"(it has no words: its __{speak.__name__}__ raised {storable(type(error).__name__)})"
 
 
@@ -96,6 +96,6 @@ def _trace(error: BaseException) -> str:
     """
     try:
         text = tracebacks.of(error)
-    except Exception:  # noqa: BLE001 - whatever it holds, it is an outcome
+    except BaseException:  # noqa: BLE001 - whatever it holds, it is an outcome
         text = "".join(traceback.format_tb(error.__traceback__))
     return storable(text[-LONGEST_TRACEBACK:])[-LONGEST_TRACEBACK:]

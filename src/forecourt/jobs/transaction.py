@@ -11,12 +11,15 @@ from itertools import count
 from typing import Any, NoReturn
 
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session, SessionTransaction
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.asking import checked
 from forecourt.database.job_connection import job_connection, mark_spotless
+from forecourt.database.kept_connection import KeptConnection
+from forecourt.database.lending import lend, take_back, was_closed
 from forecourt.database.pooling import LEAVE_NO_TRACE, mark_clean
 from forecourt.jobs.definition import Definition
 
@@ -29,9 +32,14 @@ COMMIT = f"COMMIT; {LEAVE_NO_TRACE}"
 STILL_WITHIN = "SELECT current_setting('forecourt.attempt', true) = %(mark)s"
 
 ENDED = (
-    "the transaction of the job was ended by hand (COMMIT, ROLLBACK, or the session's rollback or close), so its effects would no "
-    "longer be exactly once, or its mark was removed by RESET ALL, so nobody can tell; use session.begin_nested() or "
-    "connection.transaction() for a part that may fail, and RESET with a setting's name"
+    "the transaction of the job was ended by hand (COMMIT, ROLLBACK, the session's rollback or close, or `with connection:`), so "
+    "its effects would no longer be exactly once, or its mark was removed by RESET ALL, so nobody can tell; use "
+    "session.begin_nested() or connection.transaction() for a part that may fail, and RESET with a setting's name"
+)
+
+IN_USE = (
+    "the job is over while something of its own still uses its session or connection: a task or a thread that it did not wait for, "
+    "or rows that it did not read to their end"
 )
 
 _numbers = count(1)
@@ -61,24 +69,41 @@ class JobSession(Session):
         return super().begin(nested=True)
 
 
+def send_all(session: Session) -> None:
+    """Send what is left to be sent, as a commit does: those who listen for `before_commit` and for
+    what is flushed may write as well, and what they write belongs to it.
+    """
+    session.dispatch.before_commit(session)
+    while not session._is_clean():
+        session.flush()
+
+
 class Transaction:
     """A transaction that was begun for a job. `given` is what the job's function gets, `tx` the
     connection beneath.
     """
 
-    def __init__(self, given: Session | psycopg.Connection[Any], tx: psycopg.Connection[Any]) -> None:
+    def __init__(
+        self, given: JobSession | psycopg.Connection[Any], beneath: Connection | psycopg.Connection[Any]
+    ) -> None:
         self.given = given
-        self.tx = tx
+        self.tx = in_transaction_of(beneath)
+        self._beneath = beneath
         number = next(_numbers)
         self.mark = str(number)
-        send(tx, BEGIN % number)
+        send(self.tx, BEGIN % number)
 
     def flush(self) -> None:
-        """Send what the function left to be sent, and end the savepoints that it left open."""
+        """Send what the function left to be sent, and end the savepoints that it left open. Raises
+        TransactionEnded when it closed the connection, and RuntimeError when it still uses it."""
+        if self.tx.lock.locked():
+            raise RuntimeError(IN_USE)
+        if self._is_closed():
+            raise TransactionEnded(ENDED)
         if isinstance(self.given, Session):
             while (nested := self.given.get_nested_transaction()) is not None:
                 nested.commit()
-            self.given.flush()
+            send_all(self.given)
 
     def forget(self) -> None:
         """Forget what the function has loaded and what it left undone: the next one must not find
@@ -87,6 +112,14 @@ class Transaction:
             while (nested := self.given.get_nested_transaction()) is not None:
                 nested.rollback()
             self.given.expunge_all()
+        else:
+            self.take_back()
+            self.given = lend(self.tx)
+
+    def take_back(self) -> None:
+        """Whatever the function left running can do nothing more with the connection."""
+        if not isinstance(self.given, Session):
+            take_back(self.given)
 
     def is_whole(self) -> bool:
         """Whether the connection is still in it."""
@@ -96,6 +129,8 @@ class Transaction:
         """Whether a job that raised had ended it before: then what it did until then stays, and
         must not be repeated. One that the database has aborted, or that broke, is rolled back,
         whichever it was."""
+        if self.tx.lock.locked():
+            return False  # nobody can ask, and it is given up
         match self.tx.info.transaction_status:
             case TransactionStatus.IDLE:
                 # A flush that fails rolls the transaction back, and the session takes nothing more.
@@ -103,40 +138,45 @@ class Transaction:
             case TransactionStatus.INTRANS:
                 return not self.is_whole()
             case _:
-                return False
+                return self._is_closed()
+
+    def _is_closed(self) -> bool:
+        return was_closed(self.tx if isinstance(self.given, Session) else self.given)
 
     def commit(self, last: str = "") -> None:
         """Commit it, and remove what was left on its connection; after a last statement, in the
         same message. When that raises, nothing behind it is executed."""
+        self.take_back()  # the message goes past the lock, which a thread that was left may hold
         message = f"{last}; {COMMIT}" if last else COMMIT
         send(self.tx, message.encode(self.tx.info.encoding))
-        if isinstance(self.given, Session):
-            mark_clean(self.given.connection())
-            Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know
+        if isinstance(self._beneath, Connection):
+            mark_clean(self._beneath)
         else:
             mark_spotless()
+        if isinstance(self.given, Session):
+            self.given.dispatch.after_commit(self.given)
 
 
 @contextmanager
-def transaction(job: Definition[..., Any]) -> Iterator[Transaction | None]:
+def transaction(job: Definition[..., Any], kept: KeptConnection | None = None) -> Iterator[Transaction | None]:
     """What the job's effects go into, rolled back unless it is committed in the block; None for a
-    job that takes neither a session nor a connection."""
+    job that takes neither a session nor a connection. The session is on the `kept` connection, else
+    on one of the pool's."""
     match job.takes:
         case None:
             yield None
         case "connection":
             with job_connection() as connection:
-                yield Transaction(connection, connection)
+                opened = Transaction(lend(connection), connection)
+                try:
+                    yield opened
+                finally:
+                    opened.take_back()
         case _:
-            with JobSession(engine()) as session:
-                yield Transaction(session, in_transaction_of(session))
+            with kept.lent() if kept else engine().connect() as connection, JobSession(engine()) as session:
+                yield Transaction(session, session.connection(bind_arguments={"bind": connection}))
 
 
 def send(connection: psycopg.Connection[Any], message: bytes) -> None:
     """Send statements in one message, and wait for their end; what they return is dropped."""
-    result = connection.pgconn.exec_(message)
-    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-        return
-    if connection.pgconn.status == ConnStatus.BAD:  # an error without a code, which could be anything
-        raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
-    raise error_from_result(result)
+    checked(connection, connection.pgconn.exec_(message))

@@ -134,6 +134,8 @@ TODAY = text(
       AND mail_attempted_at >= :midnight
     """
 )
+# What another mail becomes that is on its way is not known yet: whether it is one of the day's.
+ONE_A_USER = text("SELECT pg_try_advisory_xact_lock(hashtextextended('mails to ' || :user_id, 0))")
 A_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
@@ -168,6 +170,8 @@ def deliver_mail(session: Session, notification_id: str) -> dict[str, int]:
     now: datetime = session.scalars(text("SELECT clock_timestamp()")).one()
     put_off_while_quiet(now, reader, found.quiet_hours)
     _put_off_while_away(session)
+    if not session.scalar(ONE_A_USER, {"user_id": str(row.user_id)}):
+        raise Release(2, "another mail to the same user is being handed over")
     if settings().smtp_url:  # a file is there or not: there is no way on which it could be
         _note(notification, "sending", None)
     midnight = now.astimezone(reader.zone).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -34,12 +34,17 @@ SELECT record_events(
     %(happened_at)s::timestamptz[]
 )
 """
+# A key of yesterday's is new again, whether it is forgotten already or not. One of today's is
+# locked, though it stays as it is: what it was answered is still there when it is read.
 TAKE_KEYS = """
-INSERT INTO event_requests (key)
+INSERT INTO event_requests AS before (key)
 SELECT key
 FROM unnest(%(keys)s::text[]) AS key
 ORDER BY key
-ON CONFLICT (key) DO NOTHING
+ON CONFLICT (key) DO UPDATE
+SET asked_at = excluded.asked_at,
+    answer = NULL
+WHERE before.asked_at <= now() - interval '1 day'
 RETURNING key
 """
 ANSWERED = "SELECT key, answer FROM event_requests WHERE key = ANY (%(keys)s)"

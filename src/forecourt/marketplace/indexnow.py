@@ -6,7 +6,8 @@ Google does not speak it; Bing, Yandex, Naver and Seznam do, and one of them tel
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -14,19 +15,25 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
+from psycopg import Connection
+from psycopg.sql import SQL
 from sqlalchemy import text
 
 from forecourt import job
-from forecourt.database import session
+from forecourt.database import in_transaction_of, session
 from forecourt.marketplace import places
 from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.bucket import Bucket
 from forecourt.marketplace.folder import Folder
+from forecourt.marketplace.paging import pages
 from forecourt.settings import settings
 
 ENDPOINT = "https://api.indexnow.org/indexnow"
 MOST = 10_000
 """Addresses in one request, as the protocol has it."""
+
+PAGE = 1_000
+"""Rows that are read at once."""
 
 PATIENCE = 15.0
 """Seconds for one request."""
@@ -40,17 +47,17 @@ SPAN = text(
     """
 )
 # Pages that went are told as well: the engine comes, finds nothing, and forgets them.
-CHANGED = text(
+CHANGED = SQL(
     """
     SELECT '/car-listings/' AS path, slug AS name
     FROM car_listings
-    WHERE greatest(updated_at, deleted_at) >= :since
-      AND greatest(updated_at, deleted_at) < :until
+    WHERE greatest(updated_at, deleted_at) >= %(since)s
+      AND greatest(updated_at, deleted_at) < %(until)s
     UNION ALL
     SELECT '/car-providers/', id::text
     FROM car_providers
-    WHERE updated_at >= :since
-      AND updated_at < :until
+    WHERE updated_at >= %(since)s
+      AND updated_at < %(until)s
     ORDER BY 1, 2
     """
 )
@@ -76,26 +83,29 @@ def announce_changes() -> dict[str, int]:
     if key is None:
         return {"urls": 0}
     base = public_address()
+    _publish_key(key)
+    urls = 0
     with session() as tx:
         since, until = tx.execute(SPAN).one()
         if until <= since:
             return {"urls": 0}
-        changed = tx.execute(CHANGED, {"since": since, "until": until}).all()
-    urls = list(_addresses(base, changed))
-    _publish_key(key)
-    waiting = iter(urls)
-    while part := list(islice(waiting, MOST)):
-        _tell(key, base, part)
-    _note(until, len(urls))
-    log.info("Told search engines of %d changed pages", len(urls))
-    return {"urls": len(urls)}
+        with closing(_addresses(in_transaction_of(tx), base, since, until)) as addresses:
+            while part := list(islice(addresses, MOST)):
+                _tell(key, base, part)
+                urls += len(part)
+        tx.execute(NOTE, {"until": until, "urls": urls})
+    log.info("Told search engines of %d changed pages", urls)
+    return {"urls": urls}
 
 
-def _addresses(base: str, changed: Any) -> Iterator[str]:
+def _addresses(tx: Connection[Any], base: str, since: datetime, until: datetime) -> Generator[str, None, None]:
+    """Of what changed, however much that is, as it is read. Close it."""
     prefixes = [prefix for _, prefix in settings().languages] or [""]
-    for path, name in changed:
-        for prefix in prefixes:
-            yield f"{base}{prefix}{path}{quote(name, safe='')}"
+    with closing(pages(tx, CHANGED, {"since": since, "until": until}, PAGE)) as changed:
+        for page in changed:
+            for path, name in page:
+                for prefix in prefixes:
+                    yield f"{base}{prefix}{path}{quote(name, safe='')}"
 
 
 def _publish_key(key: str) -> None:
@@ -122,8 +132,3 @@ def _tell(key: str, base: str, urls: list[str]) -> None:
                 "be the host of all addresses"
             ) from None
         raise OSError(f"IndexNow answered {answer.code}; it is told again later") from None
-
-
-def _note(until: datetime, urls: int) -> None:
-    with session() as tx:
-        tx.execute(NOTE, {"until": until, "urls": urls})

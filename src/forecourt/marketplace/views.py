@@ -72,7 +72,17 @@ FORGET_COUNTED = text(
     )
     """
 )
-FORGET_REQUESTS = text("DELETE FROM event_requests WHERE asked_at <= now() - interval '1 day'")
+FORGET_REQUESTS = text(
+    """
+    DELETE FROM event_requests
+    WHERE key IN (
+        SELECT key
+        FROM event_requests
+        WHERE asked_at <= now() - interval '1 day'
+        FOR UPDATE SKIP LOCKED
+    )
+    """
+)
 SALT = text(
     """
     INSERT INTO visitor_salts (begins_at, salt)

@@ -18,6 +18,10 @@ ROUND_WAITS = 0.2
 round.
 """
 
+MOST = 50
+"""Conditions that are asked at the same time, each in a thread; the others wait for the next round.
+A container may have no more than a hundred threads."""
+
 TIMEOUT = 30.0
 """Seconds after which a due time is given up, as failed, whose condition has not answered."""
 
@@ -44,6 +48,7 @@ class ConditionCheck:
     """Whether a due time has failed for it: an answer that comes still is too old for the next
     one.
     """
+    takes_room: bool = True
 
     def ask(self) -> None:
         """Ask, and note the answer."""
@@ -62,19 +67,31 @@ class ConditionChecks:
 
     def __init__(self) -> None:
         self._open: dict[str, ConditionCheck] = {}
+        self._postponed = False
+        self._busy = 0
+        self._news = threading.Condition()
 
     def answers(self, due: Iterable[Task]) -> dict[str, Refusal | None]:
         """Whether these tasks may run, by name: None for yes. Tasks whose conditions have not
         answered yet are missing.
         """
-        asked = [task for task in due if task.rules.conditions]
-        for task in asked:
+        until = time.monotonic() + ROUND_WAITS
+        asked = []
+        self._postponed = False
+        for task in due:
+            if not task.rules.conditions:
+                continue
             before = self._open.get(task.name)
             if before is None or (before.given_up and before.answered.is_set()):
+                if not self._has_room(until):
+                    self._postponed = True
+                    continue
                 self._open[task.name] = check = ConditionCheck(task)
+                with self._news:
+                    self._busy += 1
                 # A daemon: a condition that hangs must not keep the process from ending.
-                threading.Thread(target=check.ask, name=f"condition of {task.name}", daemon=True).start()
-        until = time.monotonic() + ROUND_WAITS
+                threading.Thread(target=self._ask, args=[check], name=f"condition of {task.name}", daemon=True).start()
+            asked.append(task)
         answers: dict[str, Refusal | None] = {}
         for task in asked:
             known, answer = self._answer(self._open[task.name], until)
@@ -83,10 +100,10 @@ class ConditionChecks:
         return answers
 
     def waits(self) -> bool:
-        """Whether a check has not been used: its answer is still to come, or came after the round
-        had looked.
+        """Whether a task was not asked yet, or a check has not been used: its answer is still to
+        come, or came after the round had looked.
         """
-        return any(not one.given_up for one in self._open.values())
+        return self._postponed or any(not one.given_up for one in self._open.values())
 
     def use_up(self, names: Iterable[str]) -> None:
         """Forget answers: the next due time asks anew, except where the last check still hangs."""
@@ -101,4 +118,19 @@ class ConditionChecks:
         if silent < TIMEOUT:
             return False, None
         check.given_up = True
+        self._free(check)
         return True, Refusal("failed", f"its condition has not answered for {silent:.0f} s")
+
+    def _has_room(self, until: float) -> bool:
+        with self._news:
+            return self._news.wait_for(lambda: self._busy < MOST, max(0.0, until - time.monotonic()))
+
+    def _ask(self, check: ConditionCheck) -> None:
+        check.ask()
+        self._free(check)
+
+    def _free(self, check: ConditionCheck) -> None:
+        with self._news:
+            self._busy -= check.takes_room
+            check.takes_room = False
+            self._news.notify()

@@ -5,6 +5,7 @@ in another process.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import islice
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -96,5 +97,6 @@ def _hooks(hooks: Hooks) -> dict[str, list[str]]:
 
 def _named(hook: Hook) -> str:
     if isinstance(hook, Ping):
-        return f"ping {hook.url}"
+        # Whoever knows the path of a monitor may speak for it, so that only its change is told.
+        return f"ping {hook.address} ({sha256(hook.url.encode()).hexdigest()[:8]})"
     return f"{getattr(hook, '__module__', '')}.{getattr(hook, '__qualname__', type(hook).__name__)}"

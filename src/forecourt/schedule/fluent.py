@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from typing import Any, NoReturn, Self
 
 from forecourt.schedule.cron import parse_cron
@@ -67,12 +67,29 @@ class Fluent:
         return TimetableError(*(f"{self._title()}: {line}" for line in mistake.mistakes))
 
 
-def plain_function(word: str, given: Callable[..., object]) -> Callable[..., object]:
-    """`given` itself. Raises TimetableError for what is no function, and for coroutines, which
-    nobody would await.
+def accepts(function: Callable[..., object], *args: object) -> bool:
+    """Whether it can be called with these arguments. A builtin that does not say what it takes is
+    called with none.
+    """
+    try:
+        signature(function).bind(*args)
+    except TypeError:
+        return False
+    except ValueError:
+        return not args
+    return True
+
+
+def plain_function(word: str, given: Callable[..., object], takes: str = "") -> Callable[..., object]:
+    """`given` itself. Raises TimetableError for what is no function, for coroutines, which nobody
+    would await, and for what asks for other arguments than one that `takes` names, or none.
     """
     if not callable(given):
         raise TimetableError(f"{word}({given!r}): expected a function; pass it without calling it")
     if iscoroutinefunction(given):
         raise TimetableError(f"{word}({given.__name__}): expected a plain function, not a coroutine")
+    if not accepts(given) and not (takes and accepts(given, takes)):
+        name = getattr(given, "__qualname__", repr(given))
+        expected = f"none, or one, the {takes}" if takes else "none"
+        raise TimetableError(f"{word}({name}): it asks for the arguments {signature(given)}; expected {expected}")
     return given

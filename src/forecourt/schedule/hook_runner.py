@@ -5,15 +5,12 @@ That call is dispatched in the transaction that ends the task's, so the hooks ru
 timeout as surely as after a success, and exactly one such call follows.
 """
 
-import inspect
 import logging
-import urllib.request
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 
@@ -23,7 +20,8 @@ from forecourt.database.engine import DatabaseUnreachable, connect
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import job
 from forecourt.jobs.middleware import Middleware
-from forecourt.schedule.rules import Hook, Hooks, Ping
+from forecourt.schedule.fluent import accepts
+from forecourt.schedule.rules import Hook, Hooks, Ping, not_awaited
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
 from forecourt.store import pings
@@ -140,18 +138,19 @@ def run_hooks(hooks: Iterable[Hook], run: Run) -> None:
 
 def _run(hook: Hook, run: Run) -> None:
     if isinstance(hook, Ping):
-        if hook.when is None or hook.when():
+        if hook.when is None or not_awaited(hook.when()):
             _ping(hook, run)
-    elif inspect.signature(hook).parameters:
-        hook(run)
     else:
-        hook()
+        not_awaited(hook(run) if accepts(hook, run) else hook())
 
 
 def _ping(ping: Ping, run: Run) -> None:
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
     wrong = None
     try:
-        with urllib.request.urlopen(ping.url, timeout=PING_TIMEOUT) as answer:  # noqa: S310 - http and https only, checked at load
+        with urlopen(ping.url, timeout=PING_TIMEOUT) as answer:  # noqa: S310 - http and https only, checked at load
             answer.read(1024)
     except (OSError, HTTPException, ValueError) as error:  # refused, no HTTP, an address that cannot be encoded
         wrong = _in_short(error)

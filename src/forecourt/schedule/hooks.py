@@ -19,41 +19,41 @@ class Hooked(Fluent):
 
     def before(self, function: Function) -> Self:
         """Call `function` before each run."""
-        return self._hook(lambda: Hooks(before=(plain_function("before", function),)))
+        return self._hook(lambda: Hooks(before=(plain_function("before", function, "run"),)))
 
     def after(self, function: Function) -> Self:
         """Call `function` after each run, however it ended."""
-        return self._hook(lambda: Hooks(after=(plain_function("after", function),)))
+        return self._hook(lambda: Hooks(after=(plain_function("after", function, "run"),)))
 
     then = after
 
     def on_success(self, function: Function) -> Self:
         """Call `function` after each run that succeeded."""
-        return self._hook(lambda: Hooks(on_success=(plain_function("on_success", function),)))
+        return self._hook(lambda: Hooks(on_success=(plain_function("on_success", function, "run"),)))
 
     def on_failure(self, function: Function) -> Self:
         """Call `function` after each run that failed for good, and for a due time whose condition
         or dispatch raised.
         """
-        return self._hook(lambda: Hooks(on_failure=(plain_function("on_failure", function),)))
+        return self._hook(lambda: Hooks(on_failure=(plain_function("on_failure", function, "run"),)))
 
     def on_missed(self, function: Function) -> Self:
         """Call `function` when due times have passed without a run, because no clock ran. Once for
         all that are found together.
         """
-        return self._hook(lambda: Hooks(on_missed=(plain_function("on_missed", function),)))
+        return self._hook(lambda: Hooks(on_missed=(plain_function("on_missed", function, "run"),)))
 
     def on_skipped(self, function: Function) -> Self:
         """Call `function` when a due time was skipped: by a pause, a condition, or a run that still
         went on.
         """
-        return self._hook(lambda: Hooks(on_skipped=(plain_function("on_skipped", function),)))
+        return self._hook(lambda: Hooks(on_skipped=(plain_function("on_skipped", function, "run"),)))
 
     def on_overdue(self, function: Function) -> Self:
         """Call `function` when a run has not ended by its `deadline`. It is called beside the run,
         which goes on.
         """
-        return self._hook(lambda: Hooks(on_overdue=(plain_function("on_overdue", function),)))
+        return self._hook(lambda: Hooks(on_overdue=(plain_function("on_overdue", function, "run"),)))
 
     def ping_before(self, url: str, *, when: Switch = True) -> Self:
         """GET `url` before each run."""

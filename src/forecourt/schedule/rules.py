@@ -5,6 +5,7 @@ made of.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from inspect import iscoroutine
 from typing import Any, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -35,6 +36,16 @@ class Misfire:
     """
 
 
+def not_awaited(given: object) -> object:
+    """What a function of the timetable returned. Raises TypeError for a coroutine: it has done
+    nothing, and would be taken for yes.
+    """
+    if iscoroutine(given):
+        given.close()
+        raise TypeError(f"{given.__qualname__} is a coroutine, which nobody awaits here: make it a plain function")
+    return given
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A function that decides, each time a task is due, whether it runs."""
@@ -47,7 +58,7 @@ class Condition:
 
     def refusal(self) -> str | None:
         """Why the task may not run now, or None. What the function raises goes through."""
-        answer = bool(self.test())
+        answer = bool(not_awaited(self.test()))
         if answer is (self.word == "when"):
             return None
         return f"{self.word}({getattr(self.test, '__qualname__', repr(self.test))}) was {str(answer).lower()}"

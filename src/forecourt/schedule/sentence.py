@@ -15,6 +15,7 @@ MONTHS = (
 )
 WEEKDAYS = ("Sundays", "Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays")
 ANY_HOUR, ANY_DAY, ANY_MONTH, ANY_WEEKDAY = set(range(24)), set(range(1, 32)), set(range(1, 13)), set(range(7))
+ODD_DAYS = set(range(1, 32, 2))
 MOST = 4
 """How many times, minutes, days or months a sentence still lists one by one."""
 
@@ -74,15 +75,21 @@ def _days(rule: CronSim) -> tuple[str, str] | None:
     in_month = "" if months == ANY_MONTH else f" in {names}"
     if rule.days == ANY_DAY or not dates:
         return _weekdays(rule, of_month, in_month)
-    if len(dates) > MOST or (months != ANY_MONTH and not all(_has(month, day) for month in months for day in dates)):
+    if rule.days == ODD_DAYS:  # of a shorter month too
+        phrase, on = f"odd days {of_month}", " on "
+    elif len(dates) > MOST or (months != ANY_MONTH and not all(_has(month, day) for month in months for day in dates)):
         return None
-    phrase = f"{_listed(_date(day) for day in sorted(dates, key=lambda day: (day < 0, day)))} {of_month}"
+    else:
+        phrase = f"{_listed(_date(day) for day in sorted(dates, key=lambda day: (day < 0, day)))} {of_month}"
+        on = " on the "
     if any_weekday:
-        return _of(phrase)
+        return _of(phrase, on)
     if rule.day_and:
-        return None
+        plain = all(isinstance(item, int) for item in rule.weekdays)
+        weekdays = _weekdays(rule, of_month, "") if plain else None
+        return None if weekdays is None else (weekdays[0] + on + phrase, weekdays[1] + on + phrase)
     weekdays = _weekdays(rule, of_month, in_month)
-    return None if weekdays is None else _of(f"{phrase} or{weekdays[1]}")
+    return None if weekdays is None else _of(f"{phrase} or{weekdays[1]}", on)
 
 
 def _has(month: int, day: int) -> bool:
@@ -109,8 +116,8 @@ def _weekdays(rule: CronSim, of_month: str, in_month: str) -> tuple[str, str] | 
     return names, " on " + names
 
 
-def _of(phrase: str) -> tuple[str, str]:
-    return phrase[0].upper() + phrase[1:], " on the " + phrase
+def _of(phrase: str, on: str = " on the ") -> tuple[str, str]:
+    return phrase[0].upper() + phrase[1:], on + phrase
 
 
 def _date(day: int) -> str:

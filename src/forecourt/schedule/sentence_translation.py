@@ -23,7 +23,7 @@ NAMES = (
     *(marked("Every second"), marked("Every minute"), marked("Every hour"), marked("Every odd hour")),
     *(marked("last day"), marked("last weekday"), marked("Last day"), marked("Last weekday"), marked("Last"), marked("last")),
     *(marked("from midnight"), marked("of the month"), marked("on the"), marked("and"), marked("or"), marked("at")),
-    *(marked("on"), marked("in"), marked("of"), marked("from"), marked("to")),
+    *(marked("on"), marked("in"), marked("of"), marked("from"), marked("to"), marked("Odd days"), marked("odd days")),
 )  # fmt: skip
 """The longest first, where one begins like another."""
 

@@ -60,8 +60,8 @@ class TaskOptions(Fluent):
         """Put off each run by up to so much (a timedelta, or seconds), so that many tasks or hosts
         that are due together do not start together. The due time stays what it is: history,
         deadline and overlap count from it."""
-        span = timedelta(seconds=most) if isinstance(most, (int, float)) else most
-        if not isinstance(span, timedelta) or not timedelta() < span <= timedelta(days=1):
+        span = _as_span(most)
+        if span is None or not timedelta() < span <= timedelta(days=1):
             raise self._named(TimetableError(f"jitter({most!r}): expected a timedelta, or seconds, up to a day"))
         return self._set(jitter=span)
 
@@ -82,6 +82,8 @@ class TaskOptions(Fluent):
 
     def describe(self, words: str) -> Self:
         """What the task is for, as operators read it."""
+        if not isinstance(words, str):
+            raise self._named(TimetableError(f"describe({words!r}): expected words"))
         return self._set(description=storable(words))
 
     def with_attributes(self, **attributes: Any) -> Self:
@@ -89,10 +91,19 @@ class TaskOptions(Fluent):
         return self._change(lambda own: replace(own, attributes=merged(own.attributes, attributes)))
 
     def _span(self, word: str, given: timedelta | float, why: str) -> timedelta:
-        span = timedelta(seconds=given) if isinstance(given, (int, float)) else given
-        if not isinstance(span, timedelta) or span < ON_TIME:
+        span = _as_span(given)
+        if span is None or span < ON_TIME:
             least = f"{ON_TIME.total_seconds():.0f}"
             raise self._named(
                 TimetableError(f"{word}={given!r}): expected a timedelta, or seconds, of {least} at least: {why}")
             )
         return span
+
+
+def _as_span(given: object) -> timedelta | None:
+    if isinstance(given, (int, float)):
+        try:
+            return timedelta(seconds=given)
+        except (ValueError, OverflowError):  # nan, inf
+            return None
+    return given if isinstance(given, timedelta) else None

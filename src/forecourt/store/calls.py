@@ -1,12 +1,14 @@
 """Enters new calls: into ready when they are due now, into scheduled when they are not."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from psycopg import Connection
+from psycopg.errors import UndefinedTable
 
 from forecourt.store import json_text
 
@@ -169,6 +171,26 @@ class Placement:
         }
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _with_advice(entering: Callable[P, R]) -> Callable[P, R]:
+    """What enters a call is mostly an application's own code, whose first error is that it has no
+    tables: the traceback says what makes them."""
+
+    @wraps(entering)
+    def entered(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return entering(*args, **kwargs)
+        except UndefinedTable as error:
+            error.add_note("This database has no Forecourt schema yet: run `forecourt db migrate`, or `forecourt up`")
+            raise
+
+    return entered
+
+
+@_with_advice
 def enter(tx: Connection[Any], placement: Placement, args: str) -> tuple[int, bool]:
     """Enter one call with `args`, a JSON object as text. Returns its id and True; for the duplicate
     of a unique call nothing is entered, and the id is that call's, with False. Waits for a
@@ -186,6 +208,7 @@ def enter(tx: Connection[Any], placement: Placement, args: str) -> tuple[int, bo
         # It ended between the two statements: the key is free now.
 
 
+@_with_advice
 def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> list[tuple[int, bool]]:
     """Enter one call for each JSON object in `args`, all or none, in as few statements as their
     size allows; they run in this order. Returns for each what `enter` returns."""

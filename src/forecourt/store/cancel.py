@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from forecourt.database.asking import ask as send
+
 # One snapshot for the three tables: a call that is just being moved is in exactly one of them.
 ASK = """
 WITH live AS (
@@ -83,4 +85,4 @@ def waiting(tx: Connection[Any], ids: Sequence[int], who: str) -> list[Cancelled
 
 def forget(tx: Connection[Any]) -> None:
     """Remove the requests of calls that are over."""
-    tx.execute(FORGET)
+    send(tx, FORGET)

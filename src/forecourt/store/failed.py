@@ -23,7 +23,8 @@ LIMIT %(limit)s
 # Attempts, errors and age start from zero, as if it was dispatched now; the history stays, with a
 # line between, so that nobody wonders later what had happened. A batch has counted the failure and
 # may be finished, so the call goes on without it. A unique call comes back only if no other has its
-# key meanwhile; of several with one key the oldest. A deadline that is over was met, or told of.
+# key meanwhile; of several with one key the oldest. A key that was taken for a time is its own for
+# no less. A deadline that is over was met, or told of.
 RETRY = """
 WITH pick AS MATERIALIZED (
     SELECT id, unique_key
@@ -38,7 +39,7 @@ WITH pick AS MATERIALIZED (
     ORDER BY unique_key, id
     ON CONFLICT (key) DO UPDATE
     SET call_id = excluded.call_id,
-        until = excluded.until
+        until = CASE WHEN uniques.until > now() THEN uniques.until ELSE excluded.until END
     WHERE uniques.call_id = excluded.call_id
        OR uniques.until <= now()
     RETURNING call_id

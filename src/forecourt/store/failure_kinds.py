@@ -66,6 +66,17 @@ JOIN forecourt.failed AS f ON f.id = k.sample
 ORDER BY k.last DESC
 """
 
+NEWER = """
+SELECT count(*)
+FROM (
+    SELECT
+    FROM forecourt.failed
+    WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
+      AND failed_at > %(since)s
+    LIMIT %(most)s
+) AS newer
+"""
+
 # What was seen before is mostly found at once, going back in time; only a kind that is new takes a
 # walk through the whole week.
 NEW = """
@@ -147,6 +158,12 @@ def kinds(
     at, id = tx.execute(EARLIEST, parameters).fetchone() or (since or "-infinity", 0)
     with tx.cursor(row_factory=class_row(Kind)) as cursor:
         return cursor.execute(KINDS, parameters | {"at": at, "id": id}).fetchall()
+
+
+def newer(tx: Connection[Any], since: datetime, *, queue: str | None = None, most: int) -> int:
+    """How many calls failed after `since`, counted up to `most`."""
+    row = tx.execute(NEWER, {"since": since, "queue": queue, "most": most}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def new(tx: Connection[Any]) -> list[NewKind]:

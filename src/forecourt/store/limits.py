@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from forecourt.database.asking import ask
 from forecourt.store.arrays import bigints, floats
 
 # One decision at a time for a key; keys in the same order everywhere, so that no two decisions wait
@@ -180,5 +181,5 @@ def free(tx: Connection[Any], claims: Sequence[tuple[int, int]]) -> None:
 
 def forget(tx: Connection[Any]) -> None:
     """Remove holds whose calls are gone, and windows that are over."""
-    tx.execute(FORGET)
-    tx.execute(FORGET_RATES)
+    ask(tx, FORGET)
+    ask(tx, FORGET_RATES)

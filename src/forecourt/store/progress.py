@@ -8,6 +8,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from forecourt.database.asking import ask
+
 REPORT = """
 INSERT INTO forecourt.progress AS p (call_id, done, total, words)
 VALUES (%(call)s, %(done)s, %(total)s, %(words)s)
@@ -53,6 +55,6 @@ def of(tx: Connection[Any], calls: Sequence[int]) -> dict[int, Progress]:
         return {found.call_id: found for found in cursor.execute(OF, {"calls": list(calls)})}
 
 
-def forget(tx: Connection[Any]) -> int:
+def forget(tx: Connection[Any]) -> None:
     """Remove what calls said that do not run any more."""
-    return tx.execute(FORGET).rowcount
+    ask(tx, FORGET)

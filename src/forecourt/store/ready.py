@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from psycopg import Connection
@@ -17,6 +18,8 @@ from forecourt.store.arrays import bigints, texts
 # the whole table. What is claimed under a name that is on no list would be found by nobody, so the
 # worker's row is held. A beat does not conflict with that, giving the worker up does. Only once
 # something was found: a lock is a change, and a look that finds nothing would wait for the disk.
+# What takes little room may be a megabyte of one letter, so compressed values are measured as they
+# come.
 CLAIM = """
 WITH pick AS MATERIALIZED (
     SELECT next.ctid
@@ -57,29 +60,47 @@ SELECT id, batch_id, created_at, ready_at, priority, attempts, job, queue, args,
        nextval('forecourt.run_tokens'), %(worker)s, %(slot)s
 FROM gone
 RETURNING id, token, batch_id, job, queue, priority, attempts,
-          CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions,
-          CASE WHEN pg_column_size(args) <= %(most)s THEN args::text END AS args,
-          CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
+          CASE
+              WHEN pg_column_size(args) <= %(most)s
+               AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
+              THEN args::text ELSE ''
+          END AS args,
+          CASE
+              WHEN pg_column_size(options) <= %(most)s
+               AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
+              THEN options::text ELSE ''
+          END AS options,
           date_part('epoch', now() - ready_at) AS waited,
           date_part('epoch', now() - created_at) AS age,
-          CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors,
-          CASE WHEN history <> '[]' THEN forecourt.unknown_for(history) END AS unknown_for,
-          CASE WHEN history <> '[]' AND history -> -1 ->> 'outcome' = 'WorkerLost' THEN history -> -1 ->> 'message' END AS rescued,
-          false AS unwanted
+          CASE WHEN history <> '[]' THEN jsonb_build_object(
+              'interruptions', forecourt.interruptions(history),
+              'errors', forecourt.count_errors(history),
+              'unknown_for', forecourt.unknown_for(history),
+              'rescued', CASE WHEN history -> -1 ->> 'outcome' = 'WorkerLost' THEN history -> -1 ->> 'message' END
+          ) END AS past
 """
 
 # The same of calls that were claimed before: by a slot that is no more, or by a claim whose answer
 # was lost.
 HELD_BY = """
 SELECT id, token, batch_id, job, queue, priority, attempts,
-       CASE WHEN history = '[]' THEN 0 ELSE forecourt.interruptions(history) END AS interruptions,
-       CASE WHEN pg_column_size(args) <= %(most)s THEN args::text END AS args,
-       CASE WHEN pg_column_size(options) <= %(most)s THEN options::text END AS options,
+       CASE
+           WHEN pg_column_size(args) <= %(most)s
+            AND (pg_column_compression(args) IS NULL OR octet_length(args::text) <= %(most)s)
+           THEN args::text ELSE ''
+       END AS args,
+       CASE
+           WHEN pg_column_size(options) <= %(most)s
+            AND (pg_column_compression(options) IS NULL OR octet_length(options::text) <= %(most)s)
+           THEN options::text ELSE ''
+       END AS options,
        date_part('epoch', claimed_at - ready_at) AS waited,
        date_part('epoch', now() - created_at) AS age,
-       CASE WHEN history = '[]' THEN 0 ELSE forecourt.count_errors(history) END AS errors,
-       CASE WHEN history <> '[]' THEN forecourt.unknown_for(history) END AS unknown_for,
-       NULL AS rescued, false AS unwanted
+       CASE WHEN history <> '[]' THEN jsonb_build_object(
+           'interruptions', forecourt.interruptions(history),
+           'errors', forecourt.count_errors(history),
+           'unknown_for', forecourt.unknown_for(history)
+       ) END AS past
 FROM forecourt.running
 WHERE worker = %(worker)s
   AND slot = %(slot)s
@@ -121,10 +142,23 @@ WHERE id = ANY (%(ids)s)
 """
 
 
+class Past(NamedTuple):
+    """What became of a call before: so many attempts ended by an exception, the last
+    `interruptions` came in a row; `unknown_for`: seconds since a worker first did not know its job;
+    `rescued`: how its last attempt ended, if that was with its whole worker, so that nobody has
+    decided yet what follows from it; `unwanted`: its batch was cancelled."""
+
+    interruptions: int = 0
+    errors: int = 0
+    unknown_for: float | None = None
+    rescued: str | None = None
+    unwanted: bool = False
+
+
 class Claimed(NamedTuple):
-    """A call as a worker holds it; long `args` or `options` are None. `attempts` ended before this
-    claim, `errors` of them by an exception; its last `interruptions` came in a row; `waited` is
-    seconds between ready and claimed, `age` seconds since it was dispatched."""
+    """A call as a worker holds it; long `args` or `options` are empty. `attempts` ended before this
+    claim; `past` is None where there is nothing to tell; `waited` is seconds between ready and
+    claimed, `age` seconds since it was dispatched."""
 
     id: int
     token: int
@@ -133,20 +167,11 @@ class Claimed(NamedTuple):
     queue: str
     priority: int
     attempts: int
-    interruptions: int
-    args: str | None
-    options: str | None
+    args: str
+    options: str
     waited: float
     age: float
-    errors: int
-    unknown_for: float | None = None
-    """Seconds since a worker first did not know its job."""
-    rescued: str | None = None
-    """How its last attempt ended, if that was with its whole worker: nobody has decided yet what
-    follows from it.
-    """
-    unwanted: bool = False
-    """Whether the batch that it belongs to was cancelled."""
+    past: Past | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,21 +212,23 @@ def claim(
         "slot": slot,
         "most": MOST,
     }
-    place = {queue: n for n, queue in enumerate(queues)}
-    rows = tx.execute(CLAIM, parameters, binary=True).fetchall()
-    claimed = sorted(map(_bounded, rows), key=lambda call: (place[call.queue], call.priority, call.id))
+    claimed = [_claimed(row) for row in tx.execute(CLAIM, parameters, binary=True).fetchall()]
+    claimed.sort(key=IN_QUEUE)
+    if len(queues) > 1:
+        place = {queue: n for n, queue in enumerate(queues)}
+        claimed.sort(key=lambda call: place[call.queue])
     in_batches = {call.batch_id for call in claimed if call.batch_id is not None}
     if not in_batches:
         return claimed
     cancelled = batches.cancelled(tx, list(in_batches))
-    return [call._replace(unwanted=True) if call.batch_id in cancelled else call for call in claimed]
+    return [_unwanted(call) if call.batch_id in cancelled else call for call in claimed]
 
 
 def held_by(tx: Connection[Any], worker: int, slot: int) -> list[Claimed]:
     """What a slot has claimed and not ended, as the database knows it. Scans running, which has no
     more rows than the fleet's slots have calls."""
     parameters = {"worker": worker, "slot": slot, "most": MOST}
-    return [_bounded(row) for row in tx.execute(HELD_BY, parameters, binary=True)]
+    return [_claimed(row) for row in tx.execute(HELD_BY, parameters, binary=True)]
 
 
 def whole(tx: Connection[Any], ids: Sequence[int]) -> dict[int, tuple[str, str, int]]:
@@ -213,12 +240,14 @@ def whole(tx: Connection[Any], ids: Sequence[int]) -> dict[int, tuple[str, str, 
     return {row[0]: (row[1], row[2], row[3]) for row in tx.execute(WHOLE, {"ids": list(ids)})}
 
 
-def _bounded(row: tuple[Any, ...]) -> Claimed:
-    """What was stored in little room may still be long."""
-    call = Claimed._make(row)
-    args, options = call.args, call.options
-    if args is not None and len(args) > MOST:
-        call = call._replace(args=None)
-    if options is not None and len(options) > MOST:
-        call = call._replace(options=None)
-    return call
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    past = row[PAST]
+    return Claimed._make(row) if past is None else Claimed._make((*row[:PAST], Past(**past)))
+
+
+def _unwanted(call: Claimed) -> Claimed:
+    return call._replace(past=(call.past or Past())._replace(unwanted=True))
+
+
+PAST = Claimed._fields.index("past")
+IN_QUEUE = itemgetter(*map(Claimed._fields.index, ("priority", "id")))

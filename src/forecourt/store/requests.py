@@ -5,6 +5,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from psycopg import Connection
 
+from forecourt.database.asking import ask as send
+
 Asked: TypeAlias = Literal["quiet", "stop", "restart"]
 
 RESTART = """
@@ -23,7 +25,7 @@ WHERE id = %(worker)s
   AND asked IS DISTINCT FROM %(what)s
 """
 
-# One round trip for what every worker asks once a second.
+# One round trip for what every worker asks twice a second.
 ASKED_OF = """
 SELECT 'unwanted' AS what, c.call_id, NULL AS asked, c.who
 FROM forecourt.cancellations AS c
@@ -44,17 +46,21 @@ SELECT 'worker',
        coalesce(k.asked_by, '')
 FROM forecourt.workers AS k
 WHERE k.id = %(worker)s
+UNION ALL
+SELECT 'due', NULL, NULL, NULL
+WHERE (SELECT run_at FROM forecourt.scheduled ORDER BY run_at LIMIT 1) <= now()
 """
 
 
 class Requests(NamedTuple):
     """`unwanted`: the calls that a worker runs and should end. `waiting`: the calls that are to be
     ended and wait, wherever, each with whoever asked. `itself`: what is asked of the worker, and by
-    whom; None when it has no row any more."""
+    whom; None when it has no row any more. `is_due`: whether a call's time has come."""
 
     unwanted: set[int]
     waiting: dict[int, str]
     itself: tuple[Asked | None, str] | None
+    is_due: bool
 
 
 def restart(tx: Connection[Any]) -> None:
@@ -70,9 +76,15 @@ def ask(tx: Connection[Any], worker: int, what: Literal["quiet", "stop"] | None,
 
 def asked_of(tx: Connection[Any], worker: int) -> Requests:
     """What this worker should do now."""
-    rows = tx.execute(ASKED_OF, {"worker": worker}).fetchall()
-    return Requests(
-        {call for what, call, _, _ in rows if what == "unwanted"},
-        {call: who for what, call, _, who in rows if what == "waiting"},
-        next(((asked, who) for what, _, asked, who in rows if what == "worker"), None),
-    )
+    found = Requests(set(), {}, None, is_due=False)
+    for what, call, asked, who in send(tx, ASKED_OF, worker=worker):
+        match what:
+            case "unwanted":
+                found.unwanted.add(int(call))
+            case "waiting":
+                found.waiting[int(call)] = who
+            case "worker":
+                found = found._replace(itself=(asked, who))
+            case _:
+                found = found._replace(is_due=True)
+    return found

@@ -38,6 +38,8 @@ WHERE minute > now() - make_interval(mins => %(minutes)s)
 """
 
 # The bounds of a day's partition are instants in UTC.
+READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
+
 PARTITION_OF_TOMORROW = """
 SELECT EXISTS (
     SELECT
@@ -84,6 +86,11 @@ def ended(tx: Connection[Any], minutes: int) -> tuple[int, int]:
     """How many calls have ended well and failed for good in the last minutes."""
     row = tx.execute(ENDED, {"minutes": minutes}).fetchall()[0]
     return int(row[0]), int(row[1])
+
+
+def is_read_only(tx: Connection[Any]) -> bool:
+    """Whether nothing can be written there: a standby, or a database that somebody made so."""
+    return bool(tx.execute(READ_ONLY).fetchall()[0][0])
 
 
 def has_partition_of_tomorrow(tx: Connection[Any]) -> bool:

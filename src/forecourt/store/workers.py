@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection
-from psycopg.rows import class_row
+
+from forecourt.database.asking import ask
 
 REGISTER = """
 INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, queues, version, marks, shutdown_timeout, stop_grace)
@@ -124,15 +125,17 @@ def beat(
     """Say that the worker lives. False when others gave it up and took its calls: it must start
     anew.
     """
-    parameters = {"worker": worker, "busy": busy, "stopping": stopping, "quiet": quiet, "memory": memory}
-    return tx.execute(BEAT, parameters).fetchone() is not None
+    return bool(ask(tx, BEAT, worker=worker, busy=busy, stopping=stopping, quiet=quiet, memory=memory))
 
 
 def suspects(tx: Connection[Any], *, self: int, grace: float, host: str, boot: str) -> list[Registered]:
     """Workers whose last beat is more than `grace` seconds away, in the past or in the future, and
     all others of this host, whose processes can be looked at."""
-    with tx.cursor(row_factory=class_row(Registered)) as cursor:
-        return cursor.execute(SILENT, {"self": self, "grace": grace, "host": host, "boot": boot}).fetchall()
+    found = ask(tx, SILENT, self=self, grace=grace, host=host, boot=boot)
+    return [
+        Registered(int(id), host, boot, int(pid), pid_started, marks, int(slots), float(silent))
+        for id, host, boot, pid, pid_started, marks, slots, silent in found
+    ]
 
 
 def lock(tx: Connection[Any], workers: Sequence[int]) -> list[int]:

@@ -141,7 +141,7 @@ class _Hand:
         self._worker = worker
         capture = LogCapture()
         self._alarm = _Alarm()
-        self._jobs = jobs.within(self._alarm)
+        self._jobs = jobs.within(self._alarm).fixed()
         self._executor = Executor(self._jobs, capture)
         self._capture = capture
         self._acknowledger = Acknowledger(self._jobs, Defaults(), worker)

@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from forecourt.app import Forecourt
 from forecourt.database import in_transaction_of
+from forecourt.jobs.async_transaction import SET_MARK
 from forecourt.jobs.attempt import run
 from forecourt.jobs.context import RunningCall, current
 from forecourt.jobs.definition import Definition
@@ -22,12 +24,16 @@ from forecourt.jobs.job import Job
 from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import Discard, Release
 from forecourt.jobs.plan import Plan
-from forecourt.jobs.results import raised
-from forecourt.jobs.transaction import JobSession
+from forecourt.jobs.results import raised, sqlstate
+from forecourt.jobs.transaction import ENDED, JobSession, TransactionEnded
 from forecourt.testing.interceptor import checked, intercepted, new_id
 from forecourt.testing.matchers import require_job
 
 R = TypeVar("R")
+
+NO_SAVEPOINT = "3B001"
+
+MARK = "SELECT coalesce(current_setting('forecourt.attempt', true), '')"
 
 
 def run_now(job: Job[..., R], app: Forecourt | None = None, /, **args: Any) -> R:
@@ -119,10 +125,20 @@ class _Inline:
                     "transaction; use fake_queue() or drain() here"
                 )
             with _within(dispatch.session) as session:
+                tx = in_transaction_of(session)
+                [(outer,)] = tx.execute(MARK).fetchall()
+                tx.execute(SET_MARK, {"mark": f"inline {id}"})
                 result = run(job, call, texts, session, self._middleware)
                 session.flush()
+                if tx.execute(MARK).fetchall() != [(f"inline {id}",)]:
+                    raise TransactionEnded(ENDED)
+                tx.execute(SET_MARK, {"mark": outer})  # of a job around it, which is asked for its own
                 Session.commit(session)
                 return result
+        except DBAPIError as error:
+            if sqlstate(error) == NO_SAVEPOINT:
+                raise TransactionEnded(ENDED) from error
+            raise
         finally:
             current.reset(token)
 

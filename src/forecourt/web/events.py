@@ -2,7 +2,8 @@
 `navigator.sendBeacon`).
 """
 
-from typing import Any
+from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
 import orjson
@@ -24,6 +25,7 @@ from forecourt.web.visitor_rate import VisitorRate
 
 REALM = 'Bearer realm="forecourt"'
 BEARER = {"WWW-Authenticate": REALM}
+VISITOR = frozenset({"ip", "user_agent", "purpose"})
 PURPOSES = ("sec-purpose", "purpose", "x-moz")
 
 
@@ -57,7 +59,7 @@ class Events:
 
     async def _recorded(self, request: Request, body: Body, sender: str, allowed: dict[str, str]) -> Response:
         given = event_bodies.events_of(body)
-        own = _of(request)
+        own = _Own(request)
         from_page = "origin" in request.headers
         events = [_event(each, own, from_page, position) for position, each in enumerate(given)]
         kept = [event for event in events if not self._rate.over(event)]
@@ -73,29 +75,43 @@ _events = Events()
 record, preflight = _events.record, _events.preflight
 
 
-def _event(given: GivenEvent, own: dict[str, Any], from_page: bool, position: int) -> Event:
+def _event(given: GivenEvent, own: "_Own", from_page: bool, position: int) -> Event:
     """As it is recorded. A server names the visitor; a page's visitor is who sends the request, and
     names nobody.
     """
     said = given.model_fields_set
-    if from_page and (wrong := said & own.keys()):
+    if from_page and (wrong := said & VISITOR):
         raise HTTPException(422, f"events[{position}].{min(wrong)}: a page does not name its visitor; leave it out")
     return Event(
         given.listing_id,
         given.type,
-        (given.ip and proxy.address(str(given.ip))) if "ip" in said else own["ip"],
-        given.user_agent if "user_agent" in said else own["user_agent"],
-        given.purpose if "purpose" in said else own["purpose"],
+        (given.ip and proxy.plain(given.ip)) if "ip" in said else own.ip,
+        given.user_agent if "user_agent" in said else own.user_agent,
+        given.purpose if "purpose" in said else own.purpose,
         given.at,
     )
 
 
-def _of(request: Request) -> dict[str, Any]:
-    return {
-        "ip": proxy.address(proxy.client(request)),
-        "user_agent": request.headers.get("user-agent", ""),
-        "purpose": next((request.headers[name] for name in PURPOSES if name in request.headers), None),
-    }
+class _Own:
+    """What a request says of the visitor who sends it, each looked up when an event does not say
+    it: a server's events mostly do.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    @cached_property
+    def ip(self) -> IPv4Address | IPv6Address | None:
+        return proxy.address(proxy.client(self._request))
+
+    @cached_property
+    def user_agent(self) -> str:
+        return self._request.headers.get("user-agent", "")
+
+    @cached_property
+    def purpose(self) -> str | None:
+        headers = self._request.headers
+        return next((headers[name] for name in PURPOSES if name in headers), None)
 
 
 async def _sender(request: Request, token: str | None) -> str:

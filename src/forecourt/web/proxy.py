@@ -1,6 +1,7 @@
 """A proxy that signs people in by itself, and says in headers who asks. It is believed only when it
 asks from an address that is listed."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from starlette.exceptions import HTTPException
@@ -53,15 +54,24 @@ def client(request: Request) -> str:
     return near
 
 
+@lru_cache(maxsize=256)  # few ask often: the proxy, and whoever stands behind it
 def address(text: str) -> IPv4Address | IPv6Address | None:
     """The address that a text is; one of IPv4 that is written as IPv6 is one of IPv4. None for what
     is no address.
     """
     try:
-        found = ip_address(text.partition("%")[0])
+        return plain(ip_address(text.partition("%")[0]))
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or found
+
+
+def plain(found: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The same address without its zone (`%eth0`); one of IPv4 that is written as IPv6 is one of
+    IPv4.
+    """
+    if isinstance(found, IPv4Address):
+        return found
+    return found.ipv4_mapped or (IPv6Address(int(found)) if found.scope_id else found)
 
 
 def _one(request: Request, name: str) -> str:
@@ -79,4 +89,7 @@ def _without_port(text: str) -> str:
 
 def _within(text: str, network: str) -> bool:
     found = address(text)
-    return found is not None and found in ip_network(network)
+    return found is not None and found in _network(network)
+
+
+_network = lru_cache(maxsize=64)(ip_network)

@@ -1,7 +1,7 @@
 """What can be said of durations, also where they are only known as counts between bounds."""
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, inf
 
 from forecourt.durations import duration
 from forecourt.language import gettext as _
@@ -30,9 +30,10 @@ def exact(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
-def quantile(counts: Sequence[int], share: float) -> str:
+def quantile(counts: Sequence[int], share: float, in_all: float = inf) -> str:
     """The duration that this share of them did not exceed, as far as the bounds tell it: within its
-    bound they are taken to be spread evenly. Empty for none."""
+    bound they are taken to be spread evenly, and none is longer than all together, `in_all`
+    seconds. Empty for none."""
     total = sum(counts)
     if not total:
         return ""
@@ -42,6 +43,6 @@ def quantile(counts: Sequence[int], share: float) -> str:
             if n == len(BOUNDS):
                 return _("over %(time)s", time=duration(BOUNDS[-1]))
             low = BOUNDS[n - 1] if n else 0.0
-            return duration(low + (BOUNDS[n] - low) * (wanted - seen) / count)
+            return duration(min(in_all, low + (BOUNDS[n] - low) * (wanted - seen) / count))
         seen += count
     return ""

@@ -22,15 +22,19 @@ BROWSERS_ZONE = "browser_zone"
 
 def wishes(request: Request) -> dict[str, str]:
     """What they chose, each by its name; what cannot be chosen is not listened to."""
-    told = {name: request.cookies.get(name, "") for name in CHOICES}
-    return {name: told[name] if told[name] in choices else choices[0] for name, choices in CHOICES.items()}
+    return {name: _wish(request, name) for name in CHOICES}
 
 
 def zone_of(request: Request) -> ZoneInfo:
     """In which they are told times: the schedule's too where the browser does not say its own."""
-    chosen = wishes(request)["zone"]
+    chosen = _wish(request, "zone")
     if chosen == "schedule":
         return settings().zone
     with suppress(LookupError, ValueError, OSError):  # whatever somebody wrote into the cookie
         return ZoneInfo("UTC" if chosen == "utc" else request.cookies.get(BROWSERS_ZONE, ""))
     return settings().zone
+
+
+def _wish(request: Request, name: str) -> str:
+    chosen = request.cookies.get(name, "")
+    return chosen if chosen in CHOICES[name] else CHOICES[name][0]

@@ -57,6 +57,7 @@ def _environment() -> Environment:
         "weekday": dates.weekday,
         "zulu": dates.zulu,
         "path": path_part,
+        "told": words.told,
         "wrapped": wrapped,
     }
     made.globals |= {

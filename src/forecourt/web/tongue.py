@@ -14,8 +14,8 @@ COOKIE = "language"
 
 
 class ReadersLanguage:
-    """Answers each request in its reader's language and zone. Programs, which do not ask for HTML,
-    are answered in English.
+    """Answers each request in its reader's language and zone. Programs, which ask the API or do not
+    ask for HTML, are answered in English.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -23,7 +23,7 @@ class ReadersLanguage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, with both set."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(answers.API):
             await self.app(scope, receive, send)
             return
         request = Request(scope)

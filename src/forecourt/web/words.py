@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from statistics import median
 from typing import Any
 
 from forecourt.language import gettext as _
 from forecourt.language import language, listed, lookup, marked
 from forecourt.schedule.task import Task
+from forecourt.web import dates
 
 KNOWN = (
     *(marked("expired"), marked("notifications"), marked("days"), marked("bytes"), marked("listings"), marked("photos")),
@@ -18,7 +20,10 @@ KNOWN = (
     *(marked("filed"), marked("why"), marked("ids"), marked("until"), marked("minutes"), marked("name"), marked("role")),
     *(marked("ending"), marked("reminded"), marked("emptied"), marked("digests"), marked("hours")),
     *(marked("urls"), marked("rewritten"), marked("rows written")),
+    *(marked("moved up"), marked("stats"), marked("kept")),
     *(marked("kind"), marked("task"), marked("group"), marked("job"), marked("queue"), marked("error"), marked("from")),
+    *(marked("scopes"), marked("ends at"), marked("filter"), marked("before"), marked("new"), marked("value")),
+    *(marked("worker"), marked("workflow"), marked("call")),
 )  # fmt: skip
 """What the marketplace's duties count, the states of its mails, and what the audit names."""
 
@@ -76,6 +81,19 @@ def did(output: Any) -> str:
     figures = {name: value for name, value in output.items() if value not in (None, [], {}, "")}
     told = {name: value for name, value in figures.items() if value not in (0, False)} or figures
     return listed(_figure(name, value) for name, value in sorted(told.items(), key=lambda pair: pair[0] == "bytes"))
+
+
+def told(value: Any, now: datetime) -> str:
+    """What the audit keeps of an action: a list with commas, an instant by the reader's clock."""
+    if isinstance(value, list):
+        return listed(told(one, now) for one in value)
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return dates.clock(instant, now) if instant.tzinfo else value
 
 
 def expected(outputs: Sequence[Any]) -> str:

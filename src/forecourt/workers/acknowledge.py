@@ -40,7 +40,7 @@ class Acknowledger:
         postponed: list[Postponed] = []
         verdicts: list[tuple[Completion, Verdict]] = []
         limited: list[tuple[int, int]] = []
-        long = ready.whole(tx, [done.call.id for done in completions if done.call.options is None])
+        long = ready.whole(tx, [done.call.id for done in completions if not done.call.options])
         for completion in completions:
             call, outcome, seconds, lines = completion
             policy = self._policy_of(call.job)
@@ -59,8 +59,8 @@ class Acknowledger:
             limits.free(tx, limited)
         minutes.add(tx, self._writer, _tallies(verdicts, ours))
         for completion, verdict in verdicts:
-            if verdict.id in ours:
-                _say(completion, verdict)
+            if isinstance(completion.outcome, Raised) and verdict.id in ours:
+                _say(completion, completion.outcome, verdict)
 
     def write_one_by_one(self, tx: Connection[Any], completions: Sequence[Completion]) -> list[Completion]:
         """Write ends of which one cannot be written, one by one so that it is found. Its call
@@ -89,7 +89,8 @@ class Acknowledger:
         return None
 
     def _policy_of(self, job: str) -> Policy:
-        return self._jobs[job].policy if job in self._jobs else NOBODYS
+        known = self._jobs.get(job)
+        return NOBODYS if known is None else known.policy
 
 
 NOBODYS = Policy()
@@ -107,14 +108,14 @@ def is_of_the_outcome(error: BaseException) -> bool:
     return not isinstance(error, DBAPIError | OSError)
 
 
-def _say(completion: Completion, verdict: Verdict) -> None:
+def _say(completion: Completion, raised: Raised, verdict: Verdict) -> None:
     """What was raised, for whoever looks at the worker's terminal. What ended a slot as well, its
     supervisor has said.
     """
-    match completion.outcome, verdict:
-        case Raised() as raised, Postponed(delay=delay):
+    match verdict:
+        case Postponed(delay=delay):
             log.warning("%s, again in %.0f s", raised, delay, extra=_facts(completion))
-        case Raised() as raised, Failed():
+        case Failed():
             log.warning("%s, failed for good", raised, extra=_facts(completion))
 
 

@@ -21,7 +21,8 @@ when another call ends.
 
 def limited(jobs: Mapping[str, Definition[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
     """The calls of jobs that have a limit or a rate."""
-    return [call for call in claimed if call.job in jobs and jobs[call.job].is_limited]
+    limiting = {name for name in {call.job for call in claimed} if name in jobs and jobs[name].is_limited}
+    return [call for call in claimed if call.job in limiting] if limiting else []
 
 
 def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
@@ -30,7 +31,7 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed
     slot or its connection dies in between goes back.
     """
     in_question = limited(jobs, claimed)
-    long = ready.whole(tx, [call.id for call in in_question if call.args is None])
+    long = ready.whole(tx, [call.id for call in in_question if not call.args])
     keys = {call.id: _keys(jobs[call.job], call.args or long[call.id][0]) for call in in_question}
     limit_keys = sorted({key for key, _ in keys.values() if key})
     rate_keys = sorted({key for _, key in keys.values() if key})

@@ -14,7 +14,7 @@ from forecourt.jobs.async_attempt import run_async, run_within
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import FINISHED, ClaimLost, Finished, Interrupted, Outcome
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import result_text, words
 from forecourt.store import running
 from forecourt.store.ready import Claimed
@@ -24,8 +24,8 @@ from forecourt.workers.executor import (
     AFTER_INTERRUPTION,
     ClaimIsLost,
     Completion,
-    Whole,
     attempting,
+    loaded,
     outcome_of,
     refusal,
     whole,
@@ -37,7 +37,7 @@ from forecourt.workers.verdict import success_entry
 class AsyncExecutor:
     """Executes calls on the running event loop. Whatever happens is in the completions."""
 
-    def __init__(self, jobs: Registry, capture: LogCapture, application_name: str) -> None:
+    def __init__(self, jobs: Jobs, capture: LogCapture, application_name: str) -> None:
         self._jobs = jobs
         self._capture = capture
         self._name = application_name
@@ -67,7 +67,7 @@ class AsyncExecutor:
             return Interrupted(f"its arguments could not be read: {words(error)}", AFTER_INTERRUPTION)
         with attempting(job, all_of_it) as current:
             begun = time.perf_counter()
-            texts, exact = [all_of_it.args], "exact" in all_of_it.options
+            texts, exact = [all_of_it.args], "exact" in current.options
             try:
                 if job.takes is None:
                     result = await run_async(job, current, texts, None, self._jobs.middleware)
@@ -82,11 +82,11 @@ class AsyncExecutor:
             except BaseException as error:  # noqa: BLE001 - any end of the function is an outcome
                 return outcome_of(error, job)
 
-    async def _end(self, opened: AsyncTransaction, call: Whole, result: str | None, seconds: float) -> None:
+    async def _end(self, opened: AsyncTransaction, call: Claimed, result: str | None, seconds: float) -> None:
         """End the call in the job's transaction, and commit it. Raises TransactionEnded unless it
         is the one that was begun for it, and ClaimIsLost unless it is still ours."""
         log = success_entry(call.attempts, seconds, self._capture.lines())
-        over = Ended(call.id, call.token, seconds, "finished", result, log, call.options)
+        over = Ended(call.id, call.token, seconds, "finished", result, log, loaded(call.options))
         last = running.finishing_within(opened.tx, [over], opened.mark)
         try:
             if over.options:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from forecourt.jobs.definition import Definition
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.store.ready import Claimed
 from forecourt.workers import markers
 from forecourt.workers.channels import Channels
@@ -64,7 +64,7 @@ class Ran(NamedTuple):
 class Concurrent:
     """The places in which a slot runs calls at once."""
 
-    def __init__(self, slot: Claiming, jobs: Registry, capture: LogCapture, name: str) -> None:
+    def __init__(self, slot: Claiming, jobs: Jobs, capture: LogCapture, name: str) -> None:
         self._slot = slot
         self._holding = slot.holding
         self._page = slot.holding.page

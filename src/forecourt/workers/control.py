@@ -1,5 +1,5 @@
 """Control requests: what operators ask of workers through the database, to end a call, or
-themselves.
+themselves; and on the way, whether a call is due.
 """
 
 import time
@@ -16,25 +16,30 @@ SWEEP = 3.0
 
 
 class Control(Agent):
-    """Fetches the operators' requests once a second."""
+    """Fetches the operators' requests twice a second, and says when a call's time has come."""
 
-    every = 1.0
+    every = 0.5
+    longest_backoff = 3.0
 
     def __init__(
         self,
         database: Transactions,
         worker: Callable[[], int],
         hand_over: Callable[[set[int], tuple[Asked | None, str]], None],
+        stage: Callable[[], None],
     ) -> None:
         self._database = database
         self._worker = worker
         self._hand_over = hand_over
+        self._stage = stage
         self._asked: tuple[Asked | None, str] = (None, "")
         self._sweep_at = 0.0
 
     def run_once(self) -> int:
         with self._database.each_by_itself() as tx:
             found = requests.asked_of(tx, self._worker())
+        if found.is_due:
+            self._stage()
         if found.waiting:
             with self._database.begin() as tx:
                 for call, who in found.waiting.items():

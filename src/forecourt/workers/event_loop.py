@@ -5,9 +5,11 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
+from forecourt import process
+from forecourt.jobs.attempt import stay
 from forecourt.store.ready import Claimed
 from forecourt.workers.async_executor import AsyncExecutor
 from forecourt.workers.executor import Completion
@@ -26,6 +28,7 @@ class EventLoop:
         self._executor = executor
         self._over = over
         self._loop = asyncio.new_event_loop()
+        self._loop.set_task_factory(_task)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._answered = True
         self._asked_at = 0.0
@@ -53,7 +56,14 @@ class EventLoop:
 
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        while True:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                pass  # a task of a call's own that exits ends the loop, and so may a call: the others go on
+            except BaseException:
+                log.critical("the event loop is broken, so the slot ends", exc_info=True)
+                os._exit(1)
 
     def _begin(self, row: int, call: Claimed) -> None:
         task = self._loop.create_task(self._run(row, call), name=f"{call.job}, call {call.id}")
@@ -67,3 +77,35 @@ class EventLoop:
             log.critical("what runs coroutines is broken, so the slot ends", exc_info=True)
             os._exit(1)
         self._over(row, completion)
+
+
+class _OfOneProcess(Coroutine[Any, Any, Any]):
+    """A coroutine that ends the process which it forked where that comes back. On the event loop
+    the child would go on with everybody's calls, on its parent's connections.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+        self._forks = process.forks
+
+    def send(self, value: Any) -> Any:
+        try:
+            return self._coroutine.send(value)
+        finally:
+            stay(self._forks)
+
+    def throw(self, *error: Any) -> Any:
+        try:
+            return self._coroutine.throw(*error)
+        finally:
+            stay(self._forks)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._coroutine.__await__()
+
+
+def _task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    return asyncio.Task(_OfOneProcess(coroutine), loop=loop, **options)

@@ -9,6 +9,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.attempt import run
 from forecourt.jobs.context import RunningCall, current
@@ -26,7 +27,7 @@ from forecourt.jobs.outcome import (
     Released,
     Unknown,
 )
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import ResultUnusable, circumstances, raised, result_text, sqlstate, words
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
 from forecourt.logs import doing
@@ -51,29 +52,20 @@ class Completion(NamedTuple):
     log: tuple[str, ...] = ()
 
 
-class Whole(NamedTuple):
-    """A call with all that its attempt needs; `args` is JSON text."""
-
-    id: int
-    token: int
-    args: str
-    attempts: int
-    options: dict[str, Any]
-    queue: str
-
-
 class ClaimIsLost(Exception):
     """A call is no longer this slot's."""
 
 
 class Executor:
     """Executes calls in this process. What it raises nobody need catch: whatever happens is in the
-    completions.
+    completions. Sessions are on the `kept` connection, if there is one: then it runs one call at a
+    time.
     """
 
-    def __init__(self, jobs: Registry, capture: LogCapture | None = None) -> None:
+    def __init__(self, jobs: Jobs, capture: LogCapture | None = None, kept: KeptConnection | None = None) -> None:
         self._jobs = jobs
         self._capture = capture or LogCapture()
+        self.kept = kept
         self.worked: float | None = None
         """Seconds that the latest call took until its end and its effects were to be committed,
         None when it came to no such end."""
@@ -111,15 +103,15 @@ class Executor:
         except (DBAPIError, psycopg.Error) as error:
             return Interrupted(f"its arguments could not be read: {words(error)}", AFTER_INTERRUPTION)
 
-    def _execute(self, job: Definition[..., Any], calls: Sequence[Whole]) -> Outcome:
+    def _execute(self, job: Definition[..., Any], calls: Sequence[Claimed]) -> Outcome:
         with attempting(job, calls[0]) as call:
             begun = time.perf_counter()
-            texts, exact = [one.args for one in calls], "exact" in calls[0].options
+            texts, exact = [one.args for one in calls], "exact" in call.options
             try:
                 if job.takes is None:
                     result = run(job, call, texts, None, self._jobs.middleware)
                     return FINISHED if result is None else Finished(result_text(result, exact=exact))
-                with transaction(job) as opened:
+                with transaction(job, self.kept) as opened:
                     assert opened is not None
                     result = run_within(opened, lambda: run(job, call, texts, opened.given, self._jobs.middleware))
                     text = result_text(result, exact=exact)
@@ -128,14 +120,14 @@ class Executor:
             except BaseException as error:  # noqa: BLE001 - any end of the function is an outcome
                 return outcome_of(error, job)
 
-    def _end(self, opened: Transaction, calls: Sequence[Whole], result: str | None, seconds: float) -> None:
+    def _end(self, opened: Transaction, calls: Sequence[Claimed], result: str | None, seconds: float) -> None:
         """End the calls in the job's transaction, and commit it. Raises TransactionEnded unless it
         is the one that was begun for them, and ClaimIsLost unless all of them are still ours:
         nothing is committed then."""
         self.worked = seconds
         log = success_entry(calls[0].attempts, seconds, self._capture.lines())
         ends = [
-            Ended(call.id, call.token, seconds, "finished", result, None if n else log, call.options)
+            Ended(call.id, call.token, seconds, "finished", result, None if n else log, loaded(call.options))
             for n, call in enumerate(calls)
         ]
         try:
@@ -161,8 +153,8 @@ class attempting:  # noqa: N801 - a context manager, and half the time of a gene
 
     __slots__ = ("_call", "_in_call", "_in_log")
 
-    def __init__(self, job: Definition[..., Any], call: Whole) -> None:
-        self._call = RunningCall(call.id, job.name, call.attempts + 1, call.options, job.extras, call.queue)
+    def __init__(self, job: Definition[..., Any], call: Claimed) -> None:
+        self._call = RunningCall(call.id, job.name, call.attempts + 1, loaded(call.options), job.extras, call.queue)
 
     def __enter__(self) -> RunningCall:
         call = self._call
@@ -182,6 +174,8 @@ def run_within(opened: Transaction, function: Callable[[], Any]) -> Any:
         result = function()
         opened.flush()
         return result
+    except TransactionEnded:
+        raise
     except BaseException as error:
         if opened.was_ended():
             raise TransactionEnded(f"{ENDED}; then it raised {type(error).__name__}") from error
@@ -223,16 +217,16 @@ def unknown(job: str) -> Unknown:
     return Unknown(f"no job is named {job!r} here")
 
 
-def whole(call: Claimed) -> Whole:
+def whole(call: Claimed) -> Claimed:
     """The call with what was too long to come with its claim. Raises ClaimIsLost."""
-    if call.args is not None and call.options is not None:
-        return Whole(call.id, call.token, call.args, call.attempts, loaded(call.options), call.queue)
+    if call.args and call.options:
+        return call
     with engine().connect() as connection:
         found = ready.whole(in_transaction_of(connection), [call.id])
     args, options, token = found.get(call.id, ("", "", None))
     if token != call.token:
         raise ClaimIsLost
-    return Whole(call.id, call.token, args, call.attempts, loaded(options), call.queue)
+    return call._replace(args=args, options=options)
 
 
 def loaded(options: str) -> dict[str, Any]:

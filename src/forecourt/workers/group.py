@@ -15,16 +15,25 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import DBAPIError
 
 from forecourt.database import engine, in_transaction_of
+from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.attempt import run
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import FINISHED, Finished
-from forecourt.jobs.registry import Registry
+from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import circumstances, raised, result_text, sqlstate
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, send, transaction
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended
-from forecourt.workers.executor import Completion, Executor, attempting, end_with_effects, outcome_of, whole
+from forecourt.workers.executor import (
+    ClaimIsLost,
+    Completion,
+    Executor,
+    attempting,
+    end_with_effects,
+    outcome_of,
+    whole,
+)
 from forecourt.workers.log_capture import LogCapture
 from forecourt.workers.verdict import success_entry
 
@@ -86,7 +95,7 @@ class Size:
 class Groups:
     """Runs groups, and learns how large they may be."""
 
-    def __init__(self, executor: Executor, jobs: Registry, capture: LogCapture) -> None:
+    def __init__(self, executor: Executor, jobs: Jobs, capture: LogCapture) -> None:
         self._executor = executor
         self._jobs = jobs
         self._capture = capture
@@ -102,7 +111,7 @@ class Groups:
         if size.calls == 1 or len(calls) == 1:
             size.went_well(1)
             return Grouped([self._alone(calls[0])], False)
-        group = _Group(job, self._jobs.middleware, self._capture)
+        group = _Group(job, self._jobs.middleware, self._capture, self._executor.kept)
         cut = group.run(calls[: size.calls], begin)
         if group.failed:
             size.came_to_nothing()
@@ -128,12 +137,19 @@ class _Group:
     have to run once more.
     """
 
-    def __init__(self, job: Definition[..., Any], middleware: Sequence[Middleware], capture: LogCapture) -> None:
+    def __init__(
+        self,
+        job: Definition[..., Any],
+        middleware: Sequence[Middleware],
+        capture: LogCapture,
+        kept: KeptConnection | None,
+    ) -> None:
         self.calls: list[tuple[Claimed, Completion | None]] = []
         self.failed = False
         self._job = job
         self._middleware = middleware
         self._capture = capture
+        self._kept = kept
         self._ends: list[Ended] = []
         self._done: list[Completion] = []
         self._guilty: Claimed | None = None
@@ -145,7 +161,7 @@ class _Group:
         cut = False
         until = time.perf_counter() + LONGEST
         try:
-            with transaction(self._job) as opened:
+            with transaction(self._job, self._kept) as opened:
                 assert opened is not None
                 self._xid = opened.tx.execute("SELECT pg_current_xact_id()::text").fetchall()[0][0]
                 for n, call in enumerate(calls):
@@ -162,7 +178,7 @@ class _Group:
                 end_with_effects(opened, self._ends)
                 self.calls = list(zip(begun, self._done, strict=True))
                 return cut
-        except (DBAPIError, psycopg.Error, _Apart):
+        except (DBAPIError, psycopg.Error, ClaimIsLost, _Apart):
             pass
         self.failed = True
         self._tell_apart(begun)
@@ -176,7 +192,7 @@ class _Group:
         with attempting(self._job, all_of_it) as running:
             try:
                 result = run(self._job, running, [all_of_it.args], opened.given, self._middleware)
-                text = result_text(result, exact="exact" in all_of_it.options)
+                text = result_text(result, exact="exact" in running.options)
                 opened.flush()
                 opened.forget()
                 if opened.tx.info.transaction_status != TransactionStatus.INTRANS:
@@ -191,7 +207,7 @@ class _Group:
                 return
         seconds = time.perf_counter() - began
         log = success_entry(call.attempts, seconds, self._capture.lines())
-        self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, all_of_it.options))
+        self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, running.options))
         self._done.append(Completion(call, Finished(text, committed=True), seconds))
 
     def _tell_apart(self, begun: Sequence[Claimed]) -> None:

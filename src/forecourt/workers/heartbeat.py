@@ -5,6 +5,8 @@ from collections.abc import Callable
 from forecourt.database.transactions import Transactions
 from forecourt.store import workers
 from forecourt.workers.agent import Agent
+from forecourt.workers.resources import Memory
+from forecourt.workers.slot_pool import SlotPool
 
 
 class Heartbeat(Agent):
@@ -20,25 +22,21 @@ class Heartbeat(Agent):
         self,
         database: Transactions,
         worker: Callable[[], int],
-        busy: Callable[[], int],
-        stopping: Callable[[], bool],
-        quiet: Callable[[], bool],
-        memory: Callable[[], int | None],
+        pool: SlotPool,
+        memory: Memory,
     ) -> None:
         self._database = database
         self._worker = worker
-        self._busy = busy
-        self._stopping = stopping
-        self._quiet = quiet
+        self._pool = pool
         self._memory = memory
         self.given_up: int | None = None
         """The worker id whose row was gone: everything claimed under it belongs to others now."""
 
     def run_once(self) -> int:
-        worker, memory = self._worker(), self._memory()
+        worker, pool, memory = self._worker(), self._pool, self._memory.look()
         with self._database.each_by_itself() as tx:
             if not workers.beat(
-                tx, worker, busy=self._busy(), stopping=self._stopping(), quiet=self._quiet(), memory=memory
+                tx, worker, busy=pool.busy(), stopping=pool.is_stopping, quiet=pool.is_quiet, memory=memory
             ):
                 self.given_up = worker
         return 1

@@ -2,7 +2,6 @@
 its page and in its permits, where the supervisor sees it and where it outlives the slot.
 """
 
-import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from forecourt.workers import markers
 from forecourt.workers.executor import Completion
 from forecourt.workers.inheritance import entry
 from forecourt.workers.markers import Page
-from forecourt.workers.permits import PERMIT, Permits
+from forecourt.workers.permits import PERMIT, Permits, refuse_foreign
 
 
 class Holding:
@@ -56,7 +55,7 @@ class Holding:
         """Whether the call is still this slot's to begin."""
         permit = self._permits.take()
         if permit and permit != PERMIT.pack(call.id, call.token):
-            sys.exit("a call closed descriptors that are not its own, so its slot ends with it")
+            refuse_foreign()
         return bool(permit)
 
     def begin(self, row: int, count: int, job: str) -> int:

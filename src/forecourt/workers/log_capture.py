@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 LINES = 200
 LARGEST = 16 * 1024
-
+FORMATTER = logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
 
 _of_call: ContextVar[deque[str]] = ContextVar("lines")
 
@@ -20,8 +20,13 @@ class LogCapture(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
-        self.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+        self.setFormatter(FORMATTER)
         self._latest: deque[str] = deque(maxlen=LINES)
+        self._listens = False
+
+    def listen(self) -> None:
+        """Hear what is logged from now on, also after a call has set logging up anew."""
+        self._listens = True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
@@ -45,6 +50,8 @@ class LogCapture(logging.Handler):
 
     def begin(self) -> None:
         """A call begins, in this thread or coroutine."""
+        if self._listens and self not in logging.root.handlers:
+            logging.root.addHandler(self)
         self._latest = deque(maxlen=LINES)
         _of_call.set(self._latest)
 

@@ -144,18 +144,25 @@ class Markers:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         size = len(SIGNATURE) + slots * SIZE
-        with path.open("a+b") as file:
-            # Written rather than truncated to size: a store into a hole for which the disk has no
-            # room would kill the slot.
-            if file.seek(0, os.SEEK_END) == 0:
-                file.write(SIGNATURE + bytes(size - len(SIGNATURE)))
-                file.flush()
-            self._file = mmap.mmap(file.fileno(), size)
-        self.pages = [Page(self._file, number) for number in range(slots)]
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        """The open file's, for the slots' processes."""
+        os.write(self.descriptor, SIGNATURE)
+        # Not truncated to size: a store into a hole for which the disk has no room would kill the
+        # slot.
+        os.posix_fallocate(self.descriptor, 0, size)
+        pages = mmap.mmap(self.descriptor, size)
+        self.pages = [Page(pages, number) for number in range(slots)]
 
     def remove(self) -> None:
         """Remove the file. The worker that ends in order does this last."""
         self.path.unlink(missing_ok=True)
+        os.close(self.descriptor)
+
+
+def page_of(descriptor: int, number: int) -> Page:
+    """A slot's page, in the slot's process, which was given the file's descriptor."""
+    with open(descriptor, "r+b") as file:
+        return Page(mmap.mmap(file.fileno(), 0), number)
 
 
 def folder() -> Path:

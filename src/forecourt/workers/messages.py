@@ -11,15 +11,6 @@ LARGEST = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """The fork server has loaded the application: the queues that it serves unless told
-    otherwise.
-    """
-
-    queues: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Death:
     """Why a slot is no more, and because of which calls, by their tokens; none for all that it
     ran.
@@ -37,7 +28,6 @@ class Birth:
 
     number: int
     worker: int
-    markers: str
     options: WorkOptions
     death: Death | None
 

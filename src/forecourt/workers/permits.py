@@ -10,6 +10,8 @@ can be taken back exactly.
 import os
 import select
 import struct
+import sys
+from typing import NoReturn
 
 PERMIT = struct.Struct("=qq")
 SIZE = PERMIT.size
@@ -23,6 +25,7 @@ class Permits:
     def __init__(self, reading: int, writing: int) -> None:
         self.reading = reading
         self.writing = writing
+        self._pipe = _identity(reading)
 
     @classmethod
     def new(cls) -> "Permits":
@@ -38,9 +41,21 @@ class Permits:
     def take(self, count: int = 1) -> bytes:
         """Up to so many permits, to be read by `unpacked`; empty when none is left."""
         try:
-            return os.read(self.reading, SIZE * count)
+            permits = os.read(self.reading, SIZE * count)
         except BlockingIOError:
-            return b""
+            permits = b""
+        if not permits and _identity(self.reading) != self._pipe:
+            refuse_foreign()
+        return permits
+
+    def check(self) -> None:
+        """End this process if a call has closed the pipe. What was closed may be another file by
+        now, and to read of that could take for ever; where it does not, the next permit tells."""
+        try:
+            if os.get_blocking(self.reading):
+                refuse_foreign()
+        except OSError:
+            refuse_foreign()
 
     def take_back(self) -> list[tuple[int, int]]:
         """All that are left: (id, token)."""
@@ -59,6 +74,16 @@ class Permits:
         """Close both ends."""
         os.close(self.reading)
         os.close(self.writing)
+
+
+def refuse_foreign() -> NoReturn:
+    """End this process, which reads what is not its own."""
+    sys.exit("a call closed descriptors that are not its own, so its slot ends with it")
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
 
 
 def unpacked(permits: bytes) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from psycopg import Connection
 
 from forecourt.database.transactions import Transactions
-from forecourt.process import Identity, is_gone, own
+from forecourt.process import Identity, boot_id, hostname, is_gone
 from forecourt.store import calls, rescue, running, workers
 from forecourt.store.rescue import Held, Rescued
 from forecourt.store.workers import Registered
@@ -55,9 +55,9 @@ class Rescuer(Agent):
         self._sweep_at = 0.0
 
     def run_once(self) -> int:
-        me = own()
+        host, boot = hostname(), boot_id()
         with self._database.each_by_itself() as tx:
-            suspects = workers.suspects(tx, self=self._worker(), grace=GRACE, host=me.host, boot=me.boot)
+            suspects = workers.suspects(tx, self=self._worker(), grace=GRACE, host=host, boot=boot)
             nameless = self._nameless(tx)
         silent = self._silent_while_watched(suspects)
         lost = {suspect.id: suspect for suspect in suspects if suspect.id in silent or _has_ended(suspect)}
@@ -74,7 +74,7 @@ class Rescuer(Agent):
             lost |= {id: Registered(id, "an unknown host", "", 0, "", "", 0, 0.0) for id in nameless}
             workers.remove(tx, locked)
             gone = [lost[id] for id in locked]
-            files = {worker.id: _markers_of(worker, me) for worker in gone}
+            files = {worker.id: _markers_of(worker, host, boot) for worker in gone}
             held = give_back(tx, gone, files)
         for worker in gone:
             markers.forget(files[worker.id])
@@ -142,9 +142,9 @@ def _to_blame(file: Path | None, slots: int) -> set[int]:
     return {tokens[0] for tokens in open_calls if len(tokens) == 1}
 
 
-def _markers_of(worker: Registered, me: Identity) -> Path | None:
+def _markers_of(worker: Registered, host: str, boot: str) -> Path | None:
     """The markers of a worker of this host and boot; no other's are here."""
-    return markers.file_of(worker.marks) if (worker.host, worker.boot) == (me.host, me.boot) else None
+    return markers.file_of(worker.marks) if (worker.host, worker.boot) == (host, boot) else None
 
 
 def _has_ended(worker: Registered) -> bool:

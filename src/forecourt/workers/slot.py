@@ -2,26 +2,24 @@
 writes their ends with the next claim.
 
 It is forked from the fork server, so the application is loaded. It hears little: a byte that says
-"look, there may be something", and the end of that channel, which is its supervisor's; the first
-slot of a worker also a notification. When to stop, and what takes too long, is the supervisor's to
-see.
+"look, there may be something", the end of that channel, which is its supervisor's, and the first
+slot a notification. When to stop, and what takes too long, is the supervisor's to see.
 """
 
 import gc
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TypeVar
 
-from forecourt.database.engine import engine, rename
+from forecourt.database.engine import rename
 from forecourt.database.job_connection import name_job_connections
+from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.policy import Policy
-from forecourt.jobs.registry import Registry
-from forecourt.process import die_with_parent
+from forecourt.jobs.registry import Jobs
+from forecourt.process import die_with_parent, entitle
 from forecourt.settings import settings
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
@@ -34,7 +32,7 @@ from forecourt.workers.group import Groups
 from forecourt.workers.holding import Holding
 from forecourt.workers.inheritance import inherit
 from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.markers import Markers, Page
+from forecourt.workers.markers import Page
 from forecourt.workers.messages import Birth
 from forecourt.workers.pace import Pace
 from forecourt.workers.rounds import Rounds
@@ -51,16 +49,17 @@ end.
 R = TypeVar("R")
 
 
-def run_slot(birth: Birth, channels: Channels, jobs: Registry) -> None:
+def run_slot(birth: Birth, channels: Channels, page: Page, jobs: Jobs) -> None:
     """Work until the supervisor says stop, or is gone."""
     parent = os.getppid()
     die_with_parent()
     if os.getppid() != parent:
         return
+    entitle(f"forecourt slot {birth.number} of worker {birth.worker}")
     name = jobs_name(birth.worker, birth.number)
-    rename(engine(), name)
+    rename(name)
     name_job_connections(name)
-    slot = Slot(birth, channels, jobs)
+    slot = Slot(birth, channels, page, jobs)
     gc.freeze()
     # Calls come and go by the thousand without cycles: looking for some took a fifth of the time.
     gc.set_threshold(50_000)
@@ -71,29 +70,29 @@ def run_slot(birth: Birth, channels: Channels, jobs: Registry) -> None:
 class Slot:
     """One slot. `holding` is what it has in hand, as others see it."""
 
-    def __init__(self, birth: Birth, channels: Channels, jobs: Registry) -> None:
+    def __init__(self, birth: Birth, channels: Channels, page: Page, jobs: Jobs) -> None:
         self._death = birth.death
         self._options = birth.options
-        # A worker that ends when nothing is left asks its slots whether that is so: there none may
-        # begin unasked. Behind a pooler no connection stays one's own to listen on.
-        ends_when_empty = birth.options.once or birth.options.stop_when_empty
-        self._is_ear = birth.number == EAR and not (ends_when_empty or settings().pooled)
+        # Where slots are asked whether nothing is left, none may begin unasked.
+        is_asked = birth.options.once or birth.options.stop_when_empty
+        self._is_ear = birth.number == EAR and not (is_asked or settings().pooled)
         self.channels = channels
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
+        self._together = {name for name, policy in self._policies.items() if policy.batch or policy.commit_together}
         self._concurrent_jobs = {name for name, job in jobs.items() if job.is_async or job.policy.at_once > 1}
-        page: Page = Markers(Path(birth.markers), birth.options.processes).pages[birth.number]
+        self._expiring = {name for name, policy in self._policies.items() if policy.retry_until is not None}
         timeouts = {name: birth.options.defaults.timeout_of(job.policy) for name, job in jobs.items()}
         holding = Holding(page, channels.permits, timeouts)
         self.page = page
         self.holding = holding
         self.rounds = Rounds(birth.options, jobs, birth.worker, birth.number, holding.ended, holding.tokens)
         capture = LogCapture()
-        logging.getLogger().addHandler(capture)
-        self._executor = Executor(jobs, capture)
+        capture.listen()
+        self._executor = Executor(jobs, capture, KeptConnection())
         self._groups = Groups(self._executor, jobs, capture)
         self._concurrent = Concurrent(self, jobs, capture, jobs_name(birth.worker, birth.number))
-        self._pace = Pace()
-        self._footprint = Footprint((channels.permits.reading,))
+        self._pace = Pace(birth.options.processes)
+        self._footprint = Footprint()
         threading.Thread(target=self._flush_when_asked, name="flush", daemon=True).start()
 
     def live(self) -> None:
@@ -128,10 +127,12 @@ class Slot:
         claimed = self.rounds.round(limit, fill=words[markers.ALLOWED] < 0)
         self.holding.note_written()
         words[markers.CLAIMED] += len(claimed)
+        if limit:
+            self._pace.claimed(limit, self.rounds.found)
         if limit and self.rounds.found >= limit and words[markers.WANTED]:
             words[markers.CUT_OFF] += 1
             self.channels.tell()
-        return [call for call in claimed if not self._is_over(call)]
+        return [call for call in claimed if self._is_fresh(call) or not self._is_over(call)]
 
     # -- running a round ---------------------------------------------------------------------------
 
@@ -149,9 +150,8 @@ class Slot:
         row = 0
         while row < len(calls):
             job = calls[row].job
-            policy = self._policies.get(job, ORDINARY)
             beside = job in self._concurrent_jobs
-            if not beside and (policy.is_ordinary or alone):
+            if not beside and (alone or job not in self._together):
                 if not self.holding.take_permit(calls[row]):
                     return ()
                 self.holding.mark(row, 1, job)
@@ -166,7 +166,7 @@ class Slot:
                     return self._still_mine(ran.later)
                 whole = ran.whole
             else:
-                whole = self._run_together(row, stretch, policy)
+                whole = self._run_together(row, stretch, self._policies[job])
             if not whole:
                 return ()
             row += len(stretch)
@@ -207,8 +207,7 @@ class Slot:
         """Calls are over: note it where it outlives this process, and put the process back as it
         was.
         """
-        if not self._footprint.holds():
-            sys.exit("a call closed descriptors that are not its own, so its slot ends with it")
+        self.channels.permits.check()
         for completion in completions:
             self.holding.end(row, completion)
             row += 1
@@ -221,6 +220,10 @@ class Slot:
             words[markers.WRITTEN] = 0
         if self._options.rest:
             self.channels.wait(self._options.rest)
+
+    def _is_fresh(self, call: Claimed) -> bool:
+        """Whether nothing can have ended a call before it began."""
+        return call.past is None and call.job not in self._expiring
 
     def _is_over(self, call: Claimed) -> bool:
         """Whether a claimed call must not begin any more; then that is its end."""
@@ -245,14 +248,16 @@ class Slot:
     def _idle(self) -> None:
         """Wait until there may be something to claim."""
         self.page.clear()
-        # It says that it is idle once it can hear, so whoever is told that notifications are wanted
-        # is heard.
+        # Before it says that it is idle: whoever then notifies is heard.
         descriptor = self.persist(self.rounds.listen) if self._is_ear else None
         self.say_idle()
         if descriptor is None:
             self.channels.hear()
-            return
-        while self.channels.hear_or(descriptor) and self.persist(self.rounds.has_heard) is False:
+        while (
+            descriptor is not None
+            and self.channels.hear_or(descriptor)
+            and self.persist(self.rounds.has_heard) is False
+        ):
             pass
 
     def say_idle(self) -> None:

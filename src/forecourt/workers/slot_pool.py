@@ -54,7 +54,7 @@ class SlotPool:
 
     def _use(self, worker: int, pages: Markers) -> None:
         self._worker = worker
-        self._markers = str(pages.path)
+        self._pages = pages
         self._slots = [SlotProcess(number, page) for number, page in enumerate(pages.pages)]
         self._allowance.begin(self._slots, self._ended_before)
 
@@ -102,10 +102,6 @@ class SlotPool:
 
     # -- what it does ------------------------------------------------------------------------------
 
-    def open(self) -> None:
-        """Start the slots."""
-        self._spawn_due()
-
     def wake_one(self) -> None:
         """Have an idle slot look for calls; if none is idle, the next one that is."""
         with self._lock:
@@ -139,7 +135,7 @@ class SlotPool:
                 self._housekeeper.take([], started)
             if slot.cause is not None:
                 self._forks.kill(slot.pid)
-        self._spawn_due()
+        self.spawn()
         self._allowance.grant()
         if now >= self._poll_at:
             self._poll_at = now + int(self._options.sleep * 1e9)
@@ -193,7 +189,7 @@ class SlotPool:
                 self._forks.kill(slot.pid)
             slot.close()
         self._use(worker, pages)
-        self.open()
+        self.spawn()
 
     def close(self) -> None:
         """End every slot that is left."""
@@ -208,15 +204,15 @@ class SlotPool:
 
     # -- births and deaths -------------------------------------------------------------------------
 
-    def _spawn_due(self) -> None:
+    def spawn(self) -> None:
+        """Start the slots whose time to be born has come."""
         now = time.monotonic()
         for slot in self._slots:
             if slot.has_left or slot.spawn_at > now:
                 continue
             slot.spawn_at, slot.spawned_at = inf, now
-            wake_end, flush_end, reading, writing = slot.descriptors
-            birth = Birth(slot.number, self._worker, self._markers, self._options, slot.inherited)
-            self._forks.spawn(birth, [wake_end, flush_end, self._waiter.waker.fileno(), reading, writing])
+            birth = Birth(slot.number, self._worker, self._options, slot.inherited)
+            self._forks.spawn(birth, [*slot.descriptors, self._waiter.waker.fileno(), self._pages.descriptor])
             slot.release()
             if self.is_stopping:
                 slot.stop()
@@ -252,7 +248,7 @@ class SlotPool:
         self._slots[slot.number] = successor
         quick = slot.is_settling or (slot.cause is None and not running and time.monotonic() - slot.spawned_at < 1)
         successor.spawn_at = time.monotonic() + (DEATH_AT_BIRTH if quick else 0.0)
-        self._spawn_due()
+        self.spawn()
 
     def _replace_fork_server(self, error: ForkServerFailed) -> None:
         """The kernel has killed its slots; start over with a new one."""

@@ -60,8 +60,8 @@ class SlotProcess:
 
     @property
     def descriptors(self) -> list[int]:
-        """Its ends, for its process, in the order of `Channels`."""
-        return [self._wake_end.fileno(), self._flush_end.fileno(), self._permits.reading, self._permits.writing]
+        """Its ends, for its process."""
+        return [self._permits.reading, self._permits.writing, self._wake_end.fileno(), self._flush_end.fileno()]
 
     @property
     def is_alive(self) -> bool:

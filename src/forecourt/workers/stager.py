@@ -10,7 +10,8 @@ class Stager(Agent):
     rows are skipped.
     """
 
-    every = 0.5
+    every = 3.0
+    """By itself. Whoever sees that a call is due pokes it."""
     longest_backoff = 3.0
     """Not more: after an outage, what it interrupted comes back through here."""
 

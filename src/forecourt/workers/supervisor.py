@@ -74,16 +74,15 @@ class Supervisor:
         self._heartbeat = Heartbeat(
             self._database,
             lambda: self._worker,
-            self._pool.busy,
-            lambda: self._stopping,
-            lambda: self._pool.is_quiet,
-            Memory(self._processes).look,
+            self._pool,
+            Memory(lambda: [os.getpid(), forks.pid, *self._pool.pids()]),
         )
-        self._staging = Loop(Stager(self._database))
+        stager = Stager(self._database)
+        self._staging = Loop(stager)
         agents = (
             self._heartbeat,
             Rescuer(self._database, lambda: self._worker),
-            Control(self._database, lambda: self._worker, self._on_request),
+            Control(self._database, lambda: self._worker, self._on_request, stager.poke),
             Pruner(self._database),
             self._housekeeper,
         )
@@ -107,7 +106,7 @@ class Supervisor:
         try:
             have_descriptors(self._options.processes)
             Pruner(self._database).begin()
-            self._pool.open()
+            self._pool.spawn()
             for loop in self._loops:
                 loop.start()
             facts = {"worker": self._worker, "queues": ",".join(self._options.queues), "slots": self._options.processes}
@@ -224,9 +223,6 @@ class Supervisor:
             return 0
         self._memory_at = now + MEMORY_EVERY
         return max((private_memory(pid) for pid in self._pool.pids()), default=0)
-
-    def _processes(self) -> list[int]:
-        return [os.getpid(), self._forks.pid, *self._pool.pids()]
 
     # -- who it is ---------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -25,7 +25,7 @@ from forecourt.jobs.outcome import (
 )
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.process import hostname
-from forecourt.store.ready import Claimed
+from forecourt.store.ready import Claimed, Past
 from forecourt.store.running import NO_OPTIONS, Ended, Failed, Postponed
 
 PARKED = 30.0
@@ -45,25 +45,8 @@ own doing, and counts from then on."""
 NOWHERE: Mapping[str, Any] = {}
 
 
-class Attempt(Protocol):
-    """What the verdict needs to know of a call that somebody holds. `attempts` ended before this
-    one, `errors` of them by an exception; the last `interruptions` came in a row; `age` is in
-    seconds since its dispatch, `unknown_for` since its job was first found unknown."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def token(self) -> int: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def interruptions(self) -> int: ...
-    @property
-    def age(self) -> float: ...
-    @property
-    def errors(self) -> int: ...
-    @property
-    def unknown_for(self) -> float | None: ...
+NOTHING = Past()
+"""Of a call without a history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +64,7 @@ Verdict: TypeAlias = Ended | Postponed | Failed | Settled
 
 def decide(
     outcome: Outcome,
-    call: Attempt,
+    call: Claimed,
     seconds: float,
     policy: Policy,
     defaults: Defaults,
@@ -93,6 +76,7 @@ def decide(
     what it logged, `options` what the call's row notes of what counts on it, `pid` the process in
     which it ran, where that is not this one."""
     final = False
+    past = call.past or NOTHING
     match outcome:
         case Finished(committed=True):
             return Settled(call.id, late=False)
@@ -116,9 +100,9 @@ def decide(
             return Failed(call.id, call.token, 0.0, "WorkerLost", message, "[]", counted=False, options=options)
         case Released(delay=delay):
             return Postponed(call.id, call.token, delay, False, "[]")
-        case Unknown() if call.unknown_for is not None and call.unknown_for < LONGEST_UNKNOWN:
+        case Unknown() if past.unknown_for is not None and past.unknown_for < LONGEST_UNKNOWN:
             return Postponed(call.id, call.token, PARKED, False, "[]")  # its history says since when
-        case Unknown(why=why) if call.unknown_for is None:
+        case Unknown(why=why) if past.unknown_for is None:
             entry = incident(type(outcome).__name__, call.attempts, 0.0, "UnknownJob", why)
             return Postponed(call.id, call.token, PARKED, False, entry)
         case Unknown(why=why):
@@ -127,13 +111,13 @@ def decide(
             )
             entry = incident(type(outcome).__name__, call.attempts, 0.0, "UnknownJob", message)
             return Failed(call.id, call.token, 0.0, "UnknownJob", message, entry, counted=False, options=options)
-        case Interrupted(why=why, delay=delay) if call.interruptions < UNCOUNTED:
+        case Interrupted(why=why, delay=delay) if past.interruptions < UNCOUNTED:
             entry = incident(type(outcome).__name__, call.attempts, seconds, "Interrupted", why, where=_here(pid))
             return Postponed(call.id, call.token, delay, False, entry)
         case Interrupted(why=why):
             error, message, trace = "Interrupted", f"{UNCOUNTED} times in a row: {why}", ""
         case Raised(error=error, message=message, traceback=trace, final=final):
-            final = final or (policy.max_errors is not None and call.errors + 1 >= policy.max_errors)
+            final = final or (policy.max_errors is not None and past.errors + 1 >= policy.max_errors)
         case TimedOut() | SlotDied():
             error, message, trace = type(outcome).__name__, str(outcome), ""
     attempt = call.attempts + 1
@@ -146,13 +130,13 @@ def decide(
 
 def over_before(call: Claimed, policy: Policy, defaults: Defaults) -> Outcome | None:
     """What became of a call that must not begin any more; None for one that may."""
-    if call.unwanted:
+    past = call.past or NOTHING
+    if past.unwanted:
         return Cancelled()
     if policy.retry_until is not None:
         return Expired(policy.retry_until) if call.age > policy.retry_until else None
-    tries = defaults.tries_of(policy)
-    if call.rescued is not None and 0 < tries <= call.attempts:
-        return Exhausted(call.rescued)
+    if past.rescued is not None and 0 < defaults.tries_of(policy) <= call.attempts:
+        return Exhausted(past.rescued)
     return None
 
 
@@ -170,7 +154,7 @@ def success_entry(attempts: int, seconds: float, log: tuple[str, ...], pid: int 
     return _entry(at=at, attempt=attempts + 1, outcome="Finished", seconds=round(seconds, 4), **_here(pid), log=log)
 
 
-def _exhausted(call: Attempt, until_next: float, attempt: int, policy: Policy, defaults: Defaults) -> bool:
+def _exhausted(call: Claimed, until_next: float, attempt: int, policy: Policy, defaults: Defaults) -> bool:
     """Whether there is no next attempt; it would begin `until_next` seconds after this one
     began.
     """

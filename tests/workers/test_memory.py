@@ -1,0 +1,33 @@
+"""What a worker says of its memory."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from forecourt.workers.resources import Memory
+
+
+@pytest.fixture
+def pids() -> Iterator[list[int]]:
+    processes = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(4)]
+    yield [process.pid for process in processes]
+    for process in processes:
+        process.communicate()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_who_was_not_read_yet_counts_as_the_others_and_who_ended_does_not(pids: list[int]) -> None:
+    listed = list(pids)
+    memory = Memory(lambda: listed)
+    first = memory.look() or 0
+    assert first > 0
+    assert first % len(pids) == 0, "one was read, and counts for all four"
+    for _ in pids:
+        found = memory.look() or 0
+    listed[:] = pids[:1]
+    alone = memory.look() or 0
+    assert 0 < alone < found
+    listed.append(2**22 + 1)  # above the kernel's largest
+    assert memory.look() == 2 * alone

@@ -74,8 +74,7 @@ class Slot:
         self._death = birth.death
         self._options = birth.options
         # Where slots are asked whether nothing is left, none may begin unasked.
-        is_asked = birth.options.once or birth.options.stop_when_empty
-        self._is_ear = birth.number == EAR and not (is_asked or settings().pooled)
+        self._is_ear = birth.number == EAR and not (birth.options.ends_when_empty or settings().pooled)
         self.channels = channels
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
         self._together = {name for name, policy in self._policies.items() if policy.batch or policy.commit_together}
@@ -253,11 +252,8 @@ class Slot:
         self.say_idle()
         if descriptor is None:
             self.channels.hear()
-        while (
-            descriptor is not None
-            and self.channels.hear_or(descriptor)
-            and self.persist(self.rounds.has_heard) is False
-        ):
+            return
+        while self.channels.hear_or(descriptor) and self.persist(self.rounds.has_heard) is False:
             pass
 
     def say_idle(self) -> None:

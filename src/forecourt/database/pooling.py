@@ -92,11 +92,11 @@ def _comes_back(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry
 
 
 def _ping(engine: "Engine", connection: Any, record: "ConnectionPoolEntry", _proxy: Any) -> None:
-    from sqlalchemy.exc import DBAPIError, DisconnectionError
-
     now = time.monotonic()
     if now - record.info.get("used_at", now) < PAUSE:
         return
+    from sqlalchemy.exc import DBAPIError, DisconnectionError
+
     try:
         engine.dialect.do_ping(connection)
     except (DBAPIError, psycopg.Error) as error:

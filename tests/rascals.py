@@ -3,13 +3,17 @@ one that looks for traces.
 """
 
 import asyncio
+import io
+import logging.config
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 import time
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,8 @@ from forecourt import Discard, Forecourt, Session, Timetable, job
 from forecourt.database import bridge, engine
 from workshop import LEAVE
 
-once = {"tries": 1}
+log = logging.getLogger("rascals")
+TENANT = ContextVar("tenant", default="nobody")
 
 
 def write(session: Session, call: str) -> None:
@@ -92,6 +97,13 @@ def change_surroundings() -> None:
     os.environ["PATH"] = "/nowhere"
     os.environ["RASCAL"] = "was here"
     os.environ.pop("HOME", None)
+    os.environ["TZ"] = "Pacific/Apia"
+    time.tzset()
+    TENANT.set("a rascal")
+    socket.setdefaulttimeout(0.001)
+    sys.stdout = sys.stderr = io.StringIO()
+    sys.stdout.close()
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, "root": {"handlers": []}})
     os.chdir("/")
     os.umask(0o777)
     sys.setrecursionlimit(123_456)
@@ -321,7 +333,12 @@ ASKED = {
 def look_around(*, session: Session) -> dict[str, Any]:
     """What the slot looks like from inside, wherever and whenever it runs."""
     connection = session.connection()
+    print("looking around")
+    log.warning("looking around")
     return {
+        "zone": time.strftime("%z"),
+        "tenant": TENANT.get(),
+        "patience": socket.getdefaulttimeout(),
         "environment": sorted(os.environ.items()),
         "folder": str(Path.cwd()),
         "umask": (os.umask(0o22), os.umask(0o22))[0],

@@ -74,6 +74,8 @@ def test_variables_are_read_as_what_they_mean() -> None:
         ("TIMEZONE", "Mars/Olympus", "'Mars/Olympus' is not an IANA time zone"),
         ("TIMEZONE", "America", "'America' is not an IANA time zone"),
         ("TIMEZONE", "../etc/passwd", "is not an IANA time zone"),
+        ("TIMEZONE", "localtime", "is not an IANA time zone"),
+        ("TIMEZONE", "right/Europe/Berlin", "is not an IANA time zone"),
         ("BASE_URL", "cars.example", "must start with http:// or https://"),
         ("BASE_URL", "https://", "'https://' is not an address such as https://cars.example"),
         ("BASE_URL", "https:///car", "is not an address"),

@@ -91,6 +91,10 @@ def test_arguments_are_checked_by_the_job_at_load(timetable: Timetable) -> None:
 
 
 def test_a_timetable_s_zone_must_exist() -> None:
+    for name in ("localtime", "posixrules", "right/Europe/Berlin", "Factory", "europe/berlin", ""):
+        with pytest.raises(TimetableError, match=f"{name!r} is not an IANA time zone, such as") as refused:
+            Timetable(name)
+        assert "such as localtime" not in str(refused.value)
     with pytest.raises(TimetableError, match="'Asia/Damas' is not an IANA time zone, such as Asia/Damascus"):
         Timetable("Asia/Damas")
 

@@ -13,10 +13,13 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import workshop
 from fleet import TESTS, Looking, wait_until, work_until_empty, worker
-from forecourt import Discard, job
+from forecourt import Discard, Session, job
 from forecourt.database import forget_engine, job_connection
 from forecourt.jobs.async_transaction import AsyncTransactions
 from forecourt.jobs.transaction import transaction
@@ -124,6 +127,85 @@ def test_what_a_call_leaves_running_writes_into_no_other_s_transaction(looking: 
 
     asyncio.run(twice())
     assert looking.traces() == 0
+
+
+def test_what_still_uses_its_connection_when_the_call_is_over_fails_it(looking: Looking) -> None:
+    """Rows that were not read to their end; a statement of a task that was not awaited."""
+    with transaction(workshop.write_row) as opened:
+        assert opened is not None
+        assert isinstance(opened.given, psycopg.Connection)
+        rows = opened.given.cursor().stream("SELECT generate_series(1, 3)")
+        next(rows)
+        with pytest.raises(RuntimeError, match="still uses its session or connection"):
+            opened.flush()
+        assert not opened.was_ended()
+    with transaction(workshop.write_row) as opened:
+        assert opened is not None
+        opened.flush()
+        opened.commit()
+
+    async def leave(session: AsyncSession) -> None:
+        await session.execute(text("SELECT pg_sleep(0.2)"))
+        await session.execute(workshop.LEAVE, {"call": "left", "pid": 0})
+
+    async def twice() -> None:
+        transactions = AsyncTransactions(1, "connections")
+        async with transactions.begin(workshop.transact_async) as opened:
+            assert opened is not None
+            assert isinstance(opened.given, AsyncSession)
+            left = asyncio.create_task(leave(opened.given))
+            while not opened.tx.lock.locked():
+                await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="still uses its session or connection"):
+                await opened.flush()
+            process = opened.tx.info.backend_pid
+        async with transactions.begin(workshop.transact_async) as opened:
+            assert opened is not None
+            await asyncio.gather(left, return_exceptions=True)
+            assert opened.tx.info.backend_pid != process
+            await opened.commit()
+        await transactions.close()
+
+    asyncio.run(twice())
+    assert looking.traces() == 0
+
+
+class Base(DeclarativeBase): ...
+
+
+class Trace(Base):
+    __tablename__ = "traces"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    call: Mapped[str]
+    pid: Mapped[int] = mapped_column(default=0)
+
+
+def test_what_listeners_of_a_session_write_belongs_to_its_one_commit(looking: Looking) -> None:
+    """An audit trail is written `before_commit`: after ours it would be a transaction of its own,
+    and in an AsyncSession none at all.
+    """
+    told: list[str] = []
+
+    def listen(session: Session, call: str) -> None:
+        event.listen(session, "before_commit", lambda session: session.add(Trace(call=f"audit of {call}")))
+        event.listen(session, "after_commit", lambda _: told.append(call))
+        session.add(Trace(call=call))
+
+    @job(name="connections.audit")
+    def audit(*, session: Session) -> None:
+        listen(session, "one")
+
+    @job(name="connections.audit_async")
+    async def audit_async(*, session: AsyncSession) -> None:
+        listen(session.sync_session, "two")
+
+    run_now(audit)
+    run_now(audit_async)
+    assert looking.rows("SELECT array_agg(call ORDER BY id) FROM traces GROUP BY xmin::text ORDER BY min(id)") == [
+        (["one", "audit of one"],),
+        (["two", "audit of two"],),
+    ]
+    assert told == ["one", "two"]
 
 
 def test_a_slot_that_dies_in_the_middle_runs_the_call_again(looking: Looking) -> None:

@@ -7,7 +7,7 @@ from forecourt.store.ready import Claimed
 from forecourt.workers.executor import Completion
 from forecourt.workers.pace import Pace
 
-CALL = Claimed(5, 50, None, "job", "queue", 0, 0, 0, "{}", "{}", 0.0, 0.0, 0)
+CALL = Claimed(5, 50, None, "job", "queue", 0, 0, "{}", "{}", 0.0, 0.0)
 CORES = os.cpu_count() or 1
 
 

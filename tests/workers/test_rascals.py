@@ -153,6 +153,8 @@ def test_each_ends_by_itself_and_leaves_no_trace(looking: Looking, process: Proc
     }
     assert wrong == {}
     assert process.popen.poll() is None, "the worker lives"
+    unheard = "SELECT count(*) FROM forecourt.done WHERE job = 'look_around' AND history -> 0 -> 'log' IS NULL"
+    assert looking.one(unheard) == 0, "what is logged is kept, also after a call has set logging up anew"
     attempts = looking.rows("SELECT job FROM forecourt.failed WHERE attempts <> 1 AND error LIKE '%%TransactionEnded'")
     assert attempts == [], "what was committed by hand is not done again"
     kept = {call for (call,) in looking.rows("SELECT call FROM traces")}

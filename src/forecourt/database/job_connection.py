@@ -36,7 +36,9 @@ def job_connection() -> Iterator[psycopg.Connection[Any]]:
         yield connection
     finally:
         _of_thread.used_at = time.monotonic()
-        if not _of_thread.spotless:
+        if connection.lock.locked():
+            _give_up(connection)
+        elif not _of_thread.spotless:
             _clean(connection)
 
 
@@ -66,6 +68,18 @@ def _close(connection: psycopg.Connection[Any], process: int) -> None:
     """When its thread ends, or its process; a fork leaves its parent's alone."""
     if os.getpid() == process:
         connection.close()
+
+
+def _give_up(connection: psycopg.Connection[Any]) -> None:
+    """What the block left uses it, a thread or rows that were not read, and would go on with
+    whoever is next. In the middle of a statement it is not closed, unless that cannot be ended.
+    """
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=0.5)
+    is_free = connection.lock.acquire(timeout=0.5)
+    connection.close()
+    if is_free:
+        connection.lock.release()
 
 
 def _clean(connection: psycopg.Connection[Any]) -> None:

@@ -24,6 +24,9 @@ SELECT pg_advisory_unlock_all()
 in the same message.
 """
 
+ROLLBACK = f"ROLLBACK; {LEAVE_NO_TRACE}"
+"""In one message, so that nothing which a call's thread or task still sends comes between."""
+
 PAUSE = 1.0
 """Seconds unused after which a pooled connection is tried before it is handed out; trying it each
 time costs a round trip.
@@ -69,15 +72,13 @@ def is_clean(record: "ManagesConnection") -> bool:
 
 
 def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry", _state: Any) -> None:
-    if connection.info.transaction_status == TransactionStatus.UNKNOWN:
-        record.invalidate()  # it broke: there is nothing to clean, and the next one is a new one
+    status = connection.info.transaction_status
+    if status == TransactionStatus.UNKNOWN or connection.lock.locked():
+        record.invalidate()  # it broke, or a thread that a call left uses it: the next one is a new one
         return
-    if connection.info.transaction_status != TransactionStatus.IDLE:
-        connection.rollback()
-    elif is_clean(record):
+    if status == TransactionStatus.IDLE and is_clean(record):
         return
-    connection.execute(LEAVE_NO_TRACE.encode())
-    connection.commit()
+    connection.execute(ROLLBACK.encode())
 
 
 def _belongs(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:

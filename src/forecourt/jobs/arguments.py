@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from forecourt.masking import HIDDEN, hide, is_secret
@@ -70,6 +70,9 @@ class Arguments:
             fields[parameter.name] = (hint, default)
         self._fields = fields
         self._model: type[BaseModel] = create_model(f"{name} arguments", __config__=CONFIG, **fields)
+        self._read = TypeAdapter(
+            self._model
+        ).validator.validate_json  # without a model's own way there: a third of its time
         self.defaults: dict[str, Any] = {
             key: to_jsonable_python(default, serialize_unknown=True)
             for key, (_, default) in fields.items()
@@ -133,10 +136,20 @@ class Arguments:
     def load(self, text: str) -> dict[str, Any]:
         """The function's keyword arguments from JSON text. Raises WrongArguments."""
         try:
-            loaded = self._model.model_validate_json(text)
+            loaded: dict[str, Any] = vars(self._read(text))
         except ValidationError as error:
             raise WrongArguments(self._explain(error)) from None
-        return vars(loaded)
+        return loaded
+
+    def load_batch(self, texts: Sequence[str]) -> dict[str, Any]:
+        """A batched function's, from one text a call: of each argument a list. Raises
+        WrongArguments.
+        """
+        try:
+            loaded = [self._read(text) for text in texts]
+        except ValidationError as error:
+            raise WrongArguments(self._explain(error)) from None
+        return {name: [getattr(one, name) for one in loaded] for name in self._fields}
 
     def described(self) -> dict[str, dict[str, Any]]:
         """Each parameter's JSON type (null where it is not a single one), and whether it is

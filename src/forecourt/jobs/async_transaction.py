@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from forecourt.database.bridge import driver_of
 from forecourt.database.engine import async_options, database_url
 from forecourt.database.lending import lend, take_back, was_closed
-from forecourt.database.pooling import LEAVE_NO_TRACE
+from forecourt.database.pooling import ROLLBACK
 from forecourt.jobs.definition import Definition
-from forecourt.jobs.transaction import COMMIT, ENDED, STILL_WITHIN, JobSession, TransactionEnded
+from forecourt.jobs.transaction import COMMIT, ENDED, IN_USE, STILL_WITHIN, JobSession, TransactionEnded, send_all
 
 _numbers = count(1)
 
@@ -42,15 +42,18 @@ class AsyncTransaction:
         self.mark = mark
         self.is_over = False
         """Whether it was committed, and nothing is left on its connection."""
+        self.is_in_use = False
+        """Whether a task that the function left used it when that was over."""
 
     async def flush(self) -> None:
         """Send what the function left to be sent. Raises TransactionEnded when it closed the
-        connection.
-        """
+        connection, and RuntimeError when it still uses it."""
+        if self._look_for_users():
+            raise RuntimeError(IN_USE)
         if self._is_closed():
             raise TransactionEnded(ENDED)
         if isinstance(self.given, AsyncSession):
-            await self.given.flush()
+            await self.given.run_sync(send_all)
 
     async def is_whole(self) -> bool:
         """Whether the connection is still in it."""
@@ -59,6 +62,8 @@ class AsyncTransaction:
 
     async def was_ended(self) -> bool:
         """Whether a job that raised had ended it before."""
+        if self._look_for_users():
+            return False  # it is given up
         match self.tx.info.transaction_status:
             case TransactionStatus.IDLE:
                 # A flush that fails rolls the transaction back, and the session takes nothing more.
@@ -67,6 +72,10 @@ class AsyncTransaction:
                 return not await self.is_whole()
             case _:
                 return self._is_closed()
+
+    def _look_for_users(self) -> bool:
+        self.is_in_use |= self.tx.lock.locked()
+        return self.is_in_use
 
     def _is_closed(self) -> bool:
         return was_closed(self.tx if isinstance(self.given, AsyncSession) else self.given)
@@ -77,6 +86,8 @@ class AsyncTransaction:
         message = f"{last}; {COMMIT}" if last else COMMIT
         await self.tx.execute(message.encode(), prepare=False)
         self.is_over = True
+        if isinstance(self.given, AsyncSession):
+            self.given.sync_session.dispatch.after_commit(self.given.sync_session)
 
 
 class AsyncTransactions:
@@ -115,13 +126,16 @@ class AsyncTransactions:
                         opened.given = session
                         yield opened
             finally:
+                if opened.is_in_use:
+                    # Not in the middle of a statement: the loop would go on watching its
+                    # descriptor, which is the next connection's by then.
+                    async with tx.lock:
+                        await tx.close()
                 if tx.closed:
                     await connection.invalidate()  # else the pool would try to roll it back, and raise
-                with suppress(psycopg.Error, DBAPIError):  # it broke: the pool replaces it
-                    if not opened.is_over:
-                        await tx.rollback()
-                        await tx.execute(LEAVE_NO_TRACE.encode())
-                        await tx.commit()
+                elif not opened.is_over:
+                    with suppress(psycopg.Error, DBAPIError):  # it broke: the pool replaces it
+                        await tx.execute(ROLLBACK.encode())
 
     async def close(self) -> None:
         """Close all of them."""

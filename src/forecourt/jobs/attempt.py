@@ -5,6 +5,7 @@ Whoever runs a call, in a slot, in a test or by hand, runs it through here.
 
 import os
 from collections.abc import Sequence
+from contextvars import copy_context
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
@@ -40,7 +41,8 @@ def run(
             )
         return result
 
-    return surrounded(middleware, call, execute)
+    # In a copy of the context: a variable that the call sets, say its tenant, is its own.
+    return copy_context().run(surrounded, middleware, call, execute)
 
 
 def stay(forks: int) -> None:
@@ -53,10 +55,7 @@ def stay(forks: int) -> None:
 
 def arguments(job: Definition[..., Any], texts: Sequence[str], given: Any) -> dict[str, Any]:
     """The function's keyword arguments. Raises WrongArguments."""
-    args = job.arguments.load(texts[0])
-    if job.policy.batch is not None:
-        loaded = [args, *map(job.arguments.load, texts[1:])]
-        args = {name: [one[name] for one in loaded] for name in args}
+    args = job.arguments.load(texts[0]) if job.policy.batch is None else job.arguments.load_batch(texts)
     if job.takes is not None:
         args[job.takes] = given
     return args

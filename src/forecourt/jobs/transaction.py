@@ -37,6 +37,11 @@ ENDED = (
     "session.begin_nested() or connection.transaction() for a part that may fail, and RESET with a setting's name"
 )
 
+IN_USE = (
+    "the job is over while something of its own still uses its session or connection: a task or a thread that it did not wait for, "
+    "or rows that it did not read to their end"
+)
+
 _numbers = count(1)
 
 
@@ -64,12 +69,23 @@ class JobSession(Session):
         return super().begin(nested=True)
 
 
+def send_all(session: Session) -> None:
+    """Send what is left to be sent, as a commit does: those who listen for `before_commit` and for
+    what is flushed may write as well, and what they write belongs to it.
+    """
+    session.dispatch.before_commit(session)
+    while not session._is_clean():
+        session.flush()
+
+
 class Transaction:
     """A transaction that was begun for a job. `given` is what the job's function gets, `tx` the
     connection beneath.
     """
 
-    def __init__(self, given: Session | psycopg.Connection[Any], beneath: Connection | psycopg.Connection[Any]) -> None:
+    def __init__(
+        self, given: JobSession | psycopg.Connection[Any], beneath: Connection | psycopg.Connection[Any]
+    ) -> None:
         self.given = given
         self.tx = in_transaction_of(beneath)
         self._beneath = beneath
@@ -79,13 +95,15 @@ class Transaction:
 
     def flush(self) -> None:
         """Send what the function left to be sent, and end the savepoints that it left open. Raises
-        TransactionEnded when it closed the connection."""
+        TransactionEnded when it closed the connection, and RuntimeError when it still uses it."""
+        if self.tx.lock.locked():
+            raise RuntimeError(IN_USE)
         if self._is_closed():
             raise TransactionEnded(ENDED)
         if isinstance(self.given, Session):
             while (nested := self.given.get_nested_transaction()) is not None:
                 nested.commit()
-            self.given.flush()
+            send_all(self.given)
 
     def forget(self) -> None:
         """Forget what the function has loaded and what it left undone: the next one must not find
@@ -111,6 +129,8 @@ class Transaction:
         """Whether a job that raised had ended it before: then what it did until then stays, and
         must not be repeated. One that the database has aborted, or that broke, is rolled back,
         whichever it was."""
+        if self.tx.lock.locked():
+            return False  # nobody can ask, and it is given up
         match self.tx.info.transaction_status:
             case TransactionStatus.IDLE:
                 # A flush that fails rolls the transaction back, and the session takes nothing more.
@@ -134,7 +154,7 @@ class Transaction:
         else:
             mark_spotless()
         if isinstance(self.given, Session):
-            Session.commit(self.given)  # there is nothing left to commit, but SQLAlchemy must know
+            self.given.dispatch.after_commit(self.given)
 
 
 @contextmanager

@@ -75,16 +75,22 @@ class Workflow:
             if id is not None:
                 return id
         catch = None if self._on_failure is None else self._on_failure.stored()
-        stored = [self._stored(step) for step in self._steps]
+        stored = self._stored()
         with transaction_for(session) as tx:
             return workflows.begin(tx, self.name, catch, stored)
 
-    def _stored(self, step: Step) -> dict[str, Any]:
-        followers = [other.number for other in self._steps if step.number in other.after]
-        needed = {result.step for other in self._steps for result in other.plan.results.values()}
-        return {
-            "step": step.number,
-            "plan": step.plan.stored_with_results() | {"exact": step.number in needed},
-            "followers": followers,
-            "awaits": len(step.after),
-        }
+    def _stored(self) -> list[dict[str, Any]]:
+        followers: dict[int, list[int]] = {step.number: [] for step in self._steps}
+        for step in self._steps:
+            for before in step.after:
+                followers[before].append(step.number)
+        needed = {result.step for step in self._steps for result in step.plan.results.values()}
+        return [
+            {
+                "step": step.number,
+                "plan": step.plan.stored_with_results() | {"exact": step.number in needed},
+                "followers": followers[step.number],
+                "awaits": len(step.after),
+            }
+            for step in self._steps
+        ]

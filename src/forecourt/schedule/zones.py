@@ -2,17 +2,17 @@
 
 import re
 from difflib import get_close_matches
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from forecourt.schedule.errors import TimetableError
+from forecourt.setting_values import zone
 
 
 def zone_named(name: str) -> ZoneInfo:
     """The zone. Raises TimetableError, with the nearest names, if there is none."""
     try:
-        return ZoneInfo(name)
-    # OSError: a folder, such as "America".
-    except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError):
+        return ZoneInfo(zone(name))
+    except (ValueError, TypeError):
         if found := re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})", str(name), re.IGNORECASE):
             # The database's names have the sign turned round, as POSIX does: Etc/GMT-3 is three
             # hours ahead of Greenwich.
@@ -21,5 +21,8 @@ def zone_named(name: str) -> ZoneInfo:
                 f"{name!r} is not an IANA time zone; {found[2]} hours {'ahead of' if found[1] == '+' else 'behind'} UTC is "
                 f"{turned} there, and a place, such as Asia/Damascus, also knows its summer time"
             ) from None
-        near = get_close_matches(str(name), available_timezones(), n=3) or ["Asia/Damascus", "Europe/Berlin"]
+        near = get_close_matches(str(name), available_timezones() - {"localtime", "Factory"}, n=3) or [
+            "Asia/Damascus",
+            "Europe/Berlin",
+        ]
         raise TimetableError(f"{name!r} is not an IANA time zone, such as {', '.join(near)}") from None

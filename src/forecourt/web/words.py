@@ -20,7 +20,10 @@ KNOWN = (
     *(marked("filed"), marked("why"), marked("ids"), marked("until"), marked("minutes"), marked("name"), marked("role")),
     *(marked("ending"), marked("reminded"), marked("emptied"), marked("digests"), marked("hours")),
     *(marked("urls"), marked("rewritten"), marked("rows written")),
+    *(marked("moved up"), marked("stats"), marked("kept")),
     *(marked("kind"), marked("task"), marked("group"), marked("job"), marked("queue"), marked("error"), marked("from")),
+    *(marked("scopes"), marked("ends at"), marked("filter"), marked("before"), marked("new"), marked("value")),
+    *(marked("worker"), marked("workflow"), marked("call")),
 )  # fmt: skip
 """What the marketplace's duties count, the states of its mails, and what the audit names."""
 

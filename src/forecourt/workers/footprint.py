@@ -6,7 +6,9 @@ All of it together takes two microseconds when nothing was changed.
 
 import os
 import signal
+import socket
 import sys
+import time
 from _signal import alarm, getsignal, pthread_sigmask  # type: ignore[import-not-found]  # ten times as quick as the public ones
 from contextlib import suppress
 from typing import Any
@@ -32,6 +34,8 @@ class Footprint:
         self._folder = _folder()
         self._environment = dict(_variables())
         self._recursion = sys.getrecursionlimit()
+        self._streams = (sys.stdout, sys.stderr)
+        self._patience = socket.getdefaulttimeout()
         self._mask = os.umask(0o77)
         os.umask(self._mask)
         self._blocked = pthread_sigmask(signal.SIG_BLOCK, ())
@@ -55,6 +59,11 @@ class Footprint:
             for name, value in self._environment.items():
                 os.putenv(name, value)
                 _variables()[name] = value
+            time.tzset()
+        if (sys.stdout, sys.stderr) != self._streams:
+            sys.stdout, sys.stderr = self._streams
+        if socket.getdefaulttimeout() != self._patience:
+            socket.setdefaulttimeout(self._patience)
         if _folder() != self._folder:
             with suppress(OSError):  # it was removed meanwhile: the next call finds out by itself
                 os.chdir(self._folder)

@@ -22,6 +22,11 @@ class LogCapture(logging.Handler):
         super().__init__(logging.INFO)
         self.setFormatter(FORMATTER)
         self._latest: deque[str] = deque(maxlen=LINES)
+        self._listens = False
+
+    def listen(self) -> None:
+        """Hear what is logged from now on, also after a call has set logging up anew."""
+        self._listens = True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""
@@ -45,6 +50,8 @@ class LogCapture(logging.Handler):
 
     def begin(self) -> None:
         """A call begins, in this thread or coroutine."""
+        if self._listens and self not in logging.root.handlers:
+            logging.root.addHandler(self)
         self._latest = deque(maxlen=LINES)
         _of_call.set(self._latest)
 

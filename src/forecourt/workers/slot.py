@@ -83,7 +83,7 @@ class Slot:
         self.holding = holding
         self.rounds = Rounds(birth.options, jobs, birth.worker, birth.number, holding.ended, holding.tokens)
         capture = LogCapture()
-        logging.getLogger().addHandler(capture)
+        capture.listen()
         self._executor = Executor(jobs, capture, KeptConnection())
         self._groups = Groups(self._executor, jobs, capture)
         self._concurrent = Concurrent(self, jobs, capture, jobs_name(birth.worker, birth.number))

@@ -372,8 +372,25 @@ async def fork_in_a_coroutine() -> str:
 
 
 @job(tries=1)
-async def fork_in_a_task_of_a_coroutine() -> str:
-    return await asyncio.create_task(fork_in_a_coroutine())
+async def fork_beside_another_coroutine() -> int:
+    """How often the other one went on."""
+    reading, writing = os.pipe()
+
+    async def other() -> None:
+        await asyncio.sleep(0)
+        os.write(writing, b"!")
+
+    beside = asyncio.create_task(other())
+    await asyncio.sleep(0)
+    child = os.fork()
+    await asyncio.sleep(0)
+    await beside
+    if child:
+        os.waitpid(child, 0)
+    went_on = len(os.read(reading, 9))
+    os.close(reading)
+    os.close(writing)
+    return went_on
 
 
 @job(tries=1)

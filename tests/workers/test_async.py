@@ -9,10 +9,12 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
+import rascals
 import workshop
 from fleet import Looking, wait_until, work_until_empty, worker
 from forecourt.database import database_url
 from forecourt.testing import drain, fake_queue, run_now
+from forecourt.workers.event_loop import task_of_one_process
 
 
 def test_one_slot_runs_as_many_at_once_as_the_job_says(looking: Looking) -> None:
@@ -118,6 +120,13 @@ def test_a_plain_dispatch_in_an_async_transaction_says_what_to_write_instead(dat
 
     with pytest.raises(TypeError, match=r"not AsyncSession; from a coroutine, await adispatch\(\.\.\.\)"):
         asyncio.run(dispatch())
+
+
+def test_a_coroutine_that_forks_runs_none_of_those_beside_it_in_its_child() -> None:
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(task_of_one_process)
+    assert loop.run_until_complete(rascals.fork_beside_another_coroutine()) == 1
+    loop.close()
 
 
 def test_a_session_on_an_async_driver_is_refused_with_words(database: str) -> None:

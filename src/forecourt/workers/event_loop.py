@@ -28,7 +28,7 @@ class EventLoop:
         self._executor = executor
         self._over = over
         self._loop = asyncio.new_event_loop()
-        self._loop.set_task_factory(_task)
+        self._loop.set_task_factory(task_of_one_process)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._answered = True
         self._asked_at = 0.0
@@ -107,5 +107,6 @@ class _OfOneProcess(Coroutine[Any, Any, Any]):
         return self._coroutine.__await__()
 
 
-def _task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+def task_of_one_process(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    """A task for a loop whose coroutines may fork."""
     return asyncio.Task(_OfOneProcess(coroutine), loop=loop, **options)

@@ -114,7 +114,7 @@ def test_what_is_dispatched_runs_at_once_also_from_within_a_job(
     assert (tmp_path / "written").read_text() == "here"
     assert [call.job for call in seen] == ["welcome", "salute", "write_file"]
     assert call.id == seen[-1].id
-    with pytest.raises(psycopg.OperationalError):
+    with pytest.raises(OperationalError):
         salute.dispatch(who="outside of the block it goes to the database")
 
 

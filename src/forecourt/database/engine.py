@@ -258,7 +258,11 @@ class each_by_itself:  # noqa: N801 - a context manager, and half the time of a 
     __slots__ = ("_lent",)
 
     def __enter__(self) -> psycopg.Connection[Any]:
-        self._lent = engine().raw_connection()
+        try:
+            self._lent = engine().raw_connection()
+        except psycopg.OperationalError:
+            with engine().connect():  # raises it as SQLAlchemy's, as whoever uses a session knows it
+                raise
         connection = cast("psycopg.Connection[Any]", self._lent.driver_connection)
         connection.autocommit = True
         return connection

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import counter
+import psycopg
 import pytest
 from counter import add_up, index, salute, sell, store, welcome
 from sqlalchemy.exc import OperationalError
@@ -39,7 +40,7 @@ def test_every_way_to_dispatch_is_recorded_and_touches_no_database() -> None:
         (salute, {"who": "Cleo", "times": 1}, "low", 3, None, at, True),
         (salute, {"who": "Dan", "times": 1}, "low", 3, None, at, True),
     ]
-    with pytest.raises(OperationalError):
+    with pytest.raises(psycopg.OperationalError):
         salute.dispatch(who="outside of the block it goes to the database")
 
 
@@ -142,7 +143,7 @@ def test_a_chain_is_recorded_as_its_first_call_and_what_would_follow() -> None:
 def test_only_the_named_jobs_are_faked() -> None:
     with fake_queue(only=[salute]) as fake:
         salute.dispatch(who="Ada")
-        with pytest.raises(OperationalError):
+        with pytest.raises(psycopg.OperationalError):
             index.dispatch(listing_id=7)
     fake.assert_count(1)
 
@@ -178,7 +179,7 @@ def test_contradictory_or_wrong_choices_are_refused() -> None:
 def test_the_fake_ends_with_its_block_also_when_that_raises() -> None:
     with pytest.raises(KeyError), fake_queue():
         raise KeyError
-    with pytest.raises(OperationalError):
+    with pytest.raises(psycopg.OperationalError):
         salute.dispatch(who="Ada")
 
 

@@ -11,11 +11,6 @@ from forecourt.workers.permits import Permits
 
 BYTE = b"!"
 
-EAR = 0
-"""The slot that hears notifications itself while it is idle: it is woken one process sooner. The
-supervisor hears them too, and asks it first, so no other slot is woken for the same one.
-"""
-
 
 class SupervisorGone(Exception):
     """Nobody watches any more."""
@@ -40,22 +35,6 @@ class Channels:
         """Take what the supervisor said, or wait for it. Raises SupervisorGone."""
         if not self.wake.recv(64):
             raise SupervisorGone
-
-    def hear_or(self, descriptor: int) -> bool:
-        """The same, or until something is to be read there. Returns whether something is."""
-        self.waiter.watch(descriptor)
-        try:
-            ready = self.waiter.wait()
-        finally:
-            self.waiter.forget(descriptor)
-        if self.wake.fileno() in ready:
-            self.hear()
-        return descriptor in ready
-
-    def drain(self) -> None:
-        """Take what the supervisor said, if it said anything: the next look is the answer."""
-        with suppress(BlockingIOError):
-            self.wake.recv(64, socket.MSG_DONTWAIT)
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until something happened, and take what the supervisor said. Returns

@@ -32,11 +32,6 @@ class WorkOptions:
     shutdown_timeout: float = 30.0
     stop_grace: float = 0.0
 
-    @property
-    def ends_when_empty(self) -> bool:
-        """Whether it is to end as soon as its slots find nothing to claim."""
-        return self.once or self.stop_when_empty
-
     def __post_init__(self) -> None:
         if not self.queues or not all(self.queues):
             raise ValueError("--queue: name at least one queue, such as high,medium,low")

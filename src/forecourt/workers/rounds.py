@@ -69,7 +69,6 @@ class Rounds:
         self._pooled = settings().pooled
         self._connection: psycopg.Connection[Any] | None = None
         self._in_doubt = False
-        self._is_listening = False
         self._one_by_one = False
         self._stuck: list[tuple[float, Completion]] = []
         self._low: dict[str, LowWater] = {}
@@ -88,32 +87,6 @@ class Rounds:
         with self._lock:
             if self.ended:
                 self._round(0, False)
-            if self._is_listening:
-                with self._connected() as connection:
-                    connection.execute("UNLISTEN *")
-                self._is_listening = False
-
-    def listen(self) -> int:
-        """Have notifications come in on the slot's own connection, until the next flush: what was
-        not read for long would fill the server's queue. Returns what becomes readable with each."""
-        with self._lock, self._connected() as connection:
-            if not self._is_listening:
-                connection.execute("LISTEN forecourt_ready")
-                self._is_listening = True
-            return connection.fileno()
-
-    def has_heard(self) -> bool:
-        """Take the notifications that came in. Returns whether one of them was of a queue of this
-        slot's.
-        """
-        with self._lock, self._connected() as connection:
-            if not self._is_listening:
-                return True  # the connection was lost, and is another by now
-            connection.pgconn.consume_input()
-            heard = 0
-            while notification := connection.pgconn.notifies():
-                heard += notification.extra.decode() in self._queues
-            return heard > 0
 
     def settle(self, completions: Sequence[Completion], untouched: Sequence[Claimed], pid: int) -> None:
         """Write the ends of what a process ran that is no more, and give back what it never
@@ -211,8 +184,6 @@ class Rounds:
     def _connected(self) -> "_Guarded":
         if self._connection is None:
             self._connection = connect(autocommit=True, application_name=workers.slot_name(self._worker, self._slot))
-            # The supervisor hears them too, and wakes a slot for those that came meanwhile.
-            self._connection.add_notify_handler(lambda _: None)
             with _Guarded(self, self._connection) as connection:
                 if not self._pooled:
                     connection.execute(ready.PLANNER.encode())
@@ -238,7 +209,6 @@ class Rounds:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
-        self._is_listening = False
         self._in_doubt = True
 
 

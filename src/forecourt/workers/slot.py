@@ -2,8 +2,8 @@
 writes their ends with the next claim.
 
 It is forked from the fork server, so the application is loaded. It hears little: a byte that says
-"look, there may be something", the end of that channel, which is its supervisor's, and the first
-slot a notification. When to stop, and what takes too long, is the supervisor's to see.
+"look, there may be something", and the end of that channel, which is its supervisor's. When to
+stop, and what takes too long, is the supervisor's to see.
 """
 
 import gc
@@ -20,11 +20,10 @@ from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.policy import Policy
 from forecourt.jobs.registry import Jobs
 from forecourt.process import die_with_parent, entitle
-from forecourt.settings import settings
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
 from forecourt.workers import markers
-from forecourt.workers.channels import EAR, Channels, SupervisorGone
+from forecourt.workers.channels import Channels, SupervisorGone
 from forecourt.workers.concurrent import Concurrent
 from forecourt.workers.executor import Completion, Executor
 from forecourt.workers.footprint import Footprint
@@ -73,8 +72,6 @@ class Slot:
     def __init__(self, birth: Birth, channels: Channels, page: Page, jobs: Jobs) -> None:
         self._death = birth.death
         self._options = birth.options
-        # Where slots are asked whether nothing is left, none may begin unasked.
-        self._is_ear = birth.number == EAR and not (birth.options.ends_when_empty or settings().pooled)
         self.channels = channels
         self._policies: dict[str, Policy] = {name: job.policy for name, job in jobs.items()}
         self._together = {name for name, policy in self._policies.items() if policy.batch or policy.commit_together}
@@ -106,8 +103,6 @@ class Slot:
             claimed = self.persist(lambda: self.exchange(self._limit()))
             if claimed:
                 self._run(claimed)
-                if self._is_ear:
-                    self.channels.drain()  # what woke it a second time, the next round answers
             elif self.is_stopping and not self.rounds.ended:
                 self.page.clear()
                 return
@@ -247,14 +242,8 @@ class Slot:
     def _idle(self) -> None:
         """Wait until there may be something to claim."""
         self.page.clear()
-        # Before it says that it is idle: whoever then notifies is heard.
-        descriptor = self.persist(self.rounds.listen) if self._is_ear else None
         self.say_idle()
-        if descriptor is None:
-            self.channels.hear()
-            return
-        while self.channels.hear_or(descriptor) and self.persist(self.rounds.has_heard) is False:
-            pass
+        self.channels.hear()
 
     def say_idle(self) -> None:
         """Tell the supervisor that there was nothing to claim."""

@@ -8,7 +8,6 @@ from operator import attrgetter
 
 from forecourt.jobs.outcome import Cancelled, Outcome, SlotDied, TimedOut
 from forecourt.workers import markers
-from forecourt.workers.channels import EAR
 from forecourt.workers.markers import Marked, Page
 from forecourt.workers.messages import Death
 from forecourt.workers.permits import Permits
@@ -119,7 +118,7 @@ class SlotProcess:
         if now - oldest > SLOW * 1e9:
             taken_back = self._permits.take_back()
             self._taken_behind = oldest
-            if (self.page.words[markers.UNWRITTEN] or self.number == EAR) and self._flushed_behind != oldest:
+            if self.page.words[markers.UNWRITTEN] and self._flushed_behind != oldest:
                 self._flushed_behind = oldest
                 _send(self._flush)
         return taken_back, self._to_note(running, now) if now - oldest > NOTED * 1e9 else []
@@ -134,8 +133,7 @@ class SlotProcess:
         dues = [marked.deadline for marked in running if marked.deadline]
         oldest = min(marked.began for marked in running)
         words = self.page.words
-        waits = words[markers.HELD] > words[markers.HIGH] or words[markers.UNWRITTEN] or self.number == EAR
-        if waits and self._taken_behind != oldest:
+        if self._taken_behind != oldest and (words[markers.HELD] > words[markers.HIGH] or words[markers.UNWRITTEN]):
             dues.append(oldest + int(SLOW * 1e9))
         return max(0.0, (min(dues) - now) / 1e9) if dues else None
 

@@ -210,7 +210,7 @@ class Supervisor:
             self._stop(f"--max-jobs {options.max_jobs} reached")
         elif options.once and self._pool.ended:
             self._stop("--once is done")
-        elif options.ends_when_empty and self._pool.is_empty():
+        elif (options.once or options.stop_when_empty) and self._pool.is_empty():
             self._stop("the queues are empty")
         elif options.memory and self._fattest() > options.memory * 1024 * 1024:
             self._exit_code = EXIT_MEMORY

@@ -11,6 +11,9 @@ LONGEST = 100 * 365.25 * 86400.0
 express.
 """
 
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""No call waits until then: calendars end a little later, sooner in zones ahead of UTC."""
+
 
 def duration(seconds: float) -> str:
     """A length of time in its two largest units."""

@@ -26,5 +26,7 @@ def test_a_statement_asked_past_the_driver_means_and_raises_what_it_does_through
         assert ask(connection, "SELECT to_regclass('left_behind')") == [(None,)]
         names = [row[0] for row in connection.execute("SELECT name FROM pg_prepared_statements")]
         assert bool(names) is not settings().pooled
+        connection.execute("DEALLOCATE ALL")  # as the driver does after some rollbacks
+        assert ask(connection, ECHO, text="", number=1) == [("", "2", "f")]
         with pytest.raises(psycopg.OperationalError):
             ask(connection, "SELECT pg_terminate_backend(pg_backend_pid())")

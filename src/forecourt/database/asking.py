@@ -11,30 +11,38 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from forecourt.settings import settings
 
 _names = count(1)
-_prepared: WeakKeyDictionary[psycopg.Connection[Any], dict[str, bytes]] = WeakKeyDictionary()
+_prepared: WeakKeyDictionary[psycopg.Connection[Any], dict[bytes, bytes]] = WeakKeyDictionary()
 
 
 def ask(connection: psycopg.Connection[Any], statement: str, **parameters: str | float | None) -> list[tuple[Any, ...]]:
-    """The rows of a statement, as PostgreSQL writes them: text, or None for NULL. It is prepared
-    once on each connection. By itself, so it is a transaction of its own where none is open."""
+    """The rows of a statement, as PostgreSQL writes them: text, or None for NULL. Where no
+    transaction is open it is one of its own, and is prepared once on each connection."""
     numbered, names = _numbered(statement)
     given = [None if (value := parameters[name]) is None else str(value).encode() for name in names]
-    if settings().pooled:  # the connection may be another one next time
+    if settings().pooled or connection.pgconn.transaction_status != TransactionStatus.IDLE:
+        # It may be another connection next time, and nothing of ours may fail in somebody's transaction.
         return _rows(checked(connection, connection.pgconn.exec_params(numbered, given)))
+    try:
+        return _rows(checked(connection, _run_prepared(connection, numbered, given)))
+    except InvalidSqlStatementName:  # the driver forgets what is prepared, its own and ours, when it rolls back
+        _prepared.pop(connection, None)
+        return _rows(checked(connection, _run_prepared(connection, numbered, given)))
+
+
+def _run_prepared(connection: psycopg.Connection[Any], numbered: bytes, given: list[bytes | None]) -> PGresult:
     prepared = _prepared.setdefault(connection, {})
-    if statement not in prepared:
+    if numbered not in prepared:
         name = b"forecourt_%d" % next(_names)
         checked(connection, connection.pgconn.prepare(name, numbered))
-        prepared[statement] = name
-    result = connection.pgconn.exec_prepared(prepared[statement], given)  # type: ignore[arg-type]  # takes None as well
-    return _rows(checked(connection, result))
+        prepared[numbered] = name
+    return connection.pgconn.exec_prepared(prepared[numbered], given)  # type: ignore[arg-type]  # takes None as well
 
 
 @lru_cache

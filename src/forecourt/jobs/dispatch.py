@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
 from forecourt.database.callers import DjangoConnection
-from forecourt.durations import LONGEST
+from forecourt.durations import LATEST
 from forecourt.jobs import awaiting
 from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.carrying import carried
@@ -166,8 +166,8 @@ class Dispatch(Generic[P]):
         """Where and when calls enter. Raises ValueError for a queue, priority or instant out of
         range, and for a delay after which the call would have expired."""
         policy = self.job.policy
-        if self.at is not None and self._delay() > LONGEST:
-            raise ValueError(f"{self.job.name}: at= is more than a hundred years from now: {self.at}")
+        if self.at is not None and self.at >= LATEST:
+            raise ValueError(f"{self.job.name}: at= is not before the year {LATEST.year}: {self.at}")
         if policy.retry_until is not None and (delay := self._delay()) >= policy.retry_until:
             raise ValueError(
                 f"{self.job.name}: a delay of {delay:g} s is not shorter than its retry_until of {policy.retry_until:g} s, so it "

@@ -27,7 +27,8 @@ def ask(connection: psycopg.Connection[Any], statement: str, **parameters: str |
     numbered, names = _numbered(statement)
     given = [None if (value := parameters[name]) is None else str(value).encode() for name in names]
     if settings().pooled or connection.pgconn.transaction_status != TransactionStatus.IDLE:
-        # It may be another connection next time; and in somebody's transaction nothing of ours may fail.
+        # It may be another connection next time; in somebody's transaction nothing of ours may
+        # fail.
         return _rows(checked(connection, connection.pgconn.exec_params(numbered, given)))
     try:
         return _rows(checked(connection, _run_prepared(connection, numbered, given)))

@@ -128,8 +128,13 @@ def _open(name: str) -> BinaryIO:
 
 
 def _download(address: str) -> BinaryIO:
+    from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
     request = Request(address, headers={"User-Agent": "Forecourt sitemap validate"})  # noqa: S310 - http(s), checked above
-    answer: BinaryIO = urlopen(request, timeout=30)  # noqa: S310
+    try:
+        answer: BinaryIO = urlopen(request, timeout=30)  # noqa: S310
+    except HTTPError as error:
+        error.close()
+        raise
     return answer

@@ -165,7 +165,8 @@ def _in_short(error: Exception) -> str:
     """What was wrong, without the address: its path may be secret, and messages quote it."""
     match error:
         case HTTPError():
-            return f"HTTP {error.code}"
+            with error:  # it is an answer, with its connection
+                return f"HTTP {error.code}"
         case URLError(reason=Exception() as reason):
             return type(reason).__name__
         case _:

@@ -5,6 +5,7 @@ no longer is.
 import logging
 import threading
 import time
+import urllib.error
 import urllib.request
 from http.client import HTTPException
 
@@ -47,3 +48,5 @@ def _ask(url: str) -> None:
             answer.read(1024)
     except (OSError, HTTPException, ValueError) as error:
         log.warning("the clock's ping failed: %s", error)
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()

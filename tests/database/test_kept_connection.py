@@ -1,6 +1,7 @@
 """The connection that a slot's sessions have one after the other."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
@@ -21,9 +22,12 @@ def write(session: Session) -> None:
 
 
 @pytest.fixture
-def kept(database: str) -> KeptConnection:
+def kept(database: str) -> Iterator[KeptConnection]:
     use_engine(make_engine(pool_size=1, spotless=True))
-    return KeptConnection()
+    kept = KeptConnection()
+    yield kept
+    with kept.lent() as connection:
+        connection.invalidate()  # a slot's ends with its process
 
 
 def ran(kept: KeptConnection, *, well: bool = True) -> tuple[Session, int]:

@@ -102,11 +102,14 @@ class Outages:
                 time.sleep(0.1)
 
     def commits_whose_answers_get_lost(self, storm: Storm, host: Host) -> None:
-        """For a second, every fifth commit is carried out, and whoever asked for it hears only that
-        the connection broke.
+        """For a second, longer where nobody commits, every fifth commit is carried out, and whoever
+        asked for it hears only that the connection broke.
         """
+        before, until = self._wire.lost, time.monotonic() + 20
         self._wire.loss = 0.2
         time.sleep(1)
+        while self._wire.lost == before and time.monotonic() < until:
+            time.sleep(0.05)
         self._wire.loss = 0.0
 
     @property

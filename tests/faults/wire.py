@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 COMMIT = b"COMMIT\x00"
+CLAIMED = (b"INSERT 0 ", b"Z\x00\x00\x00\x05I")
+"""What the answer to a claim that is a transaction by itself has in it, and ends with."""
 
 
 class Wire:
@@ -60,15 +62,22 @@ class Wire:
             while said := client.recv(65536):
                 if self.delay:
                     time.sleep(self.delay)
-                if self.loss and COMMIT in said and self._chance.random() < self.loss:
-                    self.lost += 1
+                if COMMIT in said and self._is_to_be_lost():
                     unheard.set()
                 server.sendall(said)
 
     def _back(self, client: socket.socket, server: socket.socket, unheard: threading.Event) -> None:
         with _both(client, server):
             while (said := server.recv(65536)) and not unheard.is_set():
+                if CLAIMED[0] in said and said.endswith(CLAIMED[1]) and self._is_to_be_lost():
+                    return
                 client.sendall(said)
+
+    def _is_to_be_lost(self) -> bool:
+        if not self.loss or self._chance.random() >= self.loss:
+            return False
+        self.lost += 1
+        return True
 
 
 @contextmanager

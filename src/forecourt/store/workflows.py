@@ -27,7 +27,8 @@ FROM jsonb_to_recordset(%(steps)s::jsonb) AS given(step integer, plan jsonb, fol
 """
 
 # By the call too, which is another one when the step was entered anew: the end of the former one
-# changes nothing.
+# changes nothing. And by all of them at once, as the planner takes what JSON holds for a hundred
+# rows, and then reads every step of every workflow.
 SUCCEED = """
 WITH over AS (
     UPDATE forecourt.steps AS s
@@ -36,6 +37,7 @@ WITH over AS (
     WHERE s.workflow_id = e.workflow
       AND s.step = e.step
       AND s.call_id = e.call
+      AND s.call_id = ANY (%(calls)s::bigint[])
       AND s.state <> 'succeeded'
     RETURNING s.workflow_id, s.followers
 ), due AS (
@@ -55,7 +57,7 @@ SET awaits = s.awaits - l.ended
 FROM locked AS l
 WHERE s.workflow_id = l.workflow_id
   AND s.step = l.step
-RETURNING s.workflow_id, s.awaits
+RETURNING s.workflow_id, s.step, s.awaits
 """
 
 STOP = """
@@ -66,6 +68,7 @@ WITH over AS (
     WHERE s.workflow_id = e.workflow
       AND s.step = e.step
       AND s.call_id = e.call
+      AND s.call_id = ANY (%(calls)s::bigint[])
     RETURNING s.workflow_id, s.state
 )
 UPDATE forecourt.workflows AS w
@@ -83,15 +86,19 @@ ORDER BY id
 FOR SHARE
 """
 
-# What waits for nothing and has no call. One whose call failed and is still kept is retried, not
-# entered anew.
+# Of these steps what waits for nothing and has no call; to look among all of them at each end would
+# make a long workflow take the square of its length. One whose call failed and is still kept is
+# retried, not entered anew.
 ENTERABLE = """
 SELECT s.workflow_id, s.step, s.plan,
-       (SELECT jsonb_object_agg(r.name, before.result)
-        FROM jsonb_each_text(s.plan -> 'results') AS r(name, step)
-        JOIN forecourt.steps AS before ON before.workflow_id = s.workflow_id AND before.step = r.step::integer)
+       (SELECT jsonb_object_agg(
+                   r.name,
+                   (SELECT result FROM forecourt.steps WHERE workflow_id = s.workflow_id AND step = r.step::integer)
+               )
+        FROM jsonb_each_text(s.plan -> 'results') AS r(name, step))
 FROM forecourt.steps AS s
 WHERE s.workflow_id = ANY (%(ids)s)
+  AND s.step = ANY (%(steps)s)
   AND s.awaits = 0
   AND s.state IN ('blocked', 'failed', 'cancelled')
   AND NOT EXISTS (SELECT FROM forecourt.failed WHERE id = s.call_id)
@@ -124,6 +131,8 @@ SET cancelled_at = NULL, failed_at = NULL
 WHERE id = %(id)s
 RETURNING id
 """
+
+NUMBERS = "SELECT step FROM forecourt.steps WHERE workflow_id = %(id)s"
 
 CALLS = """
 SELECT call_id, state
@@ -173,7 +182,7 @@ def begin(tx: Connection[Any], name: str, on_failure: dict[str, Any] | None, ste
     catch = None if on_failure is None else json_text.dumps(on_failure)
     id = int(tx.execute(BEGIN, {"name": name, "on_failure": catch}).fetchall()[0][0])
     tx.execute(ADD, {"workflow": id, "steps": json_text.dumps(list(steps))})
-    _enter(tx, [id], anew=False)
+    _enter(tx, [id], [step["step"] for step in steps if step["awaits"] == 0], anew=False)
     return id
 
 
@@ -192,11 +201,12 @@ def end(tx: Connection[Any], ends: Sequence[StepEnd]) -> list[Failing]:
         if over.state != "succeeded"
     ]
     if succeeded:
-        moved = tx.execute(SUCCEED, {"ends": json_text.dumps(succeeded)}).fetchall()
-        _enter(tx, sorted({workflow for workflow, awaits in moved if awaits == 0}), anew=False)
+        moved = tx.execute(SUCCEED, _ends(succeeded)).fetchall()
+        due = [(workflow, step) for workflow, step, awaits in moved if awaits == 0]
+        _enter(tx, sorted({workflow for workflow, _ in due}), [step for _, step in due], anew=False)
     if not stopped:
         return []
-    return [Failing(*row) for row in tx.execute(STOP, {"ends": json_text.dumps(stopped)})]
+    return [Failing(*row) for row in tx.execute(STOP, _ends(stopped))]
 
 
 def cancel(tx: Connection[Any], id: int) -> list[int] | None:
@@ -213,7 +223,7 @@ def resume(tx: Connection[Any], id: int) -> list[int] | None:
     that failed, which are to be retried; None if there is no such workflow."""
     if tx.execute(RESUME, {"id": id}).fetchone() is None:
         return None
-    _enter(tx, [id], anew=True)
+    _enter(tx, [id], [row[0] for row in tx.execute(NUMBERS, {"id": id})], anew=True)
     return [call for call, state in tx.execute(CALLS, {"id": id}) if state == "failed"]
 
 
@@ -224,16 +234,23 @@ def prune(tx: Connection[Any], days: int) -> int:
     return tx.execute(PRUNE, {"days": days}).rowcount
 
 
-def _enter(tx: Connection[Any], ids: Sequence[int], *, anew: bool) -> None:
-    """Enter the calls of steps that wait for nothing, unless their workflow is cancelled."""
+def _enter(tx: Connection[Any], ids: Sequence[int], steps: Sequence[int], *, anew: bool) -> None:
+    """Enter the calls of those of these steps that wait for nothing, unless their workflow is
+    cancelled.
+    """
     if not ids:
         return
     going_on = [id for id, is_cancelled in tx.execute(STANDING, {"ids": list(ids)}).fetchall() if not is_cancelled]
-    for workflow, step, plan, results in tx.execute(ENTERABLE, {"ids": going_on, "anew": anew}).fetchall():
+    enterable = tx.execute(ENTERABLE, {"ids": going_on, "steps": list(steps), "anew": anew}).fetchall()
+    for workflow, step, plan, results in enterable:
         options = {"workflow": workflow, "step": step} | ({"exact": True} if plan["exact"] else {})
         placement = Placement(plan["job"], plan["queue"], plan["priority"], options=options)
         call, _ = calls.enter(tx, placement, json_text.dumps(plan["args"] | (results or {})))
         tx.execute(ENTERED, {"workflow": workflow, "step": step, "call": call})
+
+
+def _ends(ends: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {"ends": json_text.dumps(ends), "calls": [over["call"] for over in ends]}
 
 
 def _value(result: str | None) -> Any:

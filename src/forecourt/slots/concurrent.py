@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.registry import Jobs
+from forecourt.slots import markers
+from forecourt.slots.channels import Channels
+from forecourt.slots.completion import Completion
+from forecourt.slots.executor import Executor
+from forecourt.slots.holding import Holding
+from forecourt.slots.log_capture import LogCapture
+from forecourt.slots.rounds import Rounds
 from forecourt.store.ready import Claimed
-from forecourt.workers import markers
-from forecourt.workers.channels import Channels
-from forecourt.workers.executor import Completion, Executor
-from forecourt.workers.holding import Holding
-from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.rounds import Rounds
 
 if TYPE_CHECKING:
-    from forecourt.workers.event_loop import EventLoop
+    from forecourt.slots.event_loop import EventLoop
 
 log = logging.getLogger("forecourt.slot")
 
@@ -138,8 +139,8 @@ class Concurrent:
             self._threads.submit(self._run_in_thread, row, call)
 
     def _new_loop(self) -> "EventLoop":
-        from forecourt.workers.async_executor import AsyncExecutor
-        from forecourt.workers.event_loop import EventLoop
+        from forecourt.slots.async_executor import AsyncExecutor
+        from forecourt.slots.event_loop import EventLoop
 
         return EventLoop(AsyncExecutor(self._jobs, self._capture, self._name), self.over)
 

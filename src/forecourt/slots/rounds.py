@@ -16,14 +16,14 @@ import psycopg
 from forecourt.database.engine import connect
 from forecourt.jobs.definition import Definition
 from forecourt.settings import settings
+from forecourt.slots.acknowledge import Acknowledger, is_of_the_outcome
+from forecourt.slots.admission import admit, limited
+from forecourt.slots.completion import Completion
+from forecourt.slots.markers import MOST_CALLS
+from forecourt.slots.options import WorkOptions
 from forecourt.store import calls, ready, running, workers
 from forecourt.store.minutes import writer
 from forecourt.store.ready import Claimed, LowWater
-from forecourt.workers.acknowledge import Acknowledger, is_of_the_outcome
-from forecourt.workers.admission import admit, limited
-from forecourt.workers.executor import Completion
-from forecourt.workers.markers import MOST_CALLS
-from forecourt.workers.options import WorkOptions
 
 log = logging.getLogger("forecourt.slot")
 

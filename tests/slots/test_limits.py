@@ -17,8 +17,8 @@ from forecourt import at_most, job, per
 from forecourt.database.engine import connect
 from forecourt.process import own
 from forecourt.settings import settings
+from forecourt.slots.admission import admit
 from forecourt.store import limits, workers
-from forecourt.workers.admission import admit
 
 
 def most_at_once(looking: Looking, key: int) -> int:

@@ -109,6 +109,7 @@ class Postmaster:
                 os.kill(pid, order)
             while time.monotonic() < deadline:
                 if not _is_alive(pid):
+                    self.cluster.remove_socket_folder()
                     return True
                 time.sleep(POLL_SECONDS)
         raise PrivateServerError(f"PostgreSQL in {self.cluster.data}, process {pid}, does not stop.")
@@ -126,6 +127,7 @@ class Postmaster:
     def _launch(self, binaries: Binaries, log: Path, *, durable: bool) -> int:
         """Start a postmaster where none listens, in a session of its own, and return its pid."""
         cluster = self.cluster
+        cluster.make_socket_folder()
         # PostgreSQL would respect these if their pid now belongs to a zombie or to a stranger.
         # Should a server live after all, the new one finds its shared memory in use.
         for left_behind in (cluster.data / "postmaster.pid", *cluster.socket_folder.glob(".s.PGSQL.*")):

@@ -54,6 +54,8 @@ PINNED = {
     "idle_in_transaction_session_timeout": "15min",  # what a host that was cut off holds is free by then
     "idle_session_timeout": "0",
     "TimeZone": "UTC",
+    "DateStyle": "ISO",  # the driver reads no other
+    "IntervalStyle": "postgres",
 }
 """What the engine's own sessions need, whatever the role or the database says; the sessions of jobs
 keep what those say. The search path is not among them: every name in a statement of ours has its

@@ -46,7 +46,12 @@ SETTINGS = {
     "timezone": "UTC",
     "search_path": "public",  # "$user" is the engine's schema here, so an unqualified CREATE TABLE would land in it
 }
-NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "dynamic_shared_memory_type": "mmap",  # in the data directory, and gone with it, also after a kill
+}
 
 
 class Postmaster:

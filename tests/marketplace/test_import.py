@@ -163,7 +163,7 @@ def test_parquet_comes_in_with_its_own_types(session: Session, tmp_path: Path) -
         {
             "car_listing_id": [car.id] * 3,
             "event_type": ["view", "share", "view"],
-            "user_ip": ["203.0.113.7", None, "nonsense"],
+            "user_ip": ["::ffff:203.0.113.7", None, "nonsense"],
             "created_at": pa.array([at, at + timedelta(hours=1), at], pa.timestamp("us", tz="UTC")),
         }
     )

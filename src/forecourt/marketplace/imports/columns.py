@@ -85,10 +85,12 @@ def moment(value: Any, zone: ZoneInfo) -> str | None:
 
 
 def address(value: Any, _: ZoneInfo) -> str:
+    """An address; one of IPv4 that was written as one of IPv6 (::ffff:203.0.113.7) is one of IPv4."""
     try:
-        return str(ip_address(str(value).strip()))
+        found = ip_address(str(value).strip())
     except ValueError:
         raise ValueError(f"{str(value)[:60]!r} is not an IP address") from None
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def currency(value: Any, _: ZoneInfo) -> str:

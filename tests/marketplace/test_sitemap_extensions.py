@@ -135,7 +135,9 @@ def test_pages_of_many_photos_and_versions_are_all_in_and_the_files_within_their
 ) -> None:
     monkeypatch.setattr(urlset, "MAX_BYTES", 20_000)
     listings(session, 30)
-    many = text("UPDATE car_listings SET photos = (SELECT jsonb_agg('p-' || n) FROM generate_series(1, :photos) AS n) WHERE id <= :id")
+    many = text(
+        "UPDATE car_listings SET photos = (SELECT jsonb_agg('p-' || n) FROM generate_series(1, :photos) AS n) WHERE id <= :id"
+    )
     session.execute(many, {"photos": 10, "id": 30})
     session.execute(many, {"photos": 200, "id": 1})  # more than a file holds with it
     session.commit()

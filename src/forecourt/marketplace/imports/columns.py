@@ -85,7 +85,7 @@ def moment(value: Any, zone: ZoneInfo) -> str | None:
 
 
 def address(value: Any, _: ZoneInfo) -> str:
-    """An address; one of IPv4 that was written as one of IPv6 (::ffff:203.0.113.7) is one of IPv4."""
+    """An address; one of IPv4 that was written as IPv6 (::ffff:203.0.113.7) is one of IPv4."""
     try:
         found = ip_address(str(value).strip())
     except ValueError:

@@ -20,7 +20,7 @@ from forecourt import Timetable
 from forecourt.database import forget_engine
 from forecourt.schedule.hook_runner import after_task
 from forecourt.settings import settings
-from forecourt.workers.ending import cancel_waiting
+from forecourt.store.ending import cancel_waiting
 
 MANY = ("failing", "hanging", "dying")
 """Those that fail twice, by raising, by their timeout, and by SIGKILL."""

@@ -14,9 +14,8 @@ import workshop
 from fleet import Looking, claim, wait_until
 from forecourt import Timetable
 from forecourt.operations import triggering
-from forecourt.store import failed, tasks, ticks
+from forecourt.store import ending, failed, tasks, ticks
 from forecourt.store.running import Failed
-from forecourt.workers import ending
 
 
 def test_of_two_operators_who_run_a_task_at_the_same_time_one_hears_of_the_other(

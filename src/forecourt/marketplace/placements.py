@@ -44,7 +44,8 @@ def expire_sponsored_listings(session: Session) -> dict[str, int]:
                 updated_at = now()
             FROM ended
             WHERE car_listings.id = ended.id
-            RETURNING car_listings.id, ended.sponsored_until, car_listings.deleted_at
+            -- Python has no time before the year 1, and one such row would stop the others.
+            RETURNING car_listings.id, greatest(ended.sponsored_until, '2000-01-01Z') AS sponsored_until, car_listings.deleted_at
         """)
     ).all()
     calls = send_sponsorship_expired_notification.using(session=session).dispatch_many(

@@ -70,7 +70,19 @@ def test_what_a_job_refuses_when_it_prepares_its_arguments_is_told(pages: httpx.
     assert (answer.status_code, "base64" in answer.json()["detail"]) == (422, True)
 
 
-NAMES = ["a%2Fb", "100%25", "a?b#c", "a/b", "/first", "a\tb", "\u202egnp.exe", "مزاد", "🚗 <b>", "//example.com", "x" * 200]
+NAMES = [
+    "a%2Fb",
+    "100%25",
+    "a?b#c",
+    "a/b",
+    "/first",
+    "a\tb",
+    "\u202egnp.exe",
+    "مزاد",
+    "🚗 <b>",
+    "//example.com",
+    "x" * 200,
+]
 
 
 def test_a_page_is_asked_again_and_come_back_to_whatever_the_name_in_its_address_holds(

@@ -19,6 +19,8 @@ from forecourt.marketplace.archive import BEGIN, FINISH, ArchiveError, remove_un
 from forecourt.marketplace.restore import Archive, archives
 from forecourt.marketplace.storage import NotStoredError
 
+# The transaction that holds the lock is idle while the files are read, which may take hours.
+PATIENCE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 RETIRE = text("UPDATE analytics_archives SET dropped_at = NULL WHERE path = :path")
 
 
@@ -44,6 +46,7 @@ def cut_from_archives(tx: Session, listings: Collection[int]) -> Cut:
     was replaced meanwhile nor one that is new could be missed.
     """
     tx.execute(LOCK)
+    tx.execute(PATIENCE)
     return _each(_replaced, listings)
 
 

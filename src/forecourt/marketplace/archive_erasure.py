@@ -15,12 +15,10 @@ from sqlalchemy.orm import Session
 from forecourt.database import session
 from forecourt.marketplace import places
 from forecourt.marketplace.analytics import LOCK
-from forecourt.marketplace.archive import BEGIN, FINISH, ArchiveError, remove_unfinished
+from forecourt.marketplace.archive import BEGIN, FINISH, PATIENCE, ArchiveError, remove_unfinished
 from forecourt.marketplace.restore import Archive, archives
 from forecourt.marketplace.storage import NotStoredError
 
-# The transaction that holds the lock is idle while the files are read, which may take hours.
-PATIENCE = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 RETIRE = text("UPDATE analytics_archives SET dropped_at = NULL WHERE path = :path")
 
 

@@ -1,5 +1,7 @@
 """The first mistakes, answered with words: what was wrong, what was expected, what to do."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -121,6 +123,22 @@ def test_positional_arguments_are_answered_with_their_names() -> None:
         workshop.leave_trace.dispatch(7)
     with pytest.raises(WrongArguments, match=r"such as hang.call\(call='x'\)"):
         workshop.hang.call("x")
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "said"),
+    [
+        ("<&-", 0, ""),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+        (">/dev/full", 1, "Error: No space left on device\n"),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_no_traceback(looking: Looking, closed: str, code: int, said: str) -> None:
+    command = [sys.executable, "-m", "forecourt", "queue", "size", "--json"]
+    ran = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *command], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (code, said)
 
 
 def test_a_queue_that_nobody_uses_is_pointed_out(run: Callable[..., Result]) -> None:

@@ -170,6 +170,7 @@ def main() -> None:
     """The console script. Turns what users can cause into a sentence and an exit code; the rest is
     a traceback.
     """
+    _have_streams()
     _look_here()
     try:
         forecourt(prog_name="forecourt", standalone_mode=False)
@@ -191,6 +192,15 @@ def main() -> None:
             raise
         say(f"Error: {words}", err=True, fg="red")
         sys.exit(code)
+
+
+def _have_streams() -> None:
+    """What whoever called has closed leads nowhere: a connection to the database would get its
+    number, and what a child says there would be said to the database.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - for as long as this process lives
 
 
 def _look_here() -> None:

@@ -156,7 +156,7 @@ def confirm(question: str, *, yes: bool, default: bool = False) -> None:
 
     if yes:
         return
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not sys.stdin.isatty():
         raise Refused(f"{question} There is no terminal to ask at: repeat with --yes")
     if not click.confirm(question, default=default, err=True):
         raise Refused("Cancelled, nothing was changed.")

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("forecourt.slot")
 
-SELDOM = 0.01
-"""Seconds between two rounds, unless a quarter of the places is free."""
+OFTEN, SELDOM = 0.005, 0.02
+"""Seconds between two rounds at least and at most, unless a quarter of the places is free. In
+between it is a tenth of what a call takes: a place that waits longer for its next call costs more
+than the round that is saved.
+"""
 
 LONGEST_WAIT = 1.0
 """Seconds between two looks at what runs when nothing else happens."""
@@ -76,6 +79,8 @@ class Concurrent:
         self._threads: ThreadPoolExecutor | None = None
         self._loop: EventLoop | None = None
         self._running = 0
+        self._usual = 0.0
+        """Seconds that a call takes, as of late."""
         self._free: deque[int] = deque()
         self._noted: list[int] = []
 
@@ -106,7 +111,7 @@ class Concurrent:
             room = min(free, len(self._free)) if claiming else 0
             wait = 0.0 if free * 4 >= places else turn - time.monotonic()
             if (room or self._holding.ended) and wait <= 0:
-                turn = time.monotonic() + SELDOM
+                turn = time.monotonic() + min(SELDOM, max(OFTEN, self._usual / 10))
                 later = self._round(job, room) or later
                 may_find = self._slot.rounds.found > 0
                 if room and not may_find:
@@ -175,6 +180,7 @@ class Concurrent:
         while self._over:
             row, completion = self._over.popleft()
             self._running -= 1
+            self._usual += (completion.seconds - self._usual) / 16
             self._holding.end(row, completion)
             self._noted.append(row)
         if self._loop is not None:

@@ -58,6 +58,11 @@ def unchanged(_request: Request, error: Exception) -> Response:
     return error.response
 
 
+def gone(_request: Request, _error: Exception) -> Response:
+    """To whoever left in the middle of a form or an upload, so nobody: that is no error of ours."""
+    return Response(status_code=400)
+
+
 def refused(request: Request, error: Exception) -> Response:
     """Whatever a route refuses."""
     assert isinstance(error, HTTPException)

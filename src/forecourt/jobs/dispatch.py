@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias,
 
 import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
@@ -27,7 +27,7 @@ from forecourt.store.calls import Placement
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Transaction: TypeAlias = Session | Connection | DjangoConnection | psycopg.Connection[Any]
+Transaction: TypeAlias = Session | scoped_session[Any] | Connection | DjangoConnection | psycopg.Connection[Any]
 
 
 class Call(NamedTuple):

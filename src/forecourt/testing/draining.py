@@ -23,15 +23,16 @@ from forecourt.jobs.policy import Defaults, Policy
 from forecourt.jobs.registry import Registry
 from forecourt.process import own
 from forecourt.settings import settings
+from forecourt.slots.acknowledge import Acknowledger
+from forecourt.slots.completion import Completion
+from forecourt.slots.executor import Executor
+from forecourt.slots.log_capture import LogCapture
+from forecourt.slots.options import WorkOptions
+from forecourt.slots.verdict import over_before
 from forecourt.store import ready, rescue, running, workers
 from forecourt.store.ready import Claimed
 from forecourt.version import __version__
-from forecourt.workers.acknowledge import Acknowledger
-from forecourt.workers.executor import Completion, Executor
-from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.options import WorkOptions
 from forecourt.workers.stager import Stager
-from forecourt.workers.verdict import over_before
 
 log = logging.getLogger("forecourt.drain")
 
@@ -185,7 +186,7 @@ class _Hand:
     def _execute(self, calls: list[Claimed]) -> list[Completion]:
         job = self._jobs.get(calls[0].job)
         if job is not None and job.is_async:
-            from forecourt.workers.async_executor import AsyncExecutor
+            from forecourt.slots.async_executor import AsyncExecutor
 
             return run_to_its_end(AsyncExecutor(self._jobs, self._capture, "forecourt").run_all(calls))
         if job is not None and job.policy.batch is not None:

@@ -14,8 +14,8 @@ import rascals
 import workshop
 from fleet import Looking, wait_until, work_until_empty, worker
 from forecourt.database import database_url
+from forecourt.slots.event_loop import task_of_one_process
 from forecourt.testing import drain, fake_queue, run_now
-from forecourt.workers.event_loop import task_of_one_process
 
 
 def test_one_slot_runs_as_many_at_once_as_the_job_says(looking: Looking) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_ses
 import rascals
 import workshop
 from fleet import Looking, wait_until, work_until_empty, worker
+from forecourt import Workflow, batch, chain
 from forecourt.database import database_url
 from forecourt.slots.event_loop import task_of_one_process
 from forecourt.testing import drain, fake_queue, run_now
@@ -89,17 +90,19 @@ def test_adispatch_enters_in_the_caller_s_transaction(looking: Looking, database
                     local = async_scoped_session(async_sessionmaker(engine), asyncio.current_task)
                     async with local() as session:
                         await workshop.leave_trace.using(session=local).adispatch(call="one")
-                        await workshop.leave_trace.using(session=session).adispatch_many([{"call": "two"}])
+                        await batch([workshop.leave_trace.call(call="two")]).adispatch(session=session)
                         await (session.commit() if commit else session.rollback())
                 case "AsyncConnection":
                     async with engine.connect() as connection:
-                        await workshop.leave_trace.using(session=connection).adispatch(call="one")
+                        flow = Workflow()
+                        flow.add(workshop.leave_trace.call(call="one"))
+                        await flow.adispatch(session=connection)
                         await workshop.leave_trace.using(session=connection).adispatch_many([{"call": "two"}])
                         await (connection.commit() if commit else connection.rollback())
                 case _:
                     async with await psycopg.AsyncConnection.connect(database, row_factory=dict_row) as driver:
                         await workshop.leave_trace.using(session=driver).adispatch(call="one")
-                        await workshop.leave_trace.using(session=driver).adispatch_many([{"call": "two"}])
+                        await chain(workshop.leave_trace.call(call="two")).adispatch(session=driver)
                         await (driver.commit() if commit else driver.rollback())
         finally:
             await engine.dispose()
@@ -162,3 +165,5 @@ def test_async_jobs_run_in_tests_too(looking: Looking) -> None:
     with fake_queue() as queue:
         asyncio.run(workshop.transact_async.adispatch(call="recorded"))
         queue.assert_dispatched(workshop.transact_async, call="recorded")
+        asyncio.run(chain(workshop.transact_async.call(call="chained")).adispatch(session=AsyncSession()))
+        queue.assert_dispatched_in_transaction(workshop.transact_async, call="chained")

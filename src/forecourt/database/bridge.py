@@ -38,7 +38,7 @@ async def bridged(
     from sqlalchemy.util import greenlet_spawn
 
     connection = await driver_of(source)
-    result: R = await greenlet_spawn(function, cast("psycopg.Connection[Any]", _Waiting(connection)))
+    result: R = await greenlet_spawn(function, cast("psycopg.Connection[Any]", Waiting(connection)))
     return result
 
 
@@ -68,7 +68,7 @@ async def driver_of(source: AsyncSource) -> psycopg.AsyncConnection[Any]:
     )
 
 
-class _Waiting:
+class Waiting:
     """What the store asks of a connection, on one that must be awaited."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:

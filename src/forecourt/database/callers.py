@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 import psycopg
 from psycopg.rows import tuple_row
 
+from forecourt.database.bridge import Waiting
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -33,7 +35,7 @@ def in_transaction_of(source: object) -> psycopg.Connection[Any]:
     if isinstance(source, psycopg.Connection):
         is_plain = source.row_factory is tuple_row and not issubclass(source.cursor_factory, psycopg.RawCursor)
         return source if is_plain else cast("psycopg.Connection[Any]", _Plain(source))
-    if isinstance(source, _Plain):
+    if isinstance(source, _Plain | Waiting):
         return cast("psycopg.Connection[Any]", source)
     if is_django(source):
         return _beneath_django(source)

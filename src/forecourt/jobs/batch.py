@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from forecourt.database.bridge import AsyncSource
 from forecourt.jobs.context import current
-from forecourt.jobs.dispatch import Call, Transaction, interceptors, transaction_for
+from forecourt.jobs.dispatch import Call, Transaction, entered_in, interceptors, transaction_for
 from forecourt.jobs.plan import Plan, enter, planned
 from forecourt.store import batches
 
@@ -60,6 +61,10 @@ class Batch:
             )
             enter(self.plans, tx, {"batch": id})
             return id
+
+    async def adispatch(self, *, session: Transaction | AsyncSource | None = None) -> int:
+        """The same from a coroutine; `session` may be an asynchronous one."""
+        return await entered_in(session, lambda tx: self.dispatch(session=tx))
 
 
 def batch(plans: Iterable[Plan], *, name: str = "") -> Batch:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from forecourt.jobs.dispatch import Call, Dispatch, Transaction
+from forecourt.database.bridge import AsyncSource
+from forecourt.jobs.dispatch import Call, Dispatch, Transaction, entered_in
 from forecourt.jobs.plan import Plan, planned
 
 
@@ -39,6 +40,10 @@ class Chain:
         first.refuse_results()
         following = {plan.job.name: plan.job for plan in rest}
         return Dispatch(first.job, session, options=options, following=following).dispatch(**first.args)
+
+    async def adispatch(self, *, session: Transaction | AsyncSource | None = None) -> Call:
+        """The same from a coroutine; `session` may be an asynchronous one."""
+        return await entered_in(session, lambda tx: self.dispatch(session=tx))
 
 
 def chain(*plans: Plan) -> Chain:

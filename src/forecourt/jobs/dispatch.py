@@ -20,12 +20,12 @@ from forecourt.durations import LATEST
 from forecourt.jobs import awaiting
 from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.carrying import carried
-from forecourt.jobs.definition import Definition, P, Q, Transactional
+from forecourt.jobs.definition import Definition, P, Q, R, Transactional
 from forecourt.store import calls
 from forecourt.store.calls import Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Transaction: TypeAlias = Session | scoped_session[Any] | Connection | DjangoConnection | psycopg.Connection[Any]
 
@@ -197,6 +197,13 @@ class Dispatch(Generic[P]):
     def _intercepted(self, many: Sequence[Mapping[str, Any]]) -> list[Call] | None:
         taken = (interceptor.take(self, many) for interceptor in reversed(interceptors))
         return next((entered for entered in taken if entered is not None), None)
+
+
+async def entered_in(session: Transaction | AsyncSource | None, enter: Callable[[Any], R]) -> R:
+    """What `enter` returns for the caller's transaction, from a coroutine."""
+    if interceptors:
+        return enter(session)
+    return await (bridged(session, enter) if is_async(session) else asyncio.to_thread(enter, session))
 
 
 @contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from forecourt.jobs.dispatch import interceptors, transaction_for
+from forecourt.jobs.dispatch import entered_in, interceptors, transaction_for
 from forecourt.jobs.plan import Plan, ResultOf, planned
 from forecourt.store import workflows
 
 if TYPE_CHECKING:
+    from forecourt.database.bridge import AsyncSource
     from forecourt.jobs.dispatch import Transaction
 
 
@@ -79,6 +80,10 @@ class Workflow:
         stored = self._stored()
         with transaction_for(session) as tx:
             return workflows.begin(tx, self.name, catch, stored)
+
+    async def adispatch(self, *, session: Transaction | AsyncSource | None = None) -> int:
+        """The same from a coroutine; `session` may be an asynchronous one."""
+        return await entered_in(session, lambda tx: self.dispatch(session=tx))
 
     def _stored(self) -> list[dict[str, Any]]:
         followers: dict[int, list[int]] = {step.number: [] for step in self._steps}

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 import workshop
 from fleet import Looking, Process, work_until_empty
-from forecourt.cli import forecourt
+from forecourt.cli import forecourt, main
 from forecourt.cli.errors import explained
 from forecourt.jobs.arguments import WrongArguments
 
@@ -38,12 +38,22 @@ def run(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         (["migrate"], "Did you mean `forecourt db migrate`?"),
         (["help"], "Did you mean `forecourt --help`?"),
         (["queue", "shwo"], "Did you mean show"),
+        (["deploy", "kube"], "Did you mean kubernetes?"),
         (["schedule", "xyz"], "There is add, diff"),
     ],
 )
 def test_a_misspelled_command_is_guessed(typed: list[str], words: str) -> None:
     result = CliRunner().invoke(forecourt, typed)
     assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+
+
+def test_an_option_behind_the_command_that_stands_before_it_is_pointed_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["forecourt", "queue", "size", "--url", "https://ops.example"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "--url stands before the command: forecourt --url …" in capsys.readouterr().err
 
 
 def test_help_says_what_it_has_to_say_to_the_end() -> None:

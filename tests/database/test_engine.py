@@ -47,11 +47,15 @@ def test_threads_that_begin_at_once_share_one_engine(database: str) -> None:
     assert engines == {engine()}
 
 
-def test_a_connection_in_use_while_the_engine_is_forgotten_is_closed_when_it_comes_back(database: str) -> None:
-    with engine().connect() as connection:
-        driver = in_transaction_of(connection)
+def test_what_comes_back_to_an_engine_that_was_forgotten_is_closed(database: str) -> None:
+    """Also what was only opened then: another thread may have had the engine in hand."""
+    before = engine()
+    with before.connect() as connection:
+        in_use = in_transaction_of(connection)
         forget_engine()
-    assert driver.closed
+    with before.connect() as connection:
+        late = in_transaction_of(connection)
+    assert (in_use.closed, late.closed) == (True, True)
     with engine().connect() as connection:
         driver = in_transaction_of(connection)
     assert not driver.closed, "in the pool"

@@ -141,7 +141,10 @@ def forecourt(context: click.Context, url: str | None, token_file: TextIO | None
         if token_file is not None:
             raise click.UsageError("--token-file is for --url, which is missing")
         return
-    context.obj = Remote(_address(url), None if token_file is None else token_file.read().strip())
+    token = None if token_file is None else token_file.read().strip()
+    if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+        raise click.UsageError("the token's file must have the token and nothing else: one line, forecourt_…")
+    context.obj = Remote(_address(url), token)
     name = context.invoked_subcommand or ""
     command = forecourt.get_command(context, name)
     if command is not None:
@@ -175,6 +178,8 @@ def main() -> None:
         sys.exit(end.exit_code)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.option_name in ("--url", "--token-file"):
+            say(f"{error.option_name} stands before the command: forecourt {error.option_name} …", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("Aborted.", err=True)

@@ -81,7 +81,7 @@ class Commands(click.Group):
 
 def perhaps(typed: str, names: Sequence[str]) -> str:
     """What might have been meant, as a sentence."""
-    close = get_close_matches(typed, names, n=2, cutoff=0.6)
+    close = get_close_matches(typed, names, n=2, cutoff=0.6) or [name for name in names if name.startswith(typed)]
     return f" Did you mean {' or '.join(close)}?" if close else f" There is {', '.join(names) or 'none'}."
 
 

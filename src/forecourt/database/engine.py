@@ -165,7 +165,7 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
         **ours,
     )
     event.listen(made, "do_connect", connect_anew)
-    pooling.close_latecomers(made)
+    pooling.note_returns(made)
     pooling.ping_after_a_pause(made)
     if spotless:
         pooling.clean_on_return(made)
@@ -191,7 +191,7 @@ def forget_engine() -> None:
     """Close this process's connections and read the settings again at the next use."""
     global _engine
     if _engine is not None:
-        _engine.dispose()
+        pooling.retire(_engine)
     _engine = None
     libpq_url.cache_clear()
 

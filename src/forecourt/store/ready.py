@@ -155,6 +155,9 @@ class Past(NamedTuple):
     unwanted: bool = False
 
 
+NO_PAST = Past()
+
+
 class Claimed(NamedTuple):
     """A call as a worker holds it; long `args` or `options` are empty. `attempts` ended before this
     claim; `past` is None where there is nothing to tell; `waited` is seconds between ready and
@@ -246,7 +249,7 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
 
 
 def _unwanted(call: Claimed) -> Claimed:
-    return call._replace(past=(call.past or Past())._replace(unwanted=True))
+    return call._replace(past=(call.past or NO_PAST)._replace(unwanted=True))
 
 
 PAST = Claimed._fields.index("past")

@@ -30,6 +30,21 @@ def test_servers_that_migrate_at_the_same_time_wait_for_each_other(server_url: s
         used.dispose()
 
 
+def test_a_role_that_may_make_no_schema_migrates_one_that_was_made_for_it(server_url: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS prepared")
+        connection.execute("CREATE DATABASE prepared TEMPLATE template0")
+        connection.execute("DROP ROLE IF EXISTS tenant")
+        connection.execute("CREATE ROLE tenant")
+    url = make_url(server_url).set(drivername="postgresql+psycopg", database="prepared")
+    dba, tenant = create_engine(url), create_engine(url, connect_args={"options": "-c role=tenant"})
+    with dba.begin() as connection:
+        connection.execute(text("CREATE SCHEMA forecourt AUTHORIZATION tenant"))
+    assert upgrade(tenant, marketplace=False) == (None, needed())
+    dba.dispose()
+    tenant.dispose()
+
+
 def test_a_schema_older_than_the_code_is_refused_with_words(database: str) -> None:
     with psycopg.connect(database) as tx:
         require_current(tx)

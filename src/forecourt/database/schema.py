@@ -57,7 +57,9 @@ def upgrade(engine: Engine, to: str = "head", *, marketplace: bool = True) -> tu
         _require_unicode(connection)
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": UPGRADE_LOCK})
         try:
-            connection.execute(text("CREATE SCHEMA IF NOT EXISTS forecourt"))
+            if connection.scalar(text("SELECT to_regnamespace('forecourt') IS NULL")):
+                # IF NOT EXISTS asks for the right to make one, also where a DBA has made it.
+                connection.execute(text("CREATE SCHEMA forecourt"))
             connection.execute(text("SET lock_timeout = '5s'"))
             connection.commit()
             before = version(in_transaction_of(connection))

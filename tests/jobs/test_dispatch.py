@@ -73,6 +73,7 @@ def test_queue_and_priority_can_be_chosen_for_one_dispatch(looking: Looking) -> 
     [
         {"delay": 5, "at": datetime(2030, 1, 1, tzinfo=UTC)},
         {"at": datetime(2030, 1, 1)},  # noqa: DTZ001 - naive on purpose
+        {"at": "2030-01-01"},
         {"delay": -1},
     ],
 )

@@ -157,6 +157,9 @@ def test_what_cannot_be_recorded_names_itself_and_changes_nothing(session: Sessi
     with pytest.raises(DataError, match="'viewed' is not a type of event"):
         session.execute(text("SELECT record_event(:id, 'viewed')"), {"id": car.id})
     session.rollback()
+    with pytest.raises(DataError, match="1 listings and 2 types"):
+        session.execute(text("SELECT record_events(ARRAY[:id], ARRAY['view', 'share'])"), {"id": car.id})
+    session.rollback()
     old = datetime.now(UTC) - timedelta(days=8)
     with pytest.raises(Exception, match="cannot be recorded"):
         record_events([Event(car.id, "view"), Event(car.id, "view", at=old)], session=session)

@@ -234,6 +234,7 @@ def test_two_who_are_erased_at_once_both_leave_the_archive(
 
 def test_no_event_is_archived_while_its_listing_is_erased(session: Session, anna: User) -> None:
     assert cut_from_archives(session, [1, 2]).events == 4
+    assert session.scalar(text("SHOW idle_in_transaction_session_timeout")) == "6h", "reading files takes long"
     event(session, 1, midday(session, 250))
     with ThreadPoolExecutor() as pool:
         archiving = pool.submit(archive_old_analytics)

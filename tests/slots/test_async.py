@@ -151,7 +151,14 @@ def test_async_jobs_run_in_tests_too(looking: Looking) -> None:
     run_now(workshop.transact_async, call="now")
     workshop.transact_async.dispatch(call="drained")
     assert drain().finished == 1
-    assert looking.rows("SELECT call FROM traces ORDER BY call") == [("drained",), ("now",)]
+
+    async def in_an_async_test() -> int:
+        run_now(workshop.transact_async, call="within")
+        workshop.transact_async.dispatch(call="within too")
+        return drain().finished
+
+    assert asyncio.run(in_an_async_test()) == 1
+    assert sorted(looking.rows("SELECT call FROM traces")) == [("drained",), ("now",), ("within",), ("within too",)]
     with fake_queue() as queue:
         asyncio.run(workshop.transact_async.adispatch(call="recorded"))
         queue.assert_dispatched(workshop.transact_async, call="recorded")

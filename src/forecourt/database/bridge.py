@@ -83,6 +83,10 @@ class _Waiting:
     def autocommit(self) -> bool:
         return self._connection.autocommit
 
+    @property
+    def info(self) -> psycopg.ConnectionInfo:
+        return self._connection.info
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         block = self._connection.transaction()

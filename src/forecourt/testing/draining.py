@@ -2,7 +2,6 @@
 worker's own code.
 """
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from forecourt.app import Forecourt
 from forecourt.database import engine, in_transaction_of
 from forecourt.database.transactions import Transactions
 from forecourt.jobs.context import RunningCall
+from forecourt.jobs.foreground import run_to_its_end
 from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import Finished, Outcome, Raised
 from forecourt.jobs.policy import Defaults, Policy
@@ -188,7 +188,7 @@ class _Hand:
         if job is not None and job.is_async:
             from forecourt.slots.async_executor import AsyncExecutor
 
-            return asyncio.run(AsyncExecutor(self._jobs, self._capture, "forecourt").run_all(calls))
+            return run_to_its_end(AsyncExecutor(self._jobs, self._capture, "forecourt").run_all(calls))
         if job is not None and job.policy.batch is not None:
             return self._executor.run_batch(calls)
         return [self._executor.run(call) for call in calls]

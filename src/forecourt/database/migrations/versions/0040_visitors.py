@@ -54,6 +54,11 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'There are view, contact_phone, contact_whatsapp, favorite and share.';
     END IF;
+    IF coalesce(cardinality(listing_ids), 0) <> coalesce(cardinality(event_types), 0) THEN
+        RAISE EXCEPTION '% listings and % types: each event has one of both', coalesce(cardinality(listing_ids), 0),
+            coalesce(cardinality(event_types), 0)
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     IF kept NOT IN ('kept', 'truncated', 'hashed') THEN
         RAISE EXCEPTION 'address: % is not one of kept, truncated, hashed', quote_literal(kept)
             USING ERRCODE = 'invalid_parameter_value';

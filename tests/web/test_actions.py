@@ -1,7 +1,9 @@
 """Each button does what it says, as the command beside it would, and leaves a row in the audit."""
 
 import re
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psycopg
@@ -175,6 +177,22 @@ def test_all_failures_of_a_kind_are_retried_and_no_other(post: Post, tx: psycopg
     assert "3 calls ready again" in post("/failures/retry", job="nothing", error="ValueError")
     assert one(tx, "SELECT count(*) FROM forecourt.ready") == 3
     assert one(tx, "SELECT string_agg(DISTINCT error, '') FROM forecourt.failed") == "KeyError"
+
+
+def test_of_two_who_retry_the_same_at_once_the_second_is_told_that_nothing_was_changed(
+    pages: httpx.Client, database: str, tx: psycopg.Connection
+) -> None:
+    failed(tx, 3)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with psycopg.connect(database) as first, ThreadPoolExecutor(1) as second:
+        first.execute("DELETE FROM forecourt.failed")
+        pressed = second.submit(pages.post, "/failures/retry", data={"job": "nothing"}, headers=OURS)
+        while not pressed.done() and not one(tx, waiting):
+            time.sleep(0.01)
+        first.commit()
+        answer = pressed.result()
+    assert (answer.status_code, "Nothing was changed: these have not failed any more" in answer.text) == (409, True)
+    assert one(tx, "SELECT count(*) FROM forecourt.audit") == 0
 
 
 def test_what_failed_before_is_left_when_a_time_is_given(post: Post, tx: psycopg.Connection) -> None:

@@ -57,6 +57,8 @@ def do(request: Request, form: Form, action: Action, chosen: Search, same: str) 
     try:
         with acting() as tx:
             did = bulk.act(tx, action, chosen, who=who, queues=queues, upto=_upto(form))
+            if did.call is None and not did.changed:  # somebody was quicker by a moment
+                raise HTTPException(409, _nothing(action))
     except bulk.NothingFits:
         raise HTTPException(409, _("No call fits any more; nothing was changed")) from None
     except bulk.CannotBe as error:
@@ -131,6 +133,13 @@ def _action(text: str) -> Action:
     raise HTTPException(400, _("%(text)s is not something that can be done with calls", text=repr(text)))
 
 
+def _nothing(action: Action) -> str:
+    """Why nothing was changed."""
+    if action == "retry":
+        return _("Nothing was changed: these have not failed any more, or another call with the same unique key lives")
+    return _("No call fits any more; nothing was changed")
+
+
 def _under_way(action: Action, did: Acted) -> str:
     calls = some(did.found, "call is", "calls are")
     match action:
@@ -161,7 +170,7 @@ def _done(action: Action, chosen: Search, did: Acted) -> str:
             words = _("%(calls)s ready now.", calls=ready)
     if left := did.found - did.changed:
         words += " " + (
-            _("%(count)s stay: a call with the same unique key lives.", count=left)
+            _("%(count)s stay: they are not there any more, or a call with the same unique key lives.", count=left)
             if action == "retry"
             else _("%(count)s stay as they are: they are in another state by now.", count=left)
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from forecourt.masking import HIDDEN, hide, is_secret
@@ -68,17 +68,21 @@ class Arguments:
                     raise TypeError(f"job {name}: a batched job takes lists; annotate {parameter.name} as list[...]")
                 hint, default = typing.get_args(hint)[0], ...
             fields[parameter.name] = (hint, default)
-        self._fields = fields
-        self._model: type[BaseModel] = create_model(f"{name} arguments", __config__=CONFIG, **fields)
-        self._read = TypeAdapter(
-            self._model
-        ).validator.validate_json  # without a model's own way there: a third of its time
+        self._take(fields)
         self.defaults: dict[str, Any] = {
             key: to_jsonable_python(default, serialize_unknown=True)
             for key, (_, default) in fields.items()
             if default is not ...
         }
         """What an argument is that a call leaves out, as JSON values."""
+
+    def _take(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+        # By the adapter's parts: a model's own way to them takes longer than they do.
+        model = TypeAdapter(create_model(f"{self._name} arguments", __config__=CONFIG, **fields))
+        self._check = model.validator.validate_python
+        self._read = model.validator.validate_json
+        self._write = model.serializer.to_json
 
     def dump(self, given: Mapping[str, Any]) -> str:
         """The arguments as JSON text. Raises WrongArguments."""
@@ -95,8 +99,7 @@ class Arguments:
         Raises WrongArguments.
         """
         try:
-            checked = self._model.model_validate(dict(given))
-            text = checked.model_dump_json(exclude_unset=True)
+            text = self._write(self._check(dict(given)), exclude_unset=True).decode()
         except ValidationError as error:
             raise WrongArguments(self._explain(error)) from None
         except (PydanticSerializationError, UnicodeEncodeError) as error:
@@ -115,11 +118,9 @@ class Arguments:
             raise WrongArguments(
                 f"{self._name}: no such argument: {', '.join(unknown)} (it takes {', '.join(self._fields)})"
             )
-        fields = {name: field for name, field in self._fields.items() if name not in later}
         part = Arguments.__new__(Arguments)
         part.__dict__ |= self.__dict__
-        part._fields = fields
-        part._model = create_model(f"{self._name} arguments", __config__=CONFIG, **fields)
+        part._take({name: field for name, field in self._fields.items() if name not in later})
         return part.dump(given)
 
     def refuse_unnamed(self, method: str, unnamed: Sequence[Any]) -> None:

@@ -19,6 +19,9 @@ from psycopg.pq.abc import PGresult
 
 from forecourt.settings import settings
 
+PARAMETER = re.compile(r"%\((\w+)\)s")
+"""Made before anything is forked: each slot would fill pages of its own to make it."""
+
 _names = count(1)
 _prepared: WeakKeyDictionary[psycopg.Connection[Any], dict[bytes, bytes]] = WeakKeyDictionary()
 
@@ -60,8 +63,8 @@ def _answer(connection: psycopg.Connection[Any]) -> PGresult:
 @lru_cache
 def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
     """The statement with libpq's numbers for its parameters, and their names in that order."""
-    names = tuple(dict.fromkeys(re.findall(r"%\((\w+)\)s", statement)))
-    return re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", statement).encode(), names
+    names = tuple(dict.fromkeys(PARAMETER.findall(statement)))
+    return PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).encode(), names
 
 
 def checked(connection: psycopg.Connection[Any], result: PGresult) -> PGresult:

@@ -32,7 +32,7 @@ def every_page(queue: str = "high", task: str = "heartbeat") -> list[str]:
 
 
 @contextmanager
-def served() -> Iterator[str]:
+def served(most_connections: int = 2048) -> Iterator[str]:
     """A server as the settings are now; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -43,6 +43,7 @@ def served() -> Iterator[str]:
         log_level="critical",
         lifespan="off",
         http=BoundedReading,
+        backlog=most_connections,
         ws="none",
         proxy_headers=False,
     )

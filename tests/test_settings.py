@@ -161,10 +161,16 @@ def test_a_misspelled_setting_is_named_instead_of_overlooked() -> None:
     assert read({f"FORECOURT_{name}": "tcp://10.0.0.1:80" for name in of_kubernetes}) == read({})
 
 
-def test_a_line_of_the_file_that_is_no_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".env").write_text("# ours\nFORECOURT_APP shop:app\n")
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [(b"FORECOURT_APP shop:app", "expected NAME=value"), (b"FORECOURT_HOST=caf\xe9", "expected UTF-8")],
+)
+def test_a_line_of_the_file_that_is_no_setting_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, words: str
+) -> None:
+    (tmp_path / ".env").write_bytes(b"# ours\n%s\n" % line)
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
-    with pytest.raises(WrongSettings, match=r"\.env, line 2: expected NAME=value"):
+    with pytest.raises(WrongSettings, match=rf"\.env, line 2: {words}"):
         settings()
     settings.cache_clear()

@@ -28,7 +28,7 @@ def theirs() -> None:
 
 
 def test_frames_of_the_engine_that_lead_to_the_application_are_counted_and_left_out() -> None:
-    error = caught(as_module("forecourt.workers.executor", theirs))
+    error = caught(as_module("forecourt.slots.executor", theirs))
     error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)  # not the lambda here
     text = tracebacks.of(error)
     assert text.splitlines()[1] == "  (2 frames of forecourt left out)"

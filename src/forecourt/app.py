@@ -20,9 +20,9 @@ from forecourt.schedule.hook_runner import TaskHooks
 from forecourt.schedule.stored import merged
 from forecourt.schedule.timetable import Timetable
 from forecourt.settings import settings
+from forecourt.slots.options import WorkOptions
 from forecourt.store import stored_tasks
 from forecourt.store.definitions import declare
-from forecourt.workers.options import WorkOptions
 
 MARKETPLACE = "forecourt.marketplace."
 """What the modules of its jobs begin with. By name: the engine stands without it."""

@@ -287,8 +287,12 @@ def _from_file(path: Path) -> dict[str, str]:
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
 
-    with path.open(encoding="utf-8") as lines:
-        for found in parse_stream(lines):
-            if found.error and PREFIX in found.original.string:
-                raise WrongSettings(f"{path}, line {found.original.line}: expected NAME=value")
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for found in parse_stream(lines):
+                if found.error and PREFIX in found.original.string:
+                    raise WrongSettings(f"{path}, line {found.original.line}: expected NAME=value")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise WrongSettings(f"{path}, line {line}: expected UTF-8") from None
     return {name: value for name, value in dotenv_values(path, encoding="utf-8").items() if value is not None}

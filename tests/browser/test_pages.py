@@ -30,6 +30,9 @@ EXAMINE = """
 """
 INSIDE = "document.documentElement.scrollWidth - window.innerWidth"
 
+CUT_OFF = "() => [...document.querySelectorAll('.rows')].filter(rows => rows.scrollWidth > rows.clientWidth).length"
+"""Tables that one has to scroll to the side, and so finds no button."""
+
 A_LONG_CHOICE = """
 () => document.querySelectorAll('select').forEach(list => list.add(new Option('w'.repeat(60))))
 """
@@ -67,6 +70,17 @@ def test_every_page_is_accessible_and_fits(
     with psycopg.connect(database) as tx:
         failed = tx.execute("SELECT max(id) FROM forecourt.failed WHERE job = 'process_car_images'").fetchone()[0]
         running = tx.execute("SELECT call_id FROM forecourt.progress").fetchone()[0]
+        tx.execute(
+            "INSERT INTO forecourt.failed (job, queue, error, message) VALUES (%s, 'low', %s, %s), (%s, 'low', %s, %s)",
+            (
+                "recalculate_all_commission_statements",
+                "sqlalchemy.exc.IntegrityError",
+                "key " * 60,
+                "x" * 150,
+                "E" * 300,
+                "m" * 900,
+            ),
+        )
     wrong: list[str] = []
     with looking_at(width=width, dark=dark, language=language) as page:
         for path in [*PAGES, f"/calls/{failed}", f"/calls/{running}"]:
@@ -81,6 +95,8 @@ def test_every_page_is_accessible_and_fits(
                 page.set_viewport_size({"width": wide, "height": 800})
                 if page.evaluate(INSIDE) > 0:
                     found.append(f"scrolls sideways by {page.evaluate(INSIDE)} at {wide}")
+                if wide == 1280 and page.evaluate(CUT_OFF):
+                    found.append("a table is cut off")
             wrong += [f"{path}: {violation}" for violation in found]
     assert wrong == []
 

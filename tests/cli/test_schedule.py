@@ -348,13 +348,21 @@ def test_as_processes_tasks_run_by_hand_and_their_exit_codes_are_what_scripts_re
 
 
 class WindUp:
-    """Time that passes only in sleep, and takes the hands of the database's clock along."""
+    """Time that passes only in sleep, and takes the hands of the database's clock along. The wall
+    clock of this host is set back by an hour as soon as somebody has read it.
+    """
 
     def __init__(self, hands: Hands, at: datetime) -> None:
         self.hands, self.at = hands, at
+        self.set_back = 0
 
     def time(self) -> float:
-        return self.at.timestamp()
+        shown = self.at.timestamp() - self.set_back
+        self.set_back = 3600
+        return shown
+
+    def monotonic(self) -> float:
+        return (self.at - NOON).total_seconds()
 
     def sleep(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)

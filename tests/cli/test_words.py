@@ -1,5 +1,7 @@
 """The first mistakes, answered with words: what was wrong, what was expected, what to do."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,7 @@ from sqlalchemy import make_url
 
 import workshop
 from fleet import Looking, Process, work_until_empty
-from forecourt.cli import forecourt
+from forecourt.cli import forecourt, main
 from forecourt.cli.errors import explained
 from forecourt.jobs.arguments import WrongArguments
 
@@ -36,12 +38,22 @@ def run(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         (["migrate"], "Did you mean `forecourt db migrate`?"),
         (["help"], "Did you mean `forecourt --help`?"),
         (["queue", "shwo"], "Did you mean show"),
+        (["deploy", "kube"], "Did you mean kubernetes?"),
         (["schedule", "xyz"], "There is add, diff"),
     ],
 )
 def test_a_misspelled_command_is_guessed(typed: list[str], words: str) -> None:
     result = CliRunner().invoke(forecourt, typed)
     assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+
+
+def test_an_option_behind_the_command_that_stands_before_it_is_pointed_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["forecourt", "queue", "size", "--url", "https://ops.example"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "--url stands before the command: forecourt --url …" in capsys.readouterr().err
 
 
 def test_help_says_what_it_has_to_say_to_the_end() -> None:
@@ -111,6 +123,22 @@ def test_positional_arguments_are_answered_with_their_names() -> None:
         workshop.leave_trace.dispatch(7)
     with pytest.raises(WrongArguments, match=r"such as hang.call\(call='x'\)"):
         workshop.hang.call("x")
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "said"),
+    [
+        ("<&-", 0, ""),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+        (">/dev/full", 1, "Error: No space left on device\n"),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_is_no_traceback(looking: Looking, closed: str, code: int, said: str) -> None:
+    command = [sys.executable, "-m", "forecourt", "queue", "size", "--json"]
+    ran = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *command], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (code, said)
 
 
 def test_a_queue_that_nobody_uses_is_pointed_out(run: Callable[..., Result]) -> None:

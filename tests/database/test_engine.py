@@ -6,7 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Engine
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Engine, create_engine
 
 from forecourt.database import database_url, engine, forget_engine, in_transaction_of
 from forecourt.database.engine import DatabaseUnreachable, connect, libpq_url
@@ -46,11 +47,15 @@ def test_threads_that_begin_at_once_share_one_engine(database: str) -> None:
     assert engines == {engine()}
 
 
-def test_a_connection_in_use_while_the_engine_is_forgotten_is_closed_when_it_comes_back(database: str) -> None:
-    with engine().connect() as connection:
-        driver = in_transaction_of(connection)
+def test_what_comes_back_to_an_engine_that_was_forgotten_is_closed(database: str) -> None:
+    """Also what was only opened then: another thread may have had the engine in hand."""
+    before = engine()
+    with before.connect() as connection:
+        in_use = in_transaction_of(connection)
         forget_engine()
-    assert driver.closed
+    with before.connect() as connection:
+        late = in_transaction_of(connection)
+    assert (in_use.closed, late.closed) == (True, True)
     with engine().connect() as connection:
         driver = in_transaction_of(connection)
     assert not driver.closed, "in the pool"
@@ -61,6 +66,27 @@ def test_an_address_may_be_written_for_any_driver(monkeypatch: pytest.MonkeyPatc
     configure(monkeypatch, f"{scheme}://salma:p%40ss@db.example:6432/cars?sslmode=require")
     assert libpq_url() == "postgresql://salma:p%40ss@db.example:6432/cars?sslmode=require"
     assert (database_url().drivername, database_url().password) == ("postgresql+psycopg", "p@ss")
+    assert database_url().render_as_string() == "postgresql+psycopg://salma:***@db.example:6432/cars?sslmode=require"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "salma:p%40ss@one.example:5432,two.example:6432/cars",
+        "salma:p%40ss@%2Frun%2Fpostgresql:6432/cars",
+        "salma:p%40ss@[::1]:6432/cars",
+        "/cars?host=one.example,/run/postgresql&port=5432,6432&user=salma&password=p%40ss",
+        "?service=cars",
+    ],
+)
+def test_sqlalchemy_reads_an_address_as_libpq_does_and_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    configure(monkeypatch, f"postgresql://{place}")
+    _, led_to = create_engine(database_url()).dialect.create_connect_args(database_url())
+    said = conninfo_to_dict(libpq_url())
+    assert {name: str(value) for name, value in led_to.items() if name != "context"} == said
+    assert "ss" not in database_url().render_as_string()
 
 
 @pytest.mark.parametrize(
@@ -71,6 +97,7 @@ def test_an_address_may_be_written_for_any_driver(monkeypatch: pytest.MonkeyPatc
         ("postgresql://salma:%secret@db.example/cars", "as %40 %3A %2F %3F %23 %25 %20"),
         ("postgresql://salma:p@secret/w@db.example:5432/cars", "write @ : / ? # % and spaces"),
         ("postgresql://salma:p@secret@db.example/cars", "write @ : / ? # % and spaces"),
+        ("postgresql://salma:secret@db.example:port/cars", "postgresql://user:password@host:port/name"),
     ],
 )
 def test_what_is_no_address_is_refused_without_showing_its_password(

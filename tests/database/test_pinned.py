@@ -2,6 +2,7 @@
 everywhere, a job's keep it.
 """
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ AWKWARD = {
     "idle_in_transaction_session_timeout": "50ms",
     "idle_session_timeout": "1200ms",
     "TimeZone": "Pacific/Apia",
+    "DateStyle": "German, DMY",
+    "IntervalStyle": "sql_standard",
 }
 
 
@@ -36,6 +39,9 @@ def test_the_engine_s_own_sessions_are_as_it_needs_them(awkward: Looking) -> Non
         for setting in ("statement_timeout", "lock_timeout", "idle_session_timeout"):
             assert connection.execute(f"SHOW {setting}".encode()).fetchall() == [("0",)]
         assert connection.execute("SHOW TimeZone").fetchall() == [("UTC",)]
+        assert connection.execute("SELECT timestamptz 'epoch', interval '-1 s'").fetchall() == [
+            (datetime.fromtimestamp(0, UTC), timedelta(seconds=-1))
+        ]
 
 
 def test_a_worker_works_without_a_failed_round_and_its_jobs_keep_what_the_database_says(

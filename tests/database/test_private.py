@@ -229,8 +229,8 @@ def test_a_path_that_no_socket_can_have_is_no_obstacle(root: Path, name: str) ->
     assert sockets.parent == Path("/tmp")
     assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
     server.release()
+    assert not sockets.exists(), "nothing is left in /tmp"
     folder.rename(root)
-    sockets.rmdir()
 
 
 def test_a_socket_folder_that_others_can_open_is_refused(root: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_socket_folder_that_others_can_open_is_refused(root: Path) -> None:
     server = PrivateServer(folder, durable=False)
     sockets = Path(str(make_url(server.start()).query["host"]))
     server.release()
-    sockets.chmod(0o755)
+    sockets.mkdir(0o755)
     with pytest.raises(PrivateServerError, match=rf"{sockets} should be a folder that only .* can open"):
         server.start()
     folder.rename(root)

@@ -22,7 +22,7 @@ from forecourt.cli import forecourt
 from forecourt.cli.deploying import PRINTERS
 from forecourt.deploy.site import SECRET, here
 from forecourt.settings import Settings, settings
-from forecourt.workers.options import WorkOptions
+from forecourt.slots.options import WorkOptions
 
 PRINTED = [[name] for name in PRINTERS] + [["systemd", unit] for unit in ("worker", "clock", "web")]
 

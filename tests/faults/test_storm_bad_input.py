@@ -15,7 +15,7 @@ from forecourt.app import load
 from forecourt.database import engine, in_transaction_of
 from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.policy import Policy
-from forecourt.workers.options import WorkOptions
+from forecourt.slots.options import WorkOptions
 
 ODD = {
     "released for ever": ("failed", "ValueError"),

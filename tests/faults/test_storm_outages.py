@@ -11,8 +11,8 @@ from faults.site import site
 from faults.storm import Storm, raging
 from faults.wire import wire
 from fleet import Process
-from forecourt.workers import markers
-from forecourt.workers.markers import Markers
+from forecourt.slots import markers
+from forecourt.slots.markers import Markers
 
 
 def test_postgresql_in_trouble_loses_and_doubles_nothing(empty_var: Path, tmp_path: Path) -> None:

@@ -1,16 +1,23 @@
 """Arguments are checked where they are dispatched, not at night."""
 
+import warnings
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field, SecretStr
 
 from forecourt import Session
 from forecourt.jobs.arguments import LARGEST, Arguments, WrongArguments
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection as OnlyForCheckers
 
 
 def sponsor(listing_id: int, until: datetime | None = None, *, price: float = 1.5, session: Session) -> None: ...
@@ -39,9 +46,10 @@ def test_good_arguments_come_back_as_they_went_in_and_defaults_fill_the_rest() -
         ({"listing_id": 7, "session": 1}, "no such argument: 'session' .*; the slot gives it one, yours goes to using"),
         ({"listing_id": 7, "price": float("nan")}, "finite"),
         ({"listing_id": 7, "price": float("inf")}, "finite"),
+        ("listing_id", "expected a call's arguments by name, a dict, not 'listing_id'"),
     ],
 )
-def test_wrong_arguments_are_named(wrong: dict[str, object], words: str) -> None:
+def test_wrong_arguments_are_named(wrong: Any, words: str) -> None:
     with pytest.raises(WrongArguments, match=words):
         SPONSOR.dump(wrong)
 
@@ -87,6 +95,75 @@ def test_dates_decimals_and_uuids_may_be_dispatched() -> None:
     arguments = Arguments("note", note, batched=False)
     given = {"day": date(2026, 4, 24), "amount": Decimal("12.50"), "key": UUID(int=5)}
     assert arguments.load(arguments.dump(given)) == given
+
+
+class Colour(Enum):
+    RED = 1
+
+
+class Paint(BaseModel):
+    colour: Colour
+    litres: float = Field(alias="l", gt=0)
+
+
+class Varnish(Paint):
+    glossy: bool = True
+
+
+@dataclass
+class Order:
+    by: str
+    paints: list[Paint]
+    number: int = field(default=0, init=False)
+
+
+def test_classes_come_back_equal_or_are_refused_where_they_are_dispatched() -> None:
+    def mix(what: Paint, also: list[Colour] | None = None, litres: Annotated[int, Field(gt=0)] = 1) -> None: ...
+    def order(what: Order) -> None: ...
+    def login(what: dict[str, SecretStr]) -> None: ...
+    def count(what: dict[Colour, int]) -> None: ...
+
+    paint = Paint(colour=Colour.RED, l=2)
+    given = {"what": paint, "also": [Colour.RED], "litres": 2}
+    mixes = Arguments("mix", mix, batched=False)
+    assert mixes.load(mixes.dump(given)) == given
+    with pytest.raises(WrongArguments, match="'litres': Input should be greater than 0, not 0"):
+        mixes.dump({"what": paint, "litres": 0})
+    for function, value, words in (
+        (mix, Varnish(colour=Colour.RED, l=2), "a class with more fields"),
+        (order, Order("me", [paint]), r"'what\.number': Unexpected keyword argument.* when read back"),
+        (login, {"me": SecretStr("hush")}, "a secret that is hidden"),
+        (count, {Colour.RED: 1}, "when read back"),
+    ):
+        with pytest.raises(WrongArguments, match=words) as caught:
+            Arguments(function.__name__, function, batched=False).dump({"what": value})
+        assert "hush" not in str(caught.value)
+
+
+def test_types_that_only_checkers_know_are_no_obstacle_where_no_argument_needs_them() -> None:
+    def fetch(connection: "OnlyForCheckers[Any]", plate: str) -> "OnlyForCheckers[Any]": ...  # type: ignore[empty-body]
+    def ask(plate: "OnlyForCheckers[Any]") -> None: ...
+
+    assert Arguments("fetch", fetch, batched=False).takes == "connection"
+    with pytest.raises(
+        TypeError, match=r"job ask: name 'OnlyForCheckers' is not defined.*outside of `if TYPE_CHECKING"
+    ):
+        Arguments("ask", ask, batched=False)
+
+
+def test_a_parameter_may_have_any_name_but_few_which_are_refused_with_words() -> None:
+    def write(schema: int, json: int, copy: int, model_id: int) -> None: ...
+    def hide(_x: int) -> None: ...
+    def keep(self: Any, x: int) -> None: ...
+
+    given = {"schema": 1, "json": 2, "copy": 3, "model_id": 4}
+    with warnings.catch_warnings(action="error"):
+        arguments = Arguments("write", write, batched=False)
+    assert arguments.load(arguments.dump(given)) == given
+    with pytest.raises(TypeError, match="parameter _x needs another name"):
+        Arguments("hide", hide, batched=False)
+    with pytest.raises(TypeError, match="a method cannot be a job"):
+        Arguments("keep", keep, batched=False)
 
 
 def test_a_batched_job_takes_lists_and_is_dispatched_with_single_values() -> None:

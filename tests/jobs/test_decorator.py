@@ -48,6 +48,12 @@ def test_what_is_no_function_is_no_job(thing: Callable[[], Any]) -> None:
         job(name="refused")(thing)
 
 
+@pytest.mark.parametrize("name", ["", "a\0b", "x" * 201, 5, "<lambda>"])
+def test_a_job_has_a_name_that_can_be_kept(name: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match="name"):
+        job(name=name)(coroutine)
+
+
 def test_an_async_function_is_one_that_knows_so() -> None:
     made = job(name="decorator.coroutine", concurrency=5)(coroutine)
     assert (made.is_async, made.policy.at_once) == (True, 5)

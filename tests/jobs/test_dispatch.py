@@ -1,12 +1,16 @@
 """Dispatch: from Python, in the caller's transaction, in bulk, and from SQL."""
 
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.errors import UndefinedTable
+from psycopg.rows import dict_row
 from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import workshop
 from fleet import Looking
@@ -69,6 +73,7 @@ def test_queue_and_priority_can_be_chosen_for_one_dispatch(looking: Looking) -> 
     [
         {"delay": 5, "at": datetime(2030, 1, 1, tzinfo=UTC)},
         {"at": datetime(2030, 1, 1)},  # noqa: DTZ001 - naive on purpose
+        {"at": "2030-01-01"},
         {"delay": -1},
     ],
 )
@@ -84,15 +89,16 @@ def test_a_queue_or_priority_out_of_range_is_refused(looking: Looking, wrong: di
     assert looking.live() == 0
 
 
-@pytest.mark.parametrize("kind", ["session", "connection", "psycopg"])
+@pytest.mark.parametrize("kind", ["session", "scoped session", "connection", "psycopg", "psycopg with rows as dicts"])
 def test_commit_makes_the_call_visible_and_rollback_forgets_it(looking: Looking, database: str, kind: str) -> None:
-    if kind == "session":
-        used = Session(engine())
-    elif kind == "connection":
-        used = engine().connect()
-    else:
-        used = psycopg.connect(database)
-    with used:
+    opened: dict[str, Callable[[], Any]] = {
+        "session": lambda: Session(engine()),
+        "scoped session": lambda: scoped_session(sessionmaker(engine())),
+        "connection": lambda: engine().connect(),
+        "psycopg": lambda: psycopg.connect(database),
+        "psycopg with rows as dicts": lambda: psycopg.connect(database, row_factory=dict_row),
+    }
+    with closing(opened[kind]()) as used:
         workshop.nothing.using(session=used).dispatch(n=1)
         assert looking.count("ready") == 0, "not visible before the commit"
         used.rollback()

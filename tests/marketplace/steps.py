@@ -13,7 +13,7 @@ from forecourt.settings import settings
 DOOMED = """
 import importlib, os, signal, sys
 from sqlalchemy.orm import Session
-import forecourt.marketplace.app, forecourt.marketplace.archive_erasure, forecourt.database
+import forecourt.marketplace.app, forecourt.marketplace.archive_erasure, forecourt.marketplace.urlset, forecourt.database
 
 def kill(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -39,7 +39,8 @@ def in_a_transaction(job, **args):
         job(session=own, **args)
 
 def of_small_files(sitemap):
-    sitemap.MAX_URLS, sitemap.ENOUGH, sitemap.CUT = 4, 2, 2
+    sitemap.MAX_URLS = forecourt.marketplace.urlset.MAX_URLS = 4
+    sitemap.CUT = 2
     return sitemap
 
 def numbers(text):

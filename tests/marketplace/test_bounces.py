@@ -135,6 +135,7 @@ def test_what_nobody_could_know_but_the_mail_s_reader_is_asked_for_and_all_else_
         b"", b"\x00\xff" * 100, bytes(mail), b"Content-Type: multipart/report; boundary=x\n\n--x--", deep,
         returned(mail, status="2.0.0", action="delivered"), returned(mail, status="soon"),
         b"Content-Type: multipart/report; boundary=b\n\n--b\n" + deep, b"x" * (3 << 20),
+        returned(head(mail, To="(" * 2_000), status="5.1.1"),
     ):  # fmt: skip
         assert "no report of a mail of ours" in piped(other)
     assert status(session) == ("sent", None, None)

@@ -252,12 +252,12 @@ def test_a_sitemap_in_the_bucket_is_whole_at_any_moment_and_unchanged_files_keep
 ) -> None:
     for module in (sitemap, urlset, sitemap_check):
         monkeypatch.setattr(module, "MAX_URLS", 4)
-    for limit in ("ENOUGH", "CUT"):
-        monkeypatch.setattr(sitemap, limit, 2)
+    monkeypatch.setattr(sitemap, "CUT", 2)
     cars = [listing(session) for _ in range(9)]
     session.commit()
     place = places.bucket("public")
     assert place is not None
+    place.put("sitemap-blog.xml", b"of the application's own")
     sent: list[str] = []
     monkeypatch.setattr(
         Bucket, "_send", lambda self, key, *rest, send=Bucket._send: (sent.append(key), send(self, key, *rest))
@@ -272,7 +272,7 @@ def test_a_sitemap_in_the_bucket_is_whole_at_any_moment_and_unchanged_files_keep
     session.commit()
     assert generate_sitemap()["rewritten"] == 2, "one shard and the index"
     shards = [f"sitemap-{name}.xml.gz" for name in ("listings-0001", "listings-0002", "pages-0001", "pages-0002")]
-    assert sorted(place.keys()) == [*shards, "sitemap.xml"]
+    assert sorted(place.keys()) == ["sitemap-blog.xml", *shards, "sitemap.xml"]
     assert not settings().public.exists()
     for command in ("validate", "diff"):
         assert CliRunner().invoke(forecourt, ["sitemap", command]).exit_code == 0

@@ -14,6 +14,7 @@ from test_commands import audited, run, said
 from forecourt.database import in_transaction_of
 from forecourt.marketplace.business import CURRENCIES, DEFAULTS, KINDS, Business, business
 from forecourt.marketplace.business_changes import change
+from forecourt.marketplace.events import record_event
 from forecourt.marketplace.sitemap import generate_sitemap
 from forecourt.marketplace.trash import cleanup_soft_deleted
 from forecourt.marketplace.uploads import BadUpload
@@ -84,10 +85,19 @@ def test_the_list_shows_every_setting_with_its_default_and_what_it_is(session: S
 def test_what_was_written_by_other_means_and_will_not_do_is_a_warning_and_the_default_holds(
     session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
-    session.execute(text("INSERT INTO business_settings (name, value) VALUES ('trash_days', 'soon'), ('of_old', 'x')"))
+    session.execute(
+        text("""
+            INSERT INTO business_settings (name, value)
+            VALUES ('trash_days', 'soon'), ('view_minutes', 'soon'),
+                   ('visitor_address', 'x'), ('wallet_limit', '-1'), ('of_old', 'x')
+        """)
+    )
     with caplog.at_level(logging.WARNING):
         assert business(session) == Business()
     assert "trash_days is 'soon', expected a whole number" in caplog.text
+    assert record_event(listing(session).id, "view", ip="203.0.113.7", session=session) == "view"
+    assert session.scalars(text("SELECT host(user_ip) FROM car_listing_analytics")).one() == "203.0.113.0"
+    assert session.scalars(text("SELECT wallet_limit('XYZ', NULL)")).one() == 50
 
 
 def test_the_limit_of_a_wallet_is_set_by_provider_and_by_currency(session: Session) -> None:

@@ -108,10 +108,17 @@ def test_of_a_listing_that_there_is_not_nothing_is_kept(session: Session) -> Non
 )
 def test_an_address_is_kept_or_truncated(session: Session, address: str, four: str, six: str) -> None:
     car = listing(session)
-    for ip in ("203.0.113.7", "2001:db8:1:2:3::4"):
+    for ip in ("203.0.113.7", "2001:db8:1:2:3::4", "::ffff:203.0.113.7"):
         recorded = text("SELECT record_event(:id, 'view', CAST(:ip AS inet), address => :address)")
         session.execute(recorded, {"id": car.id, "ip": ip, "address": address})
-    assert [ip for _, _, ip in raw(session)] == [four, six]
+    assert [ip for _, _, ip in raw(session)] == [four, six, four]
+
+
+def test_visitors_are_told_apart_where_a_server_writes_their_addresses_of_ipv4_as_of_ipv6(session: Session) -> None:
+    car = listing(session)
+    for ip in ("::ffff:203.0.113.7", "::ffff:198.51.100.7", "198.51.100.7"):
+        record_event(car.id, "view", ip=ip, user_agent=PHONE, session=session)
+    assert views(session, car) == 2
 
 
 def test_a_key_stands_for_a_visitor_until_the_day_s_salt_is_gone(session: Session) -> None:
@@ -149,6 +156,9 @@ def test_what_cannot_be_recorded_names_itself_and_changes_nothing(session: Sessi
     session.commit()
     with pytest.raises(DataError, match="'viewed' is not a type of event"):
         session.execute(text("SELECT record_event(:id, 'viewed')"), {"id": car.id})
+    session.rollback()
+    with pytest.raises(DataError, match="1 listings and 2 types"):
+        session.execute(text("SELECT record_events(ARRAY[:id], ARRAY['view', 'share'])"), {"id": car.id})
     session.rollback()
     old = datetime.now(UTC) - timedelta(days=8)
     with pytest.raises(Exception, match="cannot be recorded"):

@@ -5,6 +5,7 @@ is killed in the middle.
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -163,7 +164,7 @@ def test_parquet_comes_in_with_its_own_types(session: Session, tmp_path: Path) -
         {
             "car_listing_id": [car.id] * 3,
             "event_type": ["view", "share", "view"],
-            "user_ip": ["203.0.113.7", None, "nonsense"],
+            "user_ip": ["::ffff:203.0.113.7", None, "nonsense"],
             "created_at": pa.array([at, at + timedelta(hours=1), at], pa.timestamp("us", tz="UTC")),
         }
     )
@@ -171,6 +172,18 @@ def test_parquet_comes_in_with_its_own_types(session: Session, tmp_path: Path) -
     found = brought_in("events", tmp_path / "events.parquet")
     assert lines_of(found) == [(3, "user_ip: 'nonsense' is not an IP address")]
     assert events(session) == [(car.id, "view", "203.0.113.7", at), (car.id, "share", None, at + timedelta(hours=1))]
+    odd = {
+        "owner_id": [1],
+        "title": ["Kia"],
+        "slug": ["kia"],
+        "photos": pa.array([[b"raw"]]),
+        "created_at": ["9999-12-31T23:59-12:00"],
+    }
+    for reason in ("photos: .* is not a JSON list", "created_at: .* is not a date and time"):
+        pq.write_table(pa.table(odd), tmp_path / "odd.parquet")
+        [(_, why)] = brought_in("listings", tmp_path / "odd.parquet").refused
+        assert re.match(reason, why)
+        del odd["photos" if "photos" in odd else "created_at"]
 
 
 @pytest.mark.parametrize(
@@ -203,6 +216,7 @@ def test_a_dump_is_read_as_a_server_would_read_it(
         ("INSERT INTO `cars` VALUES (1);\n", "before its CREATE TABLE"),
         ("INSERT INTO `cars` (`a`) VALUES (1),(2\n", "the row that begins here cannot be read"),
         ("INSERT INTO `cars` (`a`) VALUES (1)\n", "the dump breaks off"),
+        ("CREATE TABLE `cars` (\n  `a` int,\n", "the dump breaks off"),
     ],
 )
 def test_a_dump_that_cannot_be_read_says_where(dump: str, why: str) -> None:
@@ -217,7 +231,12 @@ def test_a_file_or_mapping_that_will_not_do_says_why(empty_var: Path, tmp_path: 
     latin.write_bytes(b"name\nJos\xe9\n")
     with pytest.raises(CannotRead, match="line 2: it is not UTF-8"):
         list(rows(latin, "csv", ""))
+    latin.write_bytes(b"name\rJos\r")
+    with pytest.raises(CannotRead, match="line 1: new-line character"):
+        list(rows(latin, "csv", ""))
     wrong = {
+        "[columns]\nname = 7": r"\[columns\] name must be the name of a column",
+        "[values]\nname = 7": r"name must be a section",
         "column = 1": "'column' is not one of columns, defaults",
         '[columns]\ncolour = "color"': r"\[columns\] names 'colour', and users have id, name",
         'timezone = "Mars"': "'Mars' is not an IANA time zone",

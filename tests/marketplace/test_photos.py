@@ -175,8 +175,8 @@ def test_the_owner_of_a_listing_in_the_trash_is_not_told(session: Session) -> No
 
 def test_a_dispatch_with_bad_base64_names_each_and_leaves_nothing_in_storage(session: Session) -> None:
     made = car(session)
-    with pytest.raises(BadPhotos, match=r"^not_base64: photo 2 of 3: .*; photo 3 of 3: the upload has no bytes"):
-        process_car_images.dispatch(listing_id=made.id, images=[picture(), "***", ""])
+    with pytest.raises(BadPhotos, match=r"^not_base64: photo 2 of 3: .*; photo 3 of 3: .* is not a storage key"):
+        process_car_images.dispatch(listing_id=made.id, images=[picture(), "***", "incoming/../x"])
     assert stored() == []
     assert calls(session, "process_car_images") == []
 
@@ -185,6 +185,8 @@ def test_bad_base64_that_was_dispatched_from_sql_is_refused_like_a_bad_photo(ses
     made = car(session)
     with pytest.raises(BadPhotos, match="photo 2 of 2"):
         process(made.id, [picture(), "***"])
+    with pytest.raises(BadPhotos, match=r"photo 1 of 1: .* is not a storage key"):
+        process(made.id, ["incoming/../x"])
     reap()
     assert stored() == []
     assert notifications(session)[0].data["refused"] == [{"position": 2, "code": "not_base64"}]

@@ -6,6 +6,7 @@ from email.parser import BytesParser
 from email.policy import default
 from typing import Any
 
+import pytest
 from showroom import ago, calls, listing, notifications, sponsored, user, wait_until_blocked
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from forecourt.database import engine, in_transaction_of
 from forecourt.marketplace.business_changes import change
 from forecourt.marketplace.models import CarListing, CarListingDailyStats
 from forecourt.marketplace.notices import send_sponsorship_expired_notification
+from forecourt.marketplace.placed import NotPlaced, extend, placed
 from forecourt.marketplace.placements import (
     expire_featured_listings,
     expire_sponsored_listings,
@@ -37,6 +39,18 @@ def test_an_ended_sponsorship_is_cleared_and_its_owner_s_notification_enqueued(s
     assert calls(session, NOTIFICATION) == [
         {"listing_id": car.id, "sponsored_until": ended.astimezone(UTC).isoformat()}
     ]
+
+
+def test_an_end_that_python_has_no_date_for_stops_nobody_s(session: Session) -> None:
+    cars = [sponsored(session, ago(session, "1 second")) for _ in range(4)]
+    for car, until in zip(cars, ("infinity", "-infinity", "0044-03-15 BC"), strict=False):
+        session.execute(
+            text("UPDATE car_listings SET sponsored_until = :until WHERE id = :id"), {"until": until, "id": car.id}
+        )
+    assert [(each.id, each.until is None) for each in placed(session)][2:] == [(cars[3].id, False), (cars[0].id, True)]
+    with pytest.raises(NotPlaced, match="has no end to move"):
+        extend(session, cars[0].id, "sponsored", 3)
+    assert expire_sponsored_listings(session=session) == {"expired": 3, "notifications": 3}
 
 
 def test_a_sponsorship_that_ends_this_very_moment_is_over(session: Session) -> None:

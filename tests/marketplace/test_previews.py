@@ -154,8 +154,9 @@ def test_photos_are_added_behind_those_that_a_listing_has_up_to_its_limit(sessio
     assert [max(range(3), key=colour.__getitem__) for colour in shown] == [1, 0, 1]
     session.execute(text("INSERT INTO business_settings (name, value) VALUES ('photos_most', '3')"))
     session.commit()
-    with Session(engine()) as own, pytest.raises(photos.BadUpload, match="too_many: the listing has 3 photos"):
+    with Session(engine()) as own, pytest.raises(photos.BadUpload, match="photo 1 of 1: the listing has 3 photos"):
         process_car_images(own, [image], car.id, True)
+    assert notifications(session)[0].data["refused"] == [{"position": 1, "code": "too_many"}]
 
 
 def test_the_good_ones_of_a_set_are_taken_when_that_is_the_policy_and_the_owner_is_told(

@@ -109,7 +109,17 @@ def test_a_dry_run_says_what_would_go_and_an_erasure_takes_it_and_leaves_the_oth
     session: Session, anna: User
 ) -> None:
     hers = [car.id for car in session.query(CarListing).filter_by(owner_id=anna.id)]
-    session.rollback()
+    places.files().put("incoming/hers", b"a photo")
+    failed = text(
+        """
+        INSERT INTO forecourt.failed (job, queue, error, message, args)
+        SELECT 'process_car_images', 'high', 'TimedOut', '', jsonb_build_object('listing_id', id, 'images', ARRAY['incoming/hers'])
+        FROM car_listings
+        WHERE id = :id
+        """
+    )
+    session.execute(failed, {"id": hers[0]})
+    session.commit()
     would = json.loads(run("privacy", "erase", anna.email, "--dry-run", "--json").stdout)
     assert session.query(User).count() == 2
     assert len(archived()) == 8
@@ -118,11 +128,12 @@ def test_a_dry_run_says_what_would_go_and_an_erasure_takes_it_and_leaves_the_oth
     done = json.loads(run("privacy", "erase", anna.email, "--yes", "--json").stdout)
     assert done | {"dry_run": True} == would
     assert done["gone"] == {
-        "restored events": 4, "listings": 2, "rows of stats": 6, "events": 2, "photo files": 1, "notices": 1,
-        "browsers, webhooks and the like": 1, "refusals of the mailbox": 1, "refused rows of imports": 1,
+        "restored events": 4, "listings": 2, "rows of stats": 6, "events": 2, "photo files": 1, "uploads": 1,
+        "notices": 1,        "browsers, webhooks and the like": 1, "refusals of the mailbox": 1, "refused rows of imports": 1,
         "providers": 1, "users": 1, "filed mails": 1,
     }  # fmt: skip
-    assert done["stays"] == []
+    assert len(done["stays"]) == 1
+    assert "1 finished calls name listings by number" in done["stays"][0]
     assert (done["archive"]["events"], done["archive"]["files"]) == (4, 1)
     reap_blobs(session=session)
     session.commit()
@@ -223,6 +234,7 @@ def test_two_who_are_erased_at_once_both_leave_the_archive(
 
 def test_no_event_is_archived_while_its_listing_is_erased(session: Session, anna: User) -> None:
     assert cut_from_archives(session, [1, 2]).events == 4
+    assert session.scalar(text("SHOW idle_in_transaction_session_timeout")) == "6h", "reading files takes long"
     event(session, 1, midday(session, 250))
     with ThreadPoolExecutor() as pool:
         archiving = pool.submit(archive_old_analytics)

@@ -36,7 +36,6 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(urlset, "MAX_URLS", 20)
     monkeypatch.setattr(sitemap, "MAX_URLS", 20)
-    monkeypatch.setattr(sitemap, "ENOUGH", 10)
     monkeypatch.setattr(sitemap, "CUT", 4)
     monkeypatch.setattr(sitemap, "PAGE", 7)
 
@@ -317,7 +316,7 @@ def crash(script: str) -> None:
     assert run.returncode == -signal.SIGKILL
 
 
-SMALL = "urlset.MAX_URLS = sitemap.MAX_URLS = 20; sitemap.ENOUGH = 10; sitemap.CUT = 4; sitemap.PAGE = 7"
+SMALL = "urlset.MAX_URLS = sitemap.MAX_URLS = 20; sitemap.CUT = 4; sitemap.PAGE = 7"
 KILL = "os.kill(os.getpid(), signal.SIGKILL)"
 BEFORE_THE_INDEX = f"sitemap.publish_index = lambda *_: {KILL}"
 BEFORE_THE_ORPHANS = f"sitemap.remove_others = lambda *_: {KILL}"

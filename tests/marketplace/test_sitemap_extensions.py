@@ -130,6 +130,24 @@ def test_shards_are_packed_and_the_same_rows_give_the_same_bytes(
     assert published() == before
 
 
+def test_pages_of_many_photos_and_versions_are_all_in_and_the_files_within_their_limits(
+    session: Session, rich: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(urlset, "MAX_BYTES", 20_000)
+    listings(session, 30)
+    many = text(
+        "UPDATE car_listings SET photos = (SELECT jsonb_agg('p-' || n) FROM generate_series(1, :photos) AS n) WHERE id <= :id"
+    )
+    session.execute(many, {"photos": 10, "id": 30})
+    session.execute(many, {"photos": 200, "id": 1})  # more than a file holds with it
+    session.commit()
+    assert generate_sitemap()["urls"] == 2 * 33
+    shards = [parsed(loc.rpartition("/")[2]) for loc in locs(parsed())]
+    pages = {url[0].text: len(list(url.iter(IMAGE + "loc"))) for shard in shards for url in shard}
+    assert sorted(pages.values()) == [0] * 2 * (3 + 1) + [10] * 2 * 29
+    assert max(len(gzip.decompress(packed)) for name, packed in published().items() if name.endswith(".gz")) <= 20_000
+
+
 def test_100_000_listings_with_photos_keep_the_protocol(
     session: Session, rich: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +217,7 @@ def test_search_engines_are_told_what_changed_once_and_of_what_went(
     listing(session, slug="changed", updated_at=ago(session, "2 hours"))
     listing(session, slug="gone", updated_at=ago(session, "9 days"), deleted_at=ago(session, "1 hour"))
     listing(session, slug="old", updated_at=ago(session, "9 days"))
+    listing(session, slug="ع" * 2_000, updated_at=ago(session, "2 hours"))  # an address that no engine takes
     late = listing(session, slug="عربي", updated_at=ago(session, "1 minute"))
     session.commit()
     assert announce_changes() == {"urls": 0}, "without a key nobody is told"

@@ -18,7 +18,7 @@ from test_photos import picture
 from traffic import event, events, midday
 
 from forecourt.cli import forecourt
-from forecourt.marketplace import places, scratch, sitemap, sweep
+from forecourt.marketplace import places, scratch, sitemap, sweep, urlset
 from forecourt.marketplace.archive import archive_old_analytics
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.restore import archives, restore
@@ -150,8 +150,8 @@ def test_a_photo_set_killed_at_any_step_is_not_begun_and_the_next_try_leaves_jus
 def test_a_sitemap_killed_on_its_way_into_the_bucket_is_whole_and_the_next_run_tidies_up(
     url: str, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, limit in (("MAX_URLS", 4), ("ENOUGH", 2), ("CUT", 2)):
-        monkeypatch.setattr(sitemap, name, limit)
+    for module, name, limit in ((sitemap, "MAX_URLS", 4), (urlset, "MAX_URLS", 4), (sitemap, "CUT", 2)):
+        monkeypatch.setattr(module, name, limit)
     bucket = places.bucket("public")
     assert bucket is not None
     cars = [listing(session) for _ in range(9)]

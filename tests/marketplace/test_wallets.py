@@ -221,3 +221,24 @@ def test_a_wallet_that_empties_between_two_mondays_is_told_the_next_morning_and_
 def _set(session: Session, poor: CarProvider, balance: str) -> None:
     poor.wallet_balance = Decimal(balance)
     session.flush()
+
+
+def test_who_changes_wallets_in_the_order_of_their_ids_never_deadlocks_with_a_run(session: Session) -> None:
+    low, well = provider(session, "10"), provider(session, "100")
+    well.low_wallet_since = ago(session, "9 days")
+    session.commit()
+    low.wallet_balance = Decimal(11)
+    session.flush()
+
+    def warn() -> dict[str, int]:
+        with Session(engine()) as own, own.begin():
+            return notify_low_wallet_balance(session=own)
+
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(warn)
+        wait_until_blocked()
+        well.wallet_balance = Decimal(200)
+        session.commit()
+        assert run.result(30)["notified"] == 1
+    session.refresh(well)
+    assert well.low_wallet_since is None

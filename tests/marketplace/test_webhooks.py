@@ -30,7 +30,7 @@ class Receiver(ThreadingHTTPServer):
         self.status = 204
         self.taken: list[tuple[dict[str, str], bytes]] = []
         super().__init__(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/notices?of=dealer"
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/إعلانات?of=تاجر"
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -113,7 +113,17 @@ def test_nobody_at_the_address_is_a_delay_in_words(empty_var: object) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "ftp://dealer.example", "https://", "https://user:secret@dealer.example", "https://a b", "http://[", "x"],
+    [
+        "",
+        "ftp://dealer.example",
+        "https://",
+        "https://user:secret@dealer.example",
+        "https://a b",
+        "http://[",
+        "x",
+        "https://a..b/",
+        f"https://{'a' * 70}.example",
+    ],
 )
 def test_an_address_that_is_none_is_refused_with_words(empty_var: object, url: str) -> None:
     with pytest.raises(WebhookRefused):

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from fleet import Looking
 from forecourt.cli import forecourt
+from forecourt.cli.errors import explained
 from forecourt.migrating.laravel import MODEL as MODEL_KIND
 from forecourt.migrating.laravel import message
 from forecourt.migrating.php import NotSerialized, Thing, unserialized
@@ -127,6 +128,17 @@ def test_what_has_failed_is_taken_from_another_database_too(
     assert done.exit_code == 0, done.output
     assert (looking.count("ready"), looking.one("SELECT count(*) FROM public.failed_jobs")) == (1, 0)
     assert "Nothing waits there." in type_("--failed").output
+
+    looking.connection.execute("DROP TABLE public.jobs")
+    for typed, words in (
+        ([], "this database has no table public.jobs: name the one of the Laravel application with --database"),
+        (["--database", "mysql://root@localhost/shop"], "'mysql' cannot be read: expected postgresql://"),
+        (["--database", "postgresql://localhost:1/shop"], "cannot reach Laravel's database"),
+    ):
+        refused = type_(*typed).exception
+        assert refused is not None
+        code, said = explained(refused)
+        assert (code, words in said) == (2, True), said
 
 
 def test_php_s_values_are_read_as_data() -> None:

@@ -7,7 +7,7 @@ from forecourt.database import engine, in_transaction_of, session
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.events import Enqueued, Event
 from forecourt.schedule.timetable import Timetable
-from forecourt.workers import ending
+from forecourt.store import ending
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

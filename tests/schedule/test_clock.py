@@ -126,6 +126,8 @@ def test_a_round_that_the_database_breaks_off_leaves_nothing_and_is_made_up(
     timetable: Timetable, looking: Looking
 ) -> None:
     timetable.add(workshop.nothing).hourly()
+    answers = iter([True, False])
+    timetable.add(workshop.nothing, name="asked").hourly().when(lambda: next(answers))
     clock = begun(timetable, NOON - MINUTE)
     looking.connection.execute("""
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
@@ -137,6 +139,7 @@ def test_a_round_that_the_database_breaks_off_leaves_nothing_and_is_made_up(
     assert ticks(looking) == []
     looking.connection.execute("DROP TRIGGER refuse ON forecourt.ready")
     assert enqueued(clock.run_once(NOON + MINUTE)) == [("nothing", NOON)]
+    assert ticks(looking, "asked") == [("asked", NOON, "skipped")], "its condition is asked anew"
 
 
 def test_a_round_run_twice_does_nothing_the_second_time(timetable: Timetable, looking: Looking) -> None:
@@ -434,13 +437,16 @@ def test_a_second_pause_after_an_expired_one_counts_from_now(watched: Timetable,
 
 def test_on_every_server_each_host_has_its_tick_and_its_queue(timetable: Timetable, looking: Looking) -> None:
     timetable.add(workshop.nothing).every_minute().on_every_server().after(print)
+    timetable.add(workshop.nothing, name="nothing@b").every_minute().using(queue="low")  # a name like any other
     clocks = [begun(timetable, NOON - MINUTE, host=host) for host in ("a", "b", "a")]
     for clock in clocks:
         clock.run_once(NOON)
     assert looking.rows("SELECT host, status FROM forecourt.ticks ORDER BY host") == [
+        ("", "enqueued"),
         ("a", "enqueued"),
         ("b", "enqueued"),
     ]
+    clear("low")
     assert looking.rows("SELECT queue, options #>> '{follow,queue}' FROM forecourt.ready ORDER BY queue") == [
         ("@a", "@a"),
         ("@b", "@b"),
@@ -449,6 +455,7 @@ def test_on_every_server_each_host_has_its_tick_and_its_queue(timetable: Timetab
     for clock in clocks:
         clock.run_once(NOON + MINUTE)
     assert looking.rows("SELECT host, status FROM forecourt.ticks WHERE due_at = %s ORDER BY host", NOON + MINUTE) == [
+        ("", "enqueued"),
         ("a", "enqueued"),
         ("b", "skipped"),
     ], "an overlap on one host is no overlap on the other"

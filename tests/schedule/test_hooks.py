@@ -20,16 +20,19 @@ from forecourt import Timetable
 from forecourt.database import forget_engine
 from forecourt.schedule.hook_runner import after_task
 from forecourt.settings import settings
-from forecourt.workers.ending import cancel_waiting
+from forecourt.store.ending import cancel_waiting
 
 MANY = ("failing", "hanging", "dying")
 """Those that fail twice, by raising, by their timeout, and by SIGKILL."""
 
 
 class Monitor(http.server.BaseHTTPRequestHandler):
-    """Keeps what it is asked; refuses, or talks nonsense, where the path says so."""
+    """Keeps what it is asked; refuses, or talks nonsense, where the path says so. A success it
+    answers without end.
+    """
 
     asked: ClassVar[Counter[str]] = Counter()
+    over: ClassVar[threading.Event] = threading.Event()
 
     def do_GET(self) -> None:
         self.asked[self.path] += 1
@@ -38,6 +41,9 @@ class Monitor(http.server.BaseHTTPRequestHandler):
         else:
             self.send_response(500 if self.path == "/500" else 200)
             self.end_headers()
+            if self.path == "/steady/good":
+                self.wfile.write(b"well")
+                self.over.wait(60)
 
     def log_message(self, *_: object) -> None:
         """Nothing: the tests look at `asked`."""
@@ -66,6 +72,7 @@ def night(server_url: str, template: Callable[[], str], tmp_path_factory: pytest
         )
     url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
     Monitor.asked.clear()
+    Monitor.over.clear()
     with pytest.MonkeyPatch.context() as patch, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Monitor) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         patch.setenv("FORECOURT_DATABASE_URL", url)
@@ -74,6 +81,7 @@ def night(server_url: str, template: Callable[[], str], tmp_path_factory: pytest
         settings.cache_clear()
         forget_engine()
         yield _pass_the_night(Looking(url))
+        Monitor.over.set()
         server.shutdown()
         forget_engine()
     settings.cache_clear()

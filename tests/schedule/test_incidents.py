@@ -44,7 +44,7 @@ def test_what_did_not_run_calls_somebody_once_for_all_of_a_kind_with_the_reason(
     three = NOON + 3 * HOUR
     found = {(run.task, run.status): (run.due_times, run.due_at, run.error) for run in heard}
     assert len(found) == len(heard), "once each, of two clocks"
-    stands = (2, NOON + 2 * HOUR, "the run of 2026-11-23 15:00:00 UTC stands for it")
+    stands = (2, NOON + 2 * HOUR, "the due time 2026-11-23 15:00:00 UTC stands for it")
     assert found == {
         ("slept through", "missed"): (3, three, "no clock ran when it was due"),
         ("forbidden", "missed"): stands,

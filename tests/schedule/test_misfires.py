@@ -83,7 +83,7 @@ def test_a_daily_task_missed_by_more_than_twelve_hours_is_recorded_and_does_not_
 def test_of_several_missed_days_the_latest_runs_and_the_others_say_so(task: Task, looking: Looking) -> None:
     assert after_a_stop(task.daily_at("13:00"), 2 * DAY + 2 * HOUR) == [NOON + 2 * DAY + HOUR]
     assert missed(looking) == [NOON + HOUR, NOON + DAY + HOUR]
-    assert why(looking, "nothing", NOON + HOUR) == "the run of 2026-11-25 13:00:00 UTC stands for it"
+    assert why(looking, "nothing", NOON + HOUR) == "the due time 2026-11-25 13:00:00 UTC stands for it"
 
 
 def test_catch_up_within_says_how_late_is_too_late(task: Task) -> None:

@@ -46,6 +46,15 @@ def test_conditions_say_why_they_hold_a_task_back() -> None:
         "skip(test_conditions_say_why_they_hold_a_task_back.<locals>.<lambda>) was true"
     )
 
+    class Flag:
+        def __call__(self) -> bool:
+            return False
+
+        def __repr__(self) -> str:
+            return "flag \x00\udc80"
+
+    assert new_task().when(Flag()).passes() == r"when(flag \x00\udc80) was false", "in words that a database can store"
+
 
 def test_what_a_condition_raises_goes_through() -> None:
     task = new_task().when(lambda: 1 / 0)
@@ -108,6 +117,8 @@ def test_environments_are_exact_and_the_last_word_holds() -> None:
     assert not task.environments("production").runs_in("staging")
     with pytest.raises(TimetableError, match="expected names, such as 'production'"):
         task.environments()
+    with pytest.raises(TimetableError, match="expected names, such as 'production'"):
+        task.environments("a\x00b")
 
 
 @pytest.mark.parametrize(

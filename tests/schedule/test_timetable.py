@@ -74,6 +74,8 @@ def test_a_name_that_nobody_could_type_is_refused(timetable: Timetable, name: st
     with pytest.raises(TimetableError, match="cannot name a task"):
         timetable.add(SWEEP, name=name)
     assert len(timetable) == 0
+    with pytest.raises(TimetableError, match="cannot name a group"):
+        timetable.group(name)
 
 
 def test_what_is_no_job_is_refused(timetable: Timetable) -> None:

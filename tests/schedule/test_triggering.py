@@ -4,6 +4,7 @@ another day.
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import timedelta
 
 import psycopg
@@ -14,9 +15,9 @@ import workshop
 from fleet import Looking, claim, wait_until
 from forecourt import Timetable
 from forecourt.operations import triggering
-from forecourt.store import failed, tasks, ticks
+from forecourt.process import hostname, own, own_queue
+from forecourt.store import ending, failed, tasks, ticks, workers
 from forecourt.store.running import Failed
-from forecourt.workers import ending
 
 
 def test_of_two_operators_who_run_a_task_at_the_same_time_one_hears_of_the_other(
@@ -69,3 +70,13 @@ def test_jitter_and_a_deadline_that_is_over_do_not_count_for_who_runs_it_by_hand
     tx.execute("UPDATE forecourt.ticks SET deadline_at = now() - interval '1 minute'")
     assert failed.retry(tx, [call]) == 1
     assert ticks.mark_overdue(tx, [task.name], tasks.now(tx), 10) == []
+
+
+def test_a_task_for_every_server_is_not_entered_by_hand_where_no_worker_would_take_it(looking: Looking) -> None:
+    task = Timetable("UTC").add(workshop.nothing).hourly().on_every_server()
+    with pytest.raises(triggering.NotEntered, match=r"no worker runs on this one, .*: run it by hand on a host with"):
+        triggering.trigger(looking.connection, task, who="anna")
+    assert looking.live() == 0
+    worker = asdict(own()) | {"slots": 1, "queues": [own_queue(hostname())], "version": "test", "marks": ""}
+    workers.register(looking.connection, **worker)
+    assert triggering.trigger(looking.connection, task, who="anna") == looking.one("SELECT id FROM forecourt.ready")

@@ -12,8 +12,8 @@ import workshop
 from fleet import Looking, claim, wait_until
 from forecourt.database.transactions import Transactions
 from forecourt.store import cancel, requests, running, scheduled
+from forecourt.store.ending import cancel_waiting
 from forecourt.workers.control import Control
-from forecourt.workers.ending import cancel_waiting
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

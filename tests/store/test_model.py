@@ -31,13 +31,14 @@ from forecourt.jobs.outcome import (
     TimedOut,
 )
 from forecourt.jobs.policy import Defaults, Policy
+from forecourt.slots.history import lost_with_its_worker
+from forecourt.slots.verdict import Verdict, decide, over_before
 from forecourt.store import calls, pauses, rescue, running, scheduled, ticks
 from forecourt.store.calls import Placement
+from forecourt.store.ending import cancel_waiting, end
 from forecourt.store.ready import Claimed
 from forecourt.store.rescue import Rescued
 from forecourt.store.running import Ended, Failed, Postponed
-from forecourt.workers.ending import cancel_waiting, end
-from forecourt.workers.verdict import Verdict, decide, lost_with_its_worker, over_before
 
 TRIES = 3
 DEFAULTS = Defaults(tries=TRIES)

@@ -52,6 +52,8 @@ def test_a_dispatch_gets_a_call_whose_id_is_in_no_table() -> None:
     assert len({one.id, two.id, three.id}) == 3
     assert max(one.id, two.id, three.id) < 0
     assert one.job == "salute"
+    with pytest.raises(LookupError, match="fake_queue or run_as_inline took it"):
+        one.result()
 
 
 def test_dispatches_inside_jobs_and_in_other_threads_are_recorded() -> None:

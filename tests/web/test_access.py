@@ -20,7 +20,7 @@ from forecourt.operations.tokens import digest
 from forecourt.web import access
 from forecourt.web.people import Role
 from forecourt.web.table import RULES
-from serving import OURS
+from serving import HTML, OURS
 
 PASSWORD = "correct horse battery"
 
@@ -156,6 +156,18 @@ def test_somebody_who_signs_in_is_led_where_they_wanted_and_named_in_the_audit(
     assert str(answer.url).endswith("/calls?state=failed")
     house.post("/queues/pause", data={"queue": "high"}, headers=OURS)
     assert tx.execute("SELECT who FROM forecourt.pauses").fetchone() == ("operator (web)",)
+
+
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [("http://localhost/queues/a%25b?x=1", "%2Fqueues%2Fa%2525b%3Fx%3D1"), ("http://[//evil.example", "%2F")],
+)
+def test_a_button_that_is_pressed_after_the_session_ended_leads_to_signing_in_and_back(
+    house: httpx.Client, referer: str, back: str
+) -> None:
+    pressed = house.post("/queues/pause", data={"queue": "high"}, headers=OURS | {"referer": referer} | HTML)
+    assert pressed.status_code == 401
+    assert f'href="/login?next={back}"' in pressed.text
 
 
 def test_the_cookie_cannot_be_read_by_scripts_and_the_database_does_not_know_it(

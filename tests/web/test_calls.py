@@ -83,6 +83,22 @@ def test_failed_calls_are_paged_by_when_they_failed(pages: httpx.Client, tx: psy
     assert seen == [row[0] for row in tx.execute("SELECT id FROM forecourt.failed ORDER BY failed_at DESC, id DESC")]
 
 
+def test_what_failed_is_looked_for_among_the_latest_only(
+    pages: httpx.Client, tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forecourt.store.search.LOOK_THROUGH", 3)
+    tx.execute(
+        "INSERT INTO forecourt.failed (job, queue, error, message, args, failed_at)"
+        " SELECT 'send', 'low', 'E', 'm', jsonb_build_object('to', n % 2, 'n', n), now() - n * interval '1 minute'"
+        " FROM generate_series(1, 6) AS n"
+    )
+    found = [
+        re.findall(r"&#34;n&#34;: (\d)", pages.get("/calls", params={"state": "failed", "q": typed}).text)
+        for typed in ("", "to=1", "to=0", "n=5")
+    ]
+    assert found == [[*"123456"], [*"13"], ["2"], []]
+
+
 def test_nothing_found_says_so_and_where_to_go(pages: httpx.Client, scene: dict[str, int]) -> None:
     page = pages.get("/calls", params={"state": "failed", "q": "listing_id=999999"}).text
     assert "No call fits" in page

@@ -200,4 +200,7 @@ def test_a_server_that_does_not_answer_or_does_not_know_the_token_is_named(
     assert (code, "this needs operate" in said) == (4, True), said
     assert run("--url", "ops.example", "queue", "size")[0] == 2
     assert run("--token-file", str(wrong), "queue", "size")[0] == 2
+    wrong.write_text("robot may operate\nforecourt_secret")
+    code, said = run("--url", str(pages.base_url), "--token-file", str(wrong), "queue", "size")
+    assert (code, "must have the token and nothing else" in said, "secret" in said) == (2, True, False)
     assert "with 404" in run("--url", str(pages.base_url.join("/static")), "queue", "size")[1]

@@ -1,6 +1,11 @@
 """What no page of ours sends: it is refused in words, and never an error of the server's."""
 
+import re
+from html import unescape
+from urllib.parse import quote
+
 import httpx
+import psycopg
 import pytest
 
 from forecourt.settings import settings
@@ -63,3 +68,33 @@ def test_what_a_job_refuses_when_it_prepares_its_arguments_is_told(pages: httpx.
     wrong = {"job": "process_car_images", "args": {"images": ["x"], "listing_id": 1}}
     answer = pages.post("/api/v1/calls/dispatch", json=wrong, headers=OURS)
     assert (answer.status_code, "base64" in answer.json()["detail"]) == (422, True)
+
+
+NAMES = [
+    "a%2Fb",
+    "100%25",
+    "a?b#c",
+    "a/b",
+    "/first",
+    "a\tb",
+    "\u202egnp.exe",
+    "مزاد",
+    "🚗 <b>",
+    "//example.com",
+    "x" * 200,
+]
+
+
+def test_a_page_is_asked_again_and_come_back_to_whatever_the_name_in_its_address_holds(
+    pages: httpx.Client, tx: psycopg.Connection
+) -> None:
+    tx.cursor().executemany("INSERT INTO forecourt.ready (job, queue) VALUES ('some', %s)", [(name,) for name in NAMES])
+    listed = pages.get("/queues").text
+    for name in NAMES:
+        link = f"/queues/{quote(name, safe='')}"
+        assert f'href="{link}"' in listed
+        whole = pages.get(link).text
+        for where in (r'hx-get="([^"]*)"', r'name="back" value="([^"]*)"'):
+            again = pages.get(unescape(re.search(where, whole)[1]), headers={"hx-request": "true"})
+            assert again.status_code == 200, (name, again.url)
+            assert re.search("<h1>.*?</h1>", again.text)[0] in whole, name

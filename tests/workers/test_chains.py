@@ -3,13 +3,14 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
 import workshop
 from fleet import Looking, Process, wait_until, work_until_empty, worker
-from forecourt import batch, chain
+from forecourt import Workflow, batch, chain, job
 from forecourt.database import engine
 from forecourt.jobs.arguments import WrongArguments
 
@@ -75,6 +76,30 @@ def test_wrong_arguments_are_an_error_where_the_chain_is_built() -> None:
         chain()
     with pytest.raises(ValueError, match="unique"):
         workshop.only_one.call(key=1)
+    link: Any = workshop.nothing.call(n=1)
+    for mistake in (
+        lambda: chain(workshop.nothing),
+        lambda: chain([link]),
+        lambda: batch([chain(link)]),
+        lambda: batch([link]).then(workshop.nothing),
+        lambda: chain(link).catch(workshop.nothing),
+        lambda: Workflow().add(workshop.nothing),
+    ):
+        with pytest.raises(TypeError, match=r"not dispatched yet, such as greet.call\(listing_id=7\), not "):
+            mistake()
+
+
+def test_the_calls_of_a_batch_are_prepared_once_and_keep_their_order(looking: Looking) -> None:
+    prepared: list[int] = []
+
+    @job(name="chains.spool", prepare=lambda args: prepared.append(args["n"]) or args)
+    def spool(n: int) -> None: ...
+
+    calls = [spool.call(n=1), spool.call(n=2), workshop.nothing.call(n=3), spool.call(n=4)]
+    id = batch(calls).dispatch()
+    assert prepared == [1, 2, 4]
+    entered = looking.rows("SELECT args ->> 'n', batch_id FROM forecourt.ready ORDER BY id")
+    assert entered == [("1", id), ("2", id), ("3", id), ("4", id)]
 
 
 def test_then_and_finally_follow_when_all_succeeded(looking: Looking) -> None:

@@ -13,9 +13,8 @@ from fleet import Looking, claim, wait_until, work_until_empty
 from forecourt import job
 from forecourt.app import load
 from forecourt.database import engine, in_transaction_of
-from forecourt.store import failed
+from forecourt.store import ending, failed
 from forecourt.store.running import Ended, Failed
-from forecourt.workers import ending
 
 AT_THE_GATE = """
 CREATE FUNCTION public.wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -149,8 +149,9 @@ def test_a_fake_queue_records_a_workflow_and_inline_refuses_it(database: str) ->
         diamond().dispatch()
         queue.assert_workflow(workshop.echo, workshop.add_both, workshop.add_both, workshop.add_both)
         queue.assert_nothing_dispatched()
-        with pytest.raises(AssertionError, match="no workflow of"):
-            queue.assert_workflow(workshop.echo)
+        for wrong in ([], [workshop.add_both.call(a=3, b=1), workshop.add_both, workshop.add_both]):
+            with pytest.raises(AssertionError, match="no workflow of"):
+                queue.assert_workflow(workshop.echo, *wrong)
     with run_as_inline(), pytest.raises(RuntimeError, match="use drain"):
         diamond().dispatch()
 

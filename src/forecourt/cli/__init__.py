@@ -141,7 +141,10 @@ def forecourt(context: click.Context, url: str | None, token_file: TextIO | None
         if token_file is not None:
             raise click.UsageError("--token-file is for --url, which is missing")
         return
-    context.obj = Remote(_address(url), None if token_file is None else token_file.read().strip())
+    token = None if token_file is None else token_file.read().strip()
+    if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+        raise click.UsageError("the token's file must have the token and nothing else: one line, forecourt_…")
+    context.obj = Remote(_address(url), token)
     name = context.invoked_subcommand or ""
     command = forecourt.get_command(context, name)
     if command is not None:
@@ -167,6 +170,7 @@ def main() -> None:
     """The console script. Turns what users can cause into a sentence and an exit code; the rest is
     a traceback.
     """
+    _have_streams()
     _look_here()
     try:
         forecourt(prog_name="forecourt", standalone_mode=False)
@@ -174,6 +178,8 @@ def main() -> None:
         sys.exit(end.exit_code)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.option_name in ("--url", "--token-file"):
+            say(f"{error.option_name} stands before the command: forecourt {error.option_name} …", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("Aborted.", err=True)
@@ -186,6 +192,15 @@ def main() -> None:
             raise
         say(f"Error: {words}", err=True, fg="red")
         sys.exit(code)
+
+
+def _have_streams() -> None:
+    """What whoever called has closed leads nowhere: a connection to the database would get its
+    number, and what a child says there would be said to the database.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - for as long as this process lives
 
 
 def _look_here() -> None:

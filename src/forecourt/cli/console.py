@@ -81,7 +81,7 @@ class Commands(click.Group):
 
 def perhaps(typed: str, names: Sequence[str]) -> str:
     """What might have been meant, as a sentence."""
-    close = get_close_matches(typed, names, n=2, cutoff=0.6)
+    close = get_close_matches(typed, names, n=2, cutoff=0.6) or [name for name in names if name.startswith(typed)]
     return f" Did you mean {' or '.join(close)}?" if close else f" There is {', '.join(names) or 'none'}."
 
 
@@ -156,7 +156,7 @@ def confirm(question: str, *, yes: bool, default: bool = False) -> None:
 
     if yes:
         return
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not sys.stdin.isatty():
         raise Refused(f"{question} There is no terminal to ask at: repeat with --yes")
     if not click.confirm(question, default=default, err=True):
         raise Refused("Cancelled, nothing was changed.")

@@ -47,6 +47,8 @@ def status() -> None:
         server = tx.execute("SHOW server_version").fetchall()[0][0]
         found = version(tx)
     say(database_url().set(drivername="postgresql").render_as_string(hide_password=True))
+    if settings().database_url is None:
+        say("a private PostgreSQL, which runs while a command of Forecourt does, such as forecourt up")
     say(f"local files in {settings().var}; FORECOURT_VAR names another folder")
     say(f"PostgreSQL {server}, schema {found or 'empty'}, this code needs {needed()}")
     with transaction() as tx:

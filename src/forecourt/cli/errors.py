@@ -159,5 +159,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
             return FAILED, words
         case NoSuchApplication() | WrongArguments() | ValueError():
             return USAGE, str(error)
+        case OSError() if error.strerror:  # a full disk, another's folder, a file where a folder should be
+            return FAILED, f"{error.strerror}: {error.filename}" if error.filename else error.strerror
         case _:
             return None, ""

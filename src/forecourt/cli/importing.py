@@ -26,8 +26,15 @@ def import_crontab(file: TextIO, with_user: bool, timezone: str | None) -> None:
 
     if timezone is not None:
         zone_named(timezone)
-    lines = list(read(file.read(), with_user=with_user))
     name = "the crontab" if file.name == "<stdin>" else file.name
+    try:
+        text = file.read()
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"{name} is not UTF-8 ({error.reason}): give it through iconv, as in "
+            "iconv -f latin1 -t utf-8 FILE | forecourt schedule import-crontab -"
+        ) from None
+    lines = list(read(text, with_user=with_user))
     say(timetable(lines, name=name, zone=timezone).rstrip("\n"))
     unread = [line for line in lines if isinstance(line, Unread)]
     for line in unread:

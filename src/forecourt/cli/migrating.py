@@ -41,25 +41,19 @@ def laravel(url: str | None, failed: bool, pairs: tuple[str, ...], take: bool) -
     our own database a job is taken in one transaction, so never lost or doubled. From another one,
     a crash between the two commits takes it again. Exit code 3: some cannot be taken, and stay.
     """
-    import psycopg
+    from contextlib import nullcontext
 
     from forecourt.cli.console import transaction
     from forecourt.migrating import laravel as reader
 
-    with transaction() as ours:
-        if url is None:
-            made = _planned(reader.read(ours, failed=failed), pairs)
-            _show(made, take)
-            if take:
-                reader.forget(ours, _dispatched(ours, made), failed=failed)
-        else:
-            with psycopg.connect(url) as theirs:
-                made = _planned(reader.read(theirs, failed=failed), pairs)
-                _show(made, take)
-                if take:
-                    ids = _dispatched(ours, made)
-                    ours.commit()
-                    reader.forget(theirs, ids, failed=failed)
+    with transaction() as ours, nullcontext(ours) if url is None else reader.connect(url) as theirs:
+        made = _planned(reader.read(theirs, failed=failed), pairs)
+        _show(made, take)
+        if take:
+            ids = _dispatched(ours, made)
+            if theirs is not ours:
+                ours.commit()
+            reader.forget(theirs, ids, failed=failed)
     _end(made)
 
 

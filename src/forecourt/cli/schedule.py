@@ -87,8 +87,8 @@ def run() -> None:
     while clock.waits():  # for the answer of a slow condition
         events += clock.run_once()
     if any(task.repeat_seconds for task in clock.tasks):
-        end = time.time() // 60 * 60 + 60
-        while time.time() + _next_second() < end:
+        end = time.monotonic() + 60 - time.time() % 60  # the wall clock may be set back meanwhile
+        while time.monotonic() + _next_second() < end:
             time.sleep(_next_second())
             events += clock.run_once()
     _say(events)

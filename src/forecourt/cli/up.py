@@ -13,7 +13,7 @@ from forecourt.cli.web import address, listening
 
 if TYPE_CHECKING:
     from forecourt.cli.merged_output import MergedOutput
-    from forecourt.workers.options import WorkOptions
+    from forecourt.slots.options import WorkOptions
 
 
 @click.command()
@@ -65,7 +65,7 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
 
 def _options(processes: int | None, queues: str | None) -> "WorkOptions":
     """What the worker will be told, so that a mistake shows before anything is started."""
-    from forecourt.workers.options import WorkOptions
+    from forecourt.slots.options import WorkOptions
 
     given: dict[str, Any] = {}
     if processes is not None:

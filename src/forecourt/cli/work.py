@@ -35,8 +35,8 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     from forecourt.jobs.policy import Defaults, Policy
     from forecourt.process import own, own_queue
     from forecourt.settings import settings
+    from forecourt.slots.options import WorkOptions
     from forecourt.workers.fork_client import ForkClient
-    from forecourt.workers.options import WorkOptions
     from forecourt.workers.supervisor import Supervisor
 
     logs.configure()

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, TypeVar, cast
 
 import psycopg
+from psycopg.rows import tuple_row
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
 R = TypeVar("R")
 
-AsyncSource: TypeAlias = "AsyncSession | AsyncConnection | psycopg.AsyncConnection[Any]"
+AsyncSource: TypeAlias = "AsyncSession | async_scoped_session[Any] | AsyncConnection | psycopg.AsyncConnection[Any]"
 """Where a caller's asynchronous transaction may be."""
 
 
@@ -45,8 +46,10 @@ async def driver_of(source: AsyncSource) -> psycopg.AsyncConnection[Any]:
     """The psycopg connection beneath."""
     if isinstance(source, psycopg.AsyncConnection):
         return source
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
+    if isinstance(source, async_scoped_session):
+        source = source()
     if isinstance(source, AsyncSession):
         source = await source.connection()
     if isinstance(source, AsyncConnection):
@@ -72,11 +75,17 @@ class _Waiting:
         self._connection = connection
 
     def execute(self, query: Any, parameters: Any = None, **options: Any) -> "_WaitingCursor":
-        return _WaitingCursor(self._connection.cursor()).execute(query, parameters, **options)
+        return _WaitingCursor(psycopg.AsyncCursor(self._connection, row_factory=tuple_row)).execute(
+            query, parameters, **options
+        )
 
     @property
     def autocommit(self) -> bool:
         return self._connection.autocommit
+
+    @property
+    def info(self) -> psycopg.ConnectionInfo:
+        return self._connection.info
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -91,7 +100,7 @@ class _Waiting:
 
     @contextmanager
     def cursor(self, **options: Any) -> "Iterator[_WaitingCursor]":
-        yield _WaitingCursor(self._connection.cursor(**options))
+        yield _WaitingCursor(psycopg.AsyncCursor(self._connection, **options))
 
 
 class _WaitingCursor:

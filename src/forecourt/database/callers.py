@@ -1,9 +1,10 @@
 """The way from any caller's session to the psycopg connection beneath it."""
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 
 import psycopg
+from psycopg.rows import tuple_row
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,12 +31,17 @@ def in_transaction_of(source: object) -> psycopg.Connection[Any]:
     connection, or psycopg connection, so that we write in the caller's transaction. Raises
     TypeError for anything else."""
     if isinstance(source, psycopg.Connection):
-        return source
+        is_plain = source.row_factory is tuple_row and not issubclass(source.cursor_factory, psycopg.RawCursor)
+        return source if is_plain else cast("psycopg.Connection[Any]", _Plain(source))
+    if isinstance(source, _Plain):
+        return cast("psycopg.Connection[Any]", source)
     if is_django(source):
         return _beneath_django(source)
     from sqlalchemy import Connection
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import Session, scoped_session
 
+    if isinstance(source, scoped_session):
+        source = source()
     if isinstance(source, Session):
         source = source.connection()
     if isinstance(source, Connection):
@@ -55,6 +61,24 @@ def _driver_of(connection: "Connection") -> psycopg.Connection[Any]:
             "create_engine('postgresql+psycopg://...'); an async session's run_sync() does not help here"
         )
     return driver
+
+
+class _Plain:
+    """A caller's connection whose rows are dicts, or whose statements take no names: the store's
+    statements and rows are as the driver has them by itself.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def cursor(self, *, row_factory: Any = tuple_row) -> psycopg.Cursor[Any]:
+        return psycopg.Cursor(self._connection, row_factory=row_factory)
+
+    def execute(self, query: Any, parameters: Any = None, **options: Any) -> psycopg.Cursor[Any]:
+        return self.cursor().execute(query, parameters, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
 
 def is_django(source: object) -> TypeGuard[DjangoConnection]:

@@ -7,7 +7,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from functools import cached_property
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -105,14 +105,19 @@ class Cluster:
     def _url_of(self, database: str) -> str:
         # The port is in the socket's name, and a PGPORT in the environment is meant for another
         # server.
-        return f"postgresql://forecourt@/{database}?host={quote(str(self.socket_folder))}&port=5432"
+        address = f"postgresql://forecourt@/{database}?host={quote(str(self.socket_folder))}&port=5432"
+        if self.socket_folder == self.data:
+            return address
+        # While no server runs, anybody could make that folder, and listen there.
+        return f"{address}&requirepeer={quote(self.account.name)}"
 
-    @cached_property
+    @property
     def socket_folder(self) -> Path:
-        """The data directory, or a folder in /tmp when that path is too long, or too odd, for a
-        socket's.
+        """The data directory, or a folder in /tmp, there while the server is, when that path is too
+        long, or too odd, for a socket's.
 
         A socket's path has 107 bytes on Linux and 103 on macOS, and libpq splits a host at commas.
+        Raises PrivateServerError for a folder in /tmp that is another's.
         """
         if re.fullmatch(r"[\w./ -]{1,88}", str(self.data), re.ASCII):
             return self.data
@@ -120,19 +125,28 @@ class Cluster:
         # Not in $XDG_RUNTIME_DIR or $TMPDIR: cron's environment must lead to the same socket as the
         # terminal's.
         folder = Path(f"/tmp/forecourt-{self.account.uid}-{name}")  # noqa: S108
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            pass
-        else:
-            if self.account.is_lent:
-                os.chown(folder, self.account.uid, self.account.gid)
-        found = folder.lstat()
-        if (found.st_uid, stat.S_IMODE(found.st_mode), stat.S_ISDIR(found.st_mode)) != (self.account.uid, 0o700, True):
-            raise PrivateServerError(
-                f"{folder} should be a folder that only uid {self.account.uid} can open. Remove it."
-            )
+        with suppress(FileNotFoundError):
+            found = folder.lstat()
+            mode = stat.S_IMODE(found.st_mode)
+            if (found.st_uid, mode, stat.S_ISDIR(found.st_mode)) != (self.account.uid, 0o700, True):
+                raise PrivateServerError(
+                    f"{folder} should be a folder that only uid {self.account.uid} can open. Remove it."
+                )
         return folder
+
+    def make_socket_folder(self) -> None:
+        """Make the one in /tmp, where it is that, whole or not at all."""
+        if not self.socket_folder.exists():
+            unfinished = tempfile.mkdtemp(dir=self.socket_folder.parent)
+            if self.account.is_lent:
+                os.chown(unfinished, self.account.uid, self.account.gid)
+            Path(unfinished).rename(self.socket_folder)
+
+    def remove_socket_folder(self) -> None:
+        """Leave nothing in /tmp. The server must have stopped."""
+        if self.socket_folder != self.data:
+            with suppress(OSError):  # somebody put something into it, or removed it
+                self.socket_folder.rmdir()
 
     def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
         """Run a program of PostgreSQL on this directory, as its account, with nothing of our

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Conninfo, TransactionStatus
 
 from forecourt.database import pooling
 from forecourt.settings import settings
@@ -54,6 +54,8 @@ PINNED = {
     "idle_in_transaction_session_timeout": "15min",  # what a host that was cut off holds is free by then
     "idle_session_timeout": "0",
     "TimeZone": "UTC",
+    "DateStyle": "ISO",  # the driver reads no other
+    "IntervalStyle": "postgres",
 }
 """What the engine's own sessions need, whatever the role or the database says; the sessions of jobs
 keep what those say. The search path is not among them: every name in a statement of ours has its
@@ -106,10 +108,23 @@ def connected(connect: Callable[[], psycopg.Connection[Any]]) -> psycopg.Connect
 
 
 def database_url() -> "URL":
-    """The same address for SQLAlchemy."""
-    from sqlalchemy import make_url
+    """The same address for SQLAlchemy, as libpq reads it."""
+    return for_sqlalchemy(_address())
 
-    return make_url(libpq_url()).set(drivername="postgresql+psycopg")
+
+def for_sqlalchemy(said: Mapping[str, Any]) -> "URL":
+    """An address that libpq has read. SQLAlchemy reads some otherwise: several hosts with their
+    ports, a socket's folder as host. A password is in its place then, and hidden where it is shown.
+    """
+    from sqlalchemy import URL
+
+    rest = dict(said)
+    place: dict[str, Any] = {"username": rest.pop("user", None), "password": rest.pop("password", None)}
+    if "host" in rest and not set(rest["host"]) & set(",/@"):
+        place["host"] = rest.pop("host")
+        if rest.get("port", "").isdigit():
+            place["port"] = int(rest.pop("port"))
+    return URL.create("postgresql+psycopg", database=rest.pop("dbname", None), query=rest, **place)
 
 
 _engine: "Engine | None" = None
@@ -150,7 +165,7 @@ def make_engine(*, pool_size: int = 5, application_name: str = "forecourt", spot
         **ours,
     )
     event.listen(made, "do_connect", connect_anew)
-    pooling.close_latecomers(made)
+    pooling.note_returns(made)
     pooling.ping_after_a_pause(made)
     if spotless:
         pooling.clean_on_return(made)
@@ -176,7 +191,7 @@ def forget_engine() -> None:
     """Close this process's connections and read the settings again at the next use."""
     global _engine
     if _engine is not None:
-        _engine.dispose()
+        pooling.retire(_engine)
     _engine = None
     libpq_url.cache_clear()
 
@@ -232,19 +247,21 @@ def _parsed(address: str) -> Mapping[str, Any]:
 
 def _address() -> Mapping[str, Any]:
     try:
-        return _parsed(libpq_url())
+        said = _parsed(libpq_url())
     except psycopg.ProgrammingError:  # its words may hold the password
-        raise ValueError(f"FORECOURT_DATABASE_URL {HOW_IT_LOOKS}") from None
+        said = {"port": "unread"}
+    if not said.get("port", "0").replace(",", "").isdigit():
+        raise ValueError(f"FORECOURT_DATABASE_URL {HOW_IT_LOOKS}")
+    return said
 
 
 def unreachable(error: Exception) -> str:
     """One sentence for people: what could not be reached, as whom, and what the driver said."""
-    address = _address()
+    known = {one.keyword.decode(): one.val.decode() for one in Conninfo.get_defaults() if one.val}
+    address = {**known, **_address()}
+    place = address.get("host") or (f"service {address['service']}" if "service" in address else "the local socket")
     reason = str(error).strip().splitlines()[0].strip() if str(error).strip() else type(error).__name__
-    return (
-        f"PostgreSQL at {address.get('host', 'the local socket')}, port {address.get('port', 5432)}, "
-        f"user {address.get('user', 'default')}: {reason}"
-    )
+    return f"PostgreSQL at {place}, port {address.get('port', 5432)}, user {address.get('user', 'default')}: {reason}"
 
 
 class each_by_itself:  # noqa: N801 - a context manager, and half the time of a generator

@@ -2,7 +2,6 @@
 spotless for each call.
 """
 
-import os
 import threading
 import time
 import weakref
@@ -12,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from forecourt import process
 from forecourt.database.engine import connect, libpq_url
 from forecourt.database.pooling import LEAVE_NO_TRACE, PAUSE
 
@@ -60,13 +60,13 @@ def _living() -> psycopg.Connection[Any]:
         _of_thread.end()
     connection = connect(autocommit=True, application_name=_name, spotless=True)
     _of_thread.connection, _of_thread.address = connection, address
-    _of_thread.end = weakref.finalize(threading.current_thread(), _close, connection, os.getpid())
+    _of_thread.end = weakref.finalize(threading.current_thread(), _close, connection, process.forks)
     return connection
 
 
-def _close(connection: psycopg.Connection[Any], process: int) -> None:
+def _close(connection: psycopg.Connection[Any], forks: int) -> None:
     """When its thread ends, or its process; a fork leaves its parent's alone."""
-    if os.getpid() == process:
+    if process.forks == forks:
         connection.close()
 
 

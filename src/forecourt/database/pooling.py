@@ -3,6 +3,7 @@
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -33,13 +34,23 @@ time costs a round trip.
 """
 
 
-def close_latecomers(made: "Engine") -> None:
-    """Have a connection closed that comes back after its engine was disposed of: in the pool from
-    before nobody ever would.
+_retired: "WeakSet[Engine]" = WeakSet()
+
+
+def retire(engine: "Engine") -> None:
+    """Dispose of an engine for good. What comes back later is closed, also what was only opened
+    later, by a thread that had the engine in hand: in a pool nobody ever would.
+    """
+    _retired.add(engine)
+    engine.dispose()
+
+
+def note_returns(made: "Engine") -> None:
+    """Know when each connection was used last, and close what comes back to an engine that is
+    retired.
     """
     from sqlalchemy import event
 
-    event.listen(made, "connect", partial(_belongs, made))
     event.listen(made, "checkin", partial(_comes_back, made))
 
 
@@ -81,14 +92,10 @@ def _clean(connection: "psycopg.Connection[Any]", record: "ConnectionPoolEntry",
     connection.execute(ROLLBACK.encode())
 
 
-def _belongs(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:
-    record.info["pool"] = engine.pool
-
-
 def _comes_back(engine: "Engine", _connection: Any, record: "ConnectionPoolEntry") -> None:
     record.info["used_at"] = time.monotonic()
-    if record.info.get("pool", engine.pool) is not engine.pool:
-        record.invalidate()  # the engine was disposed of meanwhile
+    if engine in _retired:
+        record.invalidate()
 
 
 def _ping(engine: "Engine", connection: Any, record: "ConnectionPoolEntry", _proxy: Any) -> None:

@@ -46,7 +46,12 @@ SETTINGS = {
     "timezone": "UTC",
     "search_path": "public",  # "$user" is the engine's schema here, so an unqualified CREATE TABLE would land in it
 }
-NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "dynamic_shared_memory_type": "mmap",  # in the data directory, and gone with it, also after a kill
+}
 
 
 class Postmaster:
@@ -109,6 +114,7 @@ class Postmaster:
                 os.kill(pid, order)
             while time.monotonic() < deadline:
                 if not _is_alive(pid):
+                    self.cluster.remove_socket_folder()
                     return True
                 time.sleep(POLL_SECONDS)
         raise PrivateServerError(f"PostgreSQL in {self.cluster.data}, process {pid}, does not stop.")
@@ -126,6 +132,7 @@ class Postmaster:
     def _launch(self, binaries: Binaries, log: Path, *, durable: bool) -> int:
         """Start a postmaster where none listens, in a session of its own, and return its pid."""
         cluster = self.cluster
+        cluster.make_socket_folder()
         # PostgreSQL would respect these if their pid now belongs to a zombie or to a stranger.
         # Should a server live after all, the new one finds its shared memory in use.
         for left_behind in (cluster.data / "postmaster.pid", *cluster.socket_folder.glob(".s.PGSQL.*")):

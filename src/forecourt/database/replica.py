@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from forecourt.database.engine import driver_options, engine
+from psycopg.conninfo import conninfo_to_dict
+
+from forecourt.database.engine import driver_options, engine, for_sqlalchemy
 from forecourt.settings import settings
 
 if TYPE_CHECKING:
@@ -69,13 +71,11 @@ def behind() -> timedelta:
 
 @contextmanager
 def _standby(limit: timedelta | None = None) -> Iterator[Reading]:
-    from sqlalchemy import NullPool, create_engine, make_url, text
+    from sqlalchemy import NullPool, create_engine, text
 
     address = settings().replica_url or ""
     options = driver_options(pinned=True, address=address)
-    made = create_engine(
-        make_url(address).set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args=options
-    )
+    made = create_engine(for_sqlalchemy(conninfo_to_dict(address)), poolclass=NullPool, connect_args=options)
     with _one_instant(made.connect()) as connection:
         as_of, now = connection.execute(text(AS_OF)).one()
         if as_of is None:

@@ -56,7 +56,7 @@ class CallCancelled(NoResult):
 
 def result(id: int, job: str, timeout: float | None) -> Any:
     """What the call returned. Raises what `Call.result` says."""
-    _refuse_in_a_job()
+    _refuse_in_vain(id, job)
     waits = _Waits(id, job, timeout)
     with connect(autocommit=True) as connection, _registered(connection, waits):
         while not waits.is_over(awaited.look(connection, id)):
@@ -68,7 +68,7 @@ def result(id: int, job: str, timeout: float | None) -> Any:
 
 async def aresult(id: int, job: str, timeout: float | None) -> Any:
     """The same from a coroutine."""
-    _refuse_in_a_job()
+    _refuse_in_vain(id, job)
     waits = _Waits(id, job, timeout)
     async with (
         await psycopg.AsyncConnection.connect(libpq_url(), autocommit=True, **async_options()) as connection,
@@ -159,7 +159,11 @@ def _why(standing: Standing) -> str:
     return str(orjson.loads(standing.result)["why"]) if standing.result else "nobody said why"
 
 
-def _refuse_in_a_job() -> None:
+def _refuse_in_vain(id: int, job: str) -> None:
+    if id < 0:
+        raise LookupError(
+            f"call {id} of {job} is in no table: fake_queue or run_as_inline took it; run_now returns what a job returns"
+        )
     if current.get() is not None:
         raise RuntimeError(
             "a job must not wait for another call's result: its slot might be the one which that call needs; use chain(), batch() "

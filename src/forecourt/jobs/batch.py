@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from forecourt.jobs.context import current
 from forecourt.jobs.dispatch import Call, Transaction, interceptors, transaction_for
-from forecourt.jobs.plan import Plan, enter
+from forecourt.jobs.plan import Plan, enter, planned
 from forecourt.store import batches
 
 
@@ -27,15 +27,15 @@ class Batch:
 
     def then(self, plan: Plan) -> Batch:
         """Dispatch this when every call has succeeded."""
-        return replace(self, on_success=plan)
+        return replace(self, on_success=planned(plan))
 
     def catch(self, plan: Plan) -> Batch:
         """Dispatch this at the first call that fails for good."""
-        return replace(self, on_failure=plan)
+        return replace(self, on_failure=planned(plan))
 
     def finally_(self, plan: Plan) -> Batch:
         """Dispatch this when no call is left, however they ended."""
-        return replace(self, at_last=plan)
+        return replace(self, at_last=planned(plan))
 
     def allow_failures(self) -> Batch:
         """Go on after a failure. Otherwise the first one cancels the calls that have not begun."""
@@ -64,7 +64,7 @@ class Batch:
 
 def batch(plans: Iterable[Plan], *, name: str = "") -> Batch:
     """A batch of `job.call(...)`s. Raises ValueError for an empty one."""
-    given = tuple(plans)
+    given = tuple(map(planned, plans))
     if not given:
         raise ValueError("a batch needs at least one call: batch([job.call(...), ...])")
     return Batch(given, name)
@@ -78,7 +78,7 @@ def add_to_batch(plans: Iterable[Plan], *, session: Transaction | None = None) -
     id = None if call is None else call.options.get("batch")
     if id is None:
         raise RuntimeError("add_to_batch: the running call belongs to no batch")
-    given = tuple(plans)
+    given = tuple(map(planned, plans))
     with transaction_for(session) as tx:
         batches.grow(tx, id, len(given))
         return enter(given, tx, {"batch": id})

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from forecourt.jobs.dispatch import Call, Transaction
-from forecourt.jobs.plan import Plan, enter
+from forecourt.jobs.dispatch import Call, Dispatch, Transaction
+from forecourt.jobs.plan import Plan, planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Chain:
         """Dispatch this when a call of the chain fails for good. Its function may take
         `failure: dict`.
         """
-        return replace(self, on_failure=plan)
+        return replace(self, on_failure=planned(plan))
 
     def dispatch(self, *, session: Transaction | None = None) -> Call:
         """Enter the first call; with `session`, in that transaction."""
@@ -36,12 +36,13 @@ class Chain:
         if self.on_failure is not None:
             options["catch"] = self.on_failure.stored()
             rest.append(self.on_failure)
-        [call] = enter([first], session, options, rest)
-        return call
+        first.refuse_results()
+        following = {plan.job.name: plan.job for plan in rest}
+        return Dispatch(first.job, session, options=options, following=following).dispatch(**first.args)
 
 
 def chain(*plans: Plan) -> Chain:
     """A chain of `job.call(...)`s. Raises ValueError for an empty one."""
     if not plans:
         raise ValueError("a chain needs at least one call: chain(first.call(...), second.call(...))")
-    return Chain(plans)
+    return Chain(tuple(map(planned, plans)))

@@ -50,9 +50,13 @@ class Definition(Generic[P, R]):
         extras: Mapping[str, Any] | None = None,
     ) -> None:
         self.function = function
-        self.name = name or str(getattr(function, "__name__", type(function).__name__))
+        self.name = str(getattr(function, "__name__", type(function).__name__)) if name is None else name
         if not inspect.isfunction(function):
             raise TypeError(f"job {self.name}: expected a function defined by def, not {function!r}; wrap it in one")
+        if not isinstance(self.name, str) or not self.name or not self.name.isprintable() or len(self.name) > 200:
+            raise ValueError(f"job: {self.name!r:.80} is not a name (printable, at most 200 characters)")
+        if self.name == "<lambda>":
+            raise TypeError("job: a lambda has no name by which a worker could find it; give it one: name=")
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             raise TypeError(
                 f"job {self.name}: a function with yield cannot be a job: calling it only makes an object, and nothing of it would "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias,
 
 import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
@@ -27,7 +27,7 @@ from forecourt.store.calls import Placement
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Transaction: TypeAlias = Session | Connection | DjangoConnection | psycopg.Connection[Any]
+Transaction: TypeAlias = Session | scoped_session[Any] | Connection | DjangoConnection | psycopg.Connection[Any]
 
 
 class Call(NamedTuple):
@@ -40,7 +40,8 @@ class Call(NamedTuple):
 
     def result(self, timeout: Seconds | None = None) -> Any:
         """Wait until the call has ended, and return what its function returned, as JSON gives it
-        back. Results are kept for as long as finished calls are, cut to 16 kB.
+        back. Results are kept for as long as finished calls are; one of more than 16 kB comes back
+        as a text, its first 2,000 characters.
 
         Raises CallFailed when it failed for good, CallDiscarded or CallCancelled; TimeoutError
         after `timeout`, which changes nothing about the call; LookupError when it is in no table:
@@ -205,7 +206,7 @@ def transaction_for(session: object | None) -> Iterator[psycopg.Connection[Any]]
     transaction that can be used without waiting."""
     if session is not None:
         tx = in_transaction_of(session)
-        with tx.transaction() if tx.autocommit else nullcontext():
+        with calls.as_one(tx):
             yield tx
     else:
         with engine().begin() as connection:

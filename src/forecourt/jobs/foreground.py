@@ -1,14 +1,29 @@
 """Runs a call that is in no table, here and now: for tests, and for trying out a task."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any, TypeVar
 
 from forecourt.jobs.attempt import run
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.transaction import ENDED, TransactionEnded, transaction
+
+R = TypeVar("R")
+
+
+def run_to_its_end(coroutine: Coroutine[Any, Any, R]) -> R:
+    """Run it on an event loop of its own; beneath one that runs, such as an async test's, in a
+    thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, coroutine).result()
 
 
 def run_in_foreground(
@@ -18,7 +33,7 @@ def run_in_foreground(
     if job.is_async:
         from forecourt.jobs.async_attempt import run_async_in_foreground
 
-        return asyncio.run(run_async_in_foreground(job, call, texts, middleware))
+        return run_to_its_end(run_async_in_foreground(job, call, texts, middleware))
     with transaction(job) as opened:
         result = run(job, call, texts, None if opened is None else opened.given, middleware)
         if opened is not None:

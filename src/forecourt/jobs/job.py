@@ -82,8 +82,8 @@ class Job(Definition[P, R]):
         """
         if delay is not None and at is not None:
             raise ValueError(f"{self.name}: give delay= or at=, not both")
-        if at is not None and at.tzinfo is None:
-            raise ValueError(f"{self.name}: at= must know its time zone, unlike {at!r}")
+        if at is not None and (not isinstance(at, datetime) or at.tzinfo is None):
+            raise ValueError(f"{self.name}: at= must be a datetime that knows its time zone, unlike {at!r}")
         return Dispatch(
             self,
             session=session,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from forecourt.jobs.definition import Definition
@@ -11,7 +12,7 @@ from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.store import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 TOLD = ("failure", "batch")
 """Parameters of callbacks that the engine fills in: why a call failed, and how a batch stands."""
@@ -53,12 +54,16 @@ class Plan:
             job.arguments.check_all_but(results, plan._with_blanks())
         return plan
 
+    def refuse_results(self) -> None:
+        """Raise ValueError for a plan that takes results, which only a workflow can enter."""
+        if self.results:
+            raise ValueError(f"{self.job.name} takes the result of a workflow's step, so it can only be a step itself")
+
     def stored(self) -> dict[str, Any]:
         """As it lies in a row until the engine dispatches it. Raises ValueError for a plan that
         takes results.
         """
-        if self.results:
-            raise ValueError(f"{self.job.name} takes the result of a workflow's step, so it can only be a step itself")
+        self.refuse_results()
         return self._stored(Dispatch(self.job).text(self._with_blanks()))
 
     def stored_with_results(self) -> dict[str, Any]:
@@ -83,13 +88,21 @@ class Plan:
         return self.args | {name: {} for name in self.told}
 
 
-def enter(
-    plans: Iterable[Plan], session: Transaction | None, options: dict[str, Any], following: Iterable[Plan] = ()
-) -> list[Call]:
-    """Dispatch these calls now, each with the same notes for the engine, which name the calls that
-    follow.
-    """
-    plans, jobs = list(plans), {plan.job.name: plan.job for plan in following}
+def planned(given: object) -> Plan:
+    """What was given, if it is a call that is not dispatched yet. Raises TypeError."""
+    if not isinstance(given, Plan):
+        raise TypeError(
+            f"expected a call that is not dispatched yet, such as greet.call(listing_id=7), not {given!r:.80}"
+        )
+    return given
+
+
+def enter(plans: Sequence[Plan], session: Transaction | None, options: dict[str, Any]) -> list[Call]:
+    """Dispatch these calls now, in this order, each with the same notes for the engine: neighbours
+    of one job in one statement."""
     for plan in plans:
-        plan.stored()  # which raises for what only a workflow can enter
-    return [Dispatch(plan.job, session, options=options, following=jobs).dispatch(**plan.args) for plan in plans]
+        plan.refuse_results()
+    entered: list[Call] = []
+    for job, alike in groupby(plans, attrgetter("job")):
+        entered += Dispatch(job, session, options=options).dispatch_many([plan.args for plan in alike])
+    return entered

@@ -1,9 +1,11 @@
 """The jobs of one application by name, and the middleware around their calls."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from inspect import signature
 from typing import Any
 
 from forecourt.jobs.job import Job, declared
+from forecourt.jobs.job import job as decorator
 from forecourt.jobs.middleware import Middleware, options_of
 
 
@@ -42,10 +44,11 @@ class Registry(Mapping[str, Job[..., Any]]):
         """
         for job in self.values():
             if unknown := job.extras.keys() - self._options:
+                engine = [name for name in signature(decorator).parameters if name not in ("function", "extras")]
                 raise WrongJobs(
-                    f"job {job.name} ({_origin(job)}): no such option: {', '.join(sorted(unknown))}; neither the engine nor the"
-                    " application's middleware declares it (these are declared:"
-                    f" {', '.join(sorted(self._options)) or 'none'})"
+                    f"job {job.name} ({_origin(job)}): no such option: {', '.join(sorted(unknown))}; the engine has"
+                    f" {', '.join(engine)}; the application's middleware declares"
+                    f" {', '.join(sorted(self._options)) or 'none'}"
                 )
 
     def within(self, innermost: Middleware) -> "Registry":

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from forecourt.jobs.dispatch import interceptors, transaction_for
-from forecourt.jobs.plan import Plan, ResultOf
+from forecourt.jobs.plan import Plan, ResultOf, planned
 from forecourt.store import workflows
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Workflow:
         """Add a call, after these steps and those whose results it takes. Raises ValueError for a
         step of another workflow.
         """
+        plan = planned(plan)
         before: list[tuple[object, int]] = [(step.workflow, step.number) for step in after]
         before += [(result.workflow, result.step) for result in plan.results.values()]
         if any(workflow is not self for workflow, _ in before):
@@ -61,7 +62,7 @@ class Workflow:
         """Dispatch this when a step fails for good for the first time. Its function may take
         `failure: dict`.
         """
-        self._on_failure = plan
+        self._on_failure = planned(plan)
         return self
 
     def dispatch(self, *, session: Transaction | None = None) -> int:

@@ -37,6 +37,9 @@ DROP_TRIES = 60
 """A drop needs the parent table for itself for an instant. It waits 0.2 s at a time, while new
 events queue behind it, and then lets them through for 0.5 s."""
 
+# The transaction that holds the lock is idle while files go into a bucket and are read back, which
+# may take hours.
+PATIENCE = text("SET LOCAL idle_in_transaction_session_timeout = '6h'")
 CUTOFF = text("SELECT now() - :days * interval '24 hours'")
 PLAN = text("SELECT count(*) FROM car_listing_analytics WHERE created_at < now() - :days * interval '24 hours'")
 OLDEST = text("SELECT min(created_at) FROM car_listing_analytics WHERE created_at < :cutoff")
@@ -171,6 +174,7 @@ def _archive_next(cutoff: datetime) -> tuple[int, int] | None:
     """
     with session() as tx:
         tx.execute(LOCK)
+        tx.execute(PATIENCE)
         remove_unfinished(tx)
         unit = _next_unit(tx, cutoff)
         if unit is None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from forecourt.database import session
 from forecourt.marketplace import places
 from forecourt.marketplace.analytics import LOCK
-from forecourt.marketplace.archive import BEGIN, FINISH, ArchiveError, remove_unfinished
+from forecourt.marketplace.archive import BEGIN, FINISH, PATIENCE, ArchiveError, remove_unfinished
 from forecourt.marketplace.restore import Archive, archives
 from forecourt.marketplace.storage import NotStoredError
 
@@ -44,6 +44,7 @@ def cut_from_archives(tx: Session, listings: Collection[int]) -> Cut:
     was replaced meanwhile nor one that is new could be missed.
     """
     tx.execute(LOCK)
+    tx.execute(PATIENCE)
     return _each(_replaced, listings)
 
 

@@ -78,9 +78,13 @@ def report(message: bytes) -> Report | None:
     a mail of ours bears. Never raises: anybody can send it.
     """
     try:
-        whole: Any = BytesParser().parsebytes(message[:LONGEST])
-    except RecursionError:  # a mail in a mail in a mail
+        return _report(message)
+    except RecursionError:  # a mail in a mail in a mail, or as deep a comment in an address
         return None
+
+
+def _report(message: bytes) -> Report | None:
+    whole: Any = BytesParser().parsebytes(message[:LONGEST])
     if whole.get_content_type() != "multipart/report" or not isinstance(whole.get_payload(), list):
         return None
     parts = whole.get_payload()[:MOST_PARTS]

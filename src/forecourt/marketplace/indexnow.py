@@ -26,6 +26,7 @@ from forecourt.marketplace.address import NoPublicAddress, public_address
 from forecourt.marketplace.bucket import Bucket
 from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.paging import pages
+from forecourt.marketplace.urlset import MAX_LOC
 from forecourt.settings import settings
 
 ENDPOINT = "https://api.indexnow.org/indexnow"
@@ -105,7 +106,9 @@ def _addresses(tx: Connection[Any], base: str, since: datetime, until: datetime)
         for page in changed:
             for path, name in page:
                 for prefix in prefixes:
-                    yield f"{base}{prefix}{path}{quote(name, safe='')}"
+                    address = f"{base}{prefix}{path}{quote(name, safe='')}"
+                    if len(address) <= MAX_LOC:  # else the engine refuses the whole request, and each one after it
+                        yield address
 
 
 def _publish_key(key: str) -> None:

@@ -20,6 +20,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from forecourt.marketplace.folder import Folder
+from forecourt.marketplace.letters import harmless
 from forecourt.settings import settings
 from forecourt.smtp import SmtpServer
 
@@ -136,6 +137,11 @@ def hand_over(message: EmailMessage) -> Path | None:
         raise verdict from error
     except smtplib.SMTPDataError as error:
         raise _verdict(error.smtp_code, error.smtp_error, server) from error
+    except smtplib.SMTPSenderRefused as error:
+        words = f"it refused the sender {error.sender}: {error.smtp_code} {_said(error.smtp_error)}"
+        raise ServerAway(server, words) from error
+    except smtplib.SMTPResponseException as error:
+        raise ServerAway(server, f"{error.smtp_code} {_said(error.smtp_error)}") from error
     except (smtplib.SMTPException, OSError) as error:
         raise ServerAway(server, str(error) or type(error).__name__) from error
 
@@ -147,7 +153,8 @@ def _verdict(code: int, reason: bytes | str, server: SmtpServer) -> MailRefused 
 
 
 def _said(reason: bytes | str) -> str:
-    return reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+    """What a server said, in one line that a table can hold."""
+    return harmless(reason.decode(errors="replace") if isinstance(reason, bytes) else reason)
 
 
 def _address(written: str) -> Address:

@@ -19,7 +19,7 @@ from forecourt.marketplace.kinds import PhotosRefused, RefusedPhoto
 from forecourt.marketplace.notices import tell
 from forecourt.marketplace.pictures import BadPhotos, Refusal, StoredPhoto, process
 from forecourt.marketplace.shared import lies_elsewhere, require_shared
-from forecourt.marketplace.storage import NotStoredError, Storage
+from forecourt.marketplace.storage import NotStoredError, Storage, StorageError, checked_key, is_key
 from forecourt.marketplace.trash import give_up, hold
 from forecourt.marketplace.uploads import INCOMING, BadUpload, spool
 
@@ -86,7 +86,8 @@ def process_car_images(session: Session, images: list[str], listing_id: int, add
     another.
     """
     storage = places.files()
-    if elsewhere := lies_elsewhere(storage, [image for image in images if image.startswith(INCOMING)]):
+    stored = [image for image in images if image.startswith(INCOMING) and is_key(image)]
+    if elsewhere := lies_elsewhere(storage, stored):
         raise Release(ELSEWHERE_SECONDS, elsewhere)
     uploads, refused = _spooled(storage, images)
     if not session.scalars(EXISTS, {"listing_id": listing_id}).one():
@@ -107,15 +108,15 @@ def process_car_images(session: Session, images: list[str], listing_id: int, add
             spared=spared if found.photo_sets == "good" else None,
             told=lambda done: report(done, len(uploads), "photos"),
         )
+        listing = session.execute(LOCK, {"listing_id": listing_id}).one_or_none()
+        if add and listing is not None:
+            _require_room(found.photos_most, len(listing.photos), len(uploads), spared)
     except BadPhotos as bad:
         _refuse(listing_id, uploads, bad)
         raise
-    listing = session.execute(LOCK, {"listing_id": listing_id}).one_or_none()
     if listing is None:  # it went while the pictures were decoded
         give_up(session, [*uploads, *_files(photos)])
         return {"photos": 0}
-    if add and len(listing.photos) + len(photos) > found.photos_most:
-        raise BadUpload("too_many", f"the listing has {len(listing.photos)} photos, and {found.photos_most} at most")
     _publish(session, listing_id, [*(listing.photos if add else []), *map(asdict, photos)], before=listing.keys)
     give_up(session, uploads)
     sizes = [variant.bytes for photo in photos for variant in photo.variants]
@@ -126,6 +127,16 @@ def process_car_images(session: Session, images: list[str], listing_id: int, add
         _tell(session, listing_id, uploads, spared, len(photos))
         counts["refused"] = len(spared)
     return counts
+
+
+def _require_room(most: int, there: int, total: int, spared: list[Refusal]) -> None:
+    """Raise BadPhotos, of those of a set for which a listing has no room, where it has not for
+    all.
+    """
+    good = [position for position in range(1, total + 1) if all(each.position != position for each in spared)]
+    if there + len(good) > most:
+        words = f"the listing has {there} photos, and {most} at most"
+        raise BadPhotos([*(Refusal(n, "too_many", words) for n in good[max(0, most - there) :]), *spared], total)
 
 
 def _publish(session: Session, listing_id: int, photos: list[Any], *, before: list[str]) -> None:
@@ -165,7 +176,14 @@ def _spooled(storage: Storage, images: list[str]) -> tuple[list[str], list[Refus
     refused: list[Refusal] = []
     for position, image in enumerate(images, start=1):
         try:
-            keys.append(image if image.startswith(INCOMING) else spool(storage, image))
+            keys.append(_named(image) if image.startswith(INCOMING) else spool(storage, image))
         except BadUpload as bad:
             refused.append(Refusal(position, bad.code, bad.words))
     return keys, refused
+
+
+def _named(key: str) -> str:
+    try:
+        return checked_key(key)
+    except StorageError as error:
+        raise BadUpload("no_key", str(error)) from None

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 Kind: TypeAlias = Literal["sponsored", "featured"]
 
+# PostgreSQL has an end in infinity, which is none, and years that Python has not.
 LISTED = text(
     """
     WITH placed AS (
@@ -22,7 +23,7 @@ LISTED = text(
         WHERE is_featured
           AND deleted_at IS NULL
     )
-    SELECT id, title, owner_id, kind, until, position
+    SELECT id, title, owner_id, kind, CASE WHEN until < '9000-01-01Z' THEN greatest(until, '2000-01-01Z') END, position
     FROM placed
     WHERE (CAST(:kind AS text) IS NULL OR kind = :kind)
       AND (CAST(:days AS integer) IS NULL OR until <= now() + :days * interval '24 hours')
@@ -38,7 +39,7 @@ EXTEND_SPONSORED = text(
         updated_at = now()
     WHERE id = :id
       AND is_sponsored
-      AND sponsored_until IS NOT NULL
+      AND sponsored_until < '9000-01-01Z'
       AND deleted_at IS NULL
     RETURNING sponsored_until
     """
@@ -50,7 +51,7 @@ EXTEND_FEATURED = text(
         updated_at = now()
     WHERE id = :id
       AND is_featured
-      AND featured_until IS NOT NULL
+      AND featured_until < '9000-01-01Z'
       AND deleted_at IS NULL
     RETURNING featured_until
     """

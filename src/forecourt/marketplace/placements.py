@@ -44,7 +44,8 @@ def expire_sponsored_listings(session: Session) -> dict[str, int]:
                 updated_at = now()
             FROM ended
             WHERE car_listings.id = ended.id
-            RETURNING car_listings.id, ended.sponsored_until, car_listings.deleted_at
+            -- Python has no time before the year 1, and one such row would stop the others.
+            RETURNING car_listings.id, greatest(ended.sponsored_until, '2000-01-01Z') AS sponsored_until, car_listings.deleted_at
         """)
     ).all()
     calls = send_sponsorship_expired_notification.using(session=session).dispatch_many(
@@ -62,53 +63,48 @@ def expire_featured_listings(session: Session) -> dict[str, int]:
     move up: their positions are 1, 2, 3 and so on, in the order that they had. `updated_at` of
     those that move stays: their own pages are the same.
     """
-    # Those that may move as well, at once: after the others they would be locked out of order.
-    session.execute(text("SELECT FROM car_listings WHERE is_featured ORDER BY id FOR NO KEY UPDATE"))
-    expired = session.execute(
-        text("""
-            WITH ended AS (
-                SELECT id
-                FROM car_listings
-                WHERE is_featured
-                  AND featured_until <= now()
-                ORDER BY id
-                FOR NO KEY UPDATE
-            )
-            UPDATE car_listings
-            SET is_featured = false,
-                featured_until = NULL,
-                featured_position = NULL,
-                updated_at = now()
-            FROM ended
-            WHERE car_listings.id = ended.id
-            RETURNING car_listings.id
-        """)
-    ).all()
-    moved = session.execute(
+    # Those that may move as well, in one statement: what others feature between two would be locked
+    # out of order.
+    expired, moved = session.execute(
         text("""
             WITH featured AS (
-                SELECT id, featured_position
+                SELECT id, featured_position, deleted_at, coalesce(featured_until <= now(), false) AS over
                 FROM car_listings
                 WHERE is_featured
-                  AND featured_position IS NOT NULL
-                  AND deleted_at IS NULL
                 ORDER BY id
                 FOR NO KEY UPDATE
+            ),
+            ended AS (
+                UPDATE car_listings
+                SET is_featured = false,
+                    featured_until = NULL,
+                    featured_position = NULL,
+                    updated_at = now()
+                FROM featured
+                WHERE car_listings.id = featured.id
+                  AND over
+                RETURNING 1
             ),
             numbered AS (
                 SELECT id, row_number() OVER (ORDER BY featured_position, id) AS position
                 FROM featured
+                WHERE NOT over
+                  AND featured_position IS NOT NULL
+                  AND deleted_at IS NULL
+            ),
+            moved AS (
+                UPDATE car_listings
+                SET featured_position = position
+                FROM numbered
+                WHERE car_listings.id = numbered.id
+                  AND featured_position <> position
+                RETURNING 1
             )
-            UPDATE car_listings
-            SET featured_position = position
-            FROM numbered
-            WHERE car_listings.id = numbered.id
-              AND featured_position <> position
-            RETURNING car_listings.id
+            SELECT (SELECT count(*) FROM ended), (SELECT count(*) FROM moved)
         """)
-    ).all()
-    log.info("Expired %d featured listings", len(expired))
-    return {"expired": len(expired), "moved_up": len(moved)}
+    ).one()
+    log.info("Expired %d featured listings", expired)
+    return {"expired": expired, "moved_up": moved}
 
 
 @job(queue="low", timeout=600)

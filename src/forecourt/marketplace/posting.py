@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from forecourt.alerts.webhook import signature
 from forecourt.settings import settings
@@ -18,6 +18,9 @@ from forecourt.version import __version__
 
 SECONDS = 10
 """How long the receiver may take for each step: connecting, and answering."""
+
+AS_THEY_ARE = "/%:?&=;,+@!$'()*~"
+"""Beside letters and digits of ASCII, what stands in an address as it is; the rest is encoded."""
 
 
 class WebhookRefused(ValueError):
@@ -37,6 +40,7 @@ def checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")  # as whoever looks it up spells it
     except ValueError:
         parts, port = urlsplit(""), None
     local = settings().environment != "production"
@@ -72,7 +76,7 @@ def answer_to(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, s
     and WebhookDelayed where nobody answered.
     """
     parts = urlsplit(checked(url))
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=AS_THEY_ARE)
     try:
         connection = _connected(parts.hostname or "", parts.port, secure=parts.scheme == "https")
         try:

@@ -96,6 +96,23 @@ THROW_AWAY = text(
 FORGET_RESTORED = text(
     "DELETE FROM car_listing_analytics_restored WHERE car_listing_id = ANY(CAST(:listings AS bigint[]))"
 )
+# A call that failed names its uploads until it is forgotten; one that waits gives them up itself.
+GIVE_UP_UPLOADS = text(
+    """
+    WITH uploads AS (
+        SELECT key #>> '{}' AS key
+        FROM forecourt.failed
+        CROSS JOIN jsonb_path_query(args, '$.images[*] ? (@ starts with "incoming/")') AS key
+        WHERE job = 'process_car_images'
+          AND args ->> 'listing_id' = ANY(CAST(:listings AS text[]))
+    ),
+    given_up AS (
+        INSERT INTO blob_deletions (keys)
+        SELECT array_agg(key) FROM uploads HAVING count(*) > 0
+    )
+    SELECT count(*) FROM uploads
+    """
+)
 FORGET_REFUSAL = text("DELETE FROM mailbox_refusals WHERE address = lower(btrim(:email))")
 # PostgreSQL names the value that was there already. Tried again, such a row would bring the person
 # back.
@@ -223,12 +240,14 @@ def _forget_rows(tx: Session, whose: Person, erasure: Erasure) -> None:
     asked = whose.asked()
     erasure.gone["restored events"] = tx.execute(FORGET_RESTORED, asked).rowcount  # type: ignore[attr-defined]
     tx.execute(THROW_AWAY, asked)
+    uploads = tx.scalars(GIVE_UP_UPLOADS, {"listings": [str(id) for id in whose.listings]}).one()
     emptied = purge(tx, 0, list(whose.listings))
     erasure.gone |= {
         "listings": emptied.gone["deleted"],
         "rows of stats": emptied.gone["stats"],
         "events": emptied.gone["events"],
         "photo files": emptied.gone["files"],
+        "uploads": uploads,
         "notices": tx.execute(FORGET_NOTICES, asked).rowcount,  # type: ignore[attr-defined]
         "browsers, webhooks and the like": sum(tx.execute(way, asked).rowcount for way in FORGET_WAYS),  # type: ignore[attr-defined]
         "refusals of the mailbox": tx.execute(FORGET_REFUSAL, asked).rowcount,  # type: ignore[attr-defined]

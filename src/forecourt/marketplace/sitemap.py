@@ -38,7 +38,7 @@ from forecourt.marketplace.urlset import (
     Row,
     Site,
     Urlset,
-    block,
+    blocks,
     publish_index,
     remove_others,
 )
@@ -47,11 +47,10 @@ from forecourt.settings import settings
 PAGE = 2_000
 """Rows fetched at a time."""
 
-ENOUGH = 25_000
 CUT = 1_024
-"""A shard with ENOUGH entries ends before the next id that CUT divides. So when a listing goes, its
-own shard is written anew and the later ones keep their beginnings, where counting to 50,000 would
-shift every one of them."""
+"""A shard that is half full ends before the next id that CUT divides. So when a listing goes, its
+own shard is written anew and the later ones keep their beginnings, where filling each would shift
+every one of them."""
 
 LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('forecourt.sitemap'))")
 LAST = text("SELECT urls FROM sitemap_runs ORDER BY id DESC LIMIT 1")
@@ -68,7 +67,7 @@ LISTINGS = SQL(
            slug AS name,
            to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS lastmod,
            CASE WHEN %(photos)s THEN (
-               SELECT array_agg(key)
+               SELECT (array_agg(key))[:1000]  -- of one page, as the extension has it
                FROM jsonb_array_elements(photos) AS photo
                CROSS JOIN LATERAL (
                    SELECT CASE jsonb_typeof(photo) WHEN 'string' THEN photo #>> '{}' ELSE photo ->> 'key' END AS key
@@ -194,7 +193,7 @@ def _publish(connection: Connection, folder: Path, base_url: str, expected: int)
     else:
         shards = list(_publish_shards(connection, folder))
         files = [*shards, publish_index(folder, "sitemap.xml", base_url, shards)]
-    remove_others(folder, ["pages", *(section.name for section in SECTIONS)], [file.name for file in files])
+    remove_others(folder, {file.name for file in files})
     return files
 
 
@@ -202,8 +201,8 @@ def _publish_whole(connection: Connection, folder: Path) -> Published | None:
     """Everything in one file; None when it does not fit."""
     site = _site()
     whole = Urlset(folder, "sitemap.xml", site.namespaces)
-    with closing(_blocks(connection, site)) as blocks:
-        for _, each in blocks:
+    with closing(_blocks(connection, site)) as found:
+        for _, each in found:
             if not whole.add(each):
                 whole.discard()
                 return None
@@ -212,12 +211,12 @@ def _publish_whole(connection: Connection, folder: Path) -> Published | None:
 
 def _publish_shards(connection: Connection, folder: Path) -> Iterator[Published]:
     site = _site()
-    with closing(_blocks(connection, site)) as blocks:
-        for name, of_section in groupby(blocks, key=itemgetter(0)):
+    with closing(_blocks(connection, site)) as found:
+        for name, of_section in groupby(found, key=itemgetter(0)):
             shard: Urlset | None = None
             number = 0
             for _, each in of_section:
-                long_enough = shard is not None and shard.urls >= ENOUGH and each.first_id % CUT == 0
+                long_enough = shard is not None and shard.half_full and each.first_id % CUT == 0
                 if shard is None or long_enough or not shard.add(each):
                     if shard is not None:
                         yield shard.publish()
@@ -238,7 +237,7 @@ def _blocks(connection: Connection, site: Site) -> Generator[tuple[str, Block], 
     divides. Close it: until then the connection does nothing else."""
     found = business(connection)
     for path, priority in STATIC:
-        yield "pages", block([(0, path, None, None)], site, "", "daily", str(getattr(found, priority)))
+        yield "pages", next(blocks([(0, path, None, None)], site, "", "daily", str(getattr(found, priority))))
     for section in SECTIONS:
         asked = {"photos": site.photos is not None} if section.name == "listings" else {}
         with closing(pages(in_transaction_of(connection), section.rows, asked, PAGE)) as rows:
@@ -258,7 +257,7 @@ def _cut(page: list[Row], section: Section, site: Site, priority: str) -> Iterat
         if len(short) < end - begin:
             log.warning("%d %s stay out: their addresses are too long", end - begin - len(short), section.name)
         if short:
-            yield block(short, site, section.path, "weekly", priority)
+            yield from blocks(short, site, section.path, "weekly", priority)
 
 
 def _encoded(row: Row) -> Row:

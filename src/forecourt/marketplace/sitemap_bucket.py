@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from forecourt.marketplace.bucket import Bucket
-from forecourt.marketplace.urlset import Published
+from forecourt.marketplace.urlset import A_SHARD, Published
 
 FIRST = "sitemap.xml"
 
@@ -18,6 +18,6 @@ def send(folder: Path, bucket: Bucket, files: Iterable[Published]) -> int:
     names = sorted({file.name for file in files}, key=lambda name: (name == FIRST, name))
     sent = sum(bucket.send_file(name, folder / name) for name in names)
     with bucket.deleting() as delete:
-        for key in set(bucket.keys("sitemap-")) - set(names):
+        for key in set(filter(A_SHARD.fullmatch, bucket.keys("sitemap-"))) - set(names):
             delete(key)
     return sent

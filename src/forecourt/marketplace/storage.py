@@ -88,7 +88,7 @@ class Storage(Protocol):
 
 def checked_key(key: str) -> str:
     """`key`, if it is one. Raises StorageError."""
-    if len(key) > _LONGEST_KEY or not is_key(key):
+    if not is_key(key):
         raise StorageError(
             f"{key[:80]!r} is not a storage key: expected parts of a-z 0-9 . _ - joined by '/', none starting "
             f"with a dot, {_LONGEST_KEY} characters at most"
@@ -98,4 +98,4 @@ def checked_key(key: str) -> str:
 
 def is_key(name: str) -> bool:
     """Whether it is made as keys are."""
-    return _KEY.fullmatch(name) is not None
+    return len(name) <= _LONGEST_KEY and _KEY.fullmatch(name) is not None

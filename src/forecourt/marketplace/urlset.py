@@ -4,7 +4,8 @@ A file is written beside its place and takes it when it is whole, unless the sam
 already: then the published one stays as it is, with its time.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Iterator
 from gzip import GzipFile
 from html import escape
 from itertools import zip_longest
@@ -30,8 +31,8 @@ IMAGES = ' xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"'
 ALTERNATES = ' xmlns:xhtml="http://www.w3.org/1999/xhtml"'
 TAIL = "</{0}>\n"
 SHARD = "sitemap-{}-{}.xml.gz"
-UNPACKED_SHARD = "sitemap-{}-{}.xml"
-"""As earlier releases named them."""
+A_SHARD = re.compile(r"sitemap-(?:pages|listings|providers)-[0-9]+\.xml(?:\.gz)?")
+"""The names of shards, those of earlier releases too, which did not pack them."""
 
 PIECE = 2**20
 
@@ -83,7 +84,22 @@ class Site(NamedTuple):
         return len(self.base) + max((len(prefix) for _, prefix in self.languages), default=0)
 
 
-def block(rows: list[Row], site: Site, path: str, changefreq: str, priority: str) -> Block:
+def blocks(rows: list[Row], site: Site, path: str, changefreq: str, priority: str) -> Iterator[Block]:
+    """These entries, in as few blocks as leave room for another in their file. The photos of a page
+    that are half a file by themselves stay out.
+    """
+    whole = _block(rows, site, path, changefreq, priority)
+    if whole.urls <= MAX_URLS // 2 and len(whole.text) <= MAX_BYTES // 2:
+        yield whole
+    elif len(rows) == 1:
+        yield _block([(*rows[0][:3], None)], site, path, changefreq, priority)
+    else:
+        half = len(rows) // 2
+        yield from blocks(rows[:half], site, path, changefreq, priority)
+        yield from blocks(rows[half:], site, path, changefreq, priority)
+
+
+def _block(rows: list[Row], site: Site, path: str, changefreq: str, priority: str) -> Block:
     """One entry a row and language, its elements in the order that the schema demands, extensions
     behind them.
 
@@ -122,6 +138,11 @@ class Urlset:
             self._out = cast(BinaryIO, GzipFile("", "wb", 6, self._file, mtime=0))
         self._out.write(HEAD.format("urlset", namespaces).encode())
         self._tail = TAIL.format("urlset").encode()
+
+    @property
+    def half_full(self) -> bool:
+        """Whether half of what a file may hold is used up, of either."""
+        return self.urls >= MAX_URLS // 2 or self._out.tell() >= MAX_BYTES // 2
 
     def add(self, block: Block) -> bool:
         """Add these entries, or none of them and return False when the file would grow past a
@@ -167,16 +188,13 @@ def publish_index(folder: Path, name: str, base_url: str, files: Iterable[Publis
     return Published(name, 0, len(text), "", _put(path))
 
 
-def remove_others(folder: Path, sections: Iterable[str], keep: Iterable[str]) -> None:
-    """Remove the shards of these sections that are not in `keep`, and what a killed run left
-    half-written.
+def remove_others(folder: Path, keep: Collection[str]) -> None:
+    """Remove the shards that are not in `keep`, and what a killed run left half-written. Files of
+    others stay.
     """
-    kept = set(keep)
-    shards = [shard.format(section, "[0-9]*") for section in sections for shard in (SHARD, UNPACKED_SHARD)]
-    for pattern in [".sitemap*.writing", *shards]:
-        for path in folder.glob(pattern):
-            if path.name not in kept:
-                path.unlink(missing_ok=True)
+    for path in [*folder.glob(".sitemap*.writing"), *folder.glob("sitemap-*")]:
+        if path.name.endswith(".writing") or (A_SHARD.fullmatch(path.name) and path.name not in keep):
+            path.unlink(missing_ok=True)
 
 
 def _put(path: Path) -> bool:

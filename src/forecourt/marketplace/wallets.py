@@ -6,35 +6,42 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from forecourt import job
-from forecourt.marketplace.business import Business, business
+from forecourt.marketplace.business import business
 from forecourt.marketplace.kinds import LowWalletBalance
 from forecourt.marketplace.notices import tell
 from forecourt.settings import settings
 
 log = logging.getLogger(__name__)
 
-CLOSE = text(
-    """
-    UPDATE car_providers
-    SET low_wallet_since = NULL
-    WHERE low_wallet_since IS NOT NULL
-      AND wallet_balance >= :recovered * wallet_limit(wallet_currency, low_wallet_limit)
-    """
-)
 # Business days, not hours, lie between two warnings: a Monday's run that came late, or a change of
 # clocks, doesn't cost a provider next Monday's warning. An empty wallet is not low but out of use,
-# and told once: when it emptied since the last warning.
+# and told once: when it emptied since the last warning. Wallets that are well again are locked with
+# the others, so that all are in one order, and two runs never deadlock.
 WARN = text(
     """
-    WITH low AS (
-        SELECT id
+    WITH found AS (
+        SELECT id, wallet_balance >= wallet_limit(wallet_currency, low_wallet_limit) AS well
         FROM car_providers
         WHERE is_active
           AND wallet_balance < wallet_limit(wallet_currency, low_wallet_limit)
           AND (wallet_balance > 0 AND NOT :emptied
                OR wallet_balance <= 0 AND wallet_emptied_at > coalesce(low_wallet_notified_at, '-infinity'))
+           OR low_wallet_since IS NOT NULL
+          AND wallet_balance >= :recovered * wallet_limit(wallet_currency, low_wallet_limit)
         ORDER BY id
         FOR NO KEY UPDATE
+    ),
+    closed AS (
+        UPDATE car_providers
+        SET low_wallet_since = NULL
+        FROM found
+        WHERE car_providers.id = found.id
+          AND well
+    ),
+    low AS (
+        SELECT id
+        FROM found
+        WHERE NOT well
     ),
     due AS (
         UPDATE car_providers
@@ -66,9 +73,7 @@ def notify_low_wallet_balance(session: Session) -> dict[str, int]:
     emptied since the last warning is told once more. `updated_at` stays: a warning changes no
     public page.
     """
-    found = business(session)
-    session.execute(CLOSE, {"recovered": found.wallet_recovered})
-    low, told = _warn(session, found, emptied=False)
+    low, told = _warn(session, emptied=False)
     log.info("Sent low balance notifications to %d providers", told)
     return {"low": low, "notified": told, "already_told": low - told}
 
@@ -78,13 +83,15 @@ def notify_emptied_wallets(session: Session) -> dict[str, int]:
     """Tell each active provider whose wallet emptied since the last warning, without waiting for
     the week's: what it paid for stands still. Not sooner than `wallet_days` after that warning,
     which told it already that the wallet runs dry."""
-    emptied, told = _warn(session, business(session), emptied=True)
+    emptied, told = _warn(session, emptied=True)
     return {"emptied": emptied, "notified": told, "already_told": emptied - told}
 
 
-def _warn(session: Session, found: Business, *, emptied: bool) -> tuple[int, int]:
+def _warn(session: Session, *, emptied: bool) -> tuple[int, int]:
     """How many wallets are low, or have emptied, and how many of their providers were told now."""
-    low = session.execute(WARN, {"days": found.wallet_days, "zone": settings().timezone, "emptied": emptied}).all()
+    decided = business(session)
+    facts = {"days": decided.wallet_days, "recovered": decided.wallet_recovered}
+    low = session.execute(WARN, facts | {"zone": settings().timezone, "emptied": emptied}).all()
     told = tell(
         session,
         [

@@ -62,9 +62,32 @@ place.
 """
 
 
+class NoTables(ValueError):
+    """This is not the database of a Laravel application, or not one that can be read."""
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """Laravel's database. Raises NoTables when it is not to be reached."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise NoTables(f"{url.partition(':')[0]!r} cannot be read: expected postgresql://user:password@host:port/name")
+    try:
+        return psycopg.connect(url)
+    except psycopg.Error as error:
+        raise NoTables(f"cannot reach Laravel's database: {error}") from None
+
+
 def read(connection: psycopg.Connection[Any], *, failed: bool) -> Iterator[Waiting]:
-    """What waits, or what has failed, the oldest first, locked until the transaction ends."""
-    for id, payload, available_at, reserved_at in connection.execute(FAILED if failed else WAITING).fetchall():
+    """What waits, or what has failed, the oldest first, locked until the transaction ends. Raises
+    NoTables.
+    """
+    try:
+        rows = connection.execute(FAILED if failed else WAITING).fetchall()
+    except psycopg.errors.UndefinedTable:
+        raise NoTables(
+            f"this database has no table public.{'failed_jobs' if failed else 'jobs'}: "
+            "name the one of the Laravel application with --database postgresql://user:password@host:port/name"
+        ) from None
+    for id, payload, available_at, reserved_at in rows:
         yield message(id, payload, available_at, is_reserved=reserved_at is not None)
 
 

@@ -6,10 +6,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from psycopg import Connection
 
-from forecourt.store import audit, failed, scheduled
+from forecourt.store import audit, ending, failed, scheduled
 from forecourt.store import cancel as store
 from forecourt.store.search import State
-from forecourt.workers import ending
 
 PORTION = 1000
 """Calls that one transaction touches, so that it never holds much for long."""

@@ -23,6 +23,10 @@ def add(tx: Connection[Any], timetable: Timetable, jobs: Jobs, task: StoredTask,
 
     Raises TimetableError when the timetable's own rules refuse it, or its name is taken.
     """
+    if task.name in timetable:
+        raise TimetableError(
+            f"task {task.name!r} is the code's ({timetable[task.name].place}): give this one a name of its own, --name"
+        )
     checked, task = _checked(timetable, jobs, task)
     if not store.add(tx, task, json_text.dumps(task.args), who):
         raise TimetableError(f"task {task.name!r} is stored already: edit it, or give this one another name")

@@ -4,12 +4,12 @@ from typing import Any
 
 from psycopg import Connection
 
-from forecourt.process import hostname
+from forecourt.process import hostname, own_queue
 from forecourt.schedule.clock import version_of
 from forecourt.schedule.enqueuing import Due, enqueue
 from forecourt.schedule.events import Enqueued
 from forecourt.schedule.task import Task
-from forecourt.store import audit, tasks, ticks
+from forecourt.store import audit, tasks, ticks, workers
 from forecourt.store.ticks import Holder
 
 
@@ -32,9 +32,14 @@ def trigger(tx: Connection[Any], task: Task, *, who: str) -> int:
     its call's id. A task that runs on every server runs on this one.
 
     Raises Holding for a task that may not overlap and is under way, NotEntered when its job refuses
-    the call.
+    the call, or when it would wait for a worker on a host that has none.
     """
     host = "" if task.one_server else hostname()
+    if host and not workers.serve(tx, own_queue(host)):
+        raise NotEntered(
+            f"{task.name} runs on every server, and no worker runs on this one, {host}: run it by hand on a host with "
+            "one, or set FORECOURT_HOST to the worker's"
+        )
     tasks.hold(tx, version_of(task, host).name)  # until then neither a clock nor another operator enters a run
     holder = ticks.holders(tx, [(task.name, host)]).get(task.name)
     if holder is not None and not task.may_overlap:

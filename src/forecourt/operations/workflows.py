@@ -2,9 +2,8 @@
 
 from psycopg import Connection
 
-from forecourt.store import audit, cancel, failed, workflow_progress
+from forecourt.store import audit, cancel, ending, failed, workflow_progress
 from forecourt.store import workflows as store
-from forecourt.workers import ending
 
 
 class NoSuchWorkflow(LookupError):

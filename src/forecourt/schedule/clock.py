@@ -132,11 +132,11 @@ class Clock:
         self._seen = now
         due = [self._tasks[name] for name, instant in self._next.items() if instant <= now]
         answers = self._conditions.answers(due)
+        self._conditions.use_up(answers)  # before the round, which may fail: the next one asks anew
         due = [task for task in due if not task.rules.conditions or task.name in answers]
         events: list[Event] = []
         for first in range(0, len(due), MOST_AT_ONCE):
             events += self._evaluate(due[first : first + MOST_AT_ONCE], now, answers)
-        self._conditions.use_up(answers)
         return [*events, *self._overdue(now)]
 
     def _look_for_stored(self, tx: Connection[Any]) -> None:
@@ -284,8 +284,10 @@ class Clock:
 
 
 def version_of(task: Task, host: str) -> Version:
-    """How far a task is evaluated is noted under this; on every server by each host for itself."""
-    return Version(task.name if task.one_server else f"{task.name}@{host}", task.fingerprint)
+    """How far a task is evaluated is noted under this; on every server by each host for itself,
+    with a line's end between, which is in no task's name.
+    """
+    return Version(task.name if task.one_server else f"{task.name}\n{host}", task.fingerprint)
 
 
 def pause_of(task: Task, halted: dict[tuple[str, str], Pause]) -> Pause | None:

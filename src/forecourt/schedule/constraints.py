@@ -54,7 +54,7 @@ class Constraints(Fluent):
         """Only where FORECOURT_ENVIRONMENT is one of `names`. The last call holds, a task's over
         its group's.
         """
-        if not names or not all(isinstance(name, str) and name for name in names):
+        if not names or not all(isinstance(name, str) and name and name.isprintable() for name in names):
             raise self._named(TimetableError(f"environments{names!r}: expected names, such as 'production', 'staging'"))
         return self._set(environments=names)
 

@@ -17,33 +17,41 @@ ZONE = "CRON_TZ"
 
 MAILS = ("MAILTO", "MAILFROM")
 
+LONGEST_NAME = 100
+"""Characters of a program's name that a task is called by; a number behind it must have room."""
+
 HEAD = '''"""What {name} said, as a timetable: read it, and give the commands jobs of their own, one after the other.
 
 As with cron a run may begin while the one before goes on; leave out allow_overlapping() where it must not. Other than with cron a
 run that no clock met is made up for; say skip_missed() where it must not. Nobody gets a mail: on_failure(...) calls somebody.
 """
 
+import logging
 import os
 import subprocess
+import tempfile
 
 from forecourt import Forecourt, Timetable, job
 
 
 @job(tries=1, timeout=0)
 def run_command(command: str, stdin: str = "", environment: dict[str, str] | None = None) -> None:
-    """Run a line of a crontab as cron does: by a shell, in the home folder. What it prints is kept with its call."""
+    """Run a line of a crontab as cron does: by a shell, in the home folder. The end of what it prints is logged, and so kept with
+    its call."""
     given = {{"HOME": os.path.expanduser("~"), "SHELL": "/bin/sh"}} | (environment or {{}})
-    done = subprocess.run(
-        [given["SHELL"], "-c", command],
-        cwd=given["HOME"],
-        env=os.environ | given,
-        input=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    print(done.stdout, end="")
+    # A file and not a pipe: a pipe ends only with the last process that the command left in the background.
+    with tempfile.TemporaryFile() as printed:
+        done = subprocess.run(
+            [given["SHELL"], "-c", command],
+            cwd=given["HOME"],
+            env=os.environ | given,
+            input=stdin.encode(),
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+        printed.seek(max(0, os.fstat(printed.fileno()).st_size - 8000))
+        if said := printed.read(8000).decode(errors="replace").strip():
+            logging.getLogger(__name__).info("it printed:\\n%s", said)
     done.check_returncode()
 
 
@@ -83,7 +91,7 @@ def read(text: str, *, with_user: bool = False) -> Iterator[Read]:
     """The lines of a crontab that run something, in their order. `with_user`: whether a user stands
     before each command, as in /etc/crontab and /etc/cron.d."""
     environment: dict[str, str] = {}
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(text.removeprefix("\N{BYTE ORDER MARK}").splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
@@ -163,7 +171,7 @@ def _named(command: str, taken: set[str]) -> str:
     words = next((words for words in parts if words and words[0] != "cd"), [])
     words = [word for word in words if "=" not in word.partition("/")[0]]
     program = PurePath(words[0].strip("\"'()|")).name if words else ""
-    name = program if program.isprintable() and program else "command"
+    name = program[:LONGEST_NAME] if program.isprintable() and program else "command"
     number = 1
     while (found := name if number == 1 else f"{name} {number}") in taken:
         number += 1

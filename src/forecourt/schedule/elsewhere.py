@@ -4,7 +4,7 @@ Those that differ only in their spelling are found without a list.
 """
 
 _NO_LOCK = "there is no lock here that could expire or be named: the live call of a run is what holds its task"
-_OUTPUT = "what a run prints and logs is kept with its call: forecourt queue show ID"
+_OUTPUT = "what a run logs and returns is kept with its call, not what it prints: forecourt queue show ID"
 _MAIL = f"{_OUTPUT}; on_failure(function) is told of the run and may send a mail"
 _RUN = "a hook gets the run, whose result is what the function returned: after(lambda run: print(run.result))"
 _ADD = "it runs jobs: put @job on the function, and timetable.add(function)"

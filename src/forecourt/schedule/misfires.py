@@ -1,9 +1,10 @@
 """Which of a task's due times run, when some of them passed while no clock looked."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from forecourt.durations import duration
 from forecourt.schedule.rules import ON_TIME, Misfire
@@ -17,6 +18,10 @@ came before.
 """
 
 
+Numbered: TypeAlias = tuple[int, datetime]
+"""A due time, and how many came before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class MisfireDecision:
     """What one evaluation found: due times to run, and those that were missed, each with the
@@ -25,25 +30,6 @@ class MisfireDecision:
 
     run: tuple[datetime, ...]
     missed: tuple[tuple[datetime, str], ...]
-
-
-class Latest:
-    """The latest of the missed due times, and how many came before them."""
-
-    def __init__(self) -> None:
-        self._kept: deque[datetime] = deque(maxlen=MOST_NOTED)
-        self._seen = 0
-
-    def append(self, instant: datetime) -> None:
-        """One more, later than all before."""
-        self._kept.append(instant)
-        self._seen += 1
-
-    def noted(self, why: str) -> tuple[tuple[datetime, str], ...]:
-        """Each of them with the reason; the oldest says how many are not among them."""
-        before = self._seen - len(self._kept)
-        first = f"{why} (and {before} due times before it)" if before else why
-        return tuple((instant, why if number else first) for number, instant in enumerate(self._kept))
 
 
 def apply_misfire(
@@ -62,15 +48,15 @@ def apply_misfire(
 
 def _every(due: Iterable[datetime], now: datetime, within: timedelta | None) -> MisfireDecision:
     run: list[datetime] = []
-    missed = Latest()
-    for instant in due:
+    missed: deque[Numbered] = deque(maxlen=MOST_NOTED)
+    for number, instant in enumerate(due):
         if within is not None and now - instant > within:
-            missed.append(instant)
+            missed.append((number, instant))
         elif len(run) <= MOST_AT_ONCE:  # one more says where the next round goes on
             run.append(instant)
         else:
             break
-    return MisfireDecision(tuple(run), missed.noted("" if within is None else f"more than {_words(within)} late"))
+    return MisfireDecision(tuple(run), _noted(missed, "" if within is None else f"more than {_words(within)} late"))
 
 
 def late_until(instant: datetime, misfire: Misfire, next_due: Callable[[datetime], datetime]) -> datetime | None:
@@ -94,19 +80,24 @@ def _limit(instant: datetime, misfire: Misfire, next_due: Callable[[datetime], d
 def _latest(
     due: Iterable[datetime], now: datetime, limit_of: Callable[[datetime], timedelta], why: str
 ) -> MisfireDecision:
-    missed = Latest()
-    latest = None
-    for instant in due:
-        if latest is not None:
-            missed.append(latest)
-        latest = instant
-    if latest is None:
+    # A task of each second has thirty million of them in a year: no line of Python looks at each.
+    latest = deque(enumerate(due), maxlen=MOST_NOTED + 1)
+    if not latest:
         return MisfireDecision((), ())
-    limit = limit_of(latest)
-    if now - latest <= limit:
-        return MisfireDecision((latest,), missed.noted(f"the run of {latest:%Y-%m-%d %H:%M:%S %Z} stands for it"))
-    missed.append(latest)
-    return MisfireDecision((), missed.noted(why.format(_words(limit))))
+    _, instant = latest[-1]
+    limit = limit_of(instant)
+    if now - instant <= limit:
+        latest.pop()
+        return MisfireDecision((instant,), _noted(latest, f"the due time {instant:%Y-%m-%d %H:%M:%S %Z} stands for it"))
+    return MisfireDecision((), _noted(list(latest)[-MOST_NOTED:], why.format(_words(limit))))
+
+
+def _noted(missed: Sequence[Numbered], why: str) -> tuple[tuple[datetime, str], ...]:
+    """Each with the reason; the oldest says how many came before it, which are not among them."""
+    noted = [(instant, why) for _, instant in missed]
+    if missed and missed[0][0]:
+        noted[0] = (missed[0][1], f"{why} (and {missed[0][0]} due times before it)")
+    return tuple(noted)
 
 
 def _words(span: timedelta) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from itertools import dropwhile
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -106,11 +107,9 @@ def _instants(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[date
     elif rule.repeat_seconds is None:
         yield from _intervals(rule, zone, after)
     else:
-        for minute in _intervals(rule, zone, after - MINUTE):
-            for second in range(0, 60, rule.repeat_seconds):
-                instant = minute + timedelta(seconds=second)
-                if instant > after:
-                    yield instant
+        steps = [timedelta(seconds=second) for second in range(0, 60, rule.repeat_seconds)]
+        instants = (minute + step for minute in _intervals(rule, zone, after - MINUTE) for step in steps)
+        yield from dropwhile(after.__ge__, instants)
 
 
 def _times_of_day(rule: WallTimes, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:

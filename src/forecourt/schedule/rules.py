@@ -14,6 +14,7 @@ from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.occurrences import ShiftPolicy
 from forecourt.schedule.recurrence import Recurrence
 from forecourt.schedule.time_window import TimeWindow
+from forecourt.store.storable import storable
 
 T = TypeVar("T")
 
@@ -54,14 +55,18 @@ class Condition:
     test: Callable[[], object]
 
     def __str__(self) -> str:
-        return f"{self.word} {getattr(self.test, '__qualname__', repr(self.test))}"
+        return f"{self.word} {self._name}"
 
     def refusal(self) -> str | None:
         """Why the task may not run now, or None. What the function raises goes through."""
         answer = bool(not_awaited(self.test()))
         if answer is (self.word == "when"):
             return None
-        return f"{self.word}({getattr(self.test, '__qualname__', repr(self.test))}) was {str(answer).lower()}"
+        return f"{self.word}({self._name}) was {str(answer).lower()}"
+
+    @property
+    def _name(self) -> str:
+        return storable(getattr(self.test, "__qualname__", None) or repr(self.test))
 
 
 @dataclass(frozen=True, slots=True)

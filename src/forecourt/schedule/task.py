@@ -73,7 +73,7 @@ class Task(Entry):
         be followed.
         """
         aware(until)
-        return takewhile(lambda instant: instant <= until, occurrences(self.wall_times(), self.zone, after))
+        return takewhile(until.__ge__, occurrences(self.wall_times(), self.zone, after))
 
     def next_due(self, after: datetime) -> datetime:
         """The first due time later than `after`, in UTC. Raises what `occurrences` does,

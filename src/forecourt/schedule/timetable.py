@@ -88,11 +88,7 @@ class Timetable:
         label = getattr(job, "name", None) if name is None else name
         if not isinstance(label, str):
             raise TimetableError(f"{job!r} ({place}) is not a job: decorate the function with @job")
-        if not label or len(label) > LONGEST_NAME or label != label.strip() or not label.isprintable():
-            raise TimetableError(
-                f"{label!r} ({place}) cannot name a task: expected 1 to {LONGEST_NAME} printable characters, "
-                "no space around"
-            )
+        _require_typable(label, f"({place}) cannot name a task")
         if label in self._tasks:
             raise TimetableError(
                 f"task {label!r} is added twice, at {self._tasks[label].place} and at {place}: "
@@ -119,7 +115,9 @@ class Group(Entry):
 
     def __init__(self, timetable: Timetable, outer: Fluent, name: str | None, timezone: str | None) -> None:
         zone = zone_named(timezone) if timezone is not None else None
-        super().__init__(Rules(zone=zone, groups=(name,) if name else ()), outer)
+        if name is not None:
+            _require_typable(name, "cannot name a group")
+        super().__init__(Rules(zone=zone, groups=() if name is None else (name,)), outer)
         self._timetable = timetable
         self._tasks: list[Task] = []
 
@@ -160,6 +158,11 @@ def _check(tasks: Iterable[Task]) -> None:
             mistakes.extend(error.mistakes)
     if mistakes:
         raise TimetableError(*mistakes)
+
+
+def _require_typable(name: str, wrong: str) -> None:
+    if not name or len(name) > LONGEST_NAME or name != name.strip() or not name.isprintable():
+        raise TimetableError(f"{name!r} {wrong}: expected 1 to {LONGEST_NAME} printable characters, no space around")
 
 
 def _caller() -> str:

@@ -1,7 +1,7 @@
 """Enters new calls: into ready when they are due now, into scheduled when they are not."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from psycopg import Connection
 from psycopg.errors import UndefinedTable
+from psycopg.pq import TransactionStatus
 
 from forecourt.database.asking import ask
 from forecourt.store import json_text
@@ -71,8 +72,8 @@ WHERE key = forecourt.unique_key(%(job)s, %(defaults)s::jsonb || %(args)s::jsonb
 
 # A function yields its rows in order, so the ids that come back are in the order of the arguments.
 INSERT_MANY_READY = """
-INSERT INTO forecourt.ready (job, queue, priority, args, options, trace)
-SELECT %(job)s, %(queue)s, %(priority)s, args, %(options)s::jsonb, %(trace)s
+INSERT INTO forecourt.ready (batch_id, job, queue, priority, args, options, trace)
+SELECT %(batch)s::bigint, %(job)s, %(queue)s, %(priority)s, args, %(options)s::jsonb, %(trace)s
 FROM jsonb_array_elements(%(many)s::jsonb) AS given(args)
 RETURNING id
 """
@@ -217,7 +218,7 @@ def enter(tx: Connection[Any], placement: Placement, args: str, *, alone: bool =
 def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> list[tuple[int, bool]]:
     """Enter one call for each JSON object in `args`, all or none, in as few statements as their
     size allows; they run in this order. Returns for each what `enter` returns."""
-    with tx.transaction() if tx.autocommit else nullcontext():
+    with as_one(tx):
         if placement.unique is None:
             entered = [(id, True) for id in _insert(tx, placement, args)]
         else:
@@ -225,6 +226,12 @@ def enter_many(tx: Connection[Any], placement: Placement, args: Sequence[str]) -
         if not placement.later and any(is_new for _, is_new in entered):
             wake(tx, [placement.queue])
         return entered
+
+
+def as_one(tx: Connection[Any]) -> AbstractContextManager[Any]:
+    """A transaction for several statements, where each would be one by itself."""
+    alone = tx.autocommit and tx.info.transaction_status != TransactionStatus.INTRANS
+    return tx.transaction() if alone else nullcontext()
 
 
 def _insert(tx: Connection[Any], placement: Placement, args: Sequence[str]) -> Iterator[int]:

@@ -157,6 +157,9 @@ class Past(NamedTuple):
     unwanted: bool = False
 
 
+NO_PAST = Past()
+
+
 class Claimed(NamedTuple):
     """A call as a worker holds it; long `args` or `options` are empty. `attempts` ended before this
     claim; `past` is None where there is nothing to tell; `waited` is seconds between ready and
@@ -258,7 +261,7 @@ def _read(row: tuple[str | None, ...]) -> Claimed:
 
 
 def _unwanted(call: Claimed) -> Claimed:
-    return call._replace(past=(call.past or Past())._replace(unwanted=True))
+    return call._replace(past=(call.past or NO_PAST)._replace(unwanted=True))
 
 
 PAST = Claimed._fields.index("past")

@@ -2,7 +2,6 @@
 worker's own code.
 """
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,21 +16,23 @@ from forecourt.app import Forecourt
 from forecourt.database import engine, in_transaction_of
 from forecourt.database.transactions import Transactions
 from forecourt.jobs.context import RunningCall
+from forecourt.jobs.foreground import run_to_its_end
 from forecourt.jobs.middleware import Middleware
 from forecourt.jobs.outcome import Finished, Outcome, Raised
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.jobs.registry import Registry
 from forecourt.process import own
 from forecourt.settings import settings
+from forecourt.slots.acknowledge import Acknowledger
+from forecourt.slots.completion import Completion
+from forecourt.slots.executor import Executor
+from forecourt.slots.log_capture import LogCapture
+from forecourt.slots.options import WorkOptions
+from forecourt.slots.verdict import over_before
 from forecourt.store import ready, rescue, running, workers
 from forecourt.store.ready import Claimed
 from forecourt.version import __version__
-from forecourt.workers.acknowledge import Acknowledger
-from forecourt.workers.executor import Completion, Executor
-from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.options import WorkOptions
 from forecourt.workers.stager import Stager
-from forecourt.workers.verdict import over_before
 
 log = logging.getLogger("forecourt.drain")
 
@@ -185,9 +186,9 @@ class _Hand:
     def _execute(self, calls: list[Claimed]) -> list[Completion]:
         job = self._jobs.get(calls[0].job)
         if job is not None and job.is_async:
-            from forecourt.workers.async_executor import AsyncExecutor
+            from forecourt.slots.async_executor import AsyncExecutor
 
-            return asyncio.run(AsyncExecutor(self._jobs, self._capture, "forecourt").run_all(calls))
+            return run_to_its_end(AsyncExecutor(self._jobs, self._capture, "forecourt").run_all(calls))
         if job is not None and job.policy.batch is not None:
             return self._executor.run_batch(calls)
         return [self._executor.run(call) for call in calls]

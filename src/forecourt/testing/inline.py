@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from forecourt.app import Forecourt
 from forecourt.database import in_transaction_of
@@ -145,7 +145,7 @@ class _Inline:
 
 def _within(caller: object) -> JobSession:
     """A session as a slot gives it, in a savepoint of the caller's transaction."""
-    if isinstance(caller, Session):
+    if isinstance(caller, Session | scoped_session):
         caller.flush()  # by the time a worker ran the call, this would have been committed
         caller = caller.connection()
     in_transaction_of(caller)

@@ -6,7 +6,7 @@ from itertools import count
 
 import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from forecourt.database.bridge import is_async
 from forecourt.database.callers import EXPECTED, is_django
@@ -33,7 +33,9 @@ def checked(dispatch: Dispatch[...]) -> Placement:
     would, without touching the session."""
     source = dispatch.session
     if not (
-        isinstance(source, Session | Connection | psycopg.Connection | None) or is_async(source) or is_django(source)
+        isinstance(source, Session | scoped_session | Connection | psycopg.Connection | None)
+        or is_async(source)
+        or is_django(source)
     ):
         raise TypeError(f"session: expected {EXPECTED}, not {type(source).__name__}")
     return dispatch.placement()

@@ -39,7 +39,7 @@ class CallMatcher:
 
     def matches(self, job: Any, args: Mapping[str, Any]) -> bool:
         """Whether a call of `job` with `args`, all of them, is one of these."""
-        return job is self.job and all(args[name] == value for name, value in self.args.items())
+        return job is self.job and all(name in args and args[name] == value for name, value in self.args.items())
 
     def __str__(self) -> str:
         return call_text(self.job, self.args) if self.args else self.job.name

@@ -139,8 +139,10 @@ def _recall(key: bytes, look: Callable[[], Person | None]) -> Person | None:
     """What is remembered of a key of this database, or what is found now."""
     full = (libpq_url(), key)
     now = time.monotonic()
-    if full in _remembered and _remembered[full][0] > now and full not in _renewed:
-        return _remembered[full][1]
+    # Looked up once: whoever signs out meanwhile, in another thread, has all of it forgotten.
+    ends, person = _remembered.get(full, (0.0, None))
+    if ends > now and full not in _renewed:
+        return person
     try:
         found = look()
     finally:

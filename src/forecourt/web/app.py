@@ -7,6 +7,7 @@ import sqlalchemy.exc
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 
 from forecourt.database.private import PrivateServerError
 from forecourt.settings import settings
@@ -43,6 +44,7 @@ def create_app() -> Starlette:
         ],
         exception_handlers={
             Unchanged: refusals.unchanged,
+            ClientDisconnect: refusals.gone,
             HTTPException: refusals.refused,
             SignIn: refusals.sign_in,
             CannotLoad: refusals.cannot_load,

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 
 from forecourt.database import database_url, in_transaction_of
 from forecourt.database.engine import connected
-from forecourt.database.pooling import close_latecomers
+from forecourt.database.pooling import note_returns, retire
 from forecourt.store import snapshot
 
 MOST = 4
@@ -135,7 +135,7 @@ def _engine(url: URL) -> Engine:
     with _making:  # two threads at once would each make one, and one of them would be closed by nobody
         if _current is None or _current[0] != url:
             if _current is not None:
-                _current[1].dispose()
+                retire(_current[1])
             _current = (url, _made(url))
         return _current[1]
 
@@ -158,5 +158,5 @@ def _made(url: URL) -> Engine:
     event.listen(
         engine, "do_connect", lambda _d, _r, args, options: connected(lambda: Impatient.connect(*args, **options))
     )
-    close_latecomers(engine)
+    note_returns(engine)
     return engine

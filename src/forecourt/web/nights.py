@@ -143,6 +143,14 @@ def duties(tx: Connection[Any], timetable: Timetable, over: Span, now: datetime)
     return sorted(found, key=lambda duty: (duty.often, over.first if duty.often else _first(duty)))
 
 
+def until(found: Sequence[Duty], last: datetime) -> list[Duty]:
+    """The same duties as far as they are due before `last`, of those that have begun by then or
+    will.
+    """
+    sooner = [replace(duty, to_come=[at for at in duty.to_come if at < last]) for duty in found]
+    return [duty for duty in sooner if duty.runs or duty.to_come]
+
+
 class Coming(NamedTuple):
     """When a task is due next, and who holds it back."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -170,8 +171,10 @@ def _pages() -> list[Entry]:
 
 
 def here(request: Request) -> str:
-    """The address of this page on this server, to come back to."""
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    """The address of this page on this server, to come back to. The path is quoted anew: what came
+    decoded would be another address where a name holds a percent sign, or what no address can.
+    """
+    return quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _state(request: Request, look: Reading) -> str:

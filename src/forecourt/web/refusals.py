@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from forecourt.database.engine import unreachable
 from forecourt.language import gettext as _
 from forecourt.language import lookup, marked, speaking
-from forecourt.web import answers
+from forecourt.web import answers, flash
 from forecourt.web.headers import ALWAYS
 from forecourt.web.page import Unchanged, here, is_poll, whole
 from forecourt.web.templating import environment, query
@@ -38,16 +38,28 @@ TITLES = {
 
 
 def refuse(
-    request: Request, status: int, words: str, headers: dict[str, str] | None = None, *, hint: str = "", title: str = ""
+    request: Request,
+    status: int,
+    words: str,
+    headers: dict[str, str] | None = None,
+    *,
+    hint: str = "",
+    title: str = "",
+    sign_in_for: str = "",
 ) -> Response:
     """The answer of this status: to a browser a page, to anything else JSON. What may be better in
-    a moment is asked for again. `title` instead of the status's own.
+    a moment is asked for again. `title` instead of the status's own; `sign_in_for`: the page to
+    which signing in leads back.
     """
     if "text/html" not in request.headers.get("accept", "") or request.url.path.startswith(answers.API):
         return answers.refusal(request.url.path, status, words, headers)
     again = status == 503 and request.method == "GET"
     title = title or lookup(TITLES.get(status, marked("No")))
-    content = environment().get_template("refusal.html").render(words=words, hint=hint, title=title, again=again)
+    content = (
+        environment()
+        .get_template("refusal.html")
+        .render(words=words, hint=hint, title=title, again=again, sign_in_for=sign_in_for)
+    )
     more = {"Refresh": "5", "Retry-After": "5"} if again else {}
     return whole(request, title, live=Markup(content), status=status, headers=(headers or {}) | more)
 
@@ -56,6 +68,11 @@ def unchanged(_request: Request, error: Exception) -> Response:
     """304: what the browser has is still right."""
     assert isinstance(error, Unchanged)
     return error.response
+
+
+def gone(_request: Request, _error: Exception) -> Response:
+    """To whoever left in the middle of a form or an upload, so nobody: that is no error of ours."""
+    return Response(status_code=400)
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -75,7 +92,7 @@ def sign_in(request: Request, _error: Exception) -> Response:
         401,
         _("Nobody is signed in, so nothing was done"),
         {"WWW-Authenticate": 'Bearer realm="forecourt"'},
-        hint=_("Sign in at /login."),
+        sign_in_for=flash.local("/" + request.headers.get("referer", "").partition("://")[2].partition("/")[2]),
     )
 
 

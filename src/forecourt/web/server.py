@@ -14,7 +14,7 @@ from forecourt.watch.beside import watching
 from forecourt.web.app import create_app
 from forecourt.web.application import CannotLoad, application
 from forecourt.web.guard import require_loopback
-from forecourt.web.reading import BoundedReading
+from forecourt.web.reading import BoundedReading, most_connections
 from forecourt.web.templating import assets, environment
 
 log = logging.getLogger("forecourt.web")
@@ -57,6 +57,7 @@ def serve(listening: socket.socket) -> None:
         proxy_headers=False,  # who is a proxy is ours to say, by the address that really asks
         lifespan="off",
         http=BoundedReading,
+        backlog=most_connections(),
         ws="none",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )

@@ -2,6 +2,7 @@
 instead of being read is spelled out: no name, argument or error from outside can be more than text
 on a page."""
 
+import re
 import shlex
 from functools import lru_cache
 from hashlib import sha256
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from forecourt import language
 from forecourt.alerts.naming import called
@@ -23,6 +24,12 @@ from forecourt.web.readable import readable
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+
+LONG_NAME = 32
+"""Characters of a name beyond which a table has no room for it in one line."""
+
+PARTS = re.compile("[^_]{1,24}_?|_")
+"""Of a name, between which it may be broken."""
 
 
 def environment() -> Environment:
@@ -121,8 +128,11 @@ def brief(text: str, most: int = 160) -> str:
 
 
 def wrapped(name: str) -> Markup:
-    """A name that may be broken after its underscores, as on a phone it has to be."""
-    return Markup(str(escape(readable(name))).replace("_", "_<wbr>"))
+    """A name that may be broken after its underscores, as on a phone it has to be; elsewhere only
+    when it is long.
+    """
+    between = Markup("<wbr>" if len(name) > LONG_NAME else '<wbr class="narrow-only">')
+    return between.join(PARTS.findall(readable(name)))
 
 
 def path_part(name: str) -> str:

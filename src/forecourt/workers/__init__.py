@@ -1,15 +1,11 @@
-"""Workers: a supervisor that only watches, and slots that claim, execute and acknowledge in rounds.
+"""Workers: a supervisor that only watches its slots, and the duties beside it.
 
     supervisor ── agents: heartbeat, stager, rescuer, control, pruner, housekeeper; and the
     listener, which wakes idle slots
         │
-        └── fork server ── slot, slot, …   (forked from a process that has the application loaded)
+        └── fork server ── slot, slot, …
 
-A call's way: ready → a slot → done, failed, scheduled or ready again. A slot's round is one
-transaction that writes the ends of the calls that it ran and claims the next; then it runs them.
-What it holds, runs and has ended stands on a page that outlives it, which its supervisor reads to
-enforce deadlines, and its successor to settle what it left.
-
-Business rules do not live here: a job's policy is read from the job, and `verdict` alone decides
-what an outcome leads to.
+It reads the slots' pages to enforce deadlines, takes back what waits behind slow calls, hears of
+deaths and replaces who died. It executes nothing and loads no application, so nothing that a job
+does can take it along.
 """

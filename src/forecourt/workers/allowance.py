@@ -4,7 +4,7 @@ left, or none while the worker is quiet.
 
 from collections.abc import Sequence
 
-from forecourt.workers import markers
+from forecourt.slots import markers
 from forecourt.workers.slot_process import SlotProcess
 
 PORTION = 100

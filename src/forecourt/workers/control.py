@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from forecourt.database.transactions import Transactions
 from forecourt.store import cancel, limits, progress, requests
+from forecourt.store.ending import cancel_waiting
 from forecourt.store.requests import Asked
 from forecourt.workers.agent import Agent
-from forecourt.workers.ending import cancel_waiting
 
 SWEEP = 3.0
 """Seconds between two removals of what was noted of calls that are over."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from forecourt.database.engine import libpq_url
 from forecourt.process import fork, share
-from forecourt.workers.messages import LARGEST, Birth, Event
+from forecourt.slots.messages import LARGEST, Birth, Event
 
 PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds to wait after a fork server was killed at its start, until the worker gives up: what
@@ -58,7 +58,7 @@ class ForkClient:
 
     def _forked(self, theirs: socket.socket) -> int:
         def live() -> None:
-            from forecourt.workers.fork_server import serve  # loads what a supervisor does not need
+            from forecourt.slots.fork_server import serve  # loads what a supervisor does not need
 
             self.events.close()
             serve(theirs, self._app)
@@ -68,7 +68,7 @@ class ForkClient:
 
     def _executed(self, theirs: socket.socket) -> int:
         theirs.set_inheritable(True)
-        module = "forecourt.workers.fork_server"
+        module = "forecourt.slots.fork_server"
         command = [sys.executable, "-m", module, str(theirs.fileno()), self._app]
         return os.posix_spawn(sys.executable, command, os.environ)
 

@@ -9,12 +9,12 @@ from psycopg import Connection
 
 from forecourt.database.transactions import Transactions
 from forecourt.process import Identity, boot_id, hostname, is_gone
+from forecourt.slots import markers
+from forecourt.slots.history import lost_with_its_worker
 from forecourt.store import calls, rescue, running, workers
 from forecourt.store.rescue import Held, Rescued
 from forecourt.store.workers import Registered
-from forecourt.workers import markers
 from forecourt.workers.agent import Agent
-from forecourt.workers.verdict import lost_with_its_worker
 
 log = logging.getLogger("forecourt.rescuer")
 

@@ -9,14 +9,14 @@ import time
 from math import inf
 
 from forecourt.jobs.outcome import Interrupted
+from forecourt.slots import markers
+from forecourt.slots.markers import Markers
+from forecourt.slots.messages import Birth, Death
+from forecourt.slots.options import WorkOptions
 from forecourt.waiting import Waiter
-from forecourt.workers import markers
 from forecourt.workers.allowance import Allowance
 from forecourt.workers.fork_client import ForkClient, ForkServerFailed
 from forecourt.workers.housekeeper import Housekeeper
-from forecourt.workers.markers import Markers
-from forecourt.workers.messages import Birth, Death
-from forecourt.workers.options import WorkOptions
 from forecourt.workers.slot_process import SlotProcess
 
 log = logging.getLogger("forecourt.worker")

@@ -7,10 +7,10 @@ from contextlib import suppress
 from operator import attrgetter
 
 from forecourt.jobs.outcome import Cancelled, Outcome, SlotDied, TimedOut
-from forecourt.workers import markers
-from forecourt.workers.markers import Marked, Page
-from forecourt.workers.messages import Death
-from forecourt.workers.permits import Permits
+from forecourt.slots import markers
+from forecourt.slots.markers import Marked, Page
+from forecourt.slots.messages import Death
+from forecourt.slots.permits import Permits
 
 SLOW = 0.05
 """Seconds after which a running call counts as slow: what waits behind it in its slot is taken

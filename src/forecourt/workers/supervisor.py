@@ -12,6 +12,9 @@ from forecourt.database.engine import DatabaseUnreachable
 from forecourt.database.transactions import Transactions
 from forecourt.process import own
 from forecourt.settings import settings
+from forecourt.slots.markers import Markers
+from forecourt.slots.markers import folder as markers_folder
+from forecourt.slots.options import WorkOptions
 from forecourt.store import requests, workers
 from forecourt.store.requests import Asked
 from forecourt.store.workers import Registered
@@ -23,9 +26,6 @@ from forecourt.workers.fork_client import ForkClient
 from forecourt.workers.heartbeat import Heartbeat
 from forecourt.workers.housekeeper import Housekeeper
 from forecourt.workers.listener import Listener
-from forecourt.workers.markers import Markers
-from forecourt.workers.markers import folder as markers_folder
-from forecourt.workers.options import WorkOptions
 from forecourt.workers.pruner import Pruner
 from forecourt.workers.rescuer import Rescuer, give_back
 from forecourt.workers.resources import Memory, have_descriptors, private_memory

@@ -74,21 +74,21 @@ def moment(value: Any, zone: ZoneInfo) -> str | None:
         return None
     try:
         found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    except ValueError:
+        found = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{str(value)[:60]!r} is not a date and time such as 2026-11-27 13:00:00") from None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=zone)
-    found = found.astimezone(UTC)
     if not 2000 <= found.year < 2100:
         raise ValueError(f"{str(value)[:60]!r} is not of this century")
     return found.isoformat()
 
 
 def address(value: Any, _: ZoneInfo) -> str:
+    """An address; one of IPv4 that was written as IPv6 (::ffff:203.0.113.7) is one of IPv4."""
     try:
-        return str(ip_address(str(value).strip()))
+        found = ip_address(str(value).strip())
     except ValueError:
         raise ValueError(f"{str(value)[:60]!r} is not an IP address") from None
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def currency(value: Any, _: ZoneInfo) -> str:
@@ -108,7 +108,8 @@ def photos(value: Any, _: ZoneInfo) -> list[Any]:
     """A list of keys, or of what this marketplace makes of photos."""
     try:
         found = value if isinstance(value, list) else orjson.loads(str(value))
-    except orjson.JSONDecodeError:
+        orjson.dumps(found)  # a Parquet file may have in it what JSON has not
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         raise ValueError(f"{str(value)[:60]!r} is not a JSON list") from None
     if not isinstance(found, list):
         raise ValueError("it is not a list")

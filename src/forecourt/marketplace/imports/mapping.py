@@ -90,6 +90,10 @@ def read(kind: str, path: Path | None) -> Mapped:
     for section, names in (("columns", columns), ("defaults", defaults), ("values", values)):
         if wrong := names.keys() - of.columns.keys():
             raise WrongMapping(f"{path}: [{section}] names {min(wrong)!r}, and {kind} have {', '.join(of.columns)}")
+    if strange := [ours for ours, theirs in columns.items() if not isinstance(theirs, str)]:
+        raise WrongMapping(f"{path}: [columns] {strange[0]} must be the name of a column of theirs")
+    for ours in values:
+        _section(path, values, ours)
     try:
         zone = ZoneInfo(given["timezone"]) if "timezone" in given else settings().zone
     except (KeyError, ValueError, OSError, TypeError):

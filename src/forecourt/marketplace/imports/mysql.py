@@ -73,14 +73,14 @@ def _whole_head(reader: "_Lines") -> re.Match[str] | None:
 
 
 def _columns(reader: "_Lines") -> list[str]:
-    names = []
+    names: list[str] = []
     while reader.next():
         if (column := _COLUMN.match(reader.rest)) is None:
             if reader.rest.lstrip().startswith(")"):
-                break
+                return names
             continue  # a key, or a constraint
         names.append(column[1])
-    return names
+    raise NotADump(f"line {reader.number}: the dump breaks off")
 
 
 def _inserted(reader: "_Lines", at: int, names: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:

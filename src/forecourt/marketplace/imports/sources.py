@@ -56,12 +56,13 @@ def _csv(path: Path, _: str) -> Iterator[Row]:
         lines = (_decoded(path, number, line) for number, line in enumerate(raw, start=1))
         head = next(lines, "")
         delimiter = max(",;\t|", key=head.count)
-        names = next(csv.reader([head], delimiter=delimiter), [])
-        if not names or len(set(names)) < len(names):
-            raise CannotRead(f"{path}: its first line must name the columns, each once")
-        reader = csv.reader(lines, delimiter=delimiter)
-        line = 2
+        line = 1
         try:
+            names = next(csv.reader([head], delimiter=delimiter), [])
+            if not names or len(set(names)) < len(names):
+                raise CannotRead(f"{path}: its first line must name the columns, each once")
+            reader = csv.reader(lines, delimiter=delimiter)
+            line = 2
             for fields in reader:
                 if fields:
                     yield Row(line, _named(names, fields), raw.tell() / size)
@@ -97,7 +98,7 @@ def _parquet(path: Path, _: str) -> Iterator[Row]:
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, values, number / total)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError, OverflowError) as error:  # the last two: times that Python has not
         raise CannotRead(f"{path}: {error}") from None
 
 

@@ -98,11 +98,10 @@ def night(tx: Connection[Any], *, app: "Forecourt", date: day_type | None = None
     first = datetime.combine(chosen, time(), zone)
     last = datetime.combine(chosen + timedelta(days=1), time(), zone)
     over = span(chosen, last, zone)
-    facts, looked_at = gather(tx, app, now) if chosen == today else (None, None)
-    # Before ten the first page looks at the night alone, and after that at the day, as this does.
-    found = facts.duties if facts and looked_at == over else duties(tx, app.schedule(tx), over, now)
+    found = duties(tx, app.schedule(tx), over, now)
     kinds = failure_kinds.kinds(tx, since=first, until=last, limit=50)
-    standing = None if facts is None else _standing(facts)
+    # Before ten the first page looks at the night alone, and after that at the day, as this does.
+    standing = _standing(gather(tx, app, now, day=found)[0]) if chosen == today else None
     return Night(
         chosen,
         settings().timezone,

@@ -57,20 +57,13 @@ class Operation:
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a function takes from a request and what it returns. `given`: which of GIVEN it wants
-    besides.
+    besides; `lists`: the fields of which there may be several values.
     """
 
     request: type[BaseModel]
     result: TypeAdapter[Any]
     given: frozenset[str]
-
-    @property
-    def lists(self) -> frozenset[str]:
-        """The fields of which there may be several values."""
-        known = self.request.model_json_schema()["properties"]
-        return frozenset(
-            name for name, one in known.items() if any(it.get("type") == "array" for it in (one, *one.get("anyOf", [])))
-        )
+    lists: frozenset[str]
 
 
 @lru_cache(maxsize=256)
@@ -86,7 +79,11 @@ def shape(does: Callable[..., Any]) -> Shape:
     model = create_model(
         f"{does.__module__.rpartition('.')[2]}_{does.__name__}", __config__=ConfigDict(extra="forbid"), **fields
     )
-    return Shape(model, TypeAdapter(hints["return"]), frozenset(parameters) & frozenset(GIVEN))
+    known = model.model_json_schema()["properties"]
+    lists = frozenset(
+        name for name, one in known.items() if any(it.get("type") == "array" for it in (one, *one.get("anyOf", [])))
+    )
+    return Shape(model, TypeAdapter(hints["return"]), frozenset(parameters) & frozenset(GIVEN), lists)
 
 
 def values(request: BaseModel) -> Mapping[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from forecourt import process
 from forecourt.jobs.attempt import stay
+from forecourt.slots.async_executor import AsyncExecutor
+from forecourt.slots.completion import Completion
 from forecourt.store.ready import Claimed
-from forecourt.workers.async_executor import AsyncExecutor
-from forecourt.workers.executor import Completion
 
 log = logging.getLogger("forecourt.slot")
 

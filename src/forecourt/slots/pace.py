@@ -4,8 +4,8 @@ nothing waits long behind another."""
 import os
 from collections.abc import Sequence
 
-from forecourt.workers.executor import Completion
-from forecourt.workers.markers import MOST_CALLS
+from forecourt.slots.completion import Completion
+from forecourt.slots.markers import MOST_CALLS
 
 AHEAD = 0.02
 """Seconds of work in a round."""

@@ -17,8 +17,8 @@ from forecourt import at_most, job, per
 from forecourt.database.engine import connect
 from forecourt.process import own
 from forecourt.settings import settings
+from forecourt.slots.admission import refuse
 from forecourt.store import limits, workers
-from forecourt.workers.admission import admit
 
 
 def most_at_once(looking: Looking, key: int) -> int:
@@ -129,11 +129,10 @@ def test_a_limit_holds_on_a_role_whose_transactions_see_what_was_when_they_began
     jobs = {"limited_by_default": workshop.limited_by_default}
     workshop.limited_by_default.dispatch_many([{}, {}])
     with connect() as first, connect() as second:
-        admitted = admit(first, jobs, claim(first))
-        waiting = claim(second, worker=2)
-        assert (len(admitted), len(waiting)) == (1, 1)
+        assert refuse(first, jobs, claim(first)) == set()
+        [waiting] = claim(second, worker=2)
         first.commit()
-        assert admit(second, jobs, waiting) == []
+        assert refuse(second, jobs, [waiting]) == {waiting.id}
 
 
 def test_keys_may_be_as_long_as_arguments_may(looking: Looking) -> None:
@@ -179,7 +178,7 @@ def test_an_argument_that_is_left_out_counts_as_its_default(looking: Looking, da
     workshop.limited_by_default.dispatch(lane=0)
     with psycopg.connect(database) as tx:
         claimed = claim(tx, limit=2)
-        assert len(admit(tx, {"limited_by_default": workshop.limited_by_default}, claimed)) == 1
+        assert len(refuse(tx, {"limited_by_default": workshop.limited_by_default}, claimed)) == 1
 
 
 def test_what_limits_hold_off_does_not_make_a_queue_look_empty(looking: Looking, database: str) -> None:
@@ -189,7 +188,7 @@ def test_what_limits_hold_off_does_not_make_a_queue_look_empty(looking: Looking,
         me = own()
         alive = workers.register(tx, **asdict(me), slots=1, queues=["default"], version="0", marks="")
         [claimed] = claim(tx, worker=alive)
-        assert admit(tx, {"limited_by_default": workshop.limited_by_default}, [claimed])
+        assert not refuse(tx, {"limited_by_default": workshop.limited_by_default}, [claimed])
     workshop.limited_by_default.dispatch_many([{}] * 120)
     workshop.nothing.dispatch_many([{}, {}])
     once = Process("queue", "work", "--processes", "1", "--once")

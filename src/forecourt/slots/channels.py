@@ -6,8 +6,8 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from forecourt.slots.permits import Permits
 from forecourt.waiting import Waiter
-from forecourt.workers.permits import Permits
 
 BYTE = b"!"
 

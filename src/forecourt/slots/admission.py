@@ -25,12 +25,11 @@ def limited(jobs: Mapping[str, Definition[..., Any]], claimed: Sequence[Claimed]
     return [call for call in claimed if call.job in limiting] if limiting else []
 
 
-def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed: Sequence[Claimed]) -> list[Claimed]:
-    """The calls that may run. Every limit of a call is checked before any is charged, in one
-    transaction: the claiming one, or the next, before any of them begins. What was claimed when the
-    slot or its connection dies in between goes back.
+def refuse(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], in_question: Sequence[Claimed]) -> set[int]:
+    """The ids of those calls, of `limited`, that may not run yet. Every limit of a call is checked
+    before any is charged, in one transaction: the claiming one, or the next, before any of them
+    begins. What was claimed when the slot or its connection dies in between goes back.
     """
-    in_question = limited(jobs, claimed)
     long = ready.whole(tx, [call.id for call in in_question if not call.args])
     keys = {call.id: _keys(jobs[call.job], call.args or long[call.id][0]) for call in in_question}
     limit_keys = sorted({key for key, _ in keys.values() if key})
@@ -69,8 +68,7 @@ def admit(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], claimed
         limits.hold(tx, holds)
     if stopped:
         limits.hold_off(tx, stopped)
-    refused = {call.id for call in stopped}
-    return [call for call in claimed if call.id not in refused]
+    return {call.id for call in stopped}
 
 
 def _keys(job: Definition[..., Any], text: str) -> tuple[str | None, str | None]:

@@ -3,7 +3,7 @@ effects together with the call's end."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
@@ -31,25 +31,15 @@ from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import ResultUnusable, circumstances, raised, result_text, sqlstate, words
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, transaction
 from forecourt.logs import doing
+from forecourt.slots.completion import Completion
+from forecourt.slots.history import success_entry
+from forecourt.slots.log_capture import LogCapture
 from forecourt.store import json_text, ready, running
+from forecourt.store.ending import go_on
 from forecourt.store.ready import Claimed
 from forecourt.store.running import NO_OPTIONS, Ended
-from forecourt.workers.ending import go_on
-from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.verdict import success_entry
 
 AFTER_INTERRUPTION = 1.0
-
-
-class Completion(NamedTuple):
-    """A claimed call and what became of its attempt, after `seconds` of running; `log` is the tail
-    of what it logged.
-    """
-
-    call: Claimed
-    outcome: Outcome
-    seconds: float
-    log: tuple[str, ...] = ()
 
 
 class ClaimIsLost(Exception):

@@ -14,21 +14,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.registry import Jobs
+from forecourt.slots import markers
+from forecourt.slots.channels import Channels
+from forecourt.slots.completion import Completion
+from forecourt.slots.executor import Executor
+from forecourt.slots.holding import Holding
+from forecourt.slots.log_capture import LogCapture
+from forecourt.slots.rounds import Rounds
 from forecourt.store.ready import Claimed
-from forecourt.workers import markers
-from forecourt.workers.channels import Channels
-from forecourt.workers.executor import Completion, Executor
-from forecourt.workers.holding import Holding
-from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.rounds import Rounds
 
 if TYPE_CHECKING:
-    from forecourt.workers.event_loop import EventLoop
+    from forecourt.slots.event_loop import EventLoop
 
 log = logging.getLogger("forecourt.slot")
 
-SELDOM = 0.01
-"""Seconds between two rounds, unless a quarter of the places is free."""
+OFTEN, SELDOM = 0.005, 0.02
+"""Seconds between two rounds at least and at most, unless a quarter of the places is free. In
+between it is a tenth of what a call takes: a place that waits longer for its next call costs more
+than the round that is saved.
+"""
 
 LONGEST_WAIT = 1.0
 """Seconds between two looks at what runs when nothing else happens."""
@@ -75,6 +79,8 @@ class Concurrent:
         self._threads: ThreadPoolExecutor | None = None
         self._loop: EventLoop | None = None
         self._running = 0
+        self._usual = 0.0
+        """Seconds that a call takes, as of late."""
         self._free: deque[int] = deque()
         self._noted: list[int] = []
 
@@ -105,7 +111,7 @@ class Concurrent:
             room = min(free, len(self._free)) if claiming else 0
             wait = 0.0 if free * 4 >= places else turn - time.monotonic()
             if (room or self._holding.ended) and wait <= 0:
-                turn = time.monotonic() + SELDOM
+                turn = time.monotonic() + min(SELDOM, max(OFTEN, self._usual / 10))
                 later = self._round(job, room) or later
                 may_find = self._slot.rounds.found > 0
                 if room and not may_find:
@@ -138,8 +144,8 @@ class Concurrent:
             self._threads.submit(self._run_in_thread, row, call)
 
     def _new_loop(self) -> "EventLoop":
-        from forecourt.workers.async_executor import AsyncExecutor
-        from forecourt.workers.event_loop import EventLoop
+        from forecourt.slots.async_executor import AsyncExecutor
+        from forecourt.slots.event_loop import EventLoop
 
         return EventLoop(AsyncExecutor(self._jobs, self._capture, self._name), self.over)
 
@@ -174,6 +180,7 @@ class Concurrent:
         while self._over:
             row, completion = self._over.popleft()
             self._running -= 1
+            self._usual += (completion.seconds - self._usual) / 16
             self._holding.end(row, completion)
             self._noted.append(row)
         if self._loop is not None:

@@ -7,14 +7,15 @@ import time
 
 import psycopg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from psycopg.rows import dict_row
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker, create_async_engine
 
 import rascals
 import workshop
 from fleet import Looking, wait_until, work_until_empty, worker
 from forecourt.database import database_url
+from forecourt.slots.event_loop import task_of_one_process
 from forecourt.testing import drain, fake_queue, run_now
-from forecourt.workers.event_loop import task_of_one_process
 
 
 def test_one_slot_runs_as_many_at_once_as_the_job_says(looking: Looking) -> None:
@@ -85,8 +86,9 @@ def test_adispatch_enters_in_the_caller_s_transaction(looking: Looking, database
         try:
             match kind:
                 case "AsyncSession":
-                    async with AsyncSession(engine) as session:
-                        await workshop.leave_trace.using(session=session).adispatch(call="one")
+                    local = async_scoped_session(async_sessionmaker(engine), asyncio.current_task)
+                    async with local() as session:
+                        await workshop.leave_trace.using(session=local).adispatch(call="one")
                         await workshop.leave_trace.using(session=session).adispatch_many([{"call": "two"}])
                         await (session.commit() if commit else session.rollback())
                 case "AsyncConnection":
@@ -95,7 +97,7 @@ def test_adispatch_enters_in_the_caller_s_transaction(looking: Looking, database
                         await workshop.leave_trace.using(session=connection).adispatch_many([{"call": "two"}])
                         await (connection.commit() if commit else connection.rollback())
                 case _:
-                    async with await psycopg.AsyncConnection.connect(database) as driver:
+                    async with await psycopg.AsyncConnection.connect(database, row_factory=dict_row) as driver:
                         await workshop.leave_trace.using(session=driver).adispatch(call="one")
                         await workshop.leave_trace.using(session=driver).adispatch_many([{"call": "two"}])
                         await (driver.commit() if commit else driver.rollback())
@@ -149,7 +151,14 @@ def test_async_jobs_run_in_tests_too(looking: Looking) -> None:
     run_now(workshop.transact_async, call="now")
     workshop.transact_async.dispatch(call="drained")
     assert drain().finished == 1
-    assert looking.rows("SELECT call FROM traces ORDER BY call") == [("drained",), ("now",)]
+
+    async def in_an_async_test() -> int:
+        run_now(workshop.transact_async, call="within")
+        workshop.transact_async.dispatch(call="within too")
+        return drain().finished
+
+    assert asyncio.run(in_an_async_test()) == 1
+    assert sorted(looking.rows("SELECT call FROM traces")) == [("drained",), ("now",), ("within",), ("within too",)]
     with fake_queue() as queue:
         asyncio.run(workshop.transact_async.adispatch(call="recorded"))
         queue.assert_dispatched(workshop.transact_async, call="recorded")

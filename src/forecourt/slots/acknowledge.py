@@ -13,13 +13,14 @@ from sqlalchemy.exc import DBAPIError
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import Raised
 from forecourt.jobs.policy import Defaults, Policy
+from forecourt.slots.completion import Completion
+from forecourt.slots.executor import loaded
+from forecourt.slots.verdict import Settled, Verdict, decide
 from forecourt.store import limits, minutes, ready, running
+from forecourt.store.ending import end
 from forecourt.store.minutes import BOUNDS, Tally
 from forecourt.store.running import Ended, Failed, Postponed
 from forecourt.store.storable import storable
-from forecourt.workers.ending import end
-from forecourt.workers.executor import Completion, loaded
-from forecourt.workers.verdict import Settled, Verdict, decide
 
 log = logging.getLogger("forecourt.slot")
 

@@ -23,19 +23,19 @@ from forecourt.jobs.outcome import FINISHED, Finished
 from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import circumstances, raised, result_text, sqlstate
 from forecourt.jobs.transaction import ENDED, Transaction, TransactionEnded, send, transaction
-from forecourt.store.ready import Claimed
-from forecourt.store.running import Ended
-from forecourt.workers.executor import (
+from forecourt.slots.completion import Completion
+from forecourt.slots.executor import (
     ClaimIsLost,
-    Completion,
     Executor,
     attempting,
     end_with_effects,
     outcome_of,
     whole,
 )
-from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.verdict import success_entry
+from forecourt.slots.history import success_entry
+from forecourt.slots.log_capture import LogCapture
+from forecourt.store.ready import Claimed
+from forecourt.store.running import Ended
 
 LONGEST = 0.02
 """Seconds after which a group is committed: what it has locked, others wait for."""

@@ -16,22 +16,22 @@ from forecourt.jobs.definition import Definition
 from forecourt.jobs.outcome import FINISHED, ClaimLost, Finished, Interrupted, Outcome
 from forecourt.jobs.registry import Jobs
 from forecourt.jobs.results import result_text, words
-from forecourt.store import running
-from forecourt.store.ready import Claimed
-from forecourt.store.running import Ended
-from forecourt.workers.ending import go_on
-from forecourt.workers.executor import (
+from forecourt.slots.completion import Completion
+from forecourt.slots.executor import (
     AFTER_INTERRUPTION,
     ClaimIsLost,
-    Completion,
     attempting,
     loaded,
     outcome_of,
     refusal,
     whole,
 )
-from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.verdict import success_entry
+from forecourt.slots.history import success_entry
+from forecourt.slots.log_capture import LogCapture
+from forecourt.store import running
+from forecourt.store.ending import go_on
+from forecourt.store.ready import Claimed
+from forecourt.store.running import Ended
 
 
 class AsyncExecutor:

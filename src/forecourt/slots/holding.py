@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from forecourt.jobs.outcome import FINISHED, Finished
+from forecourt.slots import markers
+from forecourt.slots.completion import Completion
+from forecourt.slots.inheritance import entry
+from forecourt.slots.markers import Page
+from forecourt.slots.permits import PERMIT, Permits, refuse_foreign
 from forecourt.store.ready import Claimed
-from forecourt.workers import markers
-from forecourt.workers.executor import Completion
-from forecourt.workers.inheritance import entry
-from forecourt.workers.markers import Page
-from forecourt.workers.permits import PERMIT, Permits, refuse_foreign
 
 
 class Holding:

@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 
 from forecourt.jobs.outcome import BY_NAME, FINISHED, Interrupted, SlotDied
+from forecourt.slots import markers
+from forecourt.slots.completion import Completion
+from forecourt.slots.markers import Marked, Page
+from forecourt.slots.messages import Death
+from forecourt.slots.rounds import Rounds
 from forecourt.store.ready import Claimed
-from forecourt.workers import markers
-from forecourt.workers.executor import Completion
-from forecourt.workers.markers import Marked, Page
-from forecourt.workers.messages import Death
-from forecourt.workers.rounds import Rounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from forecourt.jobs.outcome import (
     Unknown,
 )
 from forecourt.jobs.policy import Defaults, Policy
+from forecourt.slots.verdict import PARKED, UNCOUNTED, Settled, decide, over_before
 from forecourt.store.ready import Claimed, Past
 from forecourt.store.running import Ended, Failed, Postponed
-from forecourt.workers.verdict import PARKED, UNCOUNTED, Settled, decide, over_before
 
 DEFAULTS = Defaults(tries=3, timeout=60, backoff=Steps((10, 30)))
 ERRORS = [Raised("ValueError", "no", "trace"), TimedOut(5), SlotDied(9, None), SlotDied(None, 3)]

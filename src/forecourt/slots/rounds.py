@@ -16,14 +16,14 @@ import psycopg
 from forecourt.database.engine import connect
 from forecourt.jobs.definition import Definition
 from forecourt.settings import settings
+from forecourt.slots.acknowledge import Acknowledger, is_of_the_outcome
+from forecourt.slots.admission import limited, refuse
+from forecourt.slots.completion import Completion
+from forecourt.slots.markers import MOST_CALLS
+from forecourt.slots.options import WorkOptions
 from forecourt.store import calls, ready, running, workers
 from forecourt.store.minutes import writer
 from forecourt.store.ready import Claimed, LowWater
-from forecourt.workers.acknowledge import Acknowledger, is_of_the_outcome
-from forecourt.workers.admission import admit, limited
-from forecourt.workers.executor import Completion
-from forecourt.workers.markers import MOST_CALLS
-from forecourt.workers.options import WorkOptions
 
 log = logging.getLogger("forecourt.slot")
 
@@ -126,9 +126,10 @@ class Rounds:
                 elif done:
                     self._acknowledger.write(connection, done)
                 claimed = self._claim(connection, limit, fill) if limit else []
-                if limited(self._jobs, claimed):
+                if in_question := limited(self._jobs, claimed):
                     with connection.transaction() if alone else nullcontext():
-                        claimed = admit(connection, self._jobs, claimed)
+                        refused = refuse(connection, self._jobs, in_question)
+                    claimed = [call for call in claimed if call.id not in refused]
         except BaseException as error:
             self.ended.extendleft(reversed(done))
             # An end that cannot be written must not keep the others from it for ever.

@@ -10,9 +10,9 @@ import workshop
 from fleet import Looking, claim, wait_until, work_until_empty, worker
 from forecourt.jobs.job import Job
 from forecourt.jobs.outcome import ClaimLost, Finished
-from forecourt.workers.executor import Executor
-from forecourt.workers.group import Groups, Size
-from forecourt.workers.log_capture import LogCapture
+from forecourt.slots.executor import Executor
+from forecourt.slots.group import Groups, Size
+from forecourt.slots.log_capture import LogCapture
 
 TRANSACTIONS = "SELECT count(DISTINCT xmin::text) FROM forecourt.done"
 SLOW_COMMITS = """
@@ -104,7 +104,7 @@ def test_what_a_call_leaves_undone_in_its_session_is_no_business_of_the_next(
 def test_a_call_that_is_no_longer_ours_harms_no_other_of_its_group(
     looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("forecourt.workers.group.LONGEST", 60.0)  # both are one group, however busy the machine is
+    monkeypatch.setattr("forecourt.slots.group.LONGEST", 60.0)  # both are one group, however busy the machine is
     workshop.write_in_groups.dispatch_many([{"call": "other"}, {"call": "long " * 5000}])
     claimed = claim(looking.connection, limit=2)
     looking.connection.execute("UPDATE forecourt.running SET token = token + 1000 WHERE id = %s", [claimed[1].id])

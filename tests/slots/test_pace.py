@@ -3,9 +3,9 @@
 import os
 
 from forecourt.jobs.outcome import FINISHED
+from forecourt.slots.completion import Completion
+from forecourt.slots.pace import Pace
 from forecourt.store.ready import Claimed
-from forecourt.workers.executor import Completion
-from forecourt.workers.pace import Pace
 
 CALL = Claimed(5, 50, None, "job", "queue", 0, 0, "{}", "{}", 0.0, 0.0)
 CORES = os.cpu_count() or 1

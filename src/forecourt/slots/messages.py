@@ -4,7 +4,7 @@ light, since the supervisor loads nothing that it does not need."""
 from dataclasses import dataclass
 
 from forecourt.jobs.outcome import Outcome
-from forecourt.workers.options import WorkOptions
+from forecourt.slots.options import WorkOptions
 
 LARGEST = 64 * 1024
 """Bytes of a message."""

@@ -20,22 +20,23 @@ from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.policy import Policy
 from forecourt.jobs.registry import Jobs
 from forecourt.process import die_with_parent, entitle
+from forecourt.slots import markers
+from forecourt.slots.channels import Channels, SupervisorGone
+from forecourt.slots.completion import Completion
+from forecourt.slots.concurrent import Concurrent
+from forecourt.slots.executor import Executor
+from forecourt.slots.footprint import Footprint
+from forecourt.slots.group import Groups
+from forecourt.slots.holding import Holding
+from forecourt.slots.inheritance import inherit
+from forecourt.slots.log_capture import LogCapture
+from forecourt.slots.markers import Page
+from forecourt.slots.messages import Birth
+from forecourt.slots.pace import Pace
+from forecourt.slots.rounds import Rounds
+from forecourt.slots.verdict import over_before
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
-from forecourt.workers import markers
-from forecourt.workers.channels import Channels, SupervisorGone
-from forecourt.workers.concurrent import Concurrent
-from forecourt.workers.executor import Completion, Executor
-from forecourt.workers.footprint import Footprint
-from forecourt.workers.group import Groups
-from forecourt.workers.holding import Holding
-from forecourt.workers.inheritance import inherit
-from forecourt.workers.log_capture import LogCapture
-from forecourt.workers.markers import Page
-from forecourt.workers.messages import Birth
-from forecourt.workers.pace import Pace
-from forecourt.workers.rounds import Rounds
-from forecourt.workers.verdict import over_before
 
 log = logging.getLogger("forecourt.slot")
 

@@ -30,12 +30,12 @@ from forecourt.jobs.transaction import JobSession
 from forecourt.logs import configure
 from forecourt.process import die_with_parent, entitle, fork, share
 from forecourt.settings import settings
+from forecourt.slots.channels import Channels
+from forecourt.slots.markers import page_of
+from forecourt.slots.messages import LARGEST, Birth, Event
+from forecourt.slots.permits import Permits
+from forecourt.slots.slot import run_slot
 from forecourt.waiting import Waiter
-from forecourt.workers.channels import Channels
-from forecourt.workers.markers import page_of
-from forecourt.workers.messages import LARGEST, Birth, Event
-from forecourt.workers.permits import Permits
-from forecourt.workers.slot import run_slot
 
 
 class ForkServer:
@@ -170,5 +170,5 @@ def _told(error: Exception) -> bytes:
         return pickle.dumps(RuntimeError("the application could not be loaded; see the error above"))
 
 
-if __name__ == "__main__":  # python -m forecourt.workers.fork_server DESCRIPTOR APP, started by a supervisor
+if __name__ == "__main__":  # python -m forecourt.slots.fork_server DESCRIPTOR APP, started by a supervisor
     serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

@@ -1,9 +1,6 @@
 """What an outcome leads to. Decided here, once, from the outcome, the call and the job's policy."""
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import orjson
@@ -24,8 +21,8 @@ from forecourt.jobs.outcome import (
     Unknown,
 )
 from forecourt.jobs.policy import Defaults, Policy
-from forecourt.process import hostname
-from forecourt.store.ready import Claimed, Past
+from forecourt.slots.history import here, incident, success_entry
+from forecourt.store.ready import NO_PAST, Claimed
 from forecourt.store.running import NO_OPTIONS, Ended, Failed, Postponed
 
 PARKED = 30.0
@@ -40,13 +37,6 @@ renamed or removed. While it waited, its task was skipped each time."""
 UNCOUNTED = 20
 """Interruptions in a row that cost no try. One that always comes with the same call is the call's
 own doing, and counts from then on."""
-
-
-NOWHERE: Mapping[str, Any] = {}
-
-
-NOTHING = Past()
-"""Of a call without a history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +66,7 @@ def decide(
     what it logged, `options` what the call's row notes of what counts on it, `pid` the process in
     which it ran, where that is not this one."""
     final = False
-    past = call.past or NOTHING
+    past = call.past or NO_PAST
     match outcome:
         case Finished(committed=True):
             return Settled(call.id, late=False)
@@ -112,7 +102,7 @@ def decide(
             entry = incident(type(outcome).__name__, call.attempts, 0.0, "UnknownJob", message)
             return Failed(call.id, call.token, 0.0, "UnknownJob", message, entry, counted=False, options=options)
         case Interrupted(why=why, delay=delay) if past.interruptions < UNCOUNTED:
-            entry = incident(type(outcome).__name__, call.attempts, seconds, "Interrupted", why, where=_here(pid))
+            entry = incident(type(outcome).__name__, call.attempts, seconds, "Interrupted", why, where=here(pid))
             return Postponed(call.id, call.token, delay, False, entry)
         case Interrupted(why=why):
             error, message, trace = "Interrupted", f"{UNCOUNTED} times in a row: {why}", ""
@@ -121,7 +111,7 @@ def decide(
         case TimedOut() | SlotDied():
             error, message, trace = type(outcome).__name__, str(outcome), ""
     attempt = call.attempts + 1
-    entry = incident(type(outcome).__name__, call.attempts, seconds, error, message, trace, log, _here(pid))
+    entry = incident(type(outcome).__name__, call.attempts, seconds, error, message, trace, log, here(pid))
     delay = defaults.backoff_of(policy).after(attempt)
     if final or _exhausted(call, seconds + delay, attempt, policy, defaults):
         return Failed(call.id, call.token, seconds, error, message, entry, options=options)
@@ -130,7 +120,7 @@ def decide(
 
 def over_before(call: Claimed, policy: Policy, defaults: Defaults) -> Outcome | None:
     """What became of a call that must not begin any more; None for one that may."""
-    past = call.past or NOTHING
+    past = call.past or NO_PAST
     if past.unwanted:
         return Cancelled()
     if policy.retry_until is not None:
@@ -138,20 +128,6 @@ def over_before(call: Claimed, policy: Policy, defaults: Defaults) -> Outcome | 
     if past.rescued is not None and 0 < defaults.tries_of(policy) <= call.attempts:
         return Exhausted(past.rescued)
     return None
-
-
-def lost_with_its_worker(attempts: int, host: str, pid: int) -> str:
-    """The entry in the history of a call whose worker is gone, as a list in JSON text."""
-    message = f"the worker {pid} on {host} ended or stopped beating"
-    return incident("WorkerLost", attempts, 0.0, "WorkerLost", message, where={"host": host})
-
-
-def success_entry(attempts: int, seconds: float, log: tuple[str, ...], pid: int | None = None) -> str | None:
-    """A successful attempt's entry in the history: there is one only when it logged something."""
-    if not log:
-        return None
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return _entry(at=at, attempt=attempts + 1, outcome="Finished", seconds=round(seconds, 4), **_here(pid), log=log)
 
 
 def _exhausted(call: Claimed, until_next: float, attempt: int, policy: Policy, defaults: Defaults) -> bool:
@@ -162,36 +138,3 @@ def _exhausted(call: Claimed, until_next: float, attempt: int, policy: Policy, d
         return call.age + until_next >= policy.retry_until
     tries = defaults.tries_of(policy)
     return tries > 0 and attempt >= tries
-
-
-def incident(
-    kind: str,
-    attempts: int,
-    seconds: float,
-    error: str,
-    message: str,
-    trace: str = "",
-    log: tuple[str, ...] = (),
-    where: Mapping[str, Any] = NOWHERE,
-) -> str:
-    """An entry for a call's history, as a list in JSON text. `attempts` were before this one;
-    `where`: the host and the process, if it ran anywhere."""
-    more = {**where, "log": log} if log else where
-    return _entry(
-        at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        attempt=attempts + 1,
-        outcome=kind,
-        error=error,
-        message=message,
-        seconds=round(seconds, 4),
-        traceback=trace,
-        **more,
-    )
-
-
-def _here(pid: int | None) -> dict[str, Any]:
-    return {"host": hostname(), "pid": os.getpid() if pid is None else pid}
-
-
-def _entry(**facts: Any) -> str:
-    return orjson.dumps([facts]).decode()

@@ -1,5 +1,7 @@
 """Statements that are asked again and again, past the driver."""
 
+import signal
+
 import psycopg
 import pytest
 
@@ -30,3 +32,16 @@ def test_a_statement_asked_past_the_driver_means_and_raises_what_it_does_through
         assert ask(connection, ECHO, text="", number=1) == [("", "2", "f")]
         with pytest.raises(psycopg.OperationalError):
             ask(connection, "SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def test_ctrl_c_ends_the_waiting_for_a_statement_and_the_statement(database: str) -> None:
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with psycopg.connect(database, autocommit=True) as connection:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt):
+                ask(connection, "SELECT pg_sleep(600)")
+            assert ask(connection, "SELECT 1") == [("1",)]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -265,8 +265,8 @@ def unreachable(error: Exception) -> str:
 
 
 class each_by_itself:  # noqa: N801 - a context manager, and half the time of a generator
-    """A pooled connection on which every statement is a transaction of its own: one round trip
-    instead of three. For statements that leave nothing behind in their session.
+    """A pooled connection, without a transaction, for statements that `ask` sends: each is one of
+    its own. They leave nothing behind in their session.
 
     The pool is asked without SQLAlchemy's Connection around it, which takes longer than all else
     that a dispatch does before its statement is sent.
@@ -280,16 +280,13 @@ class each_by_itself:  # noqa: N801 - a context manager, and half the time of a 
         except psycopg.OperationalError:
             with engine().connect():  # raises it as SQLAlchemy's, as whoever uses a session knows it
                 raise
-        connection = cast("psycopg.Connection[Any]", self._lent.driver_connection)
-        connection.autocommit = True
-        return connection
+        return cast("psycopg.Connection[Any]", self._lent.driver_connection)
 
     def __exit__(self, kind: object, *_: object) -> None:
         connection = cast("psycopg.Connection[Any]", self._lent.driver_connection)
         if connection.closed or connection.pgconn.transaction_status != TransactionStatus.IDLE:
             self._lent.invalidate()
             return
-        connection.autocommit = False
         if kind is None:
             self._lent.info["clean"] = True
         self._lent.close()

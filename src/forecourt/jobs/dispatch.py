@@ -116,7 +116,7 @@ class Dispatch(Generic[P]):
             return taken[0]
         text = self.text(args)
         with each_by_itself() if self.session is None else nullcontext(in_transaction_of(self.session)) as tx:
-            id, is_new = calls.enter(tx, self.placement(), text)
+            id, is_new = calls.enter(tx, self.placement(), text, alone=self.session is None)
             return Call(id, self.job.name, duplicate=not is_new)
 
     @overload

@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.errors import UndefinedTable
 from psycopg.pq import TransactionStatus
 
+from forecourt.database.asking import ask
 from forecourt.store import json_text
 
 LARGEST_PORTION = 64 * 1024 * 1024
@@ -192,20 +193,24 @@ def _with_advice(entering: Callable[P, R]) -> Callable[P, R]:
 
 
 @_with_advice
-def enter(tx: Connection[Any], placement: Placement, args: str) -> tuple[int, bool]:
+def enter(tx: Connection[Any], placement: Placement, args: str, *, alone: bool = False) -> tuple[int, bool]:
     """Enter one call with `args`, a JSON object as text. Returns its id and True; for the duplicate
     of a unique call nothing is entered, and the id is that call's, with False. Waits for a
-    transaction that is entering the same unique call."""
+    transaction that is entering the same unique call. `alone`: on a connection of ours without a
+    transaction, so that each statement is one."""
     parameters = placement.parameters() | {"args": args}
+
+    def rows(statement: str) -> list[tuple[Any, ...]]:
+        return ask(tx, statement, **parameters) if alone else tx.execute(statement, parameters).fetchall()
+
     if placement.unique is None:
-        statement = INSERT_SCHEDULED if placement.later else INSERT_READY
-        return int(tx.execute(statement, parameters).fetchall()[0][0]), True
+        return int(rows(INSERT_SCHEDULED if placement.later else INSERT_READY)[0][0]), True
     statement = ENTER_UNIQUE_SCHEDULED if placement.later else ENTER_UNIQUE_READY
     while True:
-        if row := tx.execute(statement, parameters).fetchone():
-            return int(row[0]), True
-        if row := tx.execute(WHO_HAS_IT, parameters).fetchone():
-            return int(row[0]), False
+        if entered := rows(statement):
+            return int(entered[0][0]), True
+        if there := rows(WHO_HAS_IT):
+            return int(there[0][0]), False
         # It ended between the two statements: the key is free now.
 
 

@@ -1,13 +1,15 @@
 """Claims ready calls: the statement whose cost must follow the batch, never the backlog."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 
-from forecourt.store import batches
+from forecourt.database.asking import ask
+from forecourt.store import batches, json_text
 from forecourt.store.arrays import bigints, texts
 
 # One statement for all queues, in their order: the loops over them are lateral, so the second queue
@@ -215,7 +217,10 @@ def claim(
         "slot": slot,
         "most": MOST,
     }
-    claimed = [_claimed(row) for row in tx.execute(CLAIM, parameters, binary=True).fetchall()]
+    if tx.pgconn.transaction_status == TransactionStatus.IDLE:  # an idle slot looks, and somebody may wait for it
+        claimed = [_read(row) for row in ask(tx, CLAIM, **parameters)]
+    else:
+        claimed = [_claimed(row) for row in tx.execute(CLAIM, parameters, binary=True).fetchall()]
     claimed.sort(key=IN_QUEUE)
     if len(queues) > 1:
         place = {queue: n for n, queue in enumerate(queues)}
@@ -248,9 +253,18 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
     return Claimed._make(row) if past is None else Claimed._make((*row[:PAST], Past(**past)))
 
 
+def _read(row: tuple[str | None, ...]) -> Claimed:
+    """The call of a row as PostgreSQL writes it."""
+    return _claimed(
+        tuple(None if value is None else as_read(value) for as_read, value in zip(READERS, row, strict=True))
+    )
+
+
 def _unwanted(call: Claimed) -> Claimed:
     return call._replace(past=(call.past or NO_PAST)._replace(unwanted=True))
 
 
 PAST = Claimed._fields.index("past")
+READERS: tuple[Callable[[str], Any], ...] = (int, int, int, str, str, int, int, str, str, float, float, json_text.loads)
+"""Of the fields of Claimed, from their text."""
 IN_QUEUE = itemgetter(*map(Claimed._fields.index, ("priority", "id")))

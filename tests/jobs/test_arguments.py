@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretStr
+from pydantic_core import CoreSchema, core_schema
 
 from forecourt import Session
 from forecourt.jobs.arguments import LARGEST, Arguments, WrongArguments
@@ -115,6 +116,27 @@ class Order:
     by: str
     paints: list[Paint]
     number: int = field(default=0, init=False)
+
+
+class Plate:
+    """Two of them are never equal, as nobody said when they are."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
+        made = core_schema.no_info_plain_validator_function(
+            lambda given: given if isinstance(given, cls) else cls(given)
+        )
+        return made | {"serialization": core_schema.plain_serializer_function_ser_schema(lambda plate: plate.text)}  # type: ignore[return-value]
+
+
+def test_a_class_that_cannot_be_compared_comes_back_as_it_makes_itself() -> None:
+    def find(plate: Plate) -> None: ...
+
+    arguments = Arguments("find", find, batched=False)
+    assert arguments.load(arguments.dump({"plate": Plate("DAM 123")}))["plate"].text == "DAM 123"
 
 
 def test_classes_come_back_equal_or_are_refused_where_they_are_dispatched() -> None:

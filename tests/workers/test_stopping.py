@@ -1,12 +1,15 @@
 """How a worker ends: by signal, by limit, in order."""
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import workshop
-from fleet import Looking, Process, wait_until, work_until_empty, worker
+from fleet import TESTS, Looking, Process, wait_until, work_until_empty, worker
 
 WORK = ("queue", "work", "--queue", "high,default,low")
 
@@ -163,3 +166,17 @@ def test_an_option_out_of_range_is_named_and_exits_2(looking: Looking, options: 
     process = Process("queue", "work", *options)
     assert process.wait() == 2
     assert words in process.said()
+
+
+def test_more_slots_than_open_files_allow_are_refused_in_a_sentence(looking: Looking) -> None:
+    command = [sys.executable, "-m", "forecourt", "queue", "work", "--processes", "256"]
+    refused = subprocess.run(
+        ["sh", "-c", 'ulimit -n 512; exec "$@"', "sh", *command],
+        env=os.environ | {"PYTHONPATH": str(TESTS), "FORECOURT_APP": "workshop:app"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 1
+    assert "256 slots need 2176 open files, and the system allows 512: raise `ulimit -Hn`" in refused.stderr
+    assert "Traceback" not in refused.stderr

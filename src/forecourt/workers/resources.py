@@ -1,5 +1,6 @@
 """What a worker takes of its machine: open files, and memory."""
 
+import errno
 import os
 import resource
 import time
@@ -11,13 +12,14 @@ DESCRIPTORS, DESCRIPTORS_OF_SLOT = 128, 8
 
 
 def have_descriptors(slots: int) -> None:
-    """Raise this process's own limit of open files if so many slots need it. Raises RuntimeError
-    where the system does not allow it.
+    """Raise this process's own limit of open files if so many slots need it. Raises OSError where
+    the system does not allow it.
     """
     needed = DESCRIPTORS + DESCRIPTORS_OF_SLOT * slots
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise RuntimeError(f"so many slots need {needed} open files, and the system allows {hard}: raise `ulimit -Hn`")
+        words = f"{slots} slots need {needed} open files, and the system allows {hard}: raise `ulimit -Hn`"
+        raise OSError(errno.EMFILE, words)
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 

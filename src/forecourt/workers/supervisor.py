@@ -61,6 +61,7 @@ class Supervisor:
     """
 
     def __init__(self, options: WorkOptions, forks: ForkClient) -> None:
+        have_descriptors(options.processes)
         self._options = options
         self._forks = forks
         self._service_manager = ServiceManager()
@@ -104,7 +105,6 @@ class Supervisor:
         the database was away; those calls run again."""
         self._listen_to_signals()
         try:
-            have_descriptors(self._options.processes)
             Pruner(self._database).begin()
             self._pool.spawn()
             for loop in self._loops:

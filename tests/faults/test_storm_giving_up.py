@@ -18,7 +18,8 @@ from fleet import Looking, wait_until
 from forecourt import process as identity
 from forecourt.database.transactions import Transactions
 from forecourt.process import Identity, own
-from forecourt.slots import markers, rescuer
+from forecourt.slots import markers
+from forecourt.workers import rescuer
 from forecourt.slots.markers import Markers
 from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed

@@ -189,7 +189,8 @@ def test_bad_base64_that_was_dispatched_from_sql_is_refused_like_a_bad_photo(ses
         process(made.id, ["incoming/../x"])
     reap()
     assert stored() == []
-    assert notifications(session)[0].data["refused"] == [{"position": 2, "code": "not_base64"}]
+    told = {(one["position"], one["code"]) for notice in notifications(session) for one in notice.data["refused"]}
+    assert told == {(1, "no_key"), (2, "not_base64")}
 
 
 def test_a_worker_tells_the_owner_of_what_it_refuses_and_fails_the_call_at_once(

@@ -19,11 +19,11 @@ from forecourt import process as identity
 from forecourt.database.transactions import Transactions
 from forecourt.process import Identity, own
 from forecourt.slots import markers
-from forecourt.workers import rescuer
 from forecourt.slots.markers import Markers
 from forecourt.store import ready, running, workers
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended, Failed, Postponed
+from forecourt.workers import rescuer
 from forecourt.workers.rescuer import Rescuer
 
 Connection = psycopg.Connection[tuple[object, ...]]

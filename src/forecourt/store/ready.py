@@ -217,7 +217,8 @@ def claim(
         "slot": slot,
         "most": MOST,
     }
-    if tx.pgconn.transaction_status == TransactionStatus.IDLE:  # an idle slot looks, and somebody may wait for it
+    if tx.autocommit and tx.pgconn.transaction_status == TransactionStatus.IDLE:
+        # An idle slot looks, and somebody may wait for it.
         claimed = [_read(row) for row in ask(tx, CLAIM, **parameters)]
     else:
         claimed = [_claimed(row) for row in tx.execute(CLAIM, parameters, binary=True).fetchall()]

@@ -25,7 +25,9 @@ def test_the_reference_is_that_of_this_code(name: str) -> None:
 def test_figures_that_pages_quote_are_those_of_the_last_measurement() -> None:
     measured = figures((ROOT / "benchmarks" / "RESULTS.md").read_text())
     [readme] = re.findall(r"^On two cores, (.*?)\[All figures\]", (ROOT / "README.md").read_text(), re.S | re.M)
-    [no_op] = re.findall(r": ([\d,]+ a second, the median of five rounds \(.*?\))", (DOCS / "performance.md").read_text(), re.S)
+    [no_op] = re.findall(
+        r": ([\d,]+ a second, the median of five rounds \(.*?\))", (DOCS / "performance.md").read_text(), re.S
+    )
     [rates] = re.findall(r"\n## 10,000 calls a second\n(.*?)\n\n- ", (DOCS / "scale.md").read_text(), re.S)
     quoted = figures(readme) | figures(no_op)
     for figure in re.findall(r" \| ([^|]*?) \| measured", rates):

@@ -8,7 +8,7 @@ answers in half the time.
 import atexit
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -246,13 +246,11 @@ def _parsed(address: str) -> Mapping[str, Any]:
 
 
 def _address() -> Mapping[str, Any]:
-    try:
+    with suppress(psycopg.ProgrammingError):  # its words may hold the password
         said = _parsed(libpq_url())
-    except psycopg.ProgrammingError:  # its words may hold the password
-        said = {"port": "unread"}
-    if not said.get("port", "0").replace(",", "").isdigit():
-        raise ValueError(f"FORECOURT_DATABASE_URL {HOW_IT_LOOKS}")
-    return said
+        if said.get("port", "0").replace(",", "").isdigit():
+            return said
+    raise ValueError(f"FORECOURT_DATABASE_URL {HOW_IT_LOOKS}")
 
 
 def unreachable(error: Exception) -> str:

@@ -20,3 +20,12 @@ def test_a_lock_that_is_not_to_be_had_is_exit_75_and_changes_nothing(looking: Lo
     assert "another transaction holds a lock" in said
     assert "Traceback" not in said
     assert Process("db", "migrate").wait() == 0
+
+
+def test_where_the_database_is_is_said_without_what_is_secret_in_it(looking: Looking, database: str) -> None:
+    process = Process(
+        "db", "status", FORECOURT_DATABASE_URL=f"{database}{'&' if '?' in database else '?'}sslpassword=hush"
+    )
+    assert process.wait() == 0
+    assert "sslpassword=***" in process.said()
+    assert "hush" not in process.said()

@@ -207,3 +207,14 @@ def _plain(value: Any) -> Any:
             return value.total_seconds()
         case _:
             return str(value)
+
+
+def database_address() -> str:
+    """Where the database is, without what is secret in it: the password, that of a client's key,
+    and whatever else libpq takes that lets somebody in."""
+    from forecourt.database import database_url
+    from forecourt.masking import is_secret
+
+    url = database_url().set(drivername="postgresql")
+    secret = {name: "***" for name in url.query if is_secret(name, also=("scram_",))}
+    return url.update_query_dict(secret).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")

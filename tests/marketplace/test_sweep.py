@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from test_photos import picture, storage, stored
 
 from forecourt.database import engine
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.sweep import TooManyOrphans, sweep_storage
 from forecourt.marketplace.trash import hold

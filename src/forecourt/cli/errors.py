@@ -78,7 +78,7 @@ def explained(error: Exception) -> tuple[int | None, str]:
 def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
     import psycopg
 
-    from forecourt.database.engine import unreachable
+    from forecourt.database.address import unreachable
 
     match error:
         case psycopg.errors.UndefinedTable() if (
@@ -121,7 +121,7 @@ def _explained_by_its_template(error: Exception) -> str | None:
 
 def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.alerts.apprise import AppriseMissing
-    from forecourt.database.engine import DatabaseUnreachable
+    from forecourt.database.connecting import DatabaseUnreachable
     from forecourt.database.joining import TablesInTheWay
     from forecourt.database.private import PrivateServerError
     from forecourt.database.revision import SchemaTooOld

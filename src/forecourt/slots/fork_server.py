@@ -21,7 +21,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from forecourt.database.engine import connect, engine, make_engine, use_engine
+from forecourt.database.connecting import connect
+from forecourt.database.engine import engine, make_engine, use_engine
 from forecourt.database.revision import require_current
 from forecourt.jobs.application import load
 from forecourt.jobs.definition import Definition

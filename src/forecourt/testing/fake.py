@@ -12,7 +12,7 @@ from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.dispatch import Call, Dispatch
 from forecourt.jobs.plan import Plan
-from forecourt.store.calls import Placement
+from forecourt.store.placement import Placement
 from forecourt.testing.interceptor import checked, intercepted, new_id
 from forecourt.testing.matchers import CallMatcher, require_job
 from forecourt.testing.recorded import Link, RecordedCall

@@ -12,7 +12,7 @@ from psycopg.errors import QueryCanceled
 
 from forecourt.alerts import content, sending
 from forecourt.app import Forecourt
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.doctor.check import Check, House, Result
 from forecourt.doctor.examination import OF_ALL, OF_THIS_MACHINE, examine
 from forecourt.doctor.work import DEAD

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forecourt.database.engine import libpq_url
+from forecourt.database.address import libpq_url
 from forecourt.language import gettext as _
 from forecourt.operations.tokens import digest
 from forecourt.store import people

@@ -16,7 +16,7 @@ from forecourt.marketplace import trash
 from forecourt.marketplace.analytics import aggregate_daily_analytics
 from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.models import CarListing
-from forecourt.marketplace.trash import cleanup_soft_deleted, give_up, reap_blobs
+from forecourt.marketplace.trash import cleanup_soft_deleted, give_up, reap_blobs, reserve
 from forecourt.settings import settings
 
 

@@ -13,7 +13,7 @@ from benchmarks.opponents import Peer, opponent, present
 from benchmarks.ourselves import Ourselves, ourselves
 from forecourt import database
 from forecourt.app import load
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 
 ONE_BY_ONE = 2_000
 IN_ONE_TRANSACTION = 5_000

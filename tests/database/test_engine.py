@@ -10,7 +10,8 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, create_engine
 
 from forecourt.database import database_url, engine, forget_engine, in_transaction_of
-from forecourt.database.engine import DatabaseUnreachable, connect, libpq_url
+from forecourt.database.address import libpq_url
+from forecourt.database.connecting import DatabaseUnreachable, connect
 from forecourt.settings import settings
 
 
@@ -121,7 +122,7 @@ def test_who_does_not_answer_is_named_without_the_password(monkeypatch: pytest.M
 def test_a_plain_connection_takes_no_sqlalchemy(database: str) -> None:
     script = """
 import sys
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 with connect() as connection:
     connection.execute("SELECT 1")
 assert not {"sqlalchemy", "pydantic"} & set(sys.modules), "heavy"

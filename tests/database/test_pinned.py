@@ -9,7 +9,7 @@ import pytest
 
 import workshop
 from fleet import Looking, wait_until, worker
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from rascals import app  # noqa: F401 - registers the jobs that look around
 
 AWKWARD = {

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.uploads import MAX_UPLOAD_BYTES, BadUpload, spool

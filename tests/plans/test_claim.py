@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from fleet import claim
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.store import ready, rescue, running
 from forecourt.store.arrays import bigints, floats
 from forecourt.store.ready import CLAIM, PLANNER, Claimed, LowWater

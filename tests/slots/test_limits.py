@@ -14,7 +14,7 @@ import pytest
 import workshop
 from fleet import Looking, Process, claim, wait_until, work_until_empty, worker
 from forecourt import at_most, job, per
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.process import own
 from forecourt.settings import settings
 from forecourt.slots.admission import refuse

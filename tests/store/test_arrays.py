@@ -1,6 +1,6 @@
 """Lists arrive in a statement as they were."""
 
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.store.arrays import bigints, floats, texts
 
 

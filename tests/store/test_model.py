@@ -33,9 +33,9 @@ from forecourt.jobs.outcome import (
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.slots.history import lost_with_its_worker
 from forecourt.slots.verdict import Verdict, decide, over_before
-from forecourt.store import calls, pauses, rescue, running, scheduled, ticks
-from forecourt.store.calls import Placement
+from forecourt.store import many_calls, pauses, rescue, running, scheduled, ticks
 from forecourt.store.ending import cancel_waiting, end
+from forecourt.store.placement import Placement
 from forecourt.store.ready import Claimed
 from forecourt.store.rescue import Rescued
 from forecourt.store.running import Ended, Failed, Postponed
@@ -84,7 +84,7 @@ class Night(RuleBasedStateMachine):
     @rule(queue=QUEUES, later=st.booleans(), count=st.integers(1, 4))
     def dispatch(self, queue: str, later: bool, count: int) -> None:
         placement = Placement("job", queue, delay=0.001 if later else None)
-        for id, _ in calls.enter_many(self.tx, placement, ["{}"] * count):
+        for id, _ in many_calls.enter_many(self.tx, placement, ["{}"] * count):
             assert id not in self.where
             self.where[id] = "scheduled" if later else "ready"
 

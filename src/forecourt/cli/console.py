@@ -165,7 +165,7 @@ def confirm(question: str, *, yes: bool, default: bool = False) -> None:
 @contextmanager
 def transaction() -> Iterator["Connection[Any]"]:
     """A transaction on the configured database, committed at the end of the block."""
-    from forecourt.database.engine import connect
+    from forecourt.database.connecting import connect
 
     with closing(connect()) as connection, connection:  # it stays open where the commit raises
         yield connection

@@ -4,14 +4,14 @@ import sys
 
 from forecourt import extras
 
-FAILED, USAGE, DEGRADED, REFUSED, NOT_FOUND, UNREACHABLE, HELD = 1, 2, 3, 4, 5, 69, 75
+FAILED, USAGE, DEGRADED, REFUSED, NOT_FOUND, UNREACHABLE, BUSY = 1, 2, 3, 4, 5, 69, 75
 
 OF_THE_MARKETPLACE = {
     "NotInTrash": NOT_FOUND,
     "NotPlaced": NOT_FOUND,
     "UnknownSetting": NOT_FOUND,
     "SitemapShrankError": REFUSED,
-    "SitemapError": HELD,
+    "SitemapError": BUSY,
     "ArchiveError": FAILED,
     "StorageError": FAILED,
     "StorageUnavailable": FAILED,
@@ -52,10 +52,10 @@ class NotFound(Ended):
     code = NOT_FOUND
 
 
-class Held(Ended):
+class Busy(Ended):
     """Somebody else is at it; try again later."""
 
-    code = HELD
+    code = BUSY
 
 
 def explained(error: Exception) -> tuple[int | None, str]:
@@ -78,7 +78,7 @@ def explained(error: Exception) -> tuple[int | None, str]:
 def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
     import psycopg
 
-    from forecourt.database.engine import unreachable
+    from forecourt.database.address import unreachable
 
     match error:
         case psycopg.errors.UndefinedTable() if (
@@ -91,7 +91,7 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName():
             return FAILED, "the database has no Forecourt schema yet: run `forecourt db migrate`"
         case psycopg.errors.LockNotAvailable():
-            return HELD, (
+            return BUSY, (
                 "another transaction holds a lock that is needed here, so nothing was changed. Try again when it has ended; "
                 "pg_stat_activity shows who runs what, and since when"
             )
@@ -123,7 +123,7 @@ def _explained_by_its_template(error: Exception) -> str | None:
 
 def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
     from forecourt.alerts.apprise import AppriseMissing
-    from forecourt.database.engine import DatabaseUnreachable
+    from forecourt.database.connecting import DatabaseUnreachable
     from forecourt.database.joining import TablesInTheWay
     from forecourt.database.private import PrivateServerError
     from forecourt.database.revision import SchemaTooOld
@@ -144,7 +144,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
         case api.NotFound():
             return NOT_FOUND, str(error)
         case api.Conflict():
-            return HELD, str(error)
+            return BUSY, str(error)
         case api.Unreadable():
             return USAGE, str(error)
         case DatabaseUnreachable():

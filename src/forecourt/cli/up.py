@@ -30,7 +30,7 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
     from forecourt.cli.child import ChildProcess
     from forecourt.cli.merged_output import MergedOutput
     from forecourt.cli.process_manager import NAME, STOP_SIGNALS, ProcessManager
-    from forecourt.database.engine import libpq_url
+    from forecourt.database.address import libpq_url
     from forecourt.ladder import ROOM
     from forecourt.settings import settings
 

@@ -4,7 +4,8 @@ No statement of the queue or the schedule lives here (those are in `store`), and
 a job.
 """
 
+from forecourt.database.address import database_url
 from forecourt.database.callers import in_transaction_of
-from forecourt.database.engine import database_url, each_by_itself, engine, forget_engine, session
+from forecourt.database.engine import each_by_itself, engine, forget_engine, session
 
 __all__ = ["database_url", "each_by_itself", "engine", "forget_engine", "in_transaction_of", "session"]

@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 
 from forecourt import process
-from forecourt.database.engine import connect, libpq_url
+from forecourt.database.address import libpq_url
+from forecourt.database.connecting import connect
 from forecourt.database.pooling import LEAVE_NO_TRACE, PAUSE
 
 _of_thread = threading.local()

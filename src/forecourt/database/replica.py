@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from psycopg.conninfo import conninfo_to_dict
 
-from forecourt.database.engine import driver_options, engine, for_sqlalchemy
+from forecourt.database.address import for_sqlalchemy
+from forecourt.database.connecting import driver_options
+from forecourt.database.engine import engine
 from forecourt.settings import settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.database.pooling import PAUSE
 from forecourt.settings import settings
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from forecourt.database import session
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.demo import jobs, ways_in
 from forecourt.demo.photographs import uploads
 from forecourt.demo.seed import Scale

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 
 from forecourt.database import engine, session
-from forecourt.database.engine import libpq_url
+from forecourt.database.address import libpq_url
 from forecourt.demo.processes import ProcessEnded, Processes
 from forecourt.demo.timetable import tonight
 from forecourt.process import boot_id, own, pid_started

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.demo.photographs import one_photo
 from forecourt.demo.processes import ProcessEnded
 from forecourt.marketplace.imports.mapping import read

@@ -12,8 +12,9 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from forecourt.database.address import database_url
 from forecourt.database.bridge import driver_of
-from forecourt.database.engine import async_options, database_url
+from forecourt.database.connecting import driver_options
 from forecourt.database.lending import lend, take_back, was_closed
 from forecourt.database.pooling import ROLLBACK
 from forecourt.jobs.definition import Definition
@@ -100,7 +101,7 @@ class AsyncTransactions:
             max_overflow=0,
             pool_timeout=LONGEST_WAIT,
             pool_pre_ping=True,
-            connect_args={"application_name": application_name} | async_options(),
+            connect_args={"application_name": application_name} | driver_options(pinned=False),
         )
 
     @asynccontextmanager

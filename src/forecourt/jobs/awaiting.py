@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 import psycopg
 
+from forecourt.database.address import libpq_url
 from forecourt.database.bridge import bridged
-from forecourt.database.engine import async_options, connect, libpq_url
+from forecourt.database.connecting import connect, driver_options
 from forecourt.jobs.context import current
 from forecourt.settings import settings
 from forecourt.store import awaited
@@ -71,7 +72,9 @@ async def aresult(id: int, job: str, timeout: float | None) -> Any:
     _refuse_in_vain(id, job)
     waits = _Waits(id, job, timeout)
     async with (
-        await psycopg.AsyncConnection.connect(libpq_url(), autocommit=True, **async_options()) as connection,
+        await psycopg.AsyncConnection.connect(
+            libpq_url(), autocommit=True, **driver_options(pinned=False)
+        ) as connection,
         _aregistered(connection, waits),
     ):
         while not waits.is_over(await bridged(connection, lambda tx: awaited.look(tx, id))):

@@ -21,8 +21,8 @@ from forecourt.jobs import awaiting
 from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.carrying import carried
 from forecourt.jobs.definition import Definition, P, Q, R, Transactional
-from forecourt.store import calls
-from forecourt.store.calls import Placement
+from forecourt.store import calls, many_calls
+from forecourt.store.placement import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,7 +142,7 @@ class Dispatch(Generic[P]):
         if interceptors and (taken := self._intercepted(many := list(many))) is not None:
             return taken
         texts, placement = [self.text(args) for args in many], self.placement()
-        entered = await bridged(self.session, lambda tx: calls.enter_many(tx, placement, texts))
+        entered = await bridged(self.session, lambda tx: many_calls.enter_many(tx, placement, texts))
         return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
     def dispatch_many(self, many: Iterable[Mapping[str, Any]]) -> list[Call]:
@@ -151,7 +151,7 @@ class Dispatch(Generic[P]):
             return taken
         texts = [self.text(args) for args in many]
         with transaction_for(self.session) as tx:
-            entered = calls.enter_many(tx, self.placement(), texts)
+            entered = many_calls.enter_many(tx, self.placement(), texts)
             return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
     def text(self, args: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from urllib.error import HTTPError, URLError
 
 import psycopg
 
-from forecourt.database.engine import DatabaseUnreachable, connect
+from forecourt.database.connecting import DatabaseUnreachable, connect
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import job
 from forecourt.jobs.middleware import Middleware

@@ -16,7 +16,7 @@ from forecourt.schedule.events import NotRun, Overdue
 from forecourt.schedule.hook_runner import of_incident, task_incident
 from forecourt.schedule.task import Task
 from forecourt.store import calls
-from forecourt.store.calls import Placement
+from forecourt.store.placement import Placement
 
 URGENT = -1000
 """The priority of these calls: a queue that is late must not delay those that say so."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from forecourt.database.engine import connect
+from forecourt.database.connecting import connect
 from forecourt.jobs.definition import Definition
 from forecourt.settings import settings
 from forecourt.slots.acknowledge import Acknowledger, is_of_the_outcome

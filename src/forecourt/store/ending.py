@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from forecourt.store import awaited, batches, calls, cancel, json_text, running, ticks, waiting, workflows
 from forecourt.store.batches import Standing
-from forecourt.store.calls import Placement
+from forecourt.store.placement import Placement
 from forecourt.store.running import Ended, Failed
 from forecourt.store.workflows import StepEnd
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from forecourt.store import calls, json_text
-from forecourt.store.calls import Placement
+from forecourt.store.placement import Placement
 
 BEGIN = """
 INSERT INTO forecourt.workflows (name, on_failure)

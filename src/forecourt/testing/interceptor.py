@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, scoped_session
 from forecourt.database.bridge import is_async
 from forecourt.database.callers import EXPECTED, is_django
 from forecourt.jobs.dispatch import Dispatch, Interceptor, interceptors
-from forecourt.store.calls import Placement
+from forecourt.store.placement import Placement
 
 _numbers = count(1)
 

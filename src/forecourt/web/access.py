@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from forecourt.database.engine import libpq_url
+from forecourt.database.address import libpq_url
 from forecourt.language import gettext as _
 from forecourt.operations.tokens import digest
 from forecourt.store import people
@@ -54,7 +54,7 @@ def identify(request: Request) -> Person:
     shown = bearer.shown(request.headers)
     if shown is not None:
         return _of_token(shown) or bearer.refuse(request)
-    if person := proxy.told(request):
+    if person := proxy.named(request):
         return person
     token = request.cookies.get(COOKIE, "")
     if token and (person := _of_session(digest(token))):

@@ -17,7 +17,7 @@ from psycopg import Connection, OperationalError
 from sqlalchemy import URL, Engine, create_engine, event
 
 from forecourt.database import database_url, in_transaction_of
-from forecourt.database.engine import connected
+from forecourt.database.connecting import connected
 from forecourt.database.pooling import note_returns, retire
 from forecourt.store import snapshot
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from forecourt.database.engine import unreachable
+from forecourt.database.address import unreachable
 from forecourt.language import gettext as _
 from forecourt.language import lookup, marked, speaking
 from forecourt.web import answers, flash

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from forecourt.database.engine import libpq_url
+from forecourt.database.address import libpq_url
 from forecourt.process import fork, share
 from forecourt.slots.messages import LARGEST, Birth, Event
 

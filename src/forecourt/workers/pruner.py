@@ -4,7 +4,7 @@ import logging
 
 import psycopg
 
-from forecourt.database.engine import DatabaseUnreachable
+from forecourt.database.connecting import DatabaseUnreachable
 from forecourt.database.transactions import Transactions
 from forecourt.store import awaited, coarser_minutes, retention, totals, workflows
 from forecourt.workers.agent import Agent

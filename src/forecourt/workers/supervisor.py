@@ -8,7 +8,7 @@ import time
 
 import psycopg
 
-from forecourt.database.engine import DatabaseUnreachable
+from forecourt.database.connecting import DatabaseUnreachable
 from forecourt.database.transactions import Transactions
 from forecourt.process import own
 from forecourt.settings import settings

@@ -130,7 +130,7 @@ read_only = _unavailable(
 )
 """An action on a standby, or on a database that somebody made read-only."""
 
-held = _unavailable(
+busy = _unavailable(
     marked("Somebody else is at it"),
     marked("Another transaction is at the same rows, so nothing was changed"),
     marked("Try again in a moment."),

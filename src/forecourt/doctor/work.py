@@ -100,7 +100,7 @@ def clock(house: House) -> list[Result]:
 
 def queues(house: House) -> list[Result]:
     """Whether each queue is served, and keeps up."""
-    return [of_queue(queue) for queue in standing.of_queues(house.tx, house.now, house.app.queues)]
+    return [of_queue(queue) for queue in standing.of_queues(house.tx, house.now, house.app.queues, most=0)]
 
 
 def of_queue(queue: Standing) -> Result:

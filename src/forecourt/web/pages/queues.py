@@ -13,7 +13,7 @@ from forecourt.web.application import application
 from forecourt.web.facts import a_day_before
 from forecourt.web.page import page, reading
 from forecourt.web.pages.calls import listed
-from forecourt.web.pages.overview import app_order
+from forecourt.web.pages.overview import troubled_first
 
 A_GLANCE = 10_000
 """Failed calls that the page of one queue looks at; the page Failures looks at all."""
@@ -30,7 +30,7 @@ def queues(request: Request) -> Response:
         look,
         "pages/queues.html",
         _("Queues"),
-        queues=sorted(found, key=lambda queue: app_order(known, queue.queue)),
+        queues=troubled_first(found, known),
         lines=lines,
         behind=settings().queue_limit,
     )

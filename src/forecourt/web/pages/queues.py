@@ -4,6 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.doctor.why_waiting import explain
 from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.store import activity, failure_kinds, standing, throughput
@@ -41,14 +42,14 @@ def queue(request: Request) -> Response:
     name = request.path_params["name"]
     known = application().queues
     with reading(request) as look:
-        found = next(
-            (one for one in standing.of_queues(look.tx, a_day_before(look.now), known) if one.queue == name), None
-        )
+        found_all = standing.of_queues(look.tx, a_day_before(look.now), known)
+        found = next((one for one in found_all if one.queue == name), None)
         if found is None:
             raise HTTPException(404, _("No queue is named %(name)s: no job, call or worker uses it", name=repr(name)))
         hours = throughput.by_queue(look.tx, 180).get(name, Line([0] * 180))
         kinds = failure_kinds.kinds(look.tx, queue=name, limit=10, most=A_GLANCE)
-        workers = [worker for worker in activity.of_workers(look.tx) if name in worker.queues]
+        workers = activity.of_workers(look.tx)
+        why = explain(look.tx, found, found_all, workers, look.now)
         waiting = listed(look.tx, Search(state="ready", queue=name), 10)
     return page(
         request,
@@ -58,7 +59,8 @@ def queue(request: Request) -> Response:
         queue=found,
         line=hours,
         kinds=kinds,
-        workers=workers,
+        workers=[worker for worker in workers if name in worker.queues],
+        why=why,
         waiting=waiting,
         behind=settings().queue_limit,
     )

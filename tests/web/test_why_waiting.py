@@ -28,6 +28,7 @@ def test_what_holds_a_queue_up_is_named_first_on_its_page_and_in_the_terminal(
     assert "done, 0 tried again" in findings["pace"]
     assert "what waits takes about" in findings["pace"]
     assert advice == "More slots (--processes) or workers; or pause what is less urgent."
+    assert "forecourt queue explain high" in pages.get("/doctor").text, "which a message at night names as well"
     page = html.unescape(pages.get("/queues/high").text)
     assert "1,204 calls wait: 12 of 12 slots busy" in page
     assert "forecourt queue explain high" in page

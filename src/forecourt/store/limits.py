@@ -109,21 +109,17 @@ SELECT forecourt.wake(queue)
 FROM (SELECT DISTINCT queue FROM entered) AS q
 """
 
+# Among the first of all queues, so that it takes no longer the more calls others have there.
 WAITING = """
 SELECT limit_key, count(*)
-FROM (
-    SELECT limit_key
-    FROM forecourt.scheduled
-    WHERE limit_key IS NOT NULL
-      AND queue = %(queue)s
-    LIMIT %(most)s + 1
-) AS held
+FROM (SELECT limit_key, queue FROM forecourt.scheduled WHERE limit_key IS NOT NULL LIMIT %(most)s + 1) AS held
+WHERE queue = %(queue)s
 GROUP BY limit_key
 ORDER BY count(*) DESC, limit_key
 """
 
 MOST = 10_000
-"""Calls that `waiting` counts."""
+"""Calls among which `waiting` counts."""
 
 FORGET = """
 DELETE FROM forecourt.holds AS h

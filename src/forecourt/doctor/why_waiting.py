@@ -21,7 +21,7 @@ from forecourt.store.activity import Doing, Worker
 from forecourt.store.standing import CAP, Standing
 
 MINUTES = 15
-"""Over which the pace is told."""
+"""Over which the pace is measured."""
 
 A_FEW = 4
 """Jobs, queues and limits that a finding names."""
@@ -135,9 +135,13 @@ def _order(queue: Standing, queues: Sequence[Standing], serving: Sequence[Worker
     names = list(dict.fromkeys(name for one in before for name in one))
     if not names:
         return Finding(marked("order"), _("no calls come before its own"), True)
-    told = listed(f"{isolated(name)} ({some(waiting[name].ready, 'call', 'calls', CAP)})" for name in names[:A_FEW])
+    names_with_calls = listed(
+        f"{isolated(name)} ({some(waiting[name].ready, 'call', 'calls', CAP)})" for name in names[:A_FEW]
+    )
     holds_up = is_full and all(before)
-    return Finding(marked("order"), _("first come those of %(queues)s", queues=told), False if holds_up else None)
+    return Finding(
+        marked("order"), _("first come those of %(queues)s", queues=names_with_calls), False if holds_up else None
+    )
 
 
 def _slots(busy: int, slots: int, serving: Sequence[Worker], now: datetime) -> Finding:
@@ -146,10 +150,12 @@ def _slots(busy: int, slots: int, serving: Sequence[Worker], now: datetime) -> F
     groups = [list(calls) for _key, calls in groupby(runs, key=lambda call: (call.queue, call.job))]
     groups.sort(key=len, reverse=True)
     words = _("%(busy)s of %(slots)s busy", busy=busy, slots=some(slots, "slot", "slots"))
-    return Finding(marked("slots"), listed([words, *(_told(calls, now) for calls in groups[:A_FEW])]), busy < slots)
+    return Finding(
+        marked("slots"), listed([words, *(_described(calls, now) for calls in groups[:A_FEW])]), busy < slots
+    )
 
 
-def _told(calls: Sequence[Doing], now: datetime) -> str:
+def _described(calls: Sequence[Doing], now: datetime) -> str:
     first = min(calls, key=lambda call: call.since)
     return _(
         "%(job)s of %(queue)s %(count)s times, call %(id)s for %(time)s",

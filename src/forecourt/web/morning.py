@@ -98,7 +98,7 @@ def compose(tx: Connection[Any], at: datetime, reader: str) -> tuple[str, str, s
     """Subject, text and HTML of the report about the day before `at`, in the reader's language."""
     with speaking(reader):
         morning = _gathered(tx, at)
-        told = {
+        facts = {
             "m": morning,
             "language": language(),
             "direction": direction(),
@@ -110,8 +110,8 @@ def compose(tx: Connection[Any], at: datetime, reader: str) -> tuple[str, str, s
             "sum": _sum(morning),
             "called": called,
         }
-        html = environment().get_template("mail/morning.html").render(told)
-        return f"{told['title']}: {told['sum']}", _text(morning, told), html
+        html = environment().get_template("mail/morning.html").render(facts)
+        return f"{facts['title']}: {facts['sum']}", _text(morning, facts), html
 
 
 def _gathered(tx: Connection[Any], at: datetime) -> Morning:
@@ -176,17 +176,17 @@ def _time(at: datetime, today: datetime) -> str:
 
 def _sum(morning: Morning) -> str:
     counts = Counter(line.state for line in morning.ran)
-    told = [f"{lookup(state)} {counts[state]:,}" for state in WORST_FIRST if counts[state]]
+    facts = [f"{lookup(state)} {counts[state]:,}" for state in WORST_FIRST if counts[state]]
     if failing := sum(result.status == "fail" for result in morning.wrong):
-        told = [f"{lookup(WRONG_NOW)} {failing}", *told]
+        facts = [f"{lookup(WRONG_NOW)} {failing}", *facts]
     well = not set(counts) - {"done", "running", "enqueued"} and not morning.failures and not morning.wrong
-    return listed([_("all well"), *told] if well else told or [_("Nothing ran.")])
+    return listed([_("all well"), *facts] if well else facts or [_("Nothing ran.")])
 
 
-def _text(morning: Morning, told: dict[str, Any]) -> str:
-    lines = [told["title"], told["sum"], "", _("What is wrong now")]
+def _text(morning: Morning, facts: dict[str, Any]) -> str:
+    lines = [facts["title"], facts["sum"], "", _("What is wrong now")]
     lines += [_wrong(result) for result in morning.wrong] or [_("Every check is well.")]
-    lines += ["", _("What ran since %(time)s", time=told["since"])]
+    lines += ["", _("What ran since %(time)s", time=facts["since"])]
     lines += [_plain(line) for line in morning.ran] or [_("Nothing ran.")]
     if morning.failures:
         lines += ["", _("Calls that failed")]
@@ -196,7 +196,7 @@ def _text(morning: Morning, told: dict[str, Any]) -> str:
         ]
     lines += ["", _("The next 24 hours")]
     lines += [_plain(line) for line in morning.to_come] or [_("Nothing is due.")]
-    return "\n".join([*lines, "", told["link"], told["made"], told["times"], ""])
+    return "\n".join([*lines, "", facts["link"], facts["made"], facts["times"], ""])
 
 
 def _wrong(result: Result) -> str:

@@ -79,9 +79,9 @@ def explain(tx: Connection[Any], *, queue: Name) -> Explanation:
     found = next((one for one in queues if one.queue == queue), None)
     if found is None:
         raise NotFound(unknown(tx, queue) or f"no call of queue {queue!r} waits, and no job uses it")
-    told = why_waiting.explain(tx, found, queues, activity.of_workers(tx), now)
-    findings = [LookedAt(one.about, one.words, one.well) for one in told.findings]
-    return Explanation(told.queue, told.verdict, told.advice, findings)
+    why = why_waiting.explain(tx, found, queues, activity.of_workers(tx), now)
+    findings = [LookedAt(one.about, one.words, one.well) for one in why.findings]
+    return Explanation(why.queue, why.verdict, why.advice, findings)
 
 
 def pause(tx: Connection[Any], *, who: str, queue: Name, until: datetime | None = None, why: Words = "") -> Paused:

@@ -117,6 +117,18 @@ SELECT forecourt.wake(queue)
 FROM (SELECT DISTINCT queue FROM entered) AS q
 """
 
+# Among the first of all queues, so that it takes no longer the more calls others have there.
+WAITING = """
+SELECT limit_key, count(*)
+FROM (SELECT limit_key, queue FROM forecourt.scheduled WHERE limit_key IS NOT NULL LIMIT %(most)s + 1) AS held
+WHERE queue = %(queue)s
+GROUP BY limit_key
+ORDER BY count(*) DESC, limit_key
+"""
+
+MOST = 10_000
+"""Calls among which `waiting` counts."""
+
 FORGET = """
 DELETE FROM forecourt.holds AS h
 WHERE NOT EXISTS (SELECT FROM forecourt.running AS r WHERE r.id = h.call_id AND r.token = h.token)
@@ -145,6 +157,11 @@ def lock(tx: Connection[Any], keys: Sequence[str]) -> None:
 def running(tx: Connection[Any], keys: Sequence[str]) -> dict[str, int]:
     """How many calls run under each key."""
     return {row[0]: row[1] for row in tx.execute(RUNNING, {"keys": list(keys)})}
+
+
+def waiting(tx: Connection[Any], queue: str) -> dict[str, int]:
+    """How many calls of a queue wait for a place in each limit, those with most first."""
+    return {row[0]: row[1] for row in tx.execute(WAITING, {"queue": queue, "most": MOST})}
 
 
 def used(tx: Connection[Any], keys: Sequence[str]) -> dict[str, tuple[int, float]]:

@@ -84,9 +84,15 @@ def test_what_makes_no_sense_for_a_function_is_refused() -> None:
         ("rate", 10, "expected per"),
         ("limit", "3", "expected a number, or at_most"),
         ("batch", 2.5, "expected a whole number"),
+        ("priority", True, "expected a number between"),
+        ("tries", True, "expected a whole number"),
     ):
         with pytest.raises(ValueError, match=f"{option}: {words}"):
             job(name="refused", **{option: given})(lambda: None)  # type: ignore[call-overload]
+    for option in ("timeout", "backoff", "retry_until", "unique_for"):
+        for given in (True, "3"):
+            with pytest.raises(ValueError, match=f"must be a number of seconds or a timedelta, not {given!r}"):
+                job(name="refused", **{option: given})(lambda: None)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="takes session and connection"):
         job(name="refused")(lambda *, session, connection: None)
 

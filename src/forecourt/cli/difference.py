@@ -51,7 +51,7 @@ def diff(other: str | None, as_json: bool) -> None:
         print_json([_plain(change) for change in found])
         return
     if not found:
-        say(f"No difference: the same {len(here)} tasks, due at the same times.")
+        say(f"No difference: the same {len(here)} {'task' if len(here) == 1 else 'tasks'}, due at the same times.")
     for change in found:
         _print(change)
 

@@ -4,17 +4,26 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
+from typing import SupportsFloat, TypeAlias
 
 from forecourt.durations import LONGEST
 
 Seconds: TypeAlias = float | timedelta
 
 
+def is_whole(number: object) -> bool:
+    """Whether it counts something: an integer, and not True or False, which Python takes for 1 and
+    0.
+    """
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
 def seconds(value: Seconds, what: str = "a delay") -> float:
     """A duration in seconds. Raises ValueError, which says `what`, unless it is between 0 and a
     hundred years.
     """
+    if isinstance(value, bool) or not isinstance(value, timedelta | SupportsFloat):
+        raise ValueError(f"{what} must be a number of seconds or a timedelta, not {value!r}")
     number = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if number < 0:
         raise ValueError(f"{what} must not be negative, not {value!r}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from forecourt.jobs.backoff import Seconds, seconds
+from forecourt.jobs.backoff import Seconds, is_whole, seconds
 
 LONGEST_KEY = 500
 """Bytes. A longer key is told apart by its hash, as `forecourt.short_key` does it: an index row
@@ -50,8 +50,8 @@ def at_most(most: int, *, by: str | tuple[str, ...] = ()) -> Limit:
     """`@job(limit=at_most(3, by="provider_id"))`: no more than three at once for each provider.
     Raises ValueError.
     """
-    if most < 1:
-        raise ValueError(f"limit: expected at least 1 call at a time, not {most!r}")
+    if not is_whole(most) or most < 1:
+        raise ValueError(f"limit: expected a whole number of calls at a time, at least 1, not {most!r}")
     return Limit(most, (by,) if isinstance(by, str) else tuple(by))
 
 
@@ -59,9 +59,9 @@ def per(window: Seconds, most: int, *, by: str | tuple[str, ...] = ()) -> Rate:
     """`@job(rate=per(60, 10))`: no more than ten in a minute, which begins with the
     first of them. Raises ValueError.
     """
-    if most < 1:
-        raise ValueError(f"rate: expected at least 1 call in a window, not {most!r}")
-    if seconds(window, "rate") == 0:
+    if not is_whole(most) or most < 1:
+        raise ValueError(f"rate: expected a whole number of calls in a window, at least 1, not {most!r}")
+    if seconds(window, "rate: the window") == 0:
         raise ValueError("rate: the window must be longer than nothing")
     return Rate(most, seconds(window), (by,) if isinstance(by, str) else tuple(by))
 

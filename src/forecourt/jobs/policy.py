@@ -5,7 +5,7 @@ call.
 from dataclasses import dataclass
 
 from forecourt.durations import LONGEST
-from forecourt.jobs.backoff import Backoff, Steps
+from forecourt.jobs.backoff import Backoff, Steps, is_whole
 from forecourt.jobs.limits import Limit, Rate
 
 
@@ -54,13 +54,13 @@ class Policy:
             or "," in self.queue
         ):
             raise ValueError(f"queue: {self.queue!r} is not a name (printable, without commas, at most 200 characters)")
-        if not isinstance(self.priority, int) or not -32768 < self.priority < 32768:
+        if not is_whole(self.priority) or not -32768 < self.priority < 32768:
             raise ValueError(
                 f"priority: expected a number between -32767 and 32767, lower first, not {self.priority!r}"
             )
         for name in ("tries", "batch", "threads", "concurrency", "commit_together", "max_errors"):
             number = getattr(self, name)
-            if number is not None and not isinstance(number, int):
+            if number is not None and not is_whole(number):
                 raise ValueError(f"{name}: expected a whole number, not {number!r}")
         if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in self.fail_on):
             raise ValueError(f"fail_on: expected an exception, or (KeyError, PermissionError), not {self.fail_on!r}")

@@ -446,6 +446,13 @@ def untidy_alone(call: str, *, session: Session) -> None:
 
 
 @job(commit_together=50)
+def take_a_while_in_groups(seconds: float, *, connection: psycopg.Connection[Any]) -> None:
+    """Says in which transaction."""
+    connection.execute("INSERT INTO traces (call, pid) VALUES (pg_current_xact_id()::text, 0)")
+    time.sleep(seconds)
+
+
+@job(commit_together=50)
 def touch_hot_row(key: int, *, session: Session) -> None:
     session.execute(text("UPDATE hot SET n = n + 1 WHERE key = :key"), {"key": key})
 

@@ -115,18 +115,18 @@ class StoredPhoto:
 def process(
     storage: Storage,
     upload_keys: Sequence[str],
-    hold: Callable[[list[str]], None] = lambda keys: None,
+    reserve: Callable[[list[str]], None] = lambda keys: None,
     *,
     widths: tuple[int, ...] = WIDTHS,
     quality: int = QUALITY,
     spared: list[Refusal] | None = None,
-    told: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> list[StoredPhoto]:
     """Makes and stores the variants of spooled uploads, in their order. The uploads stay: their
     owner deletes them.
 
-    `hold` is called with the keys of all files before the first is stored, `told` with how many
-    photos are done.
+    `reserve` is called with the keys of all files before the first is stored, `progress` with how
+    many photos are done.
 
     All or nothing: BadPhotos names each bad photo by its position, and then nothing is stored. With
     a list `spared` the bad ones are added to it instead, as long as one is good. Repeating a call
@@ -139,13 +139,13 @@ def process(
             made.append(make(storage.read(key), widths, quality))
         except BadPicture as bad:
             refused.append(Refusal(position, bad.code, bad.words))
-        told(position)
+        progress(position)
     if refused and (spared is None or not made):
         raise BadPhotos(refused, len(upload_keys))
     if spared is not None:
         spared += refused
     files = [file for photo in made for file in (*photo.variants, photo.preview)]
-    hold([file.key for file in files])
+    reserve([file.key for file in files])
     for file in files:
         storage.put(file.key, file.content)
     return [
@@ -176,10 +176,12 @@ def make(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) 
     picture, (width, height) = decode(data, max(widths[0], PREVIEW[0]))
     # Part of every key: another recipe makes other bytes, which need another name. Raise the number
     # when the steps change.
-    recipe = f"3 webp quality={quality} method={METHOD} widths={widths}{retouch.recipe}".encode()
-    name = hashlib.sha256(recipe + data).hexdigest()[:32]
+    named = hashlib.sha256(f"3 webp quality={quality} method={METHOD} widths={widths}{retouch.recipe}".encode())
+    named.update(data)
+    name = named.hexdigest()[:32]
     stem = f"photos/{name[:2]}/{name[2:4]}/{name}"
-    small = resized(picture, _within(picture.size, SMALL))
+    # Of what was uploaded, whatever a hook does: by its hash it is found elsewhere.
+    small = resized(picture, _within(picture.size, SMALL)) if retouch.hook else None
     picture = retouch.hooked(picture)
     preview = _preview(picture, retouch)
     made = []
@@ -189,6 +191,7 @@ def make(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) 
         out = BytesIO()
         retouch.marked(picture).save(out, "WEBP", quality=quality, method=METHOD)
         made.append(Variant(f"{stem}-{target}.webp", *picture.size, out.getvalue()))
+    small = small or resized(picture, _within(picture.size, SMALL))  # of the narrowest one
     return Made(
         tuple(made),
         Variant(f"{stem}-preview.jpg", *preview.size, _jpeg(preview, quality)),

@@ -409,6 +409,12 @@ def commit_in_a_group(call: str, sql: str = "", *, session: Session) -> None:
         session.execute(text(sql))
 
 
+@job(tries=1, commit_together=50)
+def begin_with_sql_in_groups(call: str, sql: str = "SELECT 1", *, session: Session) -> None:
+    session.execute(text(sql))
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+
+
 class Model(orm.DeclarativeBase):
     pass
 

@@ -2,6 +2,7 @@
 table was empty.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 
 from fleet import claim
 from forecourt.database.connecting import connect
-from forecourt.store import ready, rescue, running
+from forecourt.store import ready, rescue, running, standing
 from forecourt.store.arrays import bigints, floats
 from forecourt.store.ready import CLAIM, PLANNER, Claimed, LowWater
 
@@ -64,6 +65,17 @@ def test_a_claim_from_a_deep_backlog_touches_what_one_from_a_shallow_one_does(
     deep = buffers(slot, CLAIM, claiming(LowWater()))
     assert deep <= shallow * 1.3, (shallow, deep)
     assert deep < BATCH * 30
+
+
+def test_whether_a_queue_has_calls_is_known_without_counting_them(slot: psycopg.Connection[Any]) -> None:
+    """As checks ask, each minute or more often."""
+    slot.execute(FILL, {"rows": 20_000})
+    slot.execute("ANALYZE forecourt.ready")
+    asked = {"queues": ["idle"], "since": "-infinity", "cap": standing.CAP}
+    counting, asking = (buffers(slot, standing.STANDING, asked | {"most": most}) for most in (standing.CAP, 0))
+    assert asking < 40 < counting, (asking, counting)
+    found = standing.of_queues(slot, datetime.now(UTC), ["idle"], most=0)
+    assert {queue.queue: queue.ready for queue in found}.items() >= {"default": 1, "idle": 0}.items()
 
 
 def test_a_claim_that_finds_nothing_writes_nothing(slot: psycopg.Connection[Any]) -> None:

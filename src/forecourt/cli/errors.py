@@ -95,6 +95,8 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
                 "another transaction holds a lock that is needed here, so nothing was changed. Try again when it has ended; "
                 "pg_stat_activity shows who runs what, and since when"
             )
+        case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
+            return BUSY, "somebody else changed the same at the same moment, so nothing was changed here. Try again"
         case psycopg.errors.ReadOnlySqlTransaction():
             return UNREACHABLE, (
                 f"{unreachable(error)}: it is a standby, its storage is full, or somebody made it read-only. Nothing was changed; "

@@ -100,7 +100,7 @@ def clock(house: House) -> list[Result]:
 
 def queues(house: House) -> list[Result]:
     """Whether each queue is served, and keeps up."""
-    return [of_queue(queue) for queue in standing.of_queues(house.tx, house.now, house.app.queues)]
+    return [of_queue(queue) for queue in standing.of_queues(house.tx, house.now, house.app.queues, most=0)]
 
 
 def of_queue(queue: Standing) -> Result:
@@ -117,7 +117,7 @@ def of_queue(queue: Standing) -> Result:
         return Result(name, "fail", words, one, advice, queue.oldest, "seconds")
     waits = _("oldest call waits for %(time)s", time=duration(queue.oldest))
     words = waits if queue.ready else _("nothing waits")
-    advice = _("More slots (--processes) or workers; or pause what is less urgent.")
+    advice = shlex.join(["forecourt", "queue", "explain", short])
     status = grade(queue.oldest, limit, FAR_BEHIND * limit)
     return Result(name, status, words, duration(limit), advice, queue.oldest, "seconds")
 

@@ -176,10 +176,12 @@ def make(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) 
     picture, (width, height) = decode(data, max(widths[0], PREVIEW[0]))
     # Part of every key: another recipe makes other bytes, which need another name. Raise the number
     # when the steps change.
-    recipe = f"3 webp quality={quality} method={METHOD} widths={widths}{retouch.recipe}".encode()
-    name = hashlib.sha256(recipe + data).hexdigest()[:32]
+    named = hashlib.sha256(f"3 webp quality={quality} method={METHOD} widths={widths}{retouch.recipe}".encode())
+    named.update(data)
+    name = named.hexdigest()[:32]
     stem = f"photos/{name[:2]}/{name[2:4]}/{name}"
-    small = resized(picture, _within(picture.size, SMALL))
+    # Of what was uploaded, whatever a hook does: by its hash it is found elsewhere.
+    small = resized(picture, _within(picture.size, SMALL)) if retouch.hook else None
     picture = retouch.hooked(picture)
     preview = _preview(picture, retouch)
     made = []
@@ -189,6 +191,7 @@ def make(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) 
         out = BytesIO()
         retouch.marked(picture).save(out, "WEBP", quality=quality, method=METHOD)
         made.append(Variant(f"{stem}-{target}.webp", *picture.size, out.getvalue()))
+    small = small or resized(picture, _within(picture.size, SMALL))  # of the narrowest one
     return Made(
         tuple(made),
         Variant(f"{stem}-preview.jpg", *preview.size, _jpeg(preview, quality)),

@@ -14,23 +14,25 @@ LATEST = 30
 """Due times of each task that are looked at."""
 
 OUTCOMES = """
-SELECT named.task,
-       max(t.finished_at) FILTER (WHERE t.status = 'succeeded') AS succeeded,
-       max(t.finished_at) FILTER (WHERE t.status = 'failed') AS failed,
-       max(t.finished_at) FILTER (WHERE t.status = 'missed') AS missed,
-       max(t.finished_at) FILTER (WHERE t.status = 'skipped') AS skipped,
-       (array_agg(extract(epoch FROM t.finished_at - t.started_at) ORDER BY t.due_at DESC)
-           FILTER (WHERE t.status = 'succeeded'))[1]::float8 AS took
+SELECT named.task, ended.*
 FROM unnest(%(tasks)s::text[]) AS named(task)
 CROSS JOIN LATERAL (
-    SELECT due_at, started_at, finished_at, status
-    FROM forecourt.ticks
-    WHERE ticks.task = named.task
-      AND due_at <= now()
-    ORDER BY due_at DESC
-    LIMIT %(latest)s
-) AS t
-GROUP BY named.task
+    SELECT max(finished_at) FILTER (WHERE status = 'succeeded') AS succeeded,
+           max(finished_at) FILTER (WHERE status = 'failed') AS failed,
+           max(finished_at) FILTER (WHERE status = 'missed') AS missed,
+           max(finished_at) FILTER (WHERE status = 'skipped') AS skipped,
+           (array_agg(date_part('epoch', finished_at - started_at) ORDER BY due_at DESC)
+               FILTER (WHERE status = 'succeeded'))[1] AS took
+    FROM (
+        SELECT due_at, started_at, finished_at, status
+        FROM forecourt.ticks
+        WHERE ticks.task = named.task
+          AND due_at <= now()
+        ORDER BY due_at DESC
+        LIMIT %(latest)s
+    ) AS latest
+    HAVING count(*) > 0
+) AS ended
 """
 
 OPEN = """

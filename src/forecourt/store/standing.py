@@ -11,7 +11,8 @@ from psycopg.rows import class_row
 
 CAP = 100_000
 
-# The queues of `ready` are found by skipping through the claim's index, one step a queue.
+# The queues of `ready` are found by skipping through the claim's index, one step a queue. Counts
+# name their index's order: for a few rows the planner would rather walk the table.
 STANDING = """
 WITH RECURSIVE names AS (
     (SELECT queue FROM forecourt.ready ORDER BY queue LIMIT 1)
@@ -49,7 +50,9 @@ SELECT k.queue, r.ready, f.failed,
 FROM known AS k
 CROSS JOIN LATERAL (
     SELECT count(*) AS ready
-    FROM (SELECT FROM forecourt.ready AS r WHERE r.queue = k.queue LIMIT %(cap)s + 1) AS few
+    FROM (
+        SELECT FROM forecourt.ready AS r WHERE r.queue = k.queue ORDER BY queue, priority, id LIMIT %(most)s + 1
+    ) AS few
 ) AS r
 CROSS JOIN LATERAL (
     SELECT min(ready_at) AS oldest
@@ -58,7 +61,10 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT count(*) AS failed
     FROM (
-        SELECT FROM forecourt.failed AS f WHERE f.queue = k.queue AND f.failed_at >= %(since)s LIMIT %(cap)s + 1
+        SELECT FROM forecourt.failed AS f
+        WHERE f.queue = k.queue AND f.failed_at >= %(since)s
+        ORDER BY queue, failed_at
+        LIMIT %(most)s + 1
     ) AS few
 ) AS f
 LEFT JOIN scheduled AS s USING (queue)
@@ -102,10 +108,13 @@ class Standing:
     busy: int
 
 
-def of_queues(tx: Connection[Any], since: datetime, queues: Sequence[str] = ()) -> list[Standing]:
-    """Every queue that is known from anywhere, `queues` included."""
+def of_queues(tx: Connection[Any], since: datetime, queues: Sequence[str] = (), *, most: int = CAP) -> list[Standing]:
+    """Every queue that is known from anywhere, `queues` included. Of ready and failed calls none is
+    counted beyond `most` + 1: whoever asks only whether there are some says 0.
+    """
+    parameters = {"queues": list(queues), "since": since, "cap": CAP, "most": most}
     with tx.cursor(row_factory=class_row(Standing)) as cursor:
-        return cursor.execute(STANDING, {"queues": list(queues), "since": since, "cap": CAP}).fetchall()
+        return cursor.execute(STANDING, parameters).fetchall()
 
 
 def failed_since(tx: Connection[Any], since: datetime) -> int:

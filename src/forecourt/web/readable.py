@@ -10,6 +10,8 @@ def readable(text: str) -> str:
     """The text with what would act instead of being read spelled out. Where one reads from right to
     left, isolates stay: our own messages fence off with them what is filled in, and they reorder
     nothing around them."""
+    if text.isprintable():
+        return text
     shown = visible(text)
     if direction() == "rtl":
         for spelled, isolate in ISOLATES.items():

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from forecourt.language import gettext as _
-from forecourt.language import language, listed, lookup, marked
+from forecourt.language import isolated, language, listed, lookup, marked
 from forecourt.schedule.task import Task
 from forecourt.web import dates
 
@@ -50,7 +50,7 @@ def described(task: Task) -> str:
 
 def capped(count: int, cap: int) -> str:
     """A count that was stopped at `cap`: "100,000+" beyond it."""
-    return f"{cap:,}+" if count > cap else f"{count:,}"
+    return str(isolated(f"{cap:,}+")) if count > cap else f"{count:,}"
 
 
 def percent(share: float | None) -> str:
@@ -59,7 +59,9 @@ def percent(share: float | None) -> str:
     """
     if share is None:
         return "–"
-    return "<0.1 %" if 0 < share < 0.05 else f"{share:.1f} %" if share % 1 and share < 10 else f"{share:.0f} %"
+    if 0 < share < 0.05:
+        return str(isolated("<0.1 %"))
+    return f"{share:.1f} %" if share % 1 and share < 10 else f"{share:.0f} %"
 
 
 def size(count: float) -> str:

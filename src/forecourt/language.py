@@ -67,8 +67,8 @@ def some(count: int, one: str, many: str, cap: int | None = None) -> str:
     by their grammar.
     """
     number = f"{cap:,}+" if cap is not None and count > cap else f"{count:,}"
-    told = lookup_plural(one, many, count)
-    return told.replace("{}", number) if language() != "en" else f"{number} {told}"
+    words = lookup_plural(one, many, count)
+    return words.replace("{}", number) if language() != "en" else f"{number} {words}"
 
 
 def marked(message: str) -> str:

@@ -5,6 +5,7 @@ and how it dies with its parent.
 import ctypes
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -48,6 +49,17 @@ os.register_at_fork(after_in_child=_count_fork)
 def hostname() -> str:
     """What this machine is called: FORECOURT_HOST, or the system's own name."""
     return settings().host or socket.gethostname()
+
+
+def open_files(wanted: int) -> int:
+    """How many files this process may open: `wanted`, for which its own limit is raised, or fewer
+    where the system allows no more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 def own_queue(host: str) -> str:

@@ -44,11 +44,11 @@ def of(error: BaseException) -> str:
         first, left_out = first.tb_next, left_out + 1
     if first is None or not left_out:
         return "".join(traceback.format_exception(error))
-    told = traceback.TracebackException(type(error), error, first)
-    frames = _Frames(told.stack)
+    summary = traceback.TracebackException(type(error), error, first)
+    frames = _Frames(summary.stack)
     frames.left_out = left_out
-    told.stack = frames
-    return "".join(told.format())
+    summary.stack = frames
+    return "".join(summary.format())
 
 
 def without_libraries(text: str) -> Shown:

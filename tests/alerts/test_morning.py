@@ -38,7 +38,7 @@ def test_the_report_tells_each_duty_of_the_day_in_both_languages(now: datetime, 
     )
     subject, text, html = compose(tx, now, "en")
     assert subject.startswith("The night of ")
-    assert ": failed 1, slow 1, " in subject
+    assert ": wrong now 1, failed 1, slow 1, " in subject
     lines = text.splitlines()
     failed = next(line for line in lines if "Publishes the sitemap · failed" in line)
     assert failed.startswith("✕ ")
@@ -75,9 +75,11 @@ def test_what_was_due_and_left_no_trace_is_said_and_what_nobody_promised_is_not(
 
 def test_an_empty_house_has_an_honest_report(tx: psycopg.Connection) -> None:
     now = tx.execute("SELECT now()").fetchone()[0]
-    text = compose(tx, now + timedelta(days=1), "en")[1]
+    subject, text, _ = compose(tx, now + timedelta(days=1), "en")
     assert "Nothing ran." in text
-    assert "✕ workers: 0 alive" in text
+    assert "✕ workers: 0 alive\n  Start one: forecourt queue work" in text
+    assert text.index("0 alive") < text.index("What ran since"), "what is wrong stands before what went well"
+    assert "wrong now " in subject
 
 
 def test_hostile_words_stay_words(now: datetime, tx: psycopg.Connection) -> None:

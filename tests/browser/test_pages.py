@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from playwright.sync_api import TimeoutError as Slow
 
+from reading_direction import turned_round
 from serving import every_page
 
 AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
@@ -87,7 +88,7 @@ def test_every_page_is_accessible_and_fits(
             page.emulate_media(color_scheme="dark" if dark else "light")
             page.set_viewport_size({"width": width, "height": 800})
             page.goto(path)
-            found = wrong_with(page)
+            found = wrong_with(page) + turned_round(page)
             page.emulate_media(color_scheme="light" if dark else "dark")
             found += wrong_with(page, ["color-contrast"])
             page.evaluate(A_LONG_CHOICE)

@@ -3,6 +3,7 @@
 import psycopg
 
 from fleet import Looking, Process
+from forecourt.cli.errors import explained
 
 
 def test_through_a_pooler_nothing_is_migrated_and_the_way_out_is_said(looking: Looking) -> None:
@@ -20,3 +21,13 @@ def test_a_lock_that_is_not_to_be_had_is_exit_75_and_changes_nothing(looking: Lo
     assert "another transaction holds a lock" in said
     assert "Traceback" not in said
     assert Process("db", "migrate").wait() == 0
+    assert explained(psycopg.errors.DeadlockDetected()) == (75, explained(psycopg.errors.SerializationFailure())[1])
+
+
+def test_where_the_database_is_is_said_without_what_is_secret_in_it(looking: Looking, database: str) -> None:
+    process = Process(
+        "db", "status", FORECOURT_DATABASE_URL=f"{database}{'&' if '?' in database else '?'}sslpassword=hush"
+    )
+    assert process.wait() == 0
+    assert "sslpassword=***" in process.said()
+    assert "hush" not in process.said()

@@ -124,7 +124,7 @@ def test_an_unknown_id_is_exit_5_and_changes_nothing(run: Run, looking: Looking)
     for command in ("retry", "forget"):
         result = run(command, "0" * 5000 + str(id), "999999")
         assert (result.exit_code, "no failed call has the id 999999" in result.stderr) == (5, True)
-    assert run("show", "999999").exit_code == 5
+    assert run("show", "999999").exit_code == run("explain", "hihg").exit_code == 5
     assert looking.count("failed") == 1
 
 

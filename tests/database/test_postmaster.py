@@ -200,10 +200,10 @@ def test_a_server_that_cannot_start_says_why(server: PrivateServer) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-def test_a_full_disk_is_named_by_whoever_starts_the_server(root: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_named_by_whoever_starts_the_server_and_with_room_it_starts(root: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", small], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=90m", "tmpfs", small], capture_output=True)
     if mounted.returncode:
         pytest.skip("root may not mount here")
     try:
@@ -213,5 +213,9 @@ def test_a_full_disk_is_named_by_whoever_starts_the_server(root: Path, tmp_path:
                 fill.write(bytes(1 << 16))
         with pytest.raises(PrivateServerError, match=r"does not start\. The disk of .*small is full"):
             PrivateServer(small).start()
+        (small / "fill").unlink()
+        roomy = PrivateServer(small)
+        roomy.start()
+        roomy.release()
     finally:
         subprocess.run(["umount", small], check=True)

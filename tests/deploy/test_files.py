@@ -97,6 +97,16 @@ def test_a_worker_that_would_be_killed_while_it_waits_does_not_start() -> None:
         WorkOptions(stop_grace=30)
 
 
+def test_units_that_share_a_private_server_share_the_folder_of_its_socket(
+    printed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "PrivateTmp=yes" in printed("systemd", "clock")
+    monkeypatch.delenv("FORECOURT_DATABASE_URL")
+    settings.cache_clear()
+    units = [printed("systemd", unit) for unit in ("worker", "clock", "web")]
+    assert all("PrivateTmp=" not in unit and "ReadWritePaths=/tmp" in unit for unit in units)
+
+
 def test_systemd_takes_the_units(printed: Callable[..., str], tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed: apt install systemd")

@@ -299,7 +299,7 @@ def killed(number):
     # The first commit begins the run, the second ends a chunk, or the run.
     before = lambda _: number % 2 and next(commits) == 2 and die()
     event.listen(Engine, "commit", before)
-    running.run(file, "csv", read("listings", None), told=lambda *_: number % 2 or die())
+    running.run(file, "csv", read("listings", None), progress=lambda *_: number % 2 or die())
     os._exit(0)
 
 for number in count(1):

@@ -119,7 +119,7 @@ def test_a_photo_set_killed_at_any_step_is_not_begun_and_the_next_try_leaves_jus
     kind = "folder Folder" if place == "folder" else "bucket Bucket"
     with doomed() as killed:
         for step in (
-            "after photos hold",
+            "after photos reserve",
             f"after {kind}.read",
             "after pictures make",
             f"before {kind}.put",

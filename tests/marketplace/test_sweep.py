@@ -16,7 +16,7 @@ from forecourt.database import engine
 from forecourt.database.connecting import connect
 from forecourt.marketplace.photos import process_car_images
 from forecourt.marketplace.sweep import TooManyOrphans, sweep_storage
-from forecourt.marketplace.trash import hold
+from forecourt.marketplace.trash import reserve
 from forecourt.marketplace.uploads import spool
 from forecourt.settings import settings
 
@@ -101,7 +101,7 @@ def test_variants_of_a_transaction_that_is_still_open_stay(session: Session) -> 
     storage().put(key, b"stored long ago, and wanted again")
     make_old()
     with Session(engine()) as own:
-        hold(own, [key])
+        reserve(own, [key])
         assert sweep_storage()["photos"] == 0
         own.rollback()
     assert sweep_storage()["photos"] == 1

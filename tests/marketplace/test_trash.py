@@ -16,7 +16,7 @@ from forecourt.marketplace import trash
 from forecourt.marketplace.analytics import aggregate_daily_analytics
 from forecourt.marketplace.folder import Folder
 from forecourt.marketplace.models import CarListing
-from forecourt.marketplace.trash import cleanup_soft_deleted, give_up, hold, reap_blobs
+from forecourt.marketplace.trash import cleanup_soft_deleted, give_up, reap_blobs, reserve
 from forecourt.settings import settings
 
 
@@ -205,7 +205,7 @@ def test_files_that_are_just_being_attached_to_a_listing_stay_for_a_later_night(
     give_up(session, keys)
     session.commit()
     with Session(engine()) as uploader:
-        hold(uploader, keys)
+        reserve(uploader, keys)
         listing(uploader, photos=[stays])
         assert reap_blobs(session=session) == {"deleted": 0, "spared": 0}
         session.commit()

@@ -85,6 +85,23 @@ def assert_each_attempt_says_where_it_ran(looking: Looking) -> None:
     assert entries == [(hostname(), pid) for (pid,) in looking.rows("SELECT pid FROM traces ORDER BY id")]
 
 
+def test_what_ended_before_its_slot_died_is_not_run_again(looking: Looking) -> None:
+    workshop.nap.dispatch(call="without a result", seconds=0)
+    workshop.leave_trace.dispatch(call="with a result")
+    workshop.die.dispatch(call="dies")  # in the same round, so nothing is written yet
+    with worker(processes=1):
+        wait_until(lambda: looking.live() == 0)
+    assert looking.rows("SELECT call, count(*)::int FROM traces GROUP BY call ORDER BY call") == [
+        ("dies", 2),
+        ("with a result", 1),
+        ("without a result", 1),
+    ]
+    assert looking.rows("SELECT attempts, result FROM forecourt.done ORDER BY id") == [
+        (1, None),
+        (1, {"left": "with a result"}),
+    ]
+
+
 def test_a_call_that_exits_is_a_failed_attempt_and_not_the_end_of_the_slot(looking: Looking) -> None:
     workshop.leave_by_exit.dispatch(call="one")
     workshop.leave_trace.dispatch(call="two")
@@ -106,6 +123,13 @@ def test_a_discarded_call_is_neither_success_nor_failure(looking: Looking) -> No
     workshop.drop.dispatch(call="one")
     work_until_empty()
     assert looking.rows("SELECT outcome, result FROM forecourt.done") == [("discarded", {"why": "nobody wants it"})]
+
+
+def test_a_batch_is_filled_from_the_first_round_on(looking: Looking) -> None:
+    workshop.collect_or_die.dispatch_many([{"n": n} for n in range(20, 120)])
+    work_until_empty(processes=1)
+    assert looking.traces("collected%") == 100
+    assert looking.one("SELECT count(DISTINCT xmin::text) FROM traces") == 2, "of fifty calls each"
 
 
 def test_a_batch_is_halved_until_the_guilty_call_stands_alone(looking: Looking) -> None:

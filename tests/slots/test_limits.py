@@ -152,6 +152,13 @@ def test_calls_that_go_back_unstarted_take_their_charge_with_them(looking: Looki
     with worker(processes=1):
         wait_until(lambda: looking.count("done") == 5, timeout=20)
     assert looking.one("SELECT used FROM forecourt.rates") == 5
+    # The database's clock is set back by an hour.
+    looking.connection.execute("UPDATE forecourt.rates SET ends_at = ends_at + interval '1 hour'")
+    workshop.five_a_minute.dispatch_many([{"call": "later", "seconds": 0}] * 6)
+    with worker(processes=2):
+        wait_until(lambda: looking.count("done") == 10)
+    assert looking.one("SELECT used FROM forecourt.rates") == 5
+    assert looking.one("SELECT run_at < now() + interval '60 seconds' FROM forecourt.scheduled")
 
 
 def test_what_was_claimed_and_not_admitted_yet_goes_back_with_its_connection(looking: Looking, database: str) -> None:

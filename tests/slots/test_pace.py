@@ -40,3 +40,12 @@ def test_no_number_of_slots_makes_a_round_longer_than_four_times() -> None:
 def test_a_call_that_takes_long_is_claimed_alone() -> None:
     pace = settled(CORES, 0.5)
     assert pace.calls() == 1
+
+
+def test_one_call_that_waited_does_not_make_the_next_rounds_small() -> None:
+    pace = settled(CORES, 0.000499)
+    pace.learn([Completion(CALL, FINISHED, 0.005)])
+    assert pace.calls() > 20
+    for _ in range(20):
+        pace.learn([Completion(CALL, FINISHED, 0.005)])
+    assert pace.calls() < 6

@@ -100,6 +100,24 @@ def test_a_call_is_found_while_it_moves(tx: Connection, operator: Connection, lo
     assert (looking.live(), looking.count("cancellations")) == (0, 0)
 
 
+def test_two_who_cancel_the_same_calls_take_them_in_one_order(
+    tx: Connection, operator: Connection, looking: Looking
+) -> None:
+    first, second = (workshop.nothing.dispatch(n=n).id for n in range(2))
+    # In the table's own order, which a plan may follow, the first stands behind.
+    looking.connection.execute("UPDATE forecourt.ready SET queue = queue || '' WHERE id = %s", (first,))
+    operator.execute("SET enable_indexscan = off; SET enable_bitmapscan = off")
+    tx.execute("SELECT FROM forecourt.ready WHERE id = %s FOR UPDATE", (first,))
+    cancelling = threading.Thread(target=cancel_waiting, args=(operator, [second, first], "operator"))
+    cancelling.start()
+    wait_until(lambda: looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+    tx.execute("SELECT FROM forecourt.ready WHERE id = %s FOR UPDATE NOWAIT", (second,))
+    tx.commit()
+    cancelling.join()
+    operator.commit()
+    assert (looking.live(), looking.count("done")) == (0, 2)
+
+
 def test_asking_twice_is_no_mistake(tx: Connection, operator: Connection) -> None:
     call = workshop.nothing.dispatch(n=1)
     claim(tx)

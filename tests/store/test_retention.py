@@ -47,6 +47,13 @@ def test_what_is_over_is_removed_and_what_lives_is_kept(looking: Looking) -> Non
         VALUES (now() - interval '401 days', 'me', 'old', '{}'), (now(), 'me', 'new', '{}');
         INSERT INTO forecourt.past_workers (id, host, pid, gone_at)
         VALUES (1, 'h', 1, now() - interval '9 days'), (2, 'h', 2, now() - interval '7 days');
+        INSERT INTO forecourt.clocks (host, beat_at, heartbeat)
+        VALUES ('gone', now() - interval '31 days', true), ('lives', now(), true);
+        INSERT INTO forecourt.tasks (name, fingerprint, begun_at, evaluated_until)
+        VALUES ('sweep', 'of a host that is gone', now() - interval '90 days', now() - interval '61 days'),
+               ('sweep', 'of one that was away', now() - interval '90 days', now() - interval '29 days'),
+               ('sweep', 'of one that lives', now() - interval '90 days', now()),
+               ('alone', 'its only one', now() - interval '90 days', now() - interval '61 days');
     """)
     database = Transactions()
     Pruner(database).run_once()
@@ -54,6 +61,9 @@ def test_what_is_over_is_removed_and_what_lives_is_kept(looking: Looking) -> Non
     assert looking.rows("SELECT key FROM forecourt.uniques ORDER BY key") == [("for a time",), ("lives",)]
     assert looking.rows("SELECT name FROM forecourt.batches ORDER BY name") == [("new",), ("open",)]
     assert looking.rows("SELECT action FROM forecourt.audit") == [("new",)]
+    assert looking.rows("SELECT host FROM forecourt.clocks") == [("lives",)]
+    kept = [("its only one",), ("of one that lives",), ("of one that was away",)]
+    assert looking.rows("SELECT fingerprint FROM forecourt.tasks ORDER BY fingerprint") == kept
     assert looking.rows("SELECT id FROM forecourt.past_workers") == [(2,)], "calls that name it are kept as long"
 
 

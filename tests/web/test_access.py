@@ -53,6 +53,7 @@ VIEWER |= {
         "calls/matching",
         "calls/{id:path}", "failures", "failures/calls", "failures/ids", "workers", "performance", "tasks",
         "tasks/{task:path}", "occurrences", "explanations", "schedule/declared", "workflows", "workflows/{id:path}",
+        "queues/explanations",
     )
 }  # fmt: skip
 OPERATOR |= {

@@ -114,6 +114,25 @@ def test_a_read_only_database_is_read_and_not_acted_on(
     assert "read-only, so nothing was changed" in answer.text
 
 
+def test_whoever_meets_another_crosswise_hears_that_nothing_was_changed(
+    pages: httpx.Client, tx: psycopg.Connection, database: str
+) -> None:
+    enter = "INSERT INTO forecourt.ready (job, queue) VALUES ('wait', 'low'), ('wait', 'low') RETURNING id"
+    (first,), (second,) = tx.execute(enter).fetchall()
+    tx.commit()
+    with psycopg.connect(database) as other, ThreadPoolExecutor(1) as browser:
+        other.execute("SET deadlock_timeout = '1min'")  # the page finds out first
+        other.execute("SELECT FROM forecourt.ready WHERE id = %s FOR UPDATE", (second,))
+        data = {"ids": [f"{first}", f"{second}"], "state": "ready", "do": "cancel"}
+        asked = browser.submit(pages.post, "/calls/act", data=data, headers=OURS)
+        while tx.execute("SELECT bool_and(granted) FROM pg_locks").fetchall()[0][0]:
+            time.sleep(0.01)
+        other.execute("SELECT FROM forecourt.ready WHERE id = %s FOR UPDATE", (first,))
+        assert asked.result().status_code == 503
+    assert "at the same rows, so nothing was changed" in asked.result().text
+    assert tx.execute("SELECT count(*) FROM forecourt.ready").fetchall() == [(2,)]
+
+
 def test_a_database_at_its_limit_of_connections_is_told(pages: httpx.Client, database: str) -> None:
     name = make_url(database).database
     with admin(database) as other:

@@ -3,7 +3,7 @@ numbers follow its grammar.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx
@@ -19,8 +19,9 @@ from forecourt.language import FOLDER, gettext, some, speaking
 from forecourt.marketplace.timetable import timetable
 from forecourt.schedule.sentence import sentence
 from forecourt.schedule.sentence_translation import translated
+from forecourt.web.dates import appointment
 from forecourt.web.tongue import preferred
-from forecourt.web.words import did, expected, size
+from forecourt.web.words import did, expected, percent, size
 from serving import OURS, every_page
 
 SOURCE = Path(forecourt.__file__).parent
@@ -167,6 +168,11 @@ def test_counts_times_and_results_follow_the_grammar() -> None:
         assert relative(now - timedelta(minutes=4), now) == "قبل \u20684 د\u2069"
         assert (size(402_000), did({"expired": 225, "bytes": 402_000})) == ("402 ك.ب", "انتهت مدتها: 225، 402 ك.ب")
         assert expected([{"expired": 225}, {"expired": 231}]) == "نحو \u2068انتهت مدتها: 228\u2069"
+        evening = datetime(2030, 1, 2, 18, 0, tzinfo=timezone(timedelta(hours=-3), "-03"))
+        assert (appointment(evening), percent(0.01)) == (
+            "الأربعاء 02 يناير \u206818:00 -03\u2069",
+            "\u2068<0.1 %\u2069",
+        )
         assert (
             gettext("%(queue)s is %(time)s behind", queue="high", time="4 د")
             == "الطابور \u2068high\u2069 متأخر \u20684 د\u2069"

@@ -68,6 +68,18 @@ def test_the_clock_stands_still(sees: Sees) -> None:
         wait_until(lambda: not sees(words), what="a clock")
 
 
+def test_a_queue_is_behind(sees: Sees, tx: psycopg.Connection) -> None:
+    words, command = told("A queue is behind")
+    tx.execute("INSERT INTO forecourt.ready (job, queue, ready_at) VALUES ('j', 'high', now() - interval '1 hour')")
+    tx.execute(
+        "INSERT INTO forecourt.workers (host, boot, pid, pid_started, slots, busy, queues, version, marks)"
+        " VALUES ('night-1', 'b', 1, 's', 2, 2, ARRAY['high'], '0.1.0', '')"
+    )
+    assert sees(words)
+    assert sees("2 of 2 slots busy", "/queues/high")
+    type_(*command)
+
+
 def test_a_queue_is_paused(sees: Sees, tx: psycopg.Connection) -> None:
     words, command = told("A queue is paused, and nobody remembers why")
     enter(tx)
@@ -138,6 +150,6 @@ def test_nobody_serves_a_queue(sees: Sees, tx: psycopg.Connection) -> None:
 
 
 def test_every_trouble_of_the_guide_has_its_test() -> None:
-    assert len(TROUBLES) == 8
+    assert len(TROUBLES) == 9
     for trouble in TROUBLES:
         told(trouble)

@@ -41,6 +41,23 @@ def test_the_night_is_told_in_a_sentence_a_drawing_and_figures_that_lead_on(
     assert 'role="img" aria-label="' in page
 
 
+def test_of_many_queues_and_workers_the_first_page_shows_those_in_trouble(
+    pages: httpx.Client, tx: psycopg.Connection, scene: dict[str, int]
+) -> None:
+    tx.execute("INSERT INTO forecourt.ready (job, queue) SELECT 'tidy', 'z-' || n FROM generate_series(10, 29) AS n")
+    tx.execute(
+        "UPDATE forecourt.workers SET queues = queues || ARRAY(SELECT 'z-' || n FROM generate_series(10, 28) AS n)"
+    )
+    tx.execute("UPDATE forecourt.workers SET beat_at = now() - interval '1 minute' WHERE host = 'night-3'")
+    page = pages.get("/").text
+    queues = re.findall(r'class="k"><a href="/queues/([^"]+)"', page)
+    assert len(queues) == 12
+    assert queues[:2] == ["z-29", "high"], "the one that nobody serves, then the one that is behind"
+    assert '<a href="/queues">12 more</a>' in page
+    assert re.findall(r'class="k"><a href="/workers#worker-\d+">([^<]+)', page)[0] == "night-3"
+    assert re.findall(r'class="k"><a href="/queues/([^"]+)"', pages.get("/queues").text)[:2] == queues[:2]
+
+
 def test_a_queue_is_behind_by_its_own_limit_wherever_it_is_shown(
     pages: httpx.Client, scene: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

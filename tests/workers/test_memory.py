@@ -3,9 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import workshop
+from fleet import Looking, wait_until, worker
 from forecourt.workers.resources import Memory
 
 
@@ -31,3 +34,18 @@ def test_who_was_not_read_yet_counts_as_the_others_and_who_ended_does_not(pids: 
     assert 0 < alone < found
     listed.append(2**22 + 1)  # above the kernel's largest
     assert memory.look() == 2 * alone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_the_application_is_loaded_once_for_all_slots_and_not_by_their_supervisor(looking: Looking) -> None:
+    def has_loaded(pid: int) -> bool:
+        return "pydantic_core" in Path(f"/proc/{pid}/maps").read_text()
+
+    def parent(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+    with worker() as process:
+        workshop.leave_trace.dispatch(call="here")
+        slot = wait_until(lambda: looking.one("SELECT pid FROM traces"))
+        assert parent(parent(slot)) == process.pid, "its parent is the fork server, and that one's is the supervisor"
+        assert [has_loaded(pid) for pid in (slot, parent(slot), process.pid)] == [True, True, False]

@@ -33,12 +33,12 @@ def content(began: Sequence[Alert], ended: Sequence[Alert], left: int, now: date
         "application": settings().app,
         "link": f"{settings().base_url}/doctor",
         "open": left,
-        "began": [_told(alert, now) for alert in sorted(began, key=lambda alert: alert.status)],
-        "ended": [_told(alert, now) for alert in ended],
+        "began": [_trouble(alert, now) for alert in sorted(began, key=lambda alert: alert.status)],
+        "ended": [_trouble(alert, now) for alert in ended],
     }
 
 
-def _told(alert: Alert, now: datetime) -> dict[str, Any]:
+def _trouble(alert: Alert, now: datetime) -> dict[str, Any]:
     return {
         "check": visible(alert.subject),
         "status": alert.status,
@@ -49,32 +49,32 @@ def _told(alert: Alert, now: datetime) -> dict[str, Any]:
     }
 
 
-def subject(told: dict[str, Any]) -> str:
+def subject(news: dict[str, Any]) -> str:
     """The line by which a mail is known on a lock screen."""
-    first = told["began"][0] if told["began"] else told["ended"][0]
-    more = len(told["began"] or told["ended"]) - 1
+    first = news["began"][0] if news["began"] else news["ended"][0]
+    more = len(news["began"] or news["ended"]) - 1
     name = called(first["check"])
-    words = f"{name}: {first['found']}" if told["began"] else _("%(check)s is well again", check=name)
-    glyph = GLYPHS[first["status"]] if told["began"] else "✓"
+    words = f"{name}: {first['found']}" if news["began"] else _("%(check)s is well again", check=name)
+    glyph = GLYPHS[first["status"]] if news["began"] else "✓"
     others = _("(and %(count)s more)", count=more)
     return f"[Forecourt] {glyph} {words}"[:150] + (f" {others}" if more else "")
 
 
-def text(told: dict[str, Any]) -> str:
+def text(news: dict[str, Any]) -> str:
     """The mail's words."""
-    told_at = datetime.fromisoformat(told["at"]).astimezone(UTC)  # in one zone Python counts the hours on the wall
+    told_at = datetime.fromisoformat(news["at"]).astimezone(UTC)  # in one zone Python counts the hours on the wall
     at = told_at.astimezone(settings().zone)
     lines = []
-    for one in told["began"]:
+    for one in news["began"]:
         began = (told_at - timedelta(seconds=one["seconds"])).astimezone(settings().zone)
         lines.append(f"{GLYPHS[one['status']]} {called(one['check'])}: {one['found']}")
         lines.append("  " + _("since %(time)s", time=f"{began:%H:%M %Z}"))
         lines += [f"  {one['advice']}"] if one["advice"] else []
         lines.append("")
-    for one in told["ended"]:
+    for one in news["ended"]:
         lasted = duration(one["seconds"])
         lines += ["✓ " + _("%(check)s is well again, after %(time)s", check=called(one["check"]), time=lasted), ""]
-    count = told["open"]
+    count = news["open"]
     lines.append(
         _("Of what was told, %(troubles)s.", troubles=some(count, "goes on", "go on"))
         if count
@@ -82,7 +82,7 @@ def text(told: dict[str, Any]) -> str:
     )
     when = f"{at:%Y-%m-%d %H:%M:%S %Z}"
     who = _(
-        "Told at %(time)s by %(host)s (%(environment)s).", time=when, host=told["host"], environment=told["environment"]
+        "Told at %(time)s by %(host)s (%(environment)s).", time=when, host=news["host"], environment=news["environment"]
     )
-    lines += [who, told["link"], ""]
+    lines += [who, news["link"], ""]
     return "\n".join(lines)

@@ -71,7 +71,7 @@ def _by_apprise() -> dict[str, str]:
     return {f"{kind} {blake2b(url.encode(), digest_size=8).hexdigest()}": url for url in settings().alert_apprise}
 
 
-def tell(tx: psycopg.Connection[Any], told: Callable[[], dict[str, Any]], queue: str) -> list[int]:
+def tell(tx: psycopg.Connection[Any], news: Callable[[], dict[str, Any]], queue: str) -> list[int]:
     """Have it told by every channel: a row and a call each, in the caller's transaction. `told` is
     asked in each language for what there is to tell.
     """
@@ -80,7 +80,7 @@ def tell(tx: psycopg.Connection[Any], told: Callable[[], dict[str, Any]], queue:
     for channel in channels():
         if channel.language not in contents:
             with speaking(channel.language):
-                contents[channel.language] = told()
+                contents[channel.language] = news()
         ids.append(alert_messages.enter(tx, channel.name, contents[channel.language]))
         call = send_alert.using(session=tx, queue=queue).dispatch(message=ids[-1])
         alert_messages.sent_by(tx, ids[-1], call.id)
@@ -102,14 +102,14 @@ def deliver(message: Message) -> Sequence[str]:
     """Hand a message over, whatever is known of it, and say to whom it went. Raises what its
     channel does.
     """
-    told, known = message.content, settings()
-    language = told.get("language", "en")
+    news, known = message.content, settings()
+    language = news.get("language", "en")
     channel = next((one for one in channels() if one.name == message.channel and one.language == language), None)
     match channel:
         case Channel("mail", _, to):
             key = f"forecourt alert {message.id} {message.created_at.isoformat()}"
             with speaking(language):
-                subject, text = content.subject(told), content.text(told)
+                subject, text = content.subject(news), content.text(news)
             from forecourt.alerts import mail  # every slot would carry half of the standard library for it
 
             mail.hand_over(mail.compose(to, subject, text, key=key, at=message.created_at, language=language))
@@ -117,10 +117,10 @@ def deliver(message: Message) -> Sequence[str]:
         case Channel("webhook", _, to) if known.alert_webhook and known.alert_secret:
             from forecourt.alerts import webhook
 
-            webhook.post(known.alert_webhook, known.alert_secret, f"msg_{message.id}", told)
+            webhook.post(known.alert_webhook, known.alert_secret, f"msg_{message.id}", news)
             return to
         case Channel(name, _, to) if name in (addresses := _by_apprise()):
-            apprise.send(addresses[name], content.subject(told), content.text(told), failure=bool(told["began"]))
+            apprise.send(addresses[name], content.subject(news), content.text(news), failure=bool(news["began"]))
             return to
         case _:
             kind = message.channel.partition(" ")[0]

@@ -76,11 +76,11 @@ def test() -> None:
         with speaking(channel.language):
             found, advice = _("this is how alerts arrive"), _("Nothing is wrong, and nothing to do.")
             trouble = Alert(0, now, None, None, True, content.TEST, "warn", None, found, advice)
-            told = content.content([trouble], [], 0, now) | {"type": "forecourt.test"}
+            news = content.content([trouble], [], 0, now) | {"type": "forecourt.test"}
         name = f"apprise ({channel.to[0]})" if channel.name.startswith("apprise ") else channel.name
         name += "" if channel.language == "en" else f" in {LANGUAGES[channel.language]}"
         try:
-            sending.deliver(Message(-1 - number - int(now.timestamp()), now, channel.name, told))
+            sending.deliver(Message(-1 - number - int(now.timestamp()), now, channel.name, news))
             say(f"{name}: accepted")
         except Exception as error:  # noqa: BLE001 - whatever the channel says is the answer
             failed.append(name)

@@ -16,7 +16,7 @@ from forecourt.cli.console import me, transaction
 T = TypeVar("T")
 
 FROM_AFAR = (
-    "top", "queue dispatch", "queue size", "queue monitor", "queue show", "queue cancel", "queue run-now",
+    "top", "queue dispatch", "queue size", "queue explain", "queue monitor", "queue show", "queue cancel", "queue run-now",
     "queue failed", "queue retry", "queue forget", "queue flush", "queue prune", "queue pause", "queue resume",
     "queue clear", "queue restart", "queue worker list", "queue worker quiet", "queue worker resume",
     "queue worker stop", "schedule list", "schedule history", "schedule explain", "schedule diff", "schedule add",

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import click
@@ -146,10 +147,12 @@ def show(id: int, full: bool, as_json: bool) -> None:
     if found.error:
         say(f"  error     {found.error}", fg="red")
     for incident in found.history:
-        head = f"  attempt {incident.get('attempt', '–')}  {incident.get('at', '')}  {incident['outcome']}"
+        at = f"{datetime.fromisoformat(incident['at']):%Y-%m-%d %H:%M:%S %Z}" if incident.get("at") else ""
+        head = f"  attempt {incident.get('attempt', '–')}  {at}  {incident['outcome']}"
         if incident.get("host"):
             head += f" on {incident['host']}" + (f", process {incident['pid']}" if incident.get("pid") else "")
-        say(f"{head}: {incident.get('error', '')} {incident.get('message', '')}".rstrip())
+        message = "\n    ".join(incident.get("message", "").splitlines())
+        say(f"{head}: {incident.get('error', '')} {message}".rstrip())
         whole = incident.get("traceback", "").rstrip()
         own = without_libraries(whole)
         for line in [*incident.get("log", []), *(whole if full else own.text).splitlines()]:

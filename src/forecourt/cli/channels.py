@@ -72,7 +72,7 @@ def bounced(as_json: bool) -> None:
     Ends with 0, whatever the message is, so that no server answers a bounce; with 75 while the
     database is away, so that it comes again.
     """
-    from forecourt.cli.errors import UNREACHABLE, Held, explained
+    from forecourt.cli.errors import UNREACHABLE, Busy, explained
     from forecourt.marketplace.bounces import LONGEST, came_back
 
     begin = sys.stdin.buffer.read(LONGEST)
@@ -84,7 +84,7 @@ def bounced(as_json: bool) -> None:
     except Exception as error:
         code, why = explained(error)
         if code == UNREACHABLE:
-            raise Held(f"nothing was noted; send it again. {why}") from error
+            raise Busy(f"nothing was noted; send it again. {why}") from error
         raise
     print_result(
         as_json, f"{words[:1].upper()}{words[1:]}.", {"noted": not words.startswith("nothing"), "words": words}

@@ -4,12 +4,15 @@ destroyed.
 
 import getpass
 import json
+import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +32,10 @@ SECONDS = click.FloatRange(0, LONGEST)
 MINUTES = click.FloatRange(0, LONGEST / 60, min_open=True)
 HOURS = click.FloatRange(0, LONGEST / 3600)
 """Durations, up to a hundred years; infinity and what is no number are out of their range."""
+
+
+NARROWEST = 8
+"""Characters below which no column of a table is folded."""
 
 
 class Instant(click.ParamType[datetime]):
@@ -87,7 +94,11 @@ def perhaps(typed: str, names: Sequence[str]) -> str:
 
 def say(text: str, *, err: bool = False, **style: Any) -> None:
     """Print a text, of which any part may be from outside."""
-    click.secho(visible(text), err=err, **style)
+    _print(visible(text), err=err, **style)
+
+
+def _print(text: str, **style: Any) -> None:
+    click.secho(text, color=False if os.environ.get("NO_COLOR") else None, **style)
 
 
 def warn_of_unknown(tx: "Connection[Any]", queues: Sequence[str]) -> None:
@@ -125,27 +136,47 @@ def count_of_calls(count: int) -> str:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
-    """Aligned columns; numbers to the right. Without rows: the sentence that says why."""
+    """Aligned columns; numbers to the right. Without rows: the sentence that says why.
+
+    On a terminal where they do not fit beside each other, the widest are folded.
+    """
     table = [[_cell(value) for value in row] for row in rows]
     if not table:
         say(empty, err=True)
         return
     numeric = [all(_is_number(row[column]) for row in table) for column in range(len(headings))]
     widths = [max(len(line[column]) for line in [list(headings), *table]) for column in range(len(headings))]
+    if sys.stdout.isatty():
+        widths = _fitted(widths, numeric, shutil.get_terminal_size().columns)
     for number, line in enumerate([list(headings), *table]):
-        text = "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, numeric, strict=True)
-        ).rstrip()
-        click.secho(_fitted(text), bold=number == 0)
+        folded = [_folded(cell, width) for cell, width in zip(line, widths, strict=True)]
+        for part in zip_longest(*folded, fillvalue=""):
+            text = "  ".join(
+                cell.rjust(width) if right else cell.ljust(width)
+                for cell, width, right in zip(part, widths, numeric, strict=True)
+            )
+            _print(text.rstrip(), bold=number == 0)
 
 
-def _fitted(line: str) -> str:
-    """The line as the terminal can show it; all of it where nobody looks."""
-    if not sys.stdout.isatty():
-        return line
-    width = shutil.get_terminal_size().columns
-    return line if len(line) <= width else f"{line[: width - 1]}…"
+def _fitted(widths: list[int], numeric: list[bool], room: int) -> list[int]:
+    """The widths, of which those of text are made smaller, the widest first, until all fit; none
+    below NARROWEST.
+    """
+    while sum(widths) + 2 * (len(widths) - 1) > room:
+        width, column = max((0 if numeric[n] else width, n) for n, width in enumerate(widths))
+        if width <= NARROWEST:
+            break
+        widths = [*widths[:column], width - 1, *widths[column + 1 :]]
+    return widths
+
+
+def _folded(cell: str, width: int) -> list[str]:
+    """The cell as lines of at most this width, three at most."""
+    return (
+        [cell]
+        if len(cell) <= width
+        else textwrap.wrap(cell, width, max_lines=3, placeholder="…", break_on_hyphens=False)
+    )
 
 
 def confirm(question: str, *, yes: bool, default: bool = False) -> None:
@@ -207,3 +238,14 @@ def _plain(value: Any) -> Any:
             return value.total_seconds()
         case _:
             return str(value)
+
+
+def database_address() -> str:
+    """Where the database is, without what is secret in it: the password, that of a client's key,
+    and whatever else libpq takes that lets somebody in."""
+    from forecourt.database import database_url
+    from forecourt.masking import is_secret
+
+    url = database_url().set(drivername="postgresql")
+    secret = {name: "***" for name in url.query if is_secret(name, also=("scram_",))}
+    return url.update_query_dict(secret).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")

@@ -38,15 +38,14 @@ def migrate() -> None:
 @db.command()
 def status() -> None:
     """Where the database is, and whether its schema is current."""
-    from forecourt.cli.console import transaction
-    from forecourt.database import database_url
+    from forecourt.cli.console import database_address, transaction
     from forecourt.database.revision import needed, require_current, version
     from forecourt.settings import settings
 
     with transaction() as tx:
         server = tx.execute("SHOW server_version").fetchall()[0][0]
         found = version(tx)
-    say(database_url().set(drivername="postgresql").render_as_string(hide_password=True))
+    say(database_address())
     if settings().database_url is None:
         say("a private PostgreSQL, which runs while a command of Forecourt does, such as forecourt up")
     say(f"local files in {settings().var}; FORECOURT_VAR names another folder")

@@ -18,7 +18,7 @@ def demo() -> None:
 
     from rich.console import Console
 
-    from forecourt.cli.errors import Held, Refused
+    from forecourt.cli.errors import Busy, Refused
     from forecourt.demo.display import display
     from forecourt.demo.night import pass_night
     from forecourt.demo.processes import ProcessEnded
@@ -39,7 +39,7 @@ def demo() -> None:
     except NotTheDemos as refusal:
         raise Refused(str(refusal)) from None
     except Occupied as held:
-        raise Held(str(held)) from None
+        raise Busy(str(held)) from None
     except ProcessEnded as ended:
         raise click.ClickException(str(ended)) from None
     report = report_on(night)

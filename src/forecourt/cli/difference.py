@@ -77,12 +77,12 @@ def _version(other: str) -> tuple[dict[str, Any], datetime]:
         raise click.UsageError(
             "--url compares with what the server's clock last ran, OTHER with another version: give one"
         )
-    told = _told_by(other)
+    defined = _defined_by(other)
     with transaction() as tx:
-        return told, tasks.now(tx)
+        return defined, tasks.now(tx)
 
 
-def _told_by(other: str) -> dict[str, Any]:
+def _defined_by(other: str) -> dict[str, Any]:
     from forecourt.cli.errors import Failed
 
     folder = Path(other)
@@ -99,8 +99,8 @@ def _told_by(other: str) -> dict[str, Any]:
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or ["no word"]
         raise Failed(f"{other} does not tell its timetable: {reason[0]}")
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    defined: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return defined
 
 
 def _print(change: "Change") -> None:

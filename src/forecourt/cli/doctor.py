@@ -32,7 +32,7 @@ def doctor(fail_on: str, as_json: bool) -> None:
     if as_json:
         print_json([asdict(result) for result in results])
     else:
-        width = max(len(result.name) for result in results)
+        width = min(40, max(len(result.name) for result in results))
         for result in results:
             glyph, colour = GLYPHS[result.status]
             say(f"{glyph} {result.name:<{width}}  {result.found}", fg=colour if result.status != "ok" else None)

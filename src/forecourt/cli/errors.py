@@ -4,14 +4,14 @@ import sys
 
 from forecourt import extras
 
-FAILED, USAGE, DEGRADED, REFUSED, NOT_FOUND, UNREACHABLE, HELD = 1, 2, 3, 4, 5, 69, 75
+FAILED, USAGE, DEGRADED, REFUSED, NOT_FOUND, UNREACHABLE, BUSY = 1, 2, 3, 4, 5, 69, 75
 
 OF_THE_MARKETPLACE = {
     "NotInTrash": NOT_FOUND,
     "NotPlaced": NOT_FOUND,
     "UnknownSetting": NOT_FOUND,
     "SitemapShrankError": REFUSED,
-    "SitemapError": HELD,
+    "SitemapError": BUSY,
     "ArchiveError": FAILED,
     "StorageError": FAILED,
     "StorageUnavailable": FAILED,
@@ -52,10 +52,10 @@ class NotFound(Ended):
     code = NOT_FOUND
 
 
-class Held(Ended):
+class Busy(Ended):
     """Somebody else is at it; try again later."""
 
-    code = HELD
+    code = BUSY
 
 
 def explained(error: Exception) -> tuple[int | None, str]:
@@ -91,10 +91,12 @@ def _explained_by_the_database(error: Exception) -> tuple[int | None, str]:
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName():
             return FAILED, "the database has no Forecourt schema yet: run `forecourt db migrate`"
         case psycopg.errors.LockNotAvailable():
-            return HELD, (
+            return BUSY, (
                 "another transaction holds a lock that is needed here, so nothing was changed. Try again when it has ended; "
                 "pg_stat_activity shows who runs what, and since when"
             )
+        case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
+            return BUSY, "somebody else changed the same at the same moment, so nothing was changed here. Try again"
         case psycopg.errors.ReadOnlySqlTransaction():
             return UNREACHABLE, (
                 f"{unreachable(error)}: it is a standby, its storage is full, or somebody made it read-only. Nothing was changed; "
@@ -142,7 +144,7 @@ def _explained_by_its_kind(error: Exception) -> tuple[int | None, str]:
         case api.NotFound():
             return NOT_FOUND, str(error)
         case api.Conflict():
-            return HELD, str(error)
+            return BUSY, str(error)
         case api.Unreadable():
             return USAGE, str(error)
         case DatabaseUnreachable():

@@ -1,5 +1,8 @@
-"""`forecourt schedule explain`: why a task runs, ran or does not run."""
+"""`forecourt schedule explain`: why a task runs, ran or does not run; `forecourt queue explain`:
+why calls wait.
+"""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -36,9 +39,32 @@ def explain(name: str, at: datetime | None, count: int, as_json: bool) -> None:
         _print(one, ZoneInfo(found.timezone), found.now)
 
 
+@click.command("explain")
+@click.argument("name")
+@json_option
+def explain_queue(name: str, as_json: bool) -> None:
+    """Why the calls of queue NAME wait: pause, workers, what comes before them, slots, limits,
+    pace.
+    """
+    from forecourt.web.api import queues as api
+
+    found = ask(api.explain, queue=name)
+    if as_json:
+        print_json(asdict(found))
+        return
+    say(f"{found.queue}: {found.verdict}", bold=True)
+    _print_findings([(one.about, one.words, one.well) for one in found.findings])
+    if found.advice:
+        say(f"\n{found.advice}")
+
+
 def _print(one: "Explained", zone: ZoneInfo, now: datetime) -> None:
     when = f"{one.at.astimezone(zone):%a %Y-%m-%d %H:%M:%S %Z}"
     say(f"\n{when}, {relative(one.at, now)}: {one.verdict}", bold=True)
-    width = max(len(finding.about) for finding in one.findings)
-    for finding in one.findings:
-        say(f"  {SIGNS[finding.allows]} {finding.about:<{width}}  {finding.words}")
+    _print_findings([(finding.about, finding.words, finding.allows) for finding in one.findings])
+
+
+def _print_findings(findings: Sequence[tuple[str, str, bool | None]]) -> None:
+    width = max(len(about) for about, _, _ in findings)
+    for about, words, well in findings:
+        say(f"  {SIGNS[well]} {about:<{width}}  {words}")

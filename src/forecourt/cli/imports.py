@@ -54,7 +54,7 @@ def import_(
     run that was broken off goes on where it was; of a file that is done only refused rows are tried
     again. Exit code 1 when rows were refused.
     """
-    from forecourt.cli.errors import Failed, Held
+    from forecourt.cli.errors import Busy, Failed
     from forecourt.database import in_transaction_of, session
     from forecourt.marketplace.imports import mapping as mappings
     from forecourt.marketplace.imports import running, sources
@@ -72,7 +72,7 @@ def import_(
         try:
             found = running.run(file, taken, mapped, _Shown("read", quiet=as_json))
         except running.ImportIsRunning as other:
-            raise Held(str(other)) from None
+            raise Busy(str(other)) from None
         with session() as tx:
             audit.record(in_transaction_of(tx), me(), f"import {kind}", {"file": str(file)}, found.new)
         done = "imported"

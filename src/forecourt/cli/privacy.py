@@ -31,7 +31,7 @@ def export(user: str, folder: Path | None) -> None:
         raise Refused(f"{folder} is not empty: name a new folder")
     with session() as tx:
         whose = _person(tx, user)
-        held = rights.told(tx, whose)
+        held = rights.export(tx, whose)
         audit.record(in_transaction_of(tx), me(), "privacy export", {"user": whose.id})
     if folder is None:
         print_json(held)

@@ -4,7 +4,7 @@ their own, by what they are for.
 
 import click
 
-from forecourt.cli import calls, failures, fleet, work, workers, workflows
+from forecourt.cli import calls, explaining, failures, fleet, work, workers, workflows
 from forecourt.cli.console import Commands
 
 
@@ -26,6 +26,7 @@ for command in (
     failures.forget,
     failures.flush,
     failures.prune,
+    explaining.explain_queue,
     fleet.pause,
     fleet.resume,
     fleet.clear,

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 
 from forecourt.cli.asking import Remote
-from forecourt.cli.errors import UNREACHABLE, Ended, Failed, Held, Refused
+from forecourt.cli.errors import UNREACHABLE, Busy, Ended, Failed, Refused
 from forecourt.version import __version__
 from forecourt.web.api.errors import Conflict, NotFound, Unreadable
 from forecourt.web.api.operation import ROOT, Operation, shape
@@ -105,7 +105,7 @@ def _refusal(remote: Remote, status: int, kind: str, answer: bytes) -> Exception
         case 409:
             return Conflict(words)
         case 429:
-            return Held(words)
+            return Busy(words)
         case 400 | 405 | 413 | 415 | 422:
             return Unreadable(words)
         case 503:

@@ -13,6 +13,9 @@ from forecourt.cli.console import duration, json_option, print_json, print_table
 if TYPE_CHECKING:
     from forecourt.web.api.night import Row, Standing
 
+MOST_TROUBLES = 10
+"""Troubles that are named beside the worst."""
+
 
 @click.command()
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="Of this business day instead of today.")
@@ -43,8 +46,11 @@ def _say(standing: "Standing") -> None:
     colour = {"late": "yellow", "failed": "red"}[standing.troubles[0].tone] if standing.troubles else "green"
     say(standing.sentence, bold=True, fg=colour)
     say(standing.under)
-    for trouble in standing.troubles[1:]:
+    others = standing.troubles[1:]
+    for trouble in others[:MOST_TROUBLES]:
         say(f"Also: {trouble.words}.")
+    if len(others) > MOST_TROUBLES:
+        say(f"And {len(others) - MOST_TROUBLES} more: forecourt doctor")
     say("")
 
 

@@ -143,7 +143,7 @@ def test(name: str, yes: bool) -> None:
 
     from forecourt import logs
     from forecourt.app import load
-    from forecourt.cli.errors import Failed, Held
+    from forecourt.cli.errors import Busy, Failed
     from forecourt.process import own
     from forecourt.schedule.run_now import run_now
     from forecourt.store import ticks
@@ -156,7 +156,7 @@ def test(name: str, yes: bool) -> None:
     with transaction() as tx:
         holder = ticks.holders(tx, [(name, "" if task.one_server else own().host)]).get(name)
     if holder is not None and not task.may_overlap:
-        raise Held(f"{name} is running as call {holder.call_id} since {holder.claimed_at:%H:%M:%S %Z}; try again later")
+        raise Busy(f"{name} is running as call {holder.call_id} since {holder.claimed_at:%H:%M:%S %Z}; try again later")
     begun = time.monotonic()
     try:
         result = run_now(task, app.jobs.middleware)

@@ -4,6 +4,7 @@ high.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from rich.console import Group
@@ -48,7 +49,9 @@ def drawn(look: Look, height: int | None) -> Group:
 
 
 def _queues(queues: Sequence[Standing], rows: int | None) -> Group:
-    table = _table("queue", "waiting", "running", "later", "failed", "oldest", "workers", right=range(1, 7))
+    table = _table(
+        "queue", "waiting", "running", "later", "failed", "oldest", "workers", right=range(1, 7), gives_way=0
+    )
     busiest = sorted(queues, key=lambda queue: (-queue.ready, -queue.running, queue.queue))
     for queue in busiest[:rows]:
         late = queue.ready and (queue.oldest > settings().queue_limit(queue.queue) or not queue.workers)
@@ -96,10 +99,12 @@ def _failures(kinds: Sequence[Kind], now: datetime, rows: int | None) -> Group:
     return _titled("Failed for good since midnight", table, len(kinds) - table.row_count)
 
 
-def _table(*headings: str, right: Sequence[int] = ()) -> Table:
+def _table(*headings: str, right: Sequence[int] = (), gives_way: int | None = None) -> Table:
+    """`gives_way`: the column that is cut first where all do not fit, of names without a space."""
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number in right else "left", no_wrap=True, overflow="ellipsis")
+        side: Literal["left", "right"] = "right" if number in right else "left"
+        table.add_column(heading, justify=side, no_wrap=number != gives_way, overflow="ellipsis")
     return table
 
 

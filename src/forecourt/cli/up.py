@@ -31,6 +31,7 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
     from forecourt.cli.merged_output import MergedOutput
     from forecourt.cli.process_manager import NAME, STOP_SIGNALS, ProcessManager
     from forecourt.database.address import libpq_url
+    from forecourt.ladder import ROOM
     from forecourt.settings import settings
 
     for number in STOP_SIGNALS:
@@ -60,7 +61,7 @@ def up(processes: int | None, queues: str | None, web_port: int | None) -> None:
     ]
     output.add(NAME, [line.encode() for line in lines])
     children = [ChildProcess(name, _command(*words), environment) for name, words in commands.items()]
-    sys.exit(ProcessManager(children, output, shutdown_timeout=options.shutdown_timeout + 5).run())
+    sys.exit(ProcessManager(children, output, shutdown_timeout=options.shutdown_timeout + ROOM).run())
 
 
 def _options(processes: int | None, queues: str | None) -> "WorkOptions":
@@ -90,9 +91,9 @@ def _command(*words: str) -> list[str]:
 
 
 def _database() -> str:
-    from forecourt.database import database_url
+    from forecourt.cli.console import database_address
     from forecourt.settings import settings
 
     if settings().database_url is None:
         return f"private PostgreSQL in {settings().var / 'postgres'}; FORECOURT_DATABASE_URL names another"
-    return database_url().set(drivername="postgresql").render_as_string(hide_password=True)
+    return database_address()

@@ -193,7 +193,9 @@ def _said(log: Path, offset: int) -> str:
 
 
 def _why(log: Path, offset: int) -> str:
-    """What the log ends with. On a full disk PostgreSQL could not write it down."""
-    if disk_usage(log).free < ALMOST_NOTHING:
-        return f"The disk of {log.parent} is full: make room, nothing of the data is lost."
-    return f"{log} ends with:\n" + "\n".join(_said(log, offset).splitlines()[-15:])
+    """What the log ends with. On a full disk PostgreSQL could not write it down; with a little room
+    it could, and still not begin its next segment of the log of changes."""
+    said = _said(log, offset)
+    if disk_usage(log).free < ALMOST_NOTHING or "No space left on device" in said:
+        return f"The disk of {log.parent} is full: make room, 100 MB at least; nothing of the data is lost."
+    return f"{log} ends with:\n" + "\n".join(said.splitlines()[-15:])

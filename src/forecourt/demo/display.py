@@ -29,8 +29,8 @@ class Lines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told = ""
-        self._told_at = time.monotonic()
+        self._shown = ""
+        self._shown_at = time.monotonic()
 
     def say(self, words: str) -> None:
         self._console.out(f"{datetime.now().astimezone():%H:%M:%S}  {words}", highlight=False)
@@ -38,8 +38,8 @@ class Lines:
     def progress(self, **done: tuple[int, int]) -> None:
         words = ", ".join(f"{name.replace('_', ' ')} {some:,} of {all_:,}" for name, (some, all_) in done.items())
         complete = all(some == all_ for some, all_ in done.values())
-        if words != self._told and (complete or time.monotonic() - self._told_at >= EVERY):
-            self._told, self._told_at = words, time.monotonic()
+        if words != self._shown and (complete or time.monotonic() - self._shown_at >= EVERY):
+            self._shown, self._shown_at = words, time.monotonic()
             self.say(words)
 
 

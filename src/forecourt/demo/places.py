@@ -99,10 +99,8 @@ def _mails(tx: Session, began: datetime) -> Place:
     folder = settings().outbox
     mails = tx.execute(MAILS, {"began": began}).one()
     names = [f"{message_id.strip('<>').partition('@')[0]}.eml" for message_id in mails.sent]
-    told = f"{counted(mails.notices - mails.digests, 'notice')}, {mails.reminders} of them reminders"
-    figures = (
-        f"{told}; {counted(len(names), 'mail')}, {mails.digests} of them digests; {mails.suppressed} for the app alone"
-    )
+    notices = f"{counted(mails.notices - mails.digests, 'notice')}, {mails.reminders} of them reminders"
+    figures = f"{notices}; {counted(len(names), 'mail')}, {mails.digests} of them digests; {mails.suppressed} for the app alone"
     unsent = f"{counted(mails.unsent, 'mail')} not sent" if mails.unsent else None
     return Place("mails", figures, folder, unsent or _missing(folder, names))
 

@@ -47,6 +47,8 @@ class Site:
     ladder: Ladder
     web_port: int
     var: Path
+    has_private_server: bool
+    """Whether PostgreSQL is ours to run, as no setting names one."""
     settings: Mapping[str, str]
     """FORECOURT_* that this process was given, without secrets."""
     requirements: str | None
@@ -85,6 +87,7 @@ def here(app: Forecourt) -> Site:
         ladder=Ladder.of(app),
         web_port=settings().web_port,
         var=settings().var.resolve(),
+        has_private_server=settings().database_url is None,
         settings=_given(os.environ),
         requirements=next((name for name in known if (folder / name).is_file()), None),
     )

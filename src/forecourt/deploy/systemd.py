@@ -11,6 +11,11 @@ NotifyAccess=main
 WatchdogSec=30
 """
 
+SHARED = """\
+# The private PostgreSQL's socket lies there when its folder's path is too long for one: for all units, so no PrivateTmp.
+ReadWritePaths=/tmp
+"""
+
 
 def systemd(site: Site, unit: str) -> str:
     """The text of /etc/systemd/system/NAME-UNIT.service: worker, clock or web."""
@@ -18,6 +23,7 @@ def systemd(site: Site, unit: str) -> str:
     ladder, is_worker = site.ladder, unit == "worker"
     why = f"# The longest job may take {ladder.job:.0f} s, a worker waits {ladder.shutdown:.0f} s for it: this must be longer.\n"
     kind, why, stop = (NOTIFYING, why, ladder.stop) if is_worker else ("Type=exec\n", "", 30)
+    temporary = SHARED if site.has_private_server else "PrivateTmp=yes\n"
     settings = "".join(f'Environment="{_quoted(f"{name}={value}")}"\n' for name, value in site.settings.items())
     return f"""\
 # systemd: save as /etc/systemd/system/{site.name}-{unit}.service, then: systemctl enable --now {site.name}-{unit}
@@ -45,8 +51,7 @@ KillSignal=SIGTERM
 # A slot that the kernel kills for its memory is replaced by its worker.
 OOMPolicy=continue
 NoNewPrivileges=yes
-PrivateTmp=yes
-ProtectSystem=strict
+{temporary}ProtectSystem=strict
 ReadWritePaths="{_quoted(site.var)}"
 
 [Install]

@@ -198,7 +198,7 @@ def twins(house: House) -> list[Result]:
     # The name of another day is another trouble, so a day that brings new ones is told although
     # older ones are still open. What a day brings after it was told is told with the next.
     day, today = (at.astimezone(settings().zone).date() for at in (latest, house.now))
-    told = alerts.told_at(house.tx, settings().app, f"twins {day}")
-    if told is not None and told < latest:
+    told_at = alerts.told_at(house.tx, settings().app, f"twins {day}")
+    if told_at is not None and told_at < latest:
         day = today
     return [Result(f"twins {day}", "warn", words, "", advice, count, "photos", tell="once")]

@@ -50,10 +50,10 @@ def _ladder(app: Forecourt, workers: list[Worker]) -> list[Result]:
     """Whether each worker waits for the longest job when it is told to stop: where somebody said
     how long it is itself waited for, so that it is not one that a person started."""
     longest = Ladder.of(app).job
-    told = [worker for worker in workers if worker.stop_grace]
-    if not told:
+    with_grace = [worker for worker in workers if worker.stop_grace]
+    if not with_grace:
         return []
-    short = [worker for worker in told if (worker.shutdown_timeout or 0) <= longest]
+    short = [worker for worker in with_grace if (worker.shutdown_timeout or 0) <= longest]
     words = _("longer than the longest job, %(time)s", time=duration(longest))
     if short:
         worker = short[0]
@@ -117,7 +117,7 @@ def of_queue(queue: Standing) -> Result:
         return Result(name, "fail", words, one, advice, queue.oldest, "seconds")
     waits = _("oldest call waits for %(time)s", time=duration(queue.oldest))
     words = waits if queue.ready else _("nothing waits")
-    advice = _("More slots (--processes) or workers; or pause what is less urgent.")
+    advice = shlex.join(["forecourt", "queue", "explain", short])
     status = grade(queue.oldest, limit, FAR_BEHIND * limit)
     return Result(name, status, words, duration(limit), advice, queue.oldest, "seconds")
 
@@ -208,8 +208,8 @@ def duties(house: House) -> list[Result]:
             found.append(Result(f"task {task.name}", "warn", words, "", advice))
         elif run is not None and run.status in ("failed", "missed"):
             due = f"{run.due_at.astimezone(task.zone):%Y-%m-%d %H:%M %Z}"
-            told = _("%(state)s at %(time)s", state=lookup(run.status), time=due)
-            words = f"{told}: {run.why or ''}"[:300]
+            state = _("%(state)s at %(time)s", state=lookup(run.status), time=due)
+            words = f"{state}: {run.why or ''}"[:300]
             status: Status = "fail" if run.status == "failed" else "warn"
             again = shlex.join(["forecourt", "schedule", "trigger", task.name])
             found.append(Result(f"task {task.name}", status, words, "", _("When it is mended:") + f" {again}"))

@@ -51,8 +51,8 @@ def _advice(module: str) -> str:
 
 def _broken(path: str, error: Exception) -> NoSuchApplication:
     """With the lines of the application that raised it, and none of ours or of the import."""
-    told = traceback.TracebackException(type(error), error, _theirs(error.__traceback__))
-    lines = "".join(told.format()).removeprefix("Traceback (most recent call last):\n").rstrip()
+    summary = traceback.TracebackException(type(error), error, _theirs(error.__traceback__))
+    lines = "".join(summary.format()).removeprefix("Traceback (most recent call last):\n").rstrip()
     return NoSuchApplication(f"FORECOURT_APP={path} cannot be imported:\n{lines}")
 
 

@@ -33,7 +33,8 @@ class Limit:
 @dataclass(frozen=True, slots=True)
 class Rate:
     """At most `most` calls begin within `window` seconds, counted from the first of them, for each
-    combination of `by`.
+    combination of `by`. The next window begins with the first call after it: over its edge twice as
+    many may begin within `window` seconds.
     """
 
     most: int
@@ -55,7 +56,9 @@ def at_most(most: int, *, by: str | tuple[str, ...] = ()) -> Limit:
 
 
 def per(window: Seconds, most: int, *, by: str | tuple[str, ...] = ()) -> Rate:
-    """`@job(rate=per(60, 10))`: no more than ten in a minute. Raises ValueError."""
+    """`@job(rate=per(60, 10))`: no more than ten in a minute, which begins with the
+    first of them. Raises ValueError.
+    """
     if most < 1:
         raise ValueError(f"rate: expected at least 1 call in a window, not {most!r}")
     if seconds(window, "rate") == 0:

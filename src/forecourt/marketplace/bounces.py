@@ -110,22 +110,22 @@ def _report(message: bytes) -> Report | None:
 def came_back(tx: Connection[Any], message: bytes) -> str:
     """Take note of a mail that came back, in the caller's transaction, and say in words what was
     done. What is not believed changes nothing."""
-    told = report(message)
-    if told is None:
+    bounce = report(message)
+    if bounce is None:
         return "nothing was changed: it is no report of a mail of ours that could not be delivered (RFC 3464)"
-    rows = tx.execute(OURS, {"message_id": told.message_id}).fetchall()
-    if not rows or whose(tx, told.token) != (rows[0][1], rows[0][2]):
+    rows = tx.execute(OURS, {"message_id": bounce.message_id}).fetchall()
+    if not rows or whose(tx, bounce.token) != (rows[0][1], rows[0][2]):
         return "nothing was changed: the mail that it is about is none of ours"
     id, user, _, email, _ = rows[0]
-    if not told.failed:
-        deliveries.log(tx, id, "mail", "put off", f"{told.why}; its way goes on")
+    if not bounce.failed:
+        deliveries.log(tx, id, "mail", "put off", f"{bounce.why}; its way goes on")
         return f"noted: the mail of notice {id} is late; its way goes on"
-    if tx.execute(FAILED, {"id": id, "why": told.why}).rowcount:
-        deliveries.log(tx, id, "mail", "came back", told.why)
-    if not told.about_mailbox or not _same(told.to, email):
-        return f"noted: the mail of notice {id} came back ({told.status}); further ones are sent"
-    mailboxes.refuse(tx, email, told.why)
-    return f"noted: the mail of notice {id} came back ({told.status}), and nothing more is sent to the mailbox of user {user}"
+    if tx.execute(FAILED, {"id": id, "why": bounce.why}).rowcount:
+        deliveries.log(tx, id, "mail", "came back", bounce.why)
+    if not bounce.about_mailbox or not _same(bounce.to, email):
+        return f"noted: the mail of notice {id} came back ({bounce.status}); further ones are sent"
+    mailboxes.refuse(tx, email, bounce.why)
+    return f"noted: the mail of notice {id} came back ({bounce.status}), and nothing more is sent to the mailbox of user {user}"
 
 
 def _returned(part: Any) -> Message | None:

@@ -105,7 +105,7 @@ def lines(session: Session, digest: UUID, user_id: int, reader: letters.Reader) 
     and how many more there are.
     """
     wanted = wishes(in_transaction_of(session), user_id)
-    told = []
+    entries = []
     for row in session.execute(ENTRIES, {"digest": digest}).all():
         notice: Notice = STORED[row.kind].validate_python(row.data)
         if wish_of(wanted, row.kind) == "never":
@@ -113,11 +113,11 @@ def lines(session: Session, digest: UUID, user_id: int, reader: letters.Reader) 
         elif not session.scalar(text(notice.still_true), asdict(notice)):
             session.execute(LEAVE_OUT, {"id": row.id, "reason": notice.moot})
         else:
-            told.append((row.kind, facts_now(session, notice)))
+            entries.append((row.kind, facts_now(session, notice)))
     return {
-        "lines": [letters.line(kind, reader, facts) for kind, facts in told[:MOST_LINES]],
-        "count": len(told),
-        "more": max(0, len(told) - MOST_LINES),
+        "lines": [letters.line(kind, reader, facts) for kind, facts in entries[:MOST_LINES]],
+        "count": len(entries),
+        "more": max(0, len(entries) - MOST_LINES),
     }
 
 

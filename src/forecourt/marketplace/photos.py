@@ -20,7 +20,7 @@ from forecourt.marketplace.notices import tell
 from forecourt.marketplace.pictures import BadPhotos, Refusal, StoredPhoto, process
 from forecourt.marketplace.shared import lies_elsewhere, require_shared
 from forecourt.marketplace.storage import NotStoredError, Storage, StorageError, checked_key, is_key
-from forecourt.marketplace.trash import give_up, hold
+from forecourt.marketplace.trash import give_up, reserve
 from forecourt.marketplace.uploads import INCOMING, BadUpload, spool
 
 ELSEWHERE_SECONDS = 30
@@ -93,7 +93,7 @@ def process_car_images(session: Session, images: list[str], listing_id: int, add
     if not session.scalars(EXISTS, {"listing_id": listing_id}).one():
         give_up(session, uploads)
         return {"photos": 0}
-    hold(session, uploads)  # a call that is tried again may find them given up
+    reserve(session, uploads)  # a call that is tried again may find them given up
     spared: list[Refusal] = []
     found = business(session)
     try:
@@ -102,11 +102,11 @@ def process_car_images(session: Session, images: list[str], listing_id: int, add
         photos = process(
             storage,
             uploads,
-            lambda keys: hold(session, keys),
+            lambda keys: reserve(session, keys),
             widths=found.photo_widths,
             quality=found.photo_quality,
             spared=spared if found.photo_sets == "good" else None,
-            told=lambda done: report(done, len(uploads), "photos"),
+            progress=lambda done: report(done, len(uploads), "photos"),
         )
         listing = session.execute(LOCK, {"listing_id": listing_id}).one_or_none()
         if add and listing is not None:

@@ -115,18 +115,18 @@ class StoredPhoto:
 def process(
     storage: Storage,
     upload_keys: Sequence[str],
-    hold: Callable[[list[str]], None] = lambda keys: None,
+    reserve: Callable[[list[str]], None] = lambda keys: None,
     *,
     widths: tuple[int, ...] = WIDTHS,
     quality: int = QUALITY,
     spared: list[Refusal] | None = None,
-    told: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> list[StoredPhoto]:
     """Makes and stores the variants of spooled uploads, in their order. The uploads stay: their
     owner deletes them.
 
-    `hold` is called with the keys of all files before the first is stored, `told` with how many
-    photos are done.
+    `reserve` is called with the keys of all files before the first is stored, `progress` with how
+    many photos are done.
 
     All or nothing: BadPhotos names each bad photo by its position, and then nothing is stored. With
     a list `spared` the bad ones are added to it instead, as long as one is good. Repeating a call
@@ -139,13 +139,13 @@ def process(
             made.append(make(storage.read(key), widths, quality))
         except BadPicture as bad:
             refused.append(Refusal(position, bad.code, bad.words))
-        told(position)
+        progress(position)
     if refused and (spared is None or not made):
         raise BadPhotos(refused, len(upload_keys))
     if spared is not None:
         spared += refused
     files = [file for photo in made for file in (*photo.variants, photo.preview)]
-    hold([file.key for file in files])
+    reserve([file.key for file in files])
     for file in files:
         storage.put(file.key, file.content)
     return [

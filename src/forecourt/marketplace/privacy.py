@@ -32,7 +32,7 @@ PHOTOS = text(
     """
 )
 
-TOLD = {
+EXPORTED = {
     "user": text("SELECT to_jsonb(held) FROM users AS held WHERE id = :user"),
     "providers": text("SELECT to_jsonb(held) FROM car_providers AS held WHERE user_id = :user ORDER BY id"),
     "listings": text(
@@ -196,11 +196,11 @@ def person(session: Session, who: str) -> Person:
     return Person(found.id, found.email, providers, listings, photos)
 
 
-def told(session: Session, whose: Person) -> dict[str, Any]:
+def export(session: Session, whose: Person) -> dict[str, Any]:
     """Everything that is held on a person, by kind: rows as the database has them, the keys of
     photos, and the archived events.
     """
-    held: dict[str, Any] = {name: list(session.scalars(rows, whose.asked())) for name, rows in TOLD.items()}
+    held: dict[str, Any] = {name: list(session.scalars(rows, whose.asked())) for name, rows in EXPORTED.items()}
     held["photos"] = list(whose.photos)
     held["archived_events"] = asdict(in_archives(whose.listings))
     return held

@@ -46,7 +46,7 @@ def new_keys() -> tuple[str, str]:
 
 def payload(news: News) -> bytes:
     """What the front end's service worker is handed, as JSON."""
-    told = {
+    fields = {
         "id": str(news.id),
         "kind": news.kind,
         "title": news.title[:LONGEST_TITLE],
@@ -56,8 +56,8 @@ def payload(news: News) -> bytes:
         "direction": news.direction,
         "timestamp": news.created_at,
     }
-    packed = orjson.dumps(told)
-    return packed if len(packed) <= MOST else orjson.dumps(told | {"body": "", "title": news.title[:50]})
+    packed = orjson.dumps(fields)
+    return packed if len(packed) <= MOST else orjson.dumps(fields | {"body": "", "title": news.title[:50]})
 
 
 def sealed(message: bytes, p256dh: str, auth: str) -> bytes:

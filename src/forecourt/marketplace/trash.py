@@ -77,7 +77,7 @@ EMPTY = text(
 )
 
 GIVE_UP = text("INSERT INTO blob_deletions (keys) SELECT CAST(:keys AS text[]) WHERE :keys <> '{}'")
-HOLD = text(
+RESERVE = text(
     """
     SELECT pg_advisory_xact_lock_shared(hashtextextended('forecourt.blob:' || key, 0))
     FROM unnest(CAST(:keys AS text[])) AS key
@@ -250,8 +250,8 @@ def give_up(session: Session, keys: Iterable[str]) -> None:
     session.execute(GIVE_UP, {"keys": list(keys)})
 
 
-def hold(session: Session, keys: Iterable[str]) -> None:
+def reserve(session: Session, keys: Iterable[str]) -> None:
     """Keep the reaper off these files until the transaction ends. Call it before writing files to
     which the same transaction makes a listing refer: the reaper cannot see that before the
     commit."""
-    session.execute(HOLD, {"keys": list(keys)})
+    session.execute(RESERVE, {"keys": list(keys)})

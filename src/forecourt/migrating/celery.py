@@ -33,10 +33,10 @@ def message(reference: Any, raw: bytes) -> Waiting:
     """One entry of a list."""
     name = "?"
     try:
-        told = json.loads(raw)
-        headers = told["headers"]
+        message = json.loads(raw)
+        headers = message["headers"]
         name = headers["task"]
-        positional, named, embedded = _body(told)
+        positional, named, embedded = _body(message)
         if any(embedded.get(what) for what in ("callbacks", "errbacks", "chain", "chord")) or headers.get("group"):
             raise CannotBeTaken("it is part of a chain, group or chord: let Celery finish it")
         expires = _instant(headers.get("expires"))
@@ -50,11 +50,11 @@ def message(reference: Any, raw: bytes) -> Waiting:
         return Waiting(reference, name, problem="it is not a message of Celery's protocol 2")
 
 
-def _body(told: dict[str, Any]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
-    if told["content-type"] != "application/json":
-        raise CannotBeTaken(f"its arguments are {told['content-type']}, and only JSON is read")
-    body = told["body"]
-    if told["properties"].get("body_encoding") == "base64":
+def _body(message: dict[str, Any]) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
+    if message["content-type"] != "application/json":
+        raise CannotBeTaken(f"its arguments are {message['content-type']}, and only JSON is read")
+    body = message["body"]
+    if message["properties"].get("body_encoding") == "base64":
         body = base64.b64decode(body)
     positional, named, embedded = json.loads(body)
     return positional, named, embedded or {}

@@ -100,19 +100,19 @@ def message(id: int, payload: str, available_at: int | None, *, is_reserved: boo
     """One row."""
     name = "?"
     try:
-        told = json.loads(payload)
-        name = told.get("data", {}).get("commandName") or told.get("displayName") or told.get("job") or "?"
+        message = json.loads(payload)
+        name = message.get("data", {}).get("commandName") or message.get("displayName") or message.get("job") or "?"
         if is_reserved:
             raise CannotBeTaken("a worker of Laravel's has it: stop the workers, and queue:restart gives it back")
-        return Waiting(id, name, _properties(told), due=_due(available_at))
+        return Waiting(id, name, _properties(message), due=_due(available_at))
     except (CannotBeTaken, NotSerialized) as error:
         return Waiting(id, name, problem=str(error))
     except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
         return Waiting(id, name, problem="its payload is not what Laravel writes")
 
 
-def _properties(told: dict[str, Any]) -> dict[str, Any]:
-    command = told.get("data", {}).get("command", "")
+def _properties(message: dict[str, Any]) -> dict[str, Any]:
+    command = message.get("data", {}).get("command", "")
     if not command.startswith("O:"):
         raise CannotBeTaken("its command is encrypted, or no object: dispatch it by hand")
     made = unserialized(command.encode())

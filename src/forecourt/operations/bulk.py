@@ -87,13 +87,13 @@ def act(
 def described(search: Search) -> dict[str, Any]:
     """A search as JSON: its state and what it filters by."""
     given = {name: getattr(search, name) for name in Search.__slots__}
-    told = {name: value for name, value in given.items() if value is not None}
-    told |= {name: told[name].isoformat() for name in ("first", "last") if name in told}
-    return told | ({"args": [json_text.loads(text) for text in told["args"]]} if "args" in told else {})
+    fields = {name: value for name, value in given.items() if value is not None}
+    fields |= {name: fields[name].isoformat() for name in ("first", "last") if name in fields}
+    return fields | ({"args": [json_text.loads(text) for text in fields["args"]]} if "args" in fields else {})
 
 
-def _search(told: dict[str, Any]) -> Search:
-    read = dict(told)
+def _search(fields: dict[str, Any]) -> Search:
+    read = dict(fields)
     read |= {name: datetime.fromisoformat(read[name]) for name in ("first", "last") if name in read}
     return Search(**read | ({"args": [json_text.dumps(value) for value in read["args"]]} if "args" in read else {}))
 

@@ -43,7 +43,7 @@ def edit(
     Raises TimetableError when the rules refuse it, UnknownTaskError when no stored task has this
     name.
     """
-    checked, task = _checked(timetable, jobs, replace(_held(tx, timetable, name), **changes))
+    checked, task = _checked(timetable, jobs, replace(_locked(tx, timetable, name), **changes))
     store.edit(tx, task, json_text.dumps(task.args), who)
     audit.record(tx, who, "schedule edit", {"task": name, "changed": sorted(changes)}, 1)
     return checked
@@ -56,14 +56,14 @@ def remove(tx: Connection[Any], timetable: Timetable, name: str, *, who: str) ->
     Raises UnknownTaskError when no stored task has this name.
     """
     tasks.take_turn(tx)  # a clock that knows of it either has made it known by now, or does not
-    task = _held(tx, timetable, name)
+    task = _locked(tx, timetable, name)
     store.remove(tx, name)
     audit.record(tx, who, "schedule remove", {"task": name, "job": task.job, "cron": task.cron}, 1)
     return task
 
 
-def _held(tx: Connection[Any], timetable: Timetable, name: str) -> StoredTask:
-    if found := store.held(tx, name):
+def _locked(tx: Connection[Any], timetable: Timetable, name: str) -> StoredTask:
+    if found := store.locked(tx, name):
         return found
     if name in timetable:
         raise UnknownTaskError(f"task {name!r} is the code's ({timetable[name].place}): change it there and deploy")

@@ -40,7 +40,7 @@ def trigger(tx: Connection[Any], task: Task, *, who: str) -> int:
             f"{task.name} runs on every server, and no worker runs on this one, {host}: run it by hand on a host with "
             "one, or set FORECOURT_HOST to the worker's"
         )
-    tasks.hold(tx, version_of(task, host).name)  # until then neither a clock nor another operator enters a run
+    tasks.lock_one(tx, version_of(task, host).name)  # until then neither a clock nor another operator enters a run
     holder = ticks.holders(tx, [(task.name, host)]).get(task.name)
     if holder is not None and not task.may_overlap:
         raise Holding(task.name, holder)

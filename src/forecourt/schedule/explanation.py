@@ -188,8 +188,8 @@ def _rules(task: Task, due_at: datetime) -> Iterator[Finding]:
         yield Finding(marked("jitter"), _("its call starts %(time)s later", time=duration(delay.total_seconds())))
     if task.run_within is not None:
         after = duration(task.run_within.total_seconds())
-        told = _("%(time)s, %(after)s on", time=_local(due_at + task.run_within, task), after=after)
-        yield Finding(marked("deadline"), told)
+        words = _("%(time)s, %(after)s on", time=_local(due_at + task.run_within, task), after=after)
+        yield Finding(marked("deadline"), words)
 
 
 def _unrecorded(task: Task, due_at: datetime, now: datetime) -> str:

@@ -59,6 +59,8 @@ def translated(sentence: str, cron: str) -> str:
         sentence = each.sub(lambda found, unit=unit: lookup(A_TIME) % {"time": unit(int(found[1]))}, sentence)  # type: ignore[misc]
     for pattern, message in COUNTED:
         sentence = pattern.sub(lambda found, message=message: lookup(message) % {"count": found[1]}, sentence)  # type: ignore[misc]
-    told = WORD.sub(lambda found: lookup(found[0]), sentence).replace(", ", comma())
-    told = told.replace(f" {lookup('and')} ", f" {lookup('and')}")  # it is written in one with the word that follows
-    return cron if re.search("[A-Za-z]", told) else told
+    translated = WORD.sub(lambda found: lookup(found[0]), sentence).replace(", ", comma())
+    translated = translated.replace(
+        f" {lookup('and')} ", f" {lookup('and')}"
+    )  # it is written in one with the word that follows
+    return cron if re.search("[A-Za-z]", translated) else translated

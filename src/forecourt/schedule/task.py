@@ -131,8 +131,8 @@ class Task(Entry):
         """
         windows = [str(window) for window in self.rules.windows]
         policy = [self.rules.shift_policy] if self.rules.shift_policy else []
-        told = json.dumps([str(self.cron), self.repeat_seconds, self.zone.key, windows, *policy])
-        return sha256(told.encode()).hexdigest()[:16]
+        rules = json.dumps([str(self.cron), self.repeat_seconds, self.zone.key, windows, *policy])
+        return sha256(rules.encode()).hexdigest()[:16]
 
     @property
     def misfire(self) -> Misfire:

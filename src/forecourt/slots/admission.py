@@ -45,6 +45,8 @@ def refuse(tx: Connection[Any], jobs: Mapping[str, Definition[..., Any]], in_que
         policy = jobs[call.job].policy
         limit_key, rate_key = keys[call.id]
         used, ends_in = spent.get(rate_key or "", (0, 0.0))
+        if policy.rate is not None and ends_in > 2 * policy.rate.window:
+            used, ends_in = 0, 0.0  # as `charge` has it: the clock was set back, or the window was longer
         if policy.rate is not None and used >= policy.rate.most:
             # Spread over the windows to come, so that they do not all knock at the same time.
             turn = waiting[rate_key or ""] // policy.rate.most

@@ -134,7 +134,7 @@ def serve(orders: socket.socket, app: str) -> None:
             loaded.declare(connection)  # closed before anything is forked
         _make_engine(loaded.jobs)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor says it
-        orders.sendall(_told(error))
+        orders.sendall(_packed(error))
         return
     server = ForkServer(orders, loaded.jobs.fixed())
     share()
@@ -161,7 +161,7 @@ def _make_engine(jobs: Mapping[str, Definition[..., Any]]) -> None:
     engine().dispose()  # no connection is inherited
 
 
-def _told(error: Exception) -> bytes:
+def _packed(error: Exception) -> bytes:
     """An error for the supervisor; one that cannot travel is printed here."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own

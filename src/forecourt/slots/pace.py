@@ -18,8 +18,8 @@ MOST = 500
 
 
 class Pace:
-    """Learns how long calls take: a call that took longer than expected counts at once, quicker
-    ones little by little.
+    """Learns how long calls take: the mean of the latest ten or so. One that took long because a
+    commit or a core was waited for is an exception, and does not make the rounds behind it small.
 
     Where several slots share a core, calls take longer on the clock than they are work. So while
     there is a backlog a round may take as much longer, up to four times: it doubles with each claim
@@ -37,8 +37,7 @@ class Pace:
         """These calls ran, one after the other or together."""
         count = len(completions)
         mean = sum(completion.seconds for completion in completions) / count if count > 1 else completions[0].seconds
-        weight = 0.5 if mean > self._expected else 0.1
-        self._expected += (mean - self._expected) * (1 - (1 - weight) ** min(count, 50))
+        self._expected += (mean - self._expected) * (1 - 0.9 ** min(count, 50))
         self._together = max(self._together, count)
 
     def claimed(self, asked: int, found: int) -> None:

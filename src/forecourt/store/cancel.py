@@ -24,18 +24,21 @@ WITH live AS (
     SELECT id FROM forecourt.running WHERE id = ANY (%(ids)s)
 ), asked AS (
     INSERT INTO forecourt.cancellations (call_id, who)
-    SELECT id, %(who)s FROM live
+    SELECT id, %(who)s FROM live ORDER BY id
     ON CONFLICT (call_id) DO NOTHING
 )
 SELECT id FROM live
 """
 
+# Two who cancel the same calls take them in one order, and never deadlock.
 CANCEL_WAITING = """
 WITH waiting AS (
-    DELETE FROM forecourt.ready WHERE id = ANY (%(ids)s)
+    DELETE FROM forecourt.ready
+    WHERE id = ANY (ARRAY(SELECT id FROM forecourt.ready WHERE id = ANY (%(ids)s) ORDER BY id FOR UPDATE))
     RETURNING id, batch_id, created_at, attempts, job, queue, args, options, history, unique_key, trace
 ), later AS (
-    DELETE FROM forecourt.scheduled WHERE id = ANY (%(ids)s)
+    DELETE FROM forecourt.scheduled
+    WHERE id = ANY (ARRAY(SELECT id FROM forecourt.scheduled WHERE id = ANY (%(ids)s) ORDER BY id FOR UPDATE))
     RETURNING id, batch_id, created_at, attempts, job, queue, args, options, history, unique_key, trace
 ), gone AS (
     SELECT * FROM waiting UNION ALL SELECT * FROM later

@@ -32,7 +32,7 @@ GROUP BY h.key
 """
 
 USED = """
-SELECT key, used, extract(epoch FROM ends_at - now())::float8
+SELECT key, used, extract(epoch FROM ends_at - clock_timestamp())::float8
 FROM forecourt.rates
 WHERE key = ANY (%(keys)s)
   AND ends_at > now()
@@ -45,14 +45,22 @@ FROM unnest(%(keys)s::text[], %(calls)s::bigint[], %(tokens)s::bigint[]) AS give
 LEFT JOIN forecourt.rates AS r ON r.key = given.key
 """
 
+# A window begins when the key is this transaction's, which may have waited for it. One that would
+# last for two more is left from before the clock was set back, or the window made shorter.
 CHARGE = """
 INSERT INTO forecourt.rates AS r (key, used, ends_at)
-SELECT key, used, now() + make_interval(secs => seconds)
+SELECT key, used, clock_timestamp() + make_interval(secs => seconds)
 FROM unnest(%(keys)s::text[], %(used)s::int[], %(seconds)s::float8[]) AS given(key, used, seconds)
 ORDER BY key
 ON CONFLICT (key) DO UPDATE
-SET used = CASE WHEN r.ends_at > now() THEN r.used + excluded.used ELSE excluded.used END,
-    ends_at = CASE WHEN r.ends_at > now() THEN r.ends_at ELSE excluded.ends_at END
+SET used = CASE
+        WHEN r.ends_at - now() BETWEEN interval '0' AND 2 * (excluded.ends_at - now()) THEN r.used + excluded.used
+        ELSE excluded.used
+    END,
+    ends_at = CASE
+        WHEN r.ends_at - now() BETWEEN interval '0' AND 2 * (excluded.ends_at - now()) THEN r.ends_at
+        ELSE excluded.ends_at
+    END
 """
 
 HOLD_OFF = """
@@ -109,6 +117,18 @@ SELECT forecourt.wake(queue)
 FROM (SELECT DISTINCT queue FROM entered) AS q
 """
 
+# Among the first of all queues, so that it takes no longer the more calls others have there.
+WAITING = """
+SELECT limit_key, count(*)
+FROM (SELECT limit_key, queue FROM forecourt.scheduled WHERE limit_key IS NOT NULL LIMIT %(most)s + 1) AS held
+WHERE queue = %(queue)s
+GROUP BY limit_key
+ORDER BY count(*) DESC, limit_key
+"""
+
+MOST = 10_000
+"""Calls among which `waiting` counts."""
+
 FORGET = """
 DELETE FROM forecourt.holds AS h
 WHERE NOT EXISTS (SELECT FROM forecourt.running AS r WHERE r.id = h.call_id AND r.token = h.token)
@@ -137,6 +157,11 @@ def lock(tx: Connection[Any], keys: Sequence[str]) -> None:
 def running(tx: Connection[Any], keys: Sequence[str]) -> dict[str, int]:
     """How many calls run under each key."""
     return {row[0]: row[1] for row in tx.execute(RUNNING, {"keys": list(keys)})}
+
+
+def waiting(tx: Connection[Any], queue: str) -> dict[str, int]:
+    """How many calls of a queue wait for a place in each limit, those with most first."""
+    return {row[0]: row[1] for row in tx.execute(WAITING, {"queue": queue, "most": MOST})}
 
 
 def used(tx: Connection[Any], keys: Sequence[str]) -> dict[str, tuple[int, float]]:

@@ -47,8 +47,13 @@ WHERE evaluated_until < now() - make_interval(days => %(days)s)
       SELECT
       FROM forecourt.tasks AS o
       WHERE o.name = t.name
-        AND o.begun_at > t.evaluated_until
+        AND o.evaluated_until > t.evaluated_until + make_interval(days => %(days)s)
   )
+"""
+PRUNE_CLOCKS = """
+DELETE FROM forecourt.clocks
+WHERE beat_at < now() - make_interval(days => %(days)s)
+  AND beat_at < (SELECT max(beat_at) FROM forecourt.clocks)
 """
 PRUNE_BATCHES = "DELETE FROM forecourt.batches WHERE finished_at < now() - make_interval(days => %(days)s)"
 PRUNE_AUDIT = "DELETE FROM forecourt.audit WHERE at < now() - make_interval(days => %(days)s)"
@@ -113,8 +118,11 @@ def prune_minutes(tx: Connection[Any], days: int) -> int:
 
 
 def prune_tasks(tx: Connection[Any], days: int) -> int:
-    """Forget versions of tasks that others replaced more than `days` ago."""
-    return tx.execute(PRUNE_TASKS, {"days": days}).rowcount
+    """Forget the versions of a task that nobody has evaluated for `days` while others of it were:
+    those that were replaced, and those of hosts that are gone. Of a task that nobody evaluates at
+    all the last is kept, so that it goes on from there. The clocks of such hosts go too.
+    """
+    return tx.execute(PRUNE_TASKS, {"days": days}).rowcount + tx.execute(PRUNE_CLOCKS, {"days": days}).rowcount
 
 
 def prune_batches(tx: Connection[Any], days: int) -> int:

@@ -17,10 +17,10 @@ from psycopg.pq import Escaping
 from forecourt.store.arrays import bigints, floats
 
 FINISH = """
-SELECT forecourt.finish(%(ids)s, %(tokens)s, %(seconds)s, %(told)s)
+SELECT forecourt.finish(%(ids)s, %(tokens)s, %(seconds)s, %(details)s)
 """
 
-FINISH_WITHIN = "SELECT forecourt.finish_within('{mark}', '{ids}', '{tokens}', '{seconds}', {told})"
+FINISH_WITHIN = "SELECT forecourt.finish_within('{mark}', '{ids}', '{tokens}', '{seconds}', {details})"
 
 NOT_WITHIN, NOT_OURS = "YF001", "YF002"
 """The codes of the errors of FINISH_WITHIN: the transaction does not bear the mark; a call is no
@@ -180,14 +180,14 @@ def finishing_within(tx: BaseConnection[Any], calls: Sequence[Ended], mark: str)
     parameters = _finished(calls)
     # All others are digits, which the driver quotes more slowly than the database reads them.
     encoding = tx.info.encoding
-    parameters["told"] = Escaping(tx.pgconn).escape_literal(parameters["told"].encode(encoding)).decode(encoding)
+    parameters["details"] = Escaping(tx.pgconn).escape_literal(parameters["details"].encode(encoding)).decode(encoding)
     return FINISH_WITHIN.format(mark=mark, **parameters)
 
 
 def _finished(calls: Sequence[Ended]) -> dict[str, str]:
     calls = sorted(calls, key=BY_ID)
-    told = {
-        str(call.id): {name: orjson.Fragment(text) for name, text in _told(call)}
+    details = {
+        str(call.id): {name: orjson.Fragment(text) for name, text in _details(call)}
         for call in calls
         if call.result is not None or call.incident is not None or call.outcome != "finished"
     }
@@ -195,11 +195,11 @@ def _finished(calls: Sequence[Ended]) -> dict[str, str]:
         "ids": bigints([call.id for call in calls]),
         "tokens": bigints([call.token for call in calls]),
         "seconds": floats([call.seconds for call in calls]),
-        "told": orjson.dumps(told).decode(),
+        "details": orjson.dumps(details).decode(),
     }
 
 
-def _told(call: Ended) -> list[tuple[str, str]]:
+def _details(call: Ended) -> list[tuple[str, str]]:
     texts = (("outcome", f'"{call.outcome}"'), ("result", call.result), ("incident", call.incident))
     return [(name, text) for name, text in texts if text is not None]
 

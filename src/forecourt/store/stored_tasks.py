@@ -38,7 +38,7 @@ DELETE FROM forecourt.tasks
 WHERE name = %(name)s
 """
 
-HELD = """
+LOCKED = """
 SELECT name, job, args, cron, timezone, queue, priority, description, changed_by, changed_at
 FROM forecourt.stored_tasks
 WHERE name = %(name)s
@@ -88,10 +88,10 @@ def remove(tx: Connection[Any], name: str) -> None:
     tx.execute(REMOVE, {"name": name})
 
 
-def held(tx: Connection[Any], name: str) -> StoredTask | None:
+def locked(tx: Connection[Any], name: str) -> StoredTask | None:
     """The one of this name, which nobody else changes until the transaction ends."""
     with tx.cursor(row_factory=class_row(StoredTask)) as cursor:
-        return cursor.execute(HELD, {"name": name}).fetchone()
+        return cursor.execute(LOCKED, {"name": name}).fetchone()
 
 
 def every(tx: Connection[Any]) -> list[StoredTask]:

@@ -48,7 +48,7 @@ FOR UPDATE OF tasks SKIP LOCKED
 # A task of which no clock knows yet has no row to lock.
 ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended('forecourt.tasks', 0))"
 
-HOLD = """
+LOCK_ONE = """
 SELECT
 FROM forecourt.tasks
 WHERE name = %(name)s
@@ -142,12 +142,12 @@ def take_turn(tx: Connection[Any]) -> None:
     tx.execute(ONE_BY_ONE)
 
 
-def hold(tx: Connection[Any], name: str) -> None:
+def lock_one(tx: Connection[Any], name: str) -> None:
     """Take the turn, wait for whoever has locked a version of this task, and let no clock evaluate
     one until the transaction ends.
     """
     take_turn(tx)
-    tx.execute(HOLD, {"name": name})
+    tx.execute(LOCK_ONE, {"name": name})
 
 
 def advance(tx: Connection[Any], until: Mapping[Version, datetime]) -> None:

@@ -1,7 +1,7 @@
 """How many calls ended each minute, by queue, and how many failed: what lines are drawn of."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
@@ -15,6 +15,23 @@ WHERE minute > date_trunc('minute', now()) - make_interval(mins => %(minutes)s)
   AND minute <= now()
 GROUP BY queue, minute
 """
+
+OF_QUEUE = """
+SELECT coalesce(sum(finished + discarded), 0)::bigint AS done,
+       coalesce(sum(retried), 0)::bigint AS again,
+       coalesce(sum(failed), 0)::bigint AS failed
+FROM forecourt.minutes
+WHERE queue = %(queue)s
+  AND minute > now() - make_interval(mins => %(minutes)s)
+"""
+
+
+class Pace(NamedTuple):
+    """How many of a queue's tries ended well, are tried again, or failed for good."""
+
+    done: int
+    again: int
+    failed: int
 
 
 @dataclass(slots=True)
@@ -34,6 +51,11 @@ class Line:
     def failed_percent(self) -> float | None:
         """None where nothing ended."""
         return 100 * self.failed / self.total if self.total else None
+
+
+def pace(tx: Connection[Any], queue: str, minutes: int) -> Pace:
+    """Of the last so many minutes."""
+    return Pace(*tx.execute(OF_QUEUE, {"queue": queue, "minutes": minutes}).fetchall()[0])
 
 
 def by_queue(tx: Connection[Any], minutes: int = 60) -> dict[str, Line]:

@@ -204,7 +204,7 @@ class _Hand:
     def _count(self, call: Claimed) -> None:
         self._runs[call.id] += 1
         if self._runs[call.id] > MOST_RUNS:
-            last = _told(self._last[call.id])
+            last = _sentence(self._last[call.id])
             raise RuntimeError(f"{call.job}, call {call.id}, is not over after {MOST_RUNS} attempts. The last: {last}")
 
     def _remember(self, completion: Completion) -> None:
@@ -212,10 +212,10 @@ class _Hand:
         self._last[call.id] = outcome
         if not isinstance(outcome, Finished):
             trace = f"\n{outcome.traceback}" if isinstance(outcome, Raised) else ""
-            log.warning("%s, call %d: %s%s", call.job, call.id, _told(outcome), trace)
+            log.warning("%s, call %d: %s%s", call.job, call.id, _sentence(outcome), trace)
 
 
-def _told(outcome: Outcome) -> str:
+def _sentence(outcome: Outcome) -> str:
     return f"{outcome.error}: {outcome.message}" if isinstance(outcome, Raised) else str(outcome)
 
 

@@ -17,7 +17,7 @@ from forecourt.testing.interceptor import checked, intercepted, new_id
 from forecourt.testing.matchers import CallMatcher, require_job
 from forecourt.testing.recorded import Link, RecordedCall
 
-MOST_TOLD = 30
+MOST_LISTED = 30
 """Calls that a failed assertion lists."""
 
 
@@ -246,9 +246,9 @@ class FakeQueue:
         __tracebackhide__ = True
         if not self.calls:
             raise AssertionError(f"{words}. Nothing was dispatched.")
-        lines = [f"  {call}" for call in self.calls[:MOST_TOLD]]
-        if len(self.calls) > MOST_TOLD:
-            lines.append(f"  and {len(self.calls) - MOST_TOLD} more")
+        lines = [f"  {call}" for call in self.calls[:MOST_LISTED]]
+        if len(self.calls) > MOST_LISTED:
+            lines.append(f"  and {len(self.calls) - MOST_LISTED} more")
         raise AssertionError("\n".join([f"{words}. Dispatched:", *lines]))
 
 

@@ -59,7 +59,7 @@ def assert_scheduled(
         ):
             return
     every = f" every {repeat_seconds} s" if repeat_seconds else ""
-    lines = [f"  {_told(task)}" for task in timetable] or ["  nothing"]
+    lines = [f"  {_sentence(task)}" for task in timetable] or ["  nothing"]
     raise AssertionError("\n".join([f"no task runs {matcher} at {cron!r}{every}. The timetable has:", *lines]))
 
 
@@ -76,9 +76,9 @@ def assert_due(task: Task, at: datetime | None = None) -> None:
     if not task.is_due(instant):
         local = instant.astimezone(task.zone)
         coming = task.next_due(instant).astimezone(task.zone)
-        raise AssertionError(f"not due at {local} ({task.zone.key}), next at {coming}: {_told(task)}")
+        raise AssertionError(f"not due at {local} ({task.zone.key}), next at {coming}: {_sentence(task)}")
 
 
-def _told(task: Task) -> str:
+def _sentence(task: Task) -> str:
     job: Any = task.job
     return f"{task.name}: {call_text(job, task.args)} at {str(task.cron)!r}, {task.zone.key}: {task.sentence}"

@@ -63,7 +63,7 @@ class Watcher(Agent):
             news = follow(tx, of, _results(house, checks), now, quiet=is_quiet(now))
             if not news.began and not news.ended:
                 return 0
-            told = sending.tell(tx, lambda: _told(news, house, checks), app.queues[0])
+            told = sending.tell(tx, lambda: _content(news, house, checks), app.queues[0])
         for alert in news.began:
             log.warning("%s: %s", alert.subject, alert.found)
         for alert in news.ended:
@@ -96,7 +96,7 @@ def _results(house: House, checks: Sequence[Check]) -> list[Result] | None:
         return None
 
 
-def _told(news: News, house: House, checks: Sequence[Check]) -> dict[str, Any]:
+def _content(news: News, house: House, checks: Sequence[Check]) -> dict[str, Any]:
     """The message in the language that is spoken. What checks found was noted in English, and so in
     another language they are asked again; what is otherwise by now is told as it was noted.
     """

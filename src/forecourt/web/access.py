@@ -54,7 +54,7 @@ def identify(request: Request) -> Person:
     shown = bearer.shown(request.headers)
     if shown is not None:
         return _of_token(shown) or bearer.refuse(request)
-    if person := proxy.told(request):
+    if person := proxy.named(request):
         return person
     token = request.cookies.get(COOKIE, "")
     if token and (person := _of_session(digest(token))):

@@ -52,6 +52,8 @@ def create_app() -> Starlette:
             psycopg.errors.UndefinedColumn: refusals.no_schema,
             psycopg.errors.InvalidSchemaName: refusals.no_schema,
             psycopg.errors.ReadOnlySqlTransaction: refusals.read_only,
+            psycopg.errors.LockNotAvailable: refusals.busy,
+            psycopg.errors.DeadlockDetected: refusals.busy,
             psycopg.OperationalError: refusals.out_of_reach,
             sqlalchemy.exc.OperationalError: refusals.out_of_reach,
             sqlalchemy.exc.TimeoutError: refusals.out_of_reach,

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from forecourt.language import language, lookup, marked
+from forecourt.language import isolated, language, lookup, marked
 from forecourt.settings import settings
 
 WEEKDAYS = (
@@ -87,7 +87,7 @@ def weekday(of: date) -> str:
 
 def appointment(instant: datetime) -> str:
     """ "Tue 24 Nov 03:00 EET", in the zone of the instant."""
-    return f"{weekday(instant)} {instant:%H:%M %Z}"
+    return f"{weekday(instant)} {isolated(f'{instant:%H:%M %Z}')}"
 
 
 def exactly(instant: datetime) -> str:

@@ -55,10 +55,10 @@ def runs(last: Sequence[Run | Tick], most: int = 30) -> Markup:
             usual.append(f"M{n * 5} {height}v-{tall}h4v{tall}")
     counts = Counter(run.status for run in last)
     words = listed(f"{count} {lookup(status)}" for status, count in counts.items())
-    told = _("The last %(count)s runs: %(states)s", count=len(last), states=words)
+    label = _("The last %(count)s runs: %(states)s", count=len(last), states=words)
     return Markup(
         f'<svg class="mirror" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
-        f' aria-label="{escape(told)}"><path class="f-done" d="{"".join(usual)}"/>{"".join(others)}</svg>'
+        f' aria-label="{escape(label)}"><path class="f-done" d="{"".join(usual)}"/>{"".join(others)}</svg>'
     )
 
 
@@ -87,9 +87,9 @@ def durations(last: Sequence[Tick], usual: float, slow: float) -> Markup:
         f'<line class="now" x2="{width}" y1="{height - scale * at:.1f}" y2="{height - scale * at:.1f}"{dashes}/>'
         for at, dashes in ((usual, ""), (slow, ' stroke-dasharray="6 5"'))
     )
-    told = _("How long the last %(count)s runs took", count=len(last))
+    label = _("How long the last %(count)s runs took", count=len(last))
     return Markup(
-        f'<svg class="night mirror" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(told)}">'
+        f'<svg class="night mirror" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
         f"{bars}{lines}</svg>"
     )
 
@@ -102,10 +102,10 @@ def nights(counts: Sequence[int]) -> Markup:
         f' y="{height - (tall := 2 if not count else 5 + 13 * count / top):.1f}" height="{tall:.1f}"/>'
         for n, count in enumerate(counts)
     )
-    told = _("Calls by day, today last: %(counts)s", counts=listed(f"{count:,}" for count in counts))
+    label = _("Calls by day, today last: %(counts)s", counts=listed(f"{count:,}" for count in counts))
     return Markup(
         f'<svg class="mirror" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
-        f' aria-label="{escape(told)}">{bars}</svg>'
+        f' aria-label="{escape(label)}">{bars}</svg>'
     )
 
 

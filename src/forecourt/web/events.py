@@ -67,8 +67,8 @@ class Events:
             raise HTTPException(429, "this visitor sends too many events", {"Retry-After": "60"})
         key = event_bodies.checked_key(request.headers.get("idempotency-key") or body.key)
         counts = await self._intake.record(Recorded(kept, key and f"{sender} {key}"))
-        told = orjson.dumps({"status": "ok", **counts, "limited": len(events) - len(kept)})
-        return Response(told, headers={"Cache-Control": "no-store", **allowed}, media_type="application/json")
+        answer = orjson.dumps({"status": "ok", **counts, "limited": len(events) - len(kept)})
+        return Response(answer, headers={"Cache-Control": "no-store", **allowed}, media_type="application/json")
 
 
 _events = Events()

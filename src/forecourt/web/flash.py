@@ -36,15 +36,15 @@ def back(
 def read(request: Request) -> dict[str, Any] | None:
     """What the action before this page did; None if there was none."""
     try:
-        told = json.loads(unquote(request.cookies.get(COOKIE, "")))
-        undo = told["undo"]
-        fields = {str(name): str(value) for name, value in (told["fields"] or {}).items()}
+        said = json.loads(unquote(request.cookies.get(COOKIE, "")))
+        undo = said["undo"]
+        fields = {str(name): str(value) for name, value in (said["fields"] or {}).items()}
         return {
-            "words": str(told["words"]),
-            "command": str(told["command"]),
+            "words": str(said["words"]),
+            "command": str(said["command"]),
             "undo": undo if isinstance(undo, str) and local(undo) == undo else None,
             "fields": fields,
-            "link": local(str(told["link"])) if told["link"] else "",
+            "link": local(str(said["link"])) if said["link"] else "",
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -56,5 +56,5 @@ def local(path: str) -> str:
     return path if inside else "/"
 
 
-def _quoted(**told: Any) -> str:
-    return quote(json.dumps(told, ensure_ascii=False))
+def _quoted(**said: Any) -> str:
+    return quote(json.dumps(said, ensure_ascii=False))

@@ -1,5 +1,5 @@
-"""The morning's mail: each duty of the last day, what was late, slow beside its own history or
-failed, what is wrong now, and what the next day will bring. Of what it cannot know it says so, or
+"""The morning's mail: what is wrong now, each duty of the last day, what was late, slow beside its
+own history or failed, and what the next day will bring. Of what it cannot know it says so, or
 nothing."""
 
 from collections import Counter
@@ -33,6 +33,8 @@ JUST_NOW = timedelta(minutes=5)
 
 FEW = 4
 """Runs a day of one task that are told one by one."""
+
+WRONG_NOW = marked("wrong now")
 
 UNKNOWN = marked("not known")
 
@@ -96,7 +98,7 @@ def compose(tx: Connection[Any], at: datetime, reader: str) -> tuple[str, str, s
     """Subject, text and HTML of the report about the day before `at`, in the reader's language."""
     with speaking(reader):
         morning = _gathered(tx, at)
-        told = {
+        facts = {
             "m": morning,
             "language": language(),
             "direction": direction(),
@@ -108,8 +110,8 @@ def compose(tx: Connection[Any], at: datetime, reader: str) -> tuple[str, str, s
             "sum": _sum(morning),
             "called": called,
         }
-        html = environment().get_template("mail/morning.html").render(told)
-        return f"{told['title']}: {told['sum']}", _text(morning, told), html
+        html = environment().get_template("mail/morning.html").render(facts)
+        return f"{facts['title']}: {facts['sum']}", _text(morning, facts), html
 
 
 def _gathered(tx: Connection[Any], at: datetime) -> Morning:
@@ -174,13 +176,17 @@ def _time(at: datetime, today: datetime) -> str:
 
 def _sum(morning: Morning) -> str:
     counts = Counter(line.state for line in morning.ran)
-    told = [f"{lookup(state)} {counts[state]:,}" for state in WORST_FIRST if counts[state]]
+    facts = [f"{lookup(state)} {counts[state]:,}" for state in WORST_FIRST if counts[state]]
+    if failing := sum(result.status == "fail" for result in morning.wrong):
+        facts = [f"{lookup(WRONG_NOW)} {failing}", *facts]
     well = not set(counts) - {"done", "running", "enqueued"} and not morning.failures and not morning.wrong
-    return listed([_("all well"), *told] if well else told or [_("Nothing ran.")])
+    return listed([_("all well"), *facts] if well else facts or [_("Nothing ran.")])
 
 
-def _text(morning: Morning, told: dict[str, Any]) -> str:
-    lines = [told["title"], told["sum"], "", _("What ran since %(time)s", time=told["since"])]
+def _text(morning: Morning, facts: dict[str, Any]) -> str:
+    lines = [facts["title"], facts["sum"], "", _("What is wrong now")]
+    lines += [_wrong(result) for result in morning.wrong] or [_("Every check is well.")]
+    lines += ["", _("What ran since %(time)s", time=facts["since"])]
     lines += [_plain(line) for line in morning.ran] or [_("Nothing ran.")]
     if morning.failures:
         lines += ["", _("Calls that failed")]
@@ -188,14 +194,14 @@ def _text(morning: Morning, told: dict[str, Any]) -> str:
             f"✕ {_short(kind.error)} · {kind.job} · {some(kind.calls, 'call', 'calls')}: {_short(kind.message)}"
             for kind in morning.failures
         ]
-    lines += ["", _("What is wrong now")]
-    lines += [
-        f"{'✕' if result.status == 'fail' else '▲'} {_short(called(result.name))}: {_short(result.found)}"
-        for result in morning.wrong
-    ] or [_("Every check is well.")]
     lines += ["", _("The next 24 hours")]
     lines += [_plain(line) for line in morning.to_come] or [_("Nothing is due.")]
-    return "\n".join([*lines, "", told["link"], told["made"], told["times"], ""])
+    return "\n".join([*lines, "", facts["link"], facts["made"], facts["times"], ""])
+
+
+def _wrong(result: Result) -> str:
+    words = f"{'✕' if result.status == 'fail' else '▲'} {_short(called(result.name))}: {_short(result.found)}"
+    return f"{words}\n  {_short(result.advice)}" if result.advice else words
 
 
 def _plain(line: Line) -> str:

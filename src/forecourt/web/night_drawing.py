@@ -45,8 +45,8 @@ def summary(found: Sequence[Duty], now: datetime) -> str:
     stands: dict[str, int] = {}
     for duty in found:
         stands[duty.standing(now)] = stands.get(duty.standing(now), 0) + 1
-    told = listed(_counted(name, count) for name, count in stands.items())
-    return f"{some(len(found), 'duty', 'duties')}: {told}." if found else _("No duty is due.")
+    states = listed(_counted(name, count) for name, count in stands.items())
+    return f"{some(len(found), 'duty', 'duties')}: {states}." if found else _("No duty is due.")
 
 
 def _counted(standing: str, count: int) -> str:
@@ -91,7 +91,7 @@ def _row(duty: Duty, y: int, over: Span, now: datetime) -> Iterator[str]:
 
 
 def _apart(runs: Sequence[Tick], over: Span) -> Iterator[Tick]:
-    """Those of a pulse that can be told apart on the drawing, and all that went wrong."""
+    """Those of a pulse that can be states apart on the drawing, and all that went wrong."""
     last = float("inf")
     for run in runs:
         at = _x(run.due_at, over)
@@ -115,8 +115,8 @@ def _said(run: Tick) -> str:
 
 def _title(run: Tick, duty: Duty) -> str:
     due = run.due_at.astimezone(duty.task.zone)
-    told = _("%(task)s, due %(time)s: %(state)s", task=duty.task.name, time=f"{due:%H:%M}", state=lookup(run.status))
-    return f"<title>{escape(readable(f'{told} {_said(run)[:200]}'))}</title>"
+    label = _("%(task)s, due %(time)s: %(state)s", task=duty.task.name, time=f"{due:%H:%M}", state=lookup(run.status))
+    return f"<title>{escape(readable(f'{label} {_said(run)[:200]}'))}</title>"
 
 
 def _colour(run: Tick) -> str:

@@ -18,7 +18,7 @@ def is_trusted(request: Request) -> bool:
     return any(_within(peer(request), network) for network in settings().web_trusted_proxy)
 
 
-def told(request: Request) -> Person | None:
+def named(request: Request) -> Person | None:
     """Who asks, as a trusted proxy says; None when it does not say so, or is none. Raises
     HTTPException for what cannot be meant."""
     if not settings().web_trusted_proxy or not is_trusted(request):

@@ -1,10 +1,11 @@
 """How requests are read off a connection, and which connection goes when there are too many."""
 
 import asyncio
-import resource
 from math import inf
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from forecourt.process import open_files
 
 LONGEST_HEAD = 64 * 1024
 """Bytes. Nobody's cookies and tokens are as long."""
@@ -17,11 +18,7 @@ def most_connections() -> int:
     system lets it open, which are made more where they may be. What is closed leaves only a moment
     later, while the next ones are accepted.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 8 * MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(8 * MOST_CONNECTIONS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return wanted // 8
+    return open_files(8 * MOST_CONNECTIONS) // 8
 
 
 class BoundedReading(HttpToolsProtocol):

@@ -130,6 +130,13 @@ read_only = _unavailable(
 )
 """An action on a standby, or on a database that somebody made read-only."""
 
+busy = _unavailable(
+    marked("Somebody else is at it"),
+    marked("Another transaction is at the same rows, so nothing was changed"),
+    marked("Try again in a moment."),
+)
+"""An action whose rows somebody else holds for too long, or took crosswise."""
+
 no_schema = _unavailable(
     marked("The database is not up to date"),
     marked("It has not the schema that this code needs"),

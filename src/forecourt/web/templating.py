@@ -84,7 +84,7 @@ def _environment() -> Environment:
         "weekday": dates.weekday,
         "zulu": dates.zulu,
         "path": path_part,
-        "told": words.told,
+        "shown": words.shown,
         "wrapped": wrapped,
     }
     made.globals |= {

@@ -100,15 +100,15 @@ def troubles(facts: Facts) -> Iterator[Trouble]:
     for queue in facts.queues:
         if alive and queue.ready and not queue.workers and queue.paused_by is None:
             waiting = some(queue.ready, "call", "calls", CAP)
-            told = _("nobody serves %(queue)s, where %(calls)s wait", queue=queue.queue, calls=waiting)
-            yield Trouble("failed", told, _of(queue))
+            words = _("nobody serves %(queue)s, where %(calls)s wait", queue=queue.queue, calls=waiting)
+            yield Trouble("failed", words, _of(queue))
     if facts.halted is not None:
         yield Trouble("late", _("the schedule is paused by %(who)s", who=facts.halted.who[:60]), "/schedule")
     for queue in facts.queues:
         if queue.paused_by is not None and queue.ready:
             waiting = some(queue.ready, "call", "calls", CAP)
-            told = _("%(queue)s is paused while %(calls)s wait", queue=queue.queue, calls=waiting)
-            yield Trouble("late", told, _of(queue))
+            words = _("%(queue)s is paused while %(calls)s wait", queue=queue.queue, calls=waiting)
+            yield Trouble("late", words, _of(queue))
         elif queue.workers and queue.oldest > settings().queue_limit(queue.queue):
             yield Trouble(
                 "late", _("%(queue)s is %(time)s behind", queue=queue.queue, time=duration(queue.oldest)), _of(queue)
@@ -140,7 +140,7 @@ def under(facts: Facts) -> str:
     bad = sum(stand in ("failed", "missed") for stand in stands)
     alive = [worker for worker in facts.workers if worker.silent <= DEAD]
     slots = sum(worker.slots for worker in alive)
-    told = [
+    words = [
         _(
             "%(done)s of %(duties)s done, %(bad)s failed.",
             done=done,
@@ -154,7 +154,7 @@ def under(facts: Facts) -> str:
         else _("No call failed since midnight."),
         f"{listed([some(len(alive), 'worker', 'workers'), some(slots, 'slot', 'slots')])}.",
     ]
-    return " ".join(part for part in told if part)
+    return " ".join(part for part in words if part)
 
 
 def _of(queue: Standing) -> str:

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from forecourt.language import gettext as _
-from forecourt.language import language, listed, lookup, marked
+from forecourt.language import isolated, language, listed, lookup, marked
 from forecourt.schedule.task import Task
 from forecourt.web import dates
 
@@ -50,7 +50,7 @@ def described(task: Task) -> str:
 
 def capped(count: int, cap: int) -> str:
     """A count that was stopped at `cap`: "100,000+" beyond it."""
-    return f"{cap:,}+" if count > cap else f"{count:,}"
+    return str(isolated(f"{cap:,}+")) if count > cap else f"{count:,}"
 
 
 def percent(share: float | None) -> str:
@@ -59,7 +59,9 @@ def percent(share: float | None) -> str:
     """
     if share is None:
         return "–"
-    return "<0.1 %" if 0 < share < 0.05 else f"{share:.1f} %" if share % 1 and share < 10 else f"{share:.0f} %"
+    if 0 < share < 0.05:
+        return str(isolated("<0.1 %"))
+    return f"{share:.1f} %" if share % 1 and share < 10 else f"{share:.0f} %"
 
 
 def size(count: float) -> str:
@@ -79,14 +81,14 @@ def did(output: Any) -> str:
     if not isinstance(output, Mapping):
         return str(output) if isinstance(output, str | int | float) else json.dumps(output, ensure_ascii=False)
     figures = {name: value for name, value in output.items() if value not in (None, [], {}, "")}
-    told = {name: value for name, value in figures.items() if value not in (0, False)} or figures
-    return listed(_figure(name, value) for name, value in sorted(told.items(), key=lambda pair: pair[0] == "bytes"))
+    notable = {name: value for name, value in figures.items() if value not in (0, False)} or figures
+    return listed(_figure(name, value) for name, value in sorted(notable.items(), key=lambda pair: pair[0] == "bytes"))
 
 
-def told(value: Any, now: datetime) -> str:
+def shown(value: Any, now: datetime) -> str:
     """What the audit keeps of an action: a list with commas, an instant by the reader's clock."""
     if isinstance(value, list):
-        return listed(told(one, now) for one in value)
+        return listed(shown(one, now) for one in value)
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     try:
@@ -100,13 +102,13 @@ def expected(outputs: Sequence[Any]) -> str:
     """What a run that has not come yet will probably do: the middle of what those before it did,
     two figures at most. Empty when they do not say, or when nothing is to be expected."""
     dicts = [output for output in outputs if isinstance(output, Mapping)]
-    told = []
+    figures = []
     for name in dicts[0] if dicts else ():
         values = [one[name] for one in dicts if _is_figure(one.get(name))]
         if len(values) == len(dicts) and name != "bytes" and (middle := round(median(values))):
             figure = _counted(name.replace("_", " "), middle)
-            told.append(figure if len(set(values)) == 1 else _("about %(figure)s", figure=figure))
-    return listed(told[:2])
+            figures.append(figure if len(set(values)) == 1 else _("about %(figure)s", figure=figure))
+    return listed(figures[:2])
 
 
 def _is_figure(value: Any) -> bool:

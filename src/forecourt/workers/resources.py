@@ -2,10 +2,11 @@
 
 import errno
 import os
-import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from forecourt.process import open_files
 
 DESCRIPTORS, DESCRIPTORS_OF_SLOT = 128, 8
 """Open files that a worker may need, and those for each slot."""
@@ -16,12 +17,9 @@ def have_descriptors(slots: int) -> None:
     the system does not allow it.
     """
     needed = DESCRIPTORS + DESCRIPTORS_OF_SLOT * slots
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        words = f"{slots} slots need {needed} open files, and the system allows {hard}: raise `ulimit -Hn`"
+    if (allowed := open_files(needed)) < needed:
+        words = f"{slots} slots need {needed} open files, and the system allows {allowed}: raise `ulimit -Hn`"
         raise OSError(errno.EMFILE, words)
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def private_memory(pid: int) -> int:

@@ -52,8 +52,8 @@ class ServiceManager:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as told:
-                told.setblocking(False)
-                told.sendto(words.encode(), address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+                channel.setblocking(False)
+                channel.sendto(words.encode(), address)
         except OSError as error:
             log.warning("systemd does not hear: %s", error)

@@ -54,7 +54,7 @@ REFUSE = text(
 )
 TRY_AGAIN = text("DELETE FROM import_errors WHERE run_id = :id AND number = ANY (CAST(:numbers AS bigint[]))")
 
-Told = Callable[[int, float], None]
+Progress = Callable[[int, float], None]
 """Is told how many rows were read, and how far into the file that is, from 0 to 1."""
 
 
@@ -82,7 +82,7 @@ class Imported:
         return self.imported - self.before
 
 
-def rehearse(path: Path, form: str, mapped: Mapped, told: Told = lambda read, at: None) -> Imported:
+def rehearse(path: Path, form: str, mapped: Mapped, progress: Progress = lambda read, at: None) -> Imported:
     """What an import of the rows that are not imported yet would do: the very statements, undone.
     Raises CannotRead.
     """
@@ -90,12 +90,12 @@ def rehearse(path: Path, form: str, mapped: Mapped, told: Told = lambda read, at
         done, begun = _begin(tx, path, mapped)
         for chunk in _chunks(path, form, mapped, done, begun.refused):
             done.refused += _enter(tx, mapped, chunk, done)
-            told(done.read, chunk[-1][1].at)
+            progress(done.read, chunk[-1][1].at)
         tx.rollback()
     return done
 
 
-def run(path: Path, form: str, mapped: Mapped, told: Told = lambda read, at: None) -> Imported:
+def run(path: Path, form: str, mapped: Mapped, progress: Progress = lambda read, at: None) -> Imported:
     """Import the rows that are not imported yet, those too that an earlier run refused. Raises
     CannotRead, and ImportIsRunning.
     """
@@ -104,7 +104,7 @@ def run(path: Path, form: str, mapped: Mapped, told: Told = lambda read, at: Non
     for chunk in _chunks(path, form, mapped, done, begun.refused):
         with transaction() as tx:
             _commit(tx, mapped, chunk, done, begun)
-        told(done.read, chunk[-1][1].at)
+        progress(done.read, chunk[-1][1].at)
     with transaction() as tx:
         tx.execute(FINISH, {"id": begun.id})
         done.refused = [(Place(number, line), why) for number, line, why in tx.execute(REFUSED, {"id": begun.id})]

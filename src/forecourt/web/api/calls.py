@@ -183,9 +183,9 @@ def run_now(tx: Connection[Any], *, who: str, ids: Ids) -> Acted:
 def _shown(tx: Connection[Any], found: Found, more: inspection.Inspected) -> Shown:
     masks = definitions.masks(tx)
     mask = masks.get(found.job, ())
-    told = asdict(found) | {"args": hide(found.args, mask), "result": hide(found.result, mask)}
+    shown = asdict(found) | {"args": hide(found.args, mask), "result": hide(found.result, mask)}
     return Shown(
-        **(told | {"options": _options(found.options, masks)}),
+        **(shown | {"options": _options(found.options, masks)}),
         progress=progress.of(tx, [found.id]).get(found.id),
         chain=more.chain,
         batch=None if more.batch_id is None else inspection.batch(tx, more.batch_id),

@@ -51,9 +51,9 @@ def document(*, marketplace: bool = True) -> dict[str, Any]:
         entry = _entry(operation, found[operation.id, "serialization"])
         paths.setdefault(operation.path, {})[operation.method.lower()] = entry
     for rule in _others(marketplace):
-        path, told = intake.entry(rule)
-        told["responses"] |= {"4XX": REFUSED, "503": REFUSED}
-        paths.setdefault(path, {})[rule.method.lower()] = told
+        path, described = intake.entry(rule)
+        described["responses"] |= {"4XX": REFUSED, "503": REFUSED}
+        paths.setdefault(path, {})[rule.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {

@@ -73,13 +73,13 @@ def _bodies(method: str, path: str) -> dict[str, Any] | None:
 COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 
 
-def _told(required: dict[str, Any], **others: Any) -> dict[str, Any]:
+def _answer(required: dict[str, Any], **others: Any) -> dict[str, Any]:
     """What an answer holds, beside its status."""
     properties = {"status": {"const": "ok"}, **required}
     return {"type": "object", "required": [*properties], "properties": properties | others}
 
 
-ENTERED = _told(
+ENTERED = _answer(
     {"call": {"type": "integer"}, "photos": {"type": "integer", "minimum": 1}, "progress": {"type": "string"}}
 )
 
@@ -88,20 +88,20 @@ ANSWERS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("POST", "/events"): (
         "200",
         "They are committed. What became of them, and how many were left out because their visitor sends too many.",
-        _told({"recorded": COUNT, "bots": COUNT, "unknown": COUNT, "limited": COUNT}),
+        _answer({"recorded": COUNT, "bots": COUNT, "unknown": COUNT, "limited": COUNT}),
     ),
     ("POST", "/listings/{id}/photos"): ("202", "The photos are kept, and wait to be made.", ENTERED),
     ("PUT", "/listings/{id}/photos"): ("202", "The photos are kept, and wait to be made.", ENTERED),
-    ("POST", "/push/subscriptions"): ("201", "The user is told in this browser.", _told({"id": {"type": "integer"}})),
+    ("POST", "/push/subscriptions"): ("201", "The user is told in this browser.", _answer({"id": {"type": "integer"}})),
     ("DELETE", "/push/subscriptions"): (
         "200",
         "Nobody is told in this browser; `removed` says whether somebody was.",
-        _told({"removed": {"type": "boolean"}}),
+        _answer({"removed": {"type": "boolean"}}),
     ),
     ("GET", "/listings/{id}/photos/{call}"): (
         "200",
         "How far the call is.",
-        _told(
+        _answer(
             {
                 "call": {"type": "integer"},
                 "state": {"enum": ["waiting", "running", "done", "failed", "cancelled", "discarded"]},

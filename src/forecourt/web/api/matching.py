@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from forecourt.operations.calls import Action
 
 Live: TypeAlias = Literal["ready", "running", "scheduled"]
-Held: TypeAlias = Literal["ready", "running", "scheduled", "failed"]
+State: TypeAlias = Literal["ready", "running", "scheduled", "failed"]
 
 MOST_IDS = 10_000
 
@@ -56,7 +56,7 @@ class Acted:
 def count(
     tx: Connection[Any],
     *,
-    state: Held = "ready",
+    state: State = "ready",
     q: Words = "",
     job: Name | None = None,
     queue: Name | None = None,

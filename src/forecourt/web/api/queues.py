@@ -27,6 +27,27 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedAt:
+    """One thing that decides when calls are claimed: `well` is false where it holds them up, None
+    where there is nothing to judge.
+    """
+
+    about: str
+    words: str
+    well: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a queue's calls wait, what to do about it, and everything that was looked at."""
+
+    queue: str
+    verdict: str
+    advice: str
+    findings: list[LookedAt]
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
     """What goes on."""
 
@@ -46,6 +67,21 @@ def sizes(tx: Connection[Any], *, queues: Names = ()) -> list[QueueSize]:
     that are named.
     """
     return [size for size in overview.sizes(tx, queues) if not queues or size.queue in queues]
+
+
+def explain(tx: Connection[Any], *, queue: Name) -> Explanation:
+    """Why the calls of a queue wait: its pause, workers, what comes before, slots, limits, pace."""
+    from forecourt.doctor import why_waiting
+    from forecourt.store import activity, standing
+
+    now = tasks.now(tx)
+    queues = standing.of_queues(tx, now)
+    found = next((one for one in queues if one.queue == queue), None)
+    if found is None:
+        raise NotFound(unknown(tx, queue) or f"no call of queue {queue!r} waits, and no job uses it")
+    why = why_waiting.explain(tx, found, queues, activity.of_workers(tx), now)
+    findings = [LookedAt(one.about, one.words, one.well) for one in why.findings]
+    return Explanation(why.queue, why.verdict, why.advice, findings)
 
 
 def pause(tx: Connection[Any], *, who: str, queue: Name, until: datetime | None = None, why: Words = "") -> Paused:

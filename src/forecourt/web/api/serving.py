@@ -107,9 +107,9 @@ def _read(validate: Any) -> BaseModel:
         wrong = error.errors(include_url=False, include_input=False, include_context=False)
         if wrong[0]["type"] == "json_invalid":
             raise Unfit(400, f"the body is not JSON: {wrong[0]['msg']}") from None
-        told = [{"field": ".".join(map(str, one["loc"]))[:200], "why": one["msg"]} for one in wrong[:20]]
-        words = "; ".join(f"{one['field']}: {one['why']}" if one["field"] else one["why"] for one in told)
-        raise Unfit(422, words, told) from None
+        errors = [{"field": ".".join(map(str, one["loc"]))[:200], "why": one["msg"]} for one in wrong[:20]]
+        words = "; ".join(f"{one['field']}: {one['why']}" if one["field"] else one["why"] for one in errors)
+        raise Unfit(422, words, errors) from None
     _refuse_nul(values(read))
     return read
 

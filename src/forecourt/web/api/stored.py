@@ -189,11 +189,11 @@ def explain(
             found = explanation.at_instant(tx, known, at, now, environment=environment, ask=near)
         except (OverflowError, ValueError):
             raise Unreadable(f"at: {at.isoformat()} is beyond all calendars") from None
-    told = [
+    explained = [
         Explained(one.at, one.is_due, one.verdict, [Finding(it.about, it.words, it.allows) for it in one.findings])
         for one in found
     ]
-    return Explanation(known.name, known.sentence, str(known.cron), known.zone.key, now, told)
+    return Explanation(known.name, known.sentence, str(known.cron), known.zone.key, now, explained)
 
 
 def _stored(tx: Connection[Any], task: "Task") -> Stored:

@@ -27,6 +27,7 @@ OPERATIONS = (
     Operation("GET", "/marketplace", house.marketplace, Role.VIEWER),
     Operation("GET", "/audit", house.audit, Role.VIEWER),
     Operation("GET", "/queues", queues.sizes, Role.VIEWER),
+    Operation("GET", "/queues/explanations", queues.explain, Role.VIEWER),
     Operation("POST", "/queues/pause", queues.pause, Role.OPERATOR),
     Operation("POST", "/queues/resume", queues.resume, Role.OPERATOR),
     Operation("POST", "/queues/clear", queues.clear, Role.ADMIN),

@@ -43,7 +43,7 @@ def health(_request: Request) -> Response:
         ]
         for result in results
     }
-    told = {
+    health = {
         "status": WORDS[status],
         "version": __version__.partition(".")[0],
         "releaseId": __version__,
@@ -51,5 +51,5 @@ def health(_request: Request) -> Response:
         "checks": checks,
     }
     return JSONResponse(
-        told, 503 if status == "fail" else 200, {"Cache-Control": "no-store"}, "application/health+json"
+        health, 503 if status == "fail" else 200, {"Cache-Control": "no-store"}, "application/health+json"
     )

@@ -1,5 +1,7 @@
 """The first page: does the night go well, and if not, what is wrong."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,6 +11,7 @@ from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.store import failure_kinds, throughput
 from forecourt.store.search import Search
+from forecourt.store.standing import Standing
 from forecourt.web.application import application
 from forecourt.web.facts import gather, midnight
 from forecourt.web.night_drawing import night
@@ -46,16 +49,10 @@ def overview(request: Request) -> Response:
         all_duties=len(facts.duties),
         span=over,
         zone=settings().timezone,
-        queues=sorted(
-            facts.queues,
-            key=lambda queue: (
-                queue.oldest <= settings().queue_limit(queue.queue) and not queue.paused_by,
-                app_order(app.queues, queue.queue),
-            ),
-        ),
+        queues=troubled_first(facts.queues, app.queues),
         behind=settings().queue_limit,
         lines=lines,
-        workers=facts.workers,
+        workers=sorted(facts.workers, key=lambda worker: worker.silent <= DEAD),
         dead=DEAD,
         kinds=kinds,
         to_come=to_come,
@@ -64,6 +61,15 @@ def overview(request: Request) -> Response:
     )
 
 
-def app_order(known: tuple[str, ...], queue: str) -> tuple[int, str]:
-    """The application's own queues first, the most urgent before the others."""
-    return known.index(queue) if queue in known else len(known), queue
+def troubled_first(queues: Sequence[Standing], known: Sequence[str]) -> list[Standing]:
+    """First what nobody serves, then what is behind or paused; of each kind the application's own
+    queues first, the most urgent before the others.
+    """
+
+    def place(one: Standing) -> tuple[int, int, str]:
+        unserved = one.ready and not one.workers and not one.paused_by
+        troubled = one.paused_by or one.oldest > settings().queue_limit(one.queue)
+        rank = known.index(one.queue) if one.queue in known else len(known)
+        return 0 if unserved else 1 if troubled else 2, rank, one.queue
+
+    return sorted(queues, key=place)

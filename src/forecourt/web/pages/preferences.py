@@ -23,7 +23,7 @@ def preferences(request: Request) -> Response:
         business = _business(look.tx)
         wrong = _wrong(request, look.tx) if business else None
     now = settings()
-    told = {
+    variables = {
         "FORECOURT_APP": now.app,
         "FORECOURT_ENVIRONMENT": now.environment,
         "FORECOURT_TIMEZONE": now.timezone,
@@ -38,7 +38,7 @@ def preferences(request: Request) -> Response:
         _("Settings"),
         below="pages/preferences.form.html",
         choices=CHOICES,
-        told=told,
+        variables=variables,
         business=business,
         wrong=wrong,
     )

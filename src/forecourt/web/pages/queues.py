@@ -4,6 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forecourt.doctor.why_waiting import explain
 from forecourt.language import gettext as _
 from forecourt.settings import settings
 from forecourt.store import activity, failure_kinds, standing, throughput
@@ -13,7 +14,7 @@ from forecourt.web.application import application
 from forecourt.web.facts import a_day_before
 from forecourt.web.page import page, reading
 from forecourt.web.pages.calls import listed
-from forecourt.web.pages.overview import app_order
+from forecourt.web.pages.overview import troubled_first
 
 A_GLANCE = 10_000
 """Failed calls that the page of one queue looks at; the page Failures looks at all."""
@@ -30,7 +31,7 @@ def queues(request: Request) -> Response:
         look,
         "pages/queues.html",
         _("Queues"),
-        queues=sorted(found, key=lambda queue: app_order(known, queue.queue)),
+        queues=troubled_first(found, known),
         lines=lines,
         behind=settings().queue_limit,
     )
@@ -41,14 +42,14 @@ def queue(request: Request) -> Response:
     name = request.path_params["name"]
     known = application().queues
     with reading(request) as look:
-        found = next(
-            (one for one in standing.of_queues(look.tx, a_day_before(look.now), known) if one.queue == name), None
-        )
+        found_all = standing.of_queues(look.tx, a_day_before(look.now), known)
+        found = next((one for one in found_all if one.queue == name), None)
         if found is None:
             raise HTTPException(404, _("No queue is named %(name)s: no job, call or worker uses it", name=repr(name)))
         hours = throughput.by_queue(look.tx, 180).get(name, Line([0] * 180))
         kinds = failure_kinds.kinds(look.tx, queue=name, limit=10, most=A_GLANCE)
-        workers = [worker for worker in activity.of_workers(look.tx) if name in worker.queues]
+        workers = activity.of_workers(look.tx)
+        why = explain(look.tx, found, found_all, workers, look.now)
         waiting = listed(look.tx, Search(state="ready", queue=name), 10)
     return page(
         request,
@@ -58,7 +59,8 @@ def queue(request: Request) -> Response:
         queue=found,
         line=hours,
         kinds=kinds,
-        workers=workers,
+        workers=[worker for worker in workers if name in worker.queues],
+        why=why,
         waiting=waiting,
         behind=settings().queue_limit,
     )

@@ -53,7 +53,7 @@ function touch() {
   look();
 }
 
-function told(answer) {
+function arrived(answer) {
   failures = 0;
   since = Date.now();
   find("stale").hidden = true;
@@ -86,7 +86,7 @@ if (live) {
     const answer = event.detail.xhr;
     if (event.detail.elt !== live) return;
     if (answer.status === 401) location.reload();
-    else if (answer.status === 200 || answer.status === 304) told(answer);
+    else if (answer.status === 200 || answer.status === 304) arrived(answer);
     else missed();
     wait();
   });

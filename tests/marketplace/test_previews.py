@@ -80,6 +80,9 @@ def test_two_photos_of_one_picture_have_nearly_one_hash(empty_var: Path) -> None
 
     assert all(distance(picture, each) <= 4 for each in same)
     assert distance(picture, other) > 15
+    narrow, wide = (make(jpeg(picture), widths) for widths in ((1600, 16), (1600,)))
+    assert narrow.dhash == wide.dhash, "the hash tells how wide the variants are"
+    assert narrow.thumbhash == wide.thumbhash
 
 
 def test_a_photo_that_is_on_another_listing_is_a_finding_until_somebody_looked(session: Session) -> None:

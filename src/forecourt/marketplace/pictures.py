@@ -180,18 +180,20 @@ def make(data: bytes, widths: tuple[int, ...] = WIDTHS, quality: int = QUALITY) 
     named.update(data)
     name = named.hexdigest()[:32]
     stem = f"photos/{name[:2]}/{name[2:4]}/{name}"
-    # Of what was uploaded, whatever a hook does: by its hash it is found elsewhere.
-    small = resized(picture, _within(picture.size, SMALL)) if retouch.hook else None
+    # Of what was uploaded, whatever a hook makes of it: by its hash it is found elsewhere.
+    small = resized(picture, _within(picture.size, SMALL)) if retouch.hook else picture
     picture = retouch.hooked(picture)
     preview = _preview(picture, retouch)
     made = []
     for target in sorted({min(width, limit) for limit in widths}, reverse=True):
         # Each from the one before: the large picture is resampled once.
         picture = resized(picture, (target, max(1, round(height * target / width))))
+        if retouch.hook is None and target >= SMALL:
+            small = picture
         out = BytesIO()
         retouch.marked(picture).save(out, "WEBP", quality=quality, method=METHOD)
         made.append(Variant(f"{stem}-{target}.webp", *picture.size, out.getvalue()))
-    small = small or resized(picture, _within(picture.size, SMALL))  # of the narrowest one
+    small = resized(small, _within(small.size, SMALL))
     return Made(
         tuple(made),
         Variant(f"{stem}-preview.jpg", *preview.size, _jpeg(preview, quality)),

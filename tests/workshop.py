@@ -458,6 +458,22 @@ def take_a_while_in_groups(seconds: float, *, connection: psycopg.Connection[Any
     time.sleep(seconds)
 
 
+kept_connections: list[psycopg.Connection[Any]] = []
+
+
+@job(commit_together=50)
+def keep_connection_in_groups(n: int, *, connection: psycopg.Connection[Any]) -> None:
+    """Tries to use those of the calls before it."""
+    for kept in kept_connections:
+        try:
+            kept.execute("SELECT 1")
+            found = "none"
+        except psycopg.Error as error:
+            found = type(error).__name__
+        connection.execute("INSERT INTO traces (call, pid) VALUES (%s, %s)", (found, n))
+    kept_connections.append(connection)
+
+
 @job(commit_together=50)
 def touch_hot_row(key: int, *, session: Session) -> None:
     session.execute(text("UPDATE hot SET n = n + 1 WHERE key = :key"), {"key": key})

@@ -181,6 +181,33 @@ def test_a_claim_whose_commit_was_never_answered_goes_back(looking: Looking) -> 
     assert looking.traces("stray") == 1
 
 
+STUCK_CLAIM = """
+SELECT pid
+FROM pg_stat_activity
+WHERE datname = current_database()
+  AND application_name LIKE 'forecourt slots of %%'
+  AND wait_event_type = 'Lock'
+"""
+
+
+def test_a_claim_that_is_under_way_when_its_slot_is_killed_strands_no_call(looking: Looking, database: str) -> None:
+    """Its session would commit it afterwards, under the name of a slot that knows nothing of it."""
+    with worker(processes=1) as process:
+        workshop.leave_trace.dispatch(call="before")
+        slot = wait_until(lambda: looking.one("SELECT pid FROM traces"))
+        with psycopg.connect(database) as holder:
+            holder.execute("LOCK TABLE forecourt.pauses")
+            workshop.leave_trace.dispatch(call="claimed by nobody")
+            session = wait_until(lambda: looking.one(STUCK_CLAIM))
+            os.kill(slot, signal.SIGKILL)
+            wait_until(lambda: looking.one(STUCK_CLAIM + f"AND pid <> {session}"), what="the claim of its successor")
+        wait_until(lambda: looking.count("done") == 2, what=process.said())
+    assert looking.rows("SELECT call, count(*)::int FROM traces GROUP BY call ORDER BY call") == [
+        ("before", 1),
+        ("claimed by nobody", 1),
+    ]
+
+
 def test_a_claim_of_a_worker_that_is_no_more_goes_back(looking: Looking) -> None:
     """A frozen worker's claim may be committed after the others have given it up."""
     looking.connection.execute(CLAIMED_BY, [999_999])

@@ -251,6 +251,13 @@ def test_groups_that_lock_crosswise_lose_and_double_nothing(looking: Looking) ->
     ]
 
 
+def test_what_a_call_keeps_of_its_connection_is_of_no_use_to_it_in_the_next_call_of_its_group(looking: Looking) -> None:
+    workshop.keep_connection_in_groups.dispatch_many([{"n": n} for n in range(20)])
+    work_until_empty(processes=1)
+    assert looking.rows("SELECT DISTINCT call FROM traces") == [("InterfaceError",)]
+    assert looking.count("done") == 20
+
+
 def test_a_group_is_committed_after_20_ms(looking: Looking) -> None:
     workshop.take_a_while_in_groups.dispatch_many([{"seconds": 0.011}] * 12)
     work_until_empty(processes=1)

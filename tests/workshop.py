@@ -458,6 +458,11 @@ def take_a_while_in_groups(seconds: float, *, connection: psycopg.Connection[Any
     time.sleep(seconds)
 
 
+@job(tries=1, timeout=0.5, commit_together=50)
+def hang_in_groups(seconds: float, *, connection: psycopg.Connection[Any]) -> None:
+    time.sleep(seconds)
+
+
 kept_connections: list[psycopg.Connection[Any]] = []
 
 

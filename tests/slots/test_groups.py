@@ -254,8 +254,16 @@ def test_groups_that_lock_crosswise_lose_and_double_nothing(looking: Looking) ->
 def test_what_a_call_keeps_of_its_connection_is_of_no_use_to_it_in_the_next_call_of_its_group(looking: Looking) -> None:
     workshop.keep_connection_in_groups.dispatch_many([{"n": n} for n in range(20)])
     work_until_empty(processes=1)
-    assert looking.rows("SELECT DISTINCT call FROM traces") == [("InterfaceError",)]
+    assert looking.traces("none") == 0 < looking.traces()
     assert looking.count("done") == 20
+
+
+def test_a_call_that_hangs_behind_others_of_its_group_costs_them_nothing(looking: Looking) -> None:
+    workshop.hang_in_groups.dispatch_many([{"seconds": 60 if n % 8 == 7 else 0} for n in range(16)])
+    with worker(processes=1):
+        wait_until(lambda: looking.live() == 0)
+    assert looking.rows("SELECT args -> 'seconds', error FROM forecourt.failed") == [(60, "TimedOut")] * 2
+    assert looking.rows("SELECT count(*), max(attempts) FROM forecourt.done") == [(14, 1)]
 
 
 def test_a_group_is_committed_after_20_ms(looking: Looking) -> None:

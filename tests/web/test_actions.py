@@ -234,7 +234,7 @@ def test_more_than_a_thousand_are_forgotten_only_with_the_error_typed(
 
 def test_workers_are_asked_to_restart(post: Post, tx: psycopg.Connection, scene: dict[str, int]) -> None:
     assert "3 workers end in order" in post("/workers/restart", back="/workers")
-    assert one(tx, "SELECT name FROM forecourt.wishes") == "restart"
+    assert one(tx, "SELECT name FROM forecourt.control_requests") == "restart"
     assert audited(tx)[:2] == (WHO, "queue restart")
 
 

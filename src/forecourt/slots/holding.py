@@ -27,8 +27,8 @@ class Holding:
         self._timeouts = timeouts
 
     def tokens(self) -> set[int]:
-        """The claims that it knows of."""
-        return {marked.token for marked in self.page.held()} | {done.call.token for done in self.ended}
+        """The claims that it knows of. May be called from the thread that only writes."""
+        return {marked.token for marked in self.page.held()} | {done.call.token for done in self.ended.copy()}
 
     def hold(self, calls: Sequence[tuple[int, Claimed]]) -> None:
         """Note what was claimed, and permit it to begin, in this order."""

@@ -10,7 +10,7 @@ from forecourt.database.asking import ask as send
 Asked: TypeAlias = Literal["quiet", "stop", "restart"]
 
 RESTART = """
-INSERT INTO forecourt.wishes (name)
+INSERT INTO forecourt.control_requests (name)
 VALUES ('restart')
 ON CONFLICT (name) DO UPDATE
 SET at = now()
@@ -40,7 +40,7 @@ UNION ALL
 SELECT 'worker',
        NULL,
        CASE
-           WHEN EXISTS (SELECT FROM forecourt.wishes AS w WHERE w.name = 'restart' AND w.at > k.started_at) THEN 'restart'
+           WHEN EXISTS (SELECT FROM forecourt.control_requests AS w WHERE w.name = 'restart' AND w.at > k.started_at) THEN 'restart'
            ELSE k.asked
        END,
        coalesce(k.asked_by, '')

@@ -409,6 +409,12 @@ def commit_in_a_group(call: str, sql: str = "", *, session: Session) -> None:
         session.execute(text(sql))
 
 
+@job(tries=1, commit_together=50)
+def begin_with_sql_in_groups(call: str, sql: str = "SELECT 1", *, session: Session) -> None:
+    session.execute(text(sql))
+    session.execute(LEAVE, {"call": call, "pid": os.getpid()})
+
+
 class Model(orm.DeclarativeBase):
     pass
 
@@ -443,6 +449,13 @@ def untidy_in_groups(call: str, *, session: Session) -> None:
 @job(tries=1)
 def untidy_alone(call: str, *, session: Session) -> None:
     leave_it_untidy(session, call)
+
+
+@job(commit_together=50)
+def take_a_while_in_groups(seconds: float, *, connection: psycopg.Connection[Any]) -> None:
+    """Says in which transaction."""
+    connection.execute("INSERT INTO traces (call, pid) VALUES (pg_current_xact_id()::text, 0)")
+    time.sleep(seconds)
 
 
 @job(commit_together=50)

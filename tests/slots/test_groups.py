@@ -2,6 +2,8 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 import psycopg
 import pytest
@@ -9,7 +11,7 @@ import pytest
 import workshop
 from fleet import Looking, claim, wait_until, work_until_empty, worker
 from forecourt.jobs.job import Job
-from forecourt.jobs.outcome import ClaimLost, Finished
+from forecourt.jobs.outcome import ClaimLost, Finished, Outcome, Raised
 from forecourt.slots.executor import Executor
 from forecourt.slots.group import Groups, Size
 from forecourt.slots.log_capture import LogCapture
@@ -24,6 +26,21 @@ END $$;
 CREATE CONSTRAINT TRIGGER take_long AFTER INSERT ON traces DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW EXECUTE FUNCTION public.take_long();
 """
+WAITING_LONG = """
+SELECT count(*)
+FROM pg_stat_activity
+WHERE datname = current_database()
+  AND wait_event_type = 'Lock'
+  AND clock_timestamp() - query_start > '0.3 seconds'
+"""
+LOSE_A_DEADLOCK = """
+DO $$ BEGIN
+    IF current_setting('lock_timeout') = '50ms' THEN
+        RAISE deadlock_detected;
+    END IF;
+END $$
+"""
+LONGEST = "forecourt.slots.group.LONGEST"
 JOBS = [workshop.transact_in_groups, workshop.write_in_groups]
 
 
@@ -104,7 +121,7 @@ def test_what_a_call_leaves_undone_in_its_session_is_no_business_of_the_next(
 def test_a_call_that_is_no_longer_ours_harms_no_other_of_its_group(
     looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("forecourt.slots.group.LONGEST", 60.0)  # both are one group, however busy the machine is
+    monkeypatch.setattr(LONGEST, 60.0)  # both are one group, however busy the machine is
     workshop.write_in_groups.dispatch_many([{"call": "other"}, {"call": "long " * 5000}])
     claimed = claim(looking.connection, limit=2)
     looking.connection.execute("UPDATE forecourt.running SET token = token + 1000 WHERE id = %s", [claimed[1].id])
@@ -115,24 +132,106 @@ def test_a_call_that_is_no_longer_ours_harms_no_other_of_its_group(
     assert looking.traces() == looking.traces("other") == 1
 
 
+def in_groups(looking: Looking, again: Callable[[], object] = lambda: None) -> Iterator[list[Outcome]]:
+    """What the waiting calls end as, group by group, as a slot runs them. `again` is called when a
+    group comes to nothing."""
+    jobs = workshop.app.jobs.fixed()
+    groups = Groups(Executor(jobs), jobs, LogCapture())
+    calls = claim(looking.connection, limit=10)
+    while calls:
+        grouped = groups.run(calls, lambda _: True, lambda n: n or again())
+        yield [done.outcome for done in grouped.completions]
+        calls = calls[len(grouped.completions) :]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        "CREATE TEMPORARY TABLE staging () ON COMMIT DROP",
+        "DECLARE listings CURSOR FOR SELECT 1",
+        LOSE_A_DEADLOCK,
+    ],
+)
+def test_what_fails_for_its_company_alone_costs_no_call_a_try(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch, sql: str
+) -> None:
+    monkeypatch.setattr(LONGEST, 60.0)
+    workshop.begin_with_sql_in_groups.dispatch_many([{"call": f"call {n}", "sql": sql} for n in range(3)])
+    assert list(chain.from_iterable(in_groups(looking))) == [Finished(committed=True)] * 3
+    assert looking.rows("SELECT count(*), count(DISTINCT call) FROM traces") == [(3, 3)]
+
+
+def test_of_a_group_whose_commit_fails_only_the_guilty_call_pays(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking.connection.execute(
+        "ALTER TABLE traces ADD CONSTRAINT once EXCLUDE (call WITH =) DEFERRABLE INITIALLY DEFERRED"
+    )
+    workshop.begin_with_sql_in_groups.dispatch_many([{"call": "before"}, {"call": "twice"}, {"call": "twice"}])
+    monkeypatch.setattr(LONGEST, 60.0)
+    first, second, third = list(chain.from_iterable(in_groups(looking)))
+    assert first == second == Finished(committed=True)
+    assert isinstance(third, Raised)
+    assert third.error.endswith("ExclusionViolation")
+    assert looking.traces() == 2
+
+
+def test_a_group_waits_for_no_lock_that_lasts(looking: Looking, monkeypatch: pytest.MonkeyPatch, database: str) -> None:
+    """The holder lets go when the group has given up, and after 20 s if it waits for ever."""
+    looking.connection.execute(
+        "CREATE TABLE hot (key int PRIMARY KEY, n int NOT NULL); INSERT INTO hot VALUES (1, 0), (2, 0)"
+    )
+    given_up = threading.Event()
+    with psycopg.connect(database) as holder:
+        holder.execute("UPDATE hot SET n = 0 WHERE key = 2")
+        workshop.touch_hot_row.dispatch_many([{"key": 1}, {"key": 2}, {"key": 1}])
+        late = threading.Timer(20, holder.commit)
+        late.start()
+        outcomes = list(chain.from_iterable(in_groups(looking, lambda: (given_up.set(), holder.commit()))))
+        late.cancel()
+    assert given_up.is_set()
+    assert outcomes == [Finished(committed=True)] * 3
+    assert looking.rows("SELECT n FROM hot ORDER BY key") == [(2,), (1,)]
+
+
+def test_a_group_ends_with_its_time_and_after_failure_is_half_as_large(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.begin_with_sql_in_groups.dispatch_many([{"call": f"call {n}"} for n in range(3)])
+    monkeypatch.setattr(LONGEST, 0.0)
+    assert [len(group) for group in in_groups(looking)] == [1, 1, 1]
+    workshop.begin_with_sql_in_groups.dispatch_many(
+        [{"call": f"lost {n}", "sql": LOSE_A_DEADLOCK if n == 1 else "SELECT 1"} for n in range(8)]
+    )
+    monkeypatch.setattr(LONGEST, 60.0)
+    assert [len(group) for group in in_groups(looking)][:3] == [2, 2, 2]
+
+
 def test_what_somebody_else_has_locked_is_waited_for_one_by_one(looking: Looking, database: str) -> None:
     looking.connection.execute(
         "CREATE TABLE hot (key int PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO hot (key) SELECT generate_series(1, 5)"
     )
     with psycopg.connect(database) as holder:
         holder.execute("UPDATE hot SET n = 0 WHERE key = 3")
-        workshop.touch_hot_row.dispatch_many([{"key": n % 5 + 1} for n in range(50)])
+        workshop.touch_hot_row.dispatch_many([{"key": 3}] * 10 + [{"key": n % 5 + 1} for n in range(40)])
         with worker(processes=2):
-            wait_until(lambda: looking.one("SELECT sum(n)::int FROM hot"), what="what is free to go on")
+            wait_until(lambda: looking.one(WAITING_LONG), what="a call that waits longer than a group may")
             holder.commit()
             wait_until(lambda: looking.live() == 0)
-    assert looking.rows("SELECT DISTINCT n FROM hot") == [(10,)]
-    assert looking.rows("SELECT count(*), max(attempts) FROM forecourt.done") == [(50, 1)]
+    assert looking.rows("SELECT n FROM hot ORDER BY key") == [(8,), (8,), (18,), (8,), (8,)]
+    assert looking.rows("SELECT count(*), max(attempts), max(jsonb_array_length(history)) FROM forecourt.done") == [
+        (50, 1, 0)
+    ]
 
 
 def test_groups_that_lock_crosswise_lose_and_double_nothing(looking: Looking) -> None:
     looking.connection.execute(
         "CREATE TABLE hot (key int PRIMARY KEY, n int NOT NULL DEFAULT 0); INSERT INTO hot (key) SELECT generate_series(0, 9)"
+    )
+    # Else every deadlock of groups ends as a lock that was waited for too long.
+    looking.connection.execute(
+        "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = 5', current_database()); END$$"
     )
 
     def feed(step: int) -> None:
@@ -147,7 +246,17 @@ def test_groups_that_lock_crosswise_lose_and_double_nothing(looking: Looking) ->
             thread.join()
         wait_until(lambda: looking.live() == 0)
     assert looking.one("SELECT sum(n)::int FROM hot") == 600
-    assert looking.count("failed") == 0
+    assert looking.rows("SELECT count(*), max(attempts), max(jsonb_array_length(history)) FROM forecourt.done") == [
+        (600, 1, 0)
+    ]
+
+
+def test_a_group_is_committed_after_20_ms(looking: Looking) -> None:
+    workshop.take_a_while_in_groups.dispatch_many([{"seconds": 0.011}] * 12)
+    work_until_empty(processes=1)
+    sizes = [size for (size,) in looking.rows("SELECT count(*) FROM traces GROUP BY call")]
+    assert sum(sizes) == 12
+    assert max(sizes) <= 2, "the third would begin after 22"
 
 
 def test_where_groups_stand_in_each_other_s_way_they_are_seldom_tried() -> None:

@@ -123,6 +123,8 @@ def test_a_slow_call_never_sits_on_others(looking: Looking) -> None:
         wait_until(lambda: looking.one("SELECT count(*) FROM forecourt.done WHERE job = 'nothing'") == 600)
         assert looking.one("SELECT count(*) FROM forecourt.running WHERE job = 'nap'") == 1
         wait_until(lambda: looking.one("SELECT deadline - started_at = '60 seconds' FROM forecourt.running"))
+        wait_until(lambda: looking.live() == 0)
+    assert looking.one("SELECT sum(late)::int FROM forecourt.minutes") == 0, "what was taken back was begun as well"
 
 
 def test_an_idle_worker_is_woken_by_a_dispatch_not_by_its_poll(looking: Looking) -> None:
@@ -139,13 +141,14 @@ def test_an_idle_worker_is_woken_by_a_dispatch_not_by_its_poll(looking: Looking)
 
 
 def test_a_paused_queue_yields_nothing_and_goes_on_when_resumed(looking: Looking) -> None:
-    assert Process("queue", "pause", "default", "--why", "a test").wait() == 0
-    workshop.leave_trace.dispatch(call="waits")
-    workshop.leave_trace.using(queue="high").dispatch(call="goes")
-    with worker():
+    """The queue that is listed first, so that its call would run before the other."""
+    assert Process("queue", "pause", "high", "--why", "a test").wait() == 0
+    workshop.leave_trace.using(queue="high").dispatch(call="waits")
+    workshop.leave_trace.dispatch(call="goes")
+    with worker(processes=1):
         wait_until(lambda: looking.traces("goes"))
         assert looking.traces("waits") == 0
-        assert Process("queue", "resume", "default").wait() == 0
+        assert Process("queue", "resume", "high").wait() == 0
         wait_until(lambda: looking.traces("waits"))
 
 

@@ -97,7 +97,7 @@ def send_digests(session: Session) -> dict[str, int]:
     return {"digests": len(made)}
 
 
-@job(queue="low", tries=3, backoff=[10, 30, 60], timeout=30)
+@job(queue="low", tries=3, backoff=[10, 30, 60], timeout=30, commit_together=50)
 def send_sponsorship_expired_notification(
     session: Session, listing_id: int, sponsored_until: str | None = None
 ) -> dict[str, int]:

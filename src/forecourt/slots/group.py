@@ -54,6 +54,11 @@ FIRST_SIZE, FIRST_PATIENCE = 4, 8
 MOST_PATIENCE = 4096
 """Calls that must have gone well in a row, at most, before larger groups are tried again."""
 
+OF_ALL = ("55P03", "3B001", "25P01", "42P07", "42P03", "25001")
+"""Codes of errors that a call may have for its company alone: a lock that is held, a savepoint or
+the transaction ended, a temporary table or a cursor that one before it has made under the same
+name, and what only a transaction's first statement may say, as its isolation level."""
+
 STATUS = "SELECT pg_xact_status(%(xid)s::text::xid8)"
 
 
@@ -238,7 +243,7 @@ def _is_of_all(opened: Transaction, error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError | psycopg.Error):
         return isinstance(error, TransactionEnded)
-    return sqlstate(error) in ("55P03", "3B001", "25P01") or circumstances(error) is not None
+    return sqlstate(error) in OF_ALL or circumstances(error) is not None
 
 
 def _uncommitted(outcome: Any) -> Any:

@@ -113,12 +113,13 @@ class Rounds:
             self._connection.close()
 
     def _round(self, limit: int, fill: bool) -> list[Claimed]:
+        connected = self._connected()  # first: what is taken is not known of, and would go back as a stray
         done = self._take()
         # A claim alone is one statement, and so one message that is committed when it is answered.
         # Behind a pooler its settings must travel with it.
         alone = not done and not self._pooled
         try:
-            with self._connected() as connection, nullcontext() if alone else connection.transaction():
+            with connected as connection, nullcontext() if alone else connection.transaction():
                 if self._pooled:
                     connection.execute(ready.PLANNER_FOR_TRANSACTION.encode())
                 if self._one_by_one:

@@ -152,7 +152,7 @@ def finished(calls: list[Claimed]) -> dict[str, Any]:
         "ids": bigints([call.id for call in calls]),
         "tokens": bigints([call.token for call in calls]),
         "seconds": floats([0.0] * len(calls)),
-        "told": "{}",
+        "details": "{}",
         "delays": floats([0.0] * len(calls)),
         "left": floats([0.0] * len(calls)),
         "counted": [True] * len(calls),

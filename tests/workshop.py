@@ -504,6 +504,12 @@ async def write_row_async(call: str, *, connection: psycopg.AsyncConnection[Any]
     await connection.execute("INSERT INTO traces (call, pid) VALUES (%s, pg_backend_pid())", (call,))
 
 
+@job(tries=1)
+async def lock_and_fail_async(call: str, *, connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.execute("SELECT pg_advisory_lock(4711)")
+    raise ValueError(call)
+
+
 @job(concurrency=20, tries=2, backoff=0)
 async def commit_async(call: str, *, session: AsyncSession) -> None:
     await session.execute(LEAVE, {"call": call, "pid": os.getpid()})

@@ -48,6 +48,14 @@ def test_a_commit_by_hand_fails_the_call_at_once(looking: Looking) -> None:
     assert (error.rpartition(".")[2], attempts, looking.traces()) == ("TransactionEnded", 1, 1)
 
 
+def test_what_a_call_that_fails_has_locked_for_its_session_is_free_again(looking: Looking) -> None:
+    workshop.lock_and_fail_async.dispatch(call="one")
+    with worker(processes=1):
+        wait_until(lambda: looking.count("failed"))
+        assert looking.rows("SELECT error FROM forecourt.failed") == [("ValueError",)]
+        assert looking.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711") == 0
+
+
 def test_a_flush_that_fails_is_an_error_like_others(looking: Looking) -> None:
     """SQLAlchemy rolls back by itself then: nobody has ended the transaction by hand."""
     workshop.flush_in_vain_async.dispatch(call="in vain")

@@ -1,5 +1,6 @@
 """Unique calls: while one lives, or for a time, whoever dispatches and whatever becomes of it."""
 
+import asyncio
 import random
 import string
 import threading
@@ -226,10 +227,20 @@ def test_many_at_once_in_opposite_orders_wait_for_each_other_and_do_not_deadlock
     assert looking.live() == 3
 
 
-def test_many_at_once_are_all_or_none_also_on_a_connection_that_commits_by_itself(looking: Looking) -> None:
+def test_many_at_once_are_all_or_none_also_on_a_connection_that_commits_by_itself(
+    looking: Looking, database: str
+) -> None:
     looking.connection.execute("ALTER TABLE forecourt.ready ADD CHECK (args->>'key' <> '3')")
     with pytest.raises(psycopg.errors.CheckViolation):
         workshop.only_one.using(session=looking.connection).dispatch_many([{"key": key} for key in (1, 2, 3)])
+    assert (looking.live(), looking.count("uniques")) == (0, 0)
+
+    async def from_a_coroutine() -> None:
+        async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+            await workshop.only_one.using(session=connection).adispatch_many([{"key": key} for key in (1, 2, 3)])
+
+    with pytest.raises(psycopg.errors.CheckViolation):
+        asyncio.run(from_a_coroutine())
     assert (looking.live(), looking.count("uniques")) == (0, 0)
 
 

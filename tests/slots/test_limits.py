@@ -36,6 +36,7 @@ def test_no_more_than_so_many_run_at_once_for_each_key_on_all_workers(looking: L
         wait_until(lambda: looking.live() == 0)
     assert looking.traces("end%") == 24
     assert (most_at_once(looking, 0), most_at_once(looking, 1)) == (2, 2)
+    assert looking.count("holds") == 0, "a place is free when its call has ended, not when somebody sweeps"
     assert looking.rows("SELECT max(attempts), max(jsonb_array_length(history)) FROM forecourt.done") == [(1, 0)]
 
 

@@ -32,7 +32,7 @@ DAYS = {
 SUITES = (
     *("schedule", "store", "jobs", "testing", "cli/test_schedule.py", "cli/test_queue.py", "web/test_health.py"),
     *(f"workers/test_{name}.py" for name in ("chains", "errands", "unique")),
-    *(f"slots/test_{name}.py" for name in ("limits", "verdict")),
+    *(f"slots/test_{name}.py" for name in ("limits", "transitions")),
     *(
         f"marketplace/test_{name}.py"
         for name in ("analytics", "archive", "notices", "partitions", "placements", "restore")

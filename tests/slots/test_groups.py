@@ -246,9 +246,7 @@ def test_groups_that_lock_crosswise_lose_and_double_nothing(looking: Looking) ->
             thread.join()
         wait_until(lambda: looking.live() == 0)
     assert looking.one("SELECT sum(n)::int FROM hot") == 600
-    assert looking.rows("SELECT count(*), max(attempts), max(jsonb_array_length(history)) FROM forecourt.done") == [
-        (600, 1, 0)
-    ]
+    assert looking.rows("SELECT count(*), max(attempts) FROM forecourt.done") == [(600, 1)]
 
 
 def test_what_a_call_keeps_of_its_connection_is_of_no_use_to_it_in_the_next_call_of_its_group(looking: Looking) -> None:

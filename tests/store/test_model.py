@@ -32,7 +32,7 @@ from forecourt.jobs.outcome import (
 )
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.slots.history import lost_with_its_worker
-from forecourt.slots.verdict import Verdict, decide, over_before
+from forecourt.slots.transitions import Transition, decide, over_before
 from forecourt.store import many_calls, pauses, rescue, running, scheduled, ticks
 from forecourt.store.ending import cancel_waiting, end
 from forecourt.store.placement import Placement
@@ -104,7 +104,7 @@ class Night(RuleBasedStateMachine):
                 self.held.append(call)
                 continue
             # Its last try ended with its worker, which is decided by whoever claims it.
-            failed = verdict(call, over)
+            failed = transition(call, over)
             assert self.write([failed]) == {call.id}
             self.where[call.id] = "failed"
             self.stale.append(call)
@@ -119,12 +119,12 @@ class Night(RuleBasedStateMachine):
         late = data.draw(some_of(self.stale))
         # Few kinds, so that a statement often gets several calls at once.
         kinds = data.draw(st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=2))
-        verdicts = {call.token: verdict(call, data.draw(st.sampled_from(kinds))) for call in (*ours, *late)}
+        transitions = {call.token: transition(call, data.draw(st.sampled_from(kinds))) for call in (*ours, *late)}
         for call in ours:
             self.held.remove(call)
-            self.expect(verdicts[call.token])
+            self.expect(transitions[call.token])
         self.stale += ours
-        assert self.write(list(verdicts.values())) == {call.id for call in ours}
+        assert self.write(list(transitions.values())) == {call.id for call in ours}
 
     @precondition(lambda self: self.stale)
     @rule(data=st.data())
@@ -200,9 +200,9 @@ class Night(RuleBasedStateMachine):
         assert found == {id: (table, self.attempts[id]) for id, table in self.where.items()}
         assert len(rows) == len(found), "a call is in two tables"
 
-    def expect(self, verdict: Verdict) -> None:
-        """What this verdict on a call that is still held must lead to."""
-        match verdict:
+    def expect(self, transition: Transition) -> None:
+        """What this transition on a call that is still held must lead to."""
+        match transition:
             case Ended(id=id):
                 self.where[id] = "done"
                 self.attempts[id] += 1
@@ -212,18 +212,18 @@ class Night(RuleBasedStateMachine):
             case Postponed(id=id, counted=counted):
                 self.where[id] = "scheduled"
                 self.attempts[id] += counted
-        assert self.attempts[verdict.id] <= TRIES
+        assert self.attempts[transition.id] <= TRIES
 
-    def write(self, verdicts: Sequence[Verdict]) -> set[int]:
+    def write(self, transitions: Sequence[Transition]) -> set[int]:
         """As a slot writes them. Returns the ids of the calls that were still held."""
-        ends = [verdict for verdict in verdicts if isinstance(verdict, Ended | Failed)]
-        return end(self.tx, ends) | running.postpone(self.tx, [v for v in verdicts if isinstance(v, Postponed)])
+        ends = [transition for transition in transitions if isinstance(transition, Ended | Failed)]
+        return end(self.tx, ends) | running.postpone(self.tx, [v for v in transitions if isinstance(v, Postponed)])
 
     def say_too_late(self, call: Claimed) -> None:
         """In every way there is."""
         before = self.rows()
         for outcome in OUTCOMES:
-            assert not self.write([verdict(call, outcome)])
+            assert not self.write([transition(call, outcome)])
         assert not running.give_back(self.tx, [(call.id, call.token)])
         running.mark_started(self.tx, [(call.id, call.token, 1.0, 2.0)])
         assert self.rows() == before
@@ -240,7 +240,7 @@ class Night(RuleBasedStateMachine):
         return sorted(self.tx.execute(ROWS).fetchall())
 
 
-def verdict(call: Claimed, outcome: Outcome) -> Verdict:
+def transition(call: Claimed, outcome: Outcome) -> Transition:
     return decide(outcome, call, 0.0, Policy(), DEFAULTS)
 
 

@@ -90,10 +90,10 @@ def test_a_token_needs_no_origin_counts_no_cookie_and_is_named_in_the_audit(
 
 def test_the_audit_tells_lists_and_instants_as_people_do() -> None:
     now = datetime(2026, 11, 27, 23, tzinfo=UTC)
-    assert words.told(["events", "photos"], now) == "events, photos"
-    assert words.told("2026-11-27T23:18:15.400271+00:00", now) == "23:18:15"
-    assert words.told("2026-11-28T23:18:15+00:00", now) == "28 Nov 23:18"
-    assert words.told(["20261127", 7, {"by": "id"}], now) == '20261127, 7, {"by": "id"}'
+    assert words.shown(["events", "photos"], now) == "events, photos"
+    assert words.shown("2026-11-27T23:18:15.400271+00:00", now) == "23:18:15"
+    assert words.shown("2026-11-28T23:18:15+00:00", now) == "28 Nov 23:18"
+    assert words.shown(["20261127", 7, {"by": "id"}], now) == '20261127, 7, {"by": "id"}'
 
 
 def test_only_a_digest_of_a_token_is_kept_and_it_ends_by_itself_or_when_it_is_removed(

@@ -1,5 +1,5 @@
-"""What can become of an attempt, as values. A slot or a supervisor makes them, `verdict` decides on
-them once.
+"""What can become of an attempt, as values. A slot or a supervisor makes them, `transitions`
+decides on them once.
 """
 
 from dataclasses import dataclass

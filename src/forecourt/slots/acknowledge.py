@@ -15,7 +15,7 @@ from forecourt.jobs.outcome import Raised
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.slots.completion import Completion
 from forecourt.slots.executor import loaded
-from forecourt.slots.verdict import Settled, Verdict, decide
+from forecourt.slots.transitions import Settled, Transition, decide
 from forecourt.store import limits, minutes, ready, running
 from forecourt.store.ending import end
 from forecourt.store.minutes import BOUNDS, Tally
@@ -39,29 +39,29 @@ class Acknowledger:
         """
         ends: list[Ended | Failed] = []
         postponed: list[Postponed] = []
-        verdicts: list[tuple[Completion, Verdict]] = []
+        transitions: list[tuple[Completion, Transition]] = []
         limited: list[tuple[int, int]] = []
         long = ready.whole(tx, [done.call.id for done in completions if not done.call.options])
         for completion in completions:
             call, outcome, seconds, lines = completion
             policy = self._policy_of(call.job)
             text = call.options or (long[call.id][1] if call.id in long else "{}")
-            verdict = decide(outcome, call, seconds, policy, self._defaults, lines, loaded(text), pid)
-            verdicts.append((completion, verdict))
-            match verdict:
+            transition = decide(outcome, call, seconds, policy, self._defaults, lines, loaded(text), pid)
+            transitions.append((completion, transition))
+            match transition:
                 case Ended() | Failed():
-                    ends.append(verdict)
+                    ends.append(transition)
                 case Postponed():
-                    postponed.append(verdict)
+                    postponed.append(transition)
             if policy.limit is not None or policy.rate is not None:
                 limited.append((call.id, call.token))
         ours = end(tx, ends) | running.postpone(tx, postponed)
         if limited:
             limits.free(tx, limited)
-        minutes.add(tx, self._writer, _tallies(verdicts, ours))
-        for completion, verdict in verdicts:
-            if isinstance(completion.outcome, Raised) and verdict.id in ours:
-                _say(completion, completion.outcome, verdict)
+        minutes.add(tx, self._writer, _tallies(transitions, ours))
+        for completion, transition in transitions:
+            if isinstance(completion.outcome, Raised) and transition.id in ours:
+                _say(completion, completion.outcome, transition)
 
     def write_one_by_one(self, tx: Connection[Any], completions: Sequence[Completion]) -> list[Completion]:
         """Write ends of which one cannot be written, one by one so that it is found. Its call
@@ -109,11 +109,11 @@ def is_of_the_outcome(error: BaseException) -> bool:
     return not isinstance(error, DBAPIError | OSError)
 
 
-def _say(completion: Completion, raised: Raised, verdict: Verdict) -> None:
+def _say(completion: Completion, raised: Raised, transition: Transition) -> None:
     """What was raised, for whoever looks at the worker's terminal. What ended a slot as well, its
     supervisor has said.
     """
-    match verdict:
+    match transition:
         case Postponed(delay=delay):
             log.warning("%s, again in %.0f s", raised, delay, extra=_facts(completion))
         case Failed():
@@ -124,16 +124,16 @@ def _facts(completion: Completion) -> dict[str, object]:
     return {"job": completion.call.job, "call": completion.call.id, "attempt": completion.call.attempts + 1}
 
 
-def _tallies(verdicts: Iterable[tuple[Completion, Verdict]], ours: set[int]) -> dict[tuple[str, str], Tally]:
+def _tallies(transitions: Iterable[tuple[Completion, Transition]], ours: set[int]) -> dict[tuple[str, str], Tally]:
     tallies: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
-    for (call, _, seconds, _), verdict in verdicts:
+    for (call, _, seconds, _), transition in transitions:
         tally = tallies[call.queue, call.job]
-        match verdict:
+        match transition:
             case Ended(id=id, outcome="finished") if id in ours:
                 tally.finished += 1
             case Settled(late=False):
                 tally.finished += 1
-            case Settled() | Ended() | Failed() | Postponed() if verdict.id not in ours:
+            case Settled() | Ended() | Failed() | Postponed() if transition.id not in ours:
                 tally.late += 1
                 continue
             case Ended():

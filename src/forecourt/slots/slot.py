@@ -34,7 +34,7 @@ from forecourt.slots.markers import Page
 from forecourt.slots.messages import Birth
 from forecourt.slots.pace import Pace
 from forecourt.slots.rounds import Rounds
-from forecourt.slots.verdict import over_before
+from forecourt.slots.transitions import over_before
 from forecourt.store.ready import Claimed
 from forecourt.store.workers import jobs_name
 

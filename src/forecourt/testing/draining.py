@@ -28,7 +28,7 @@ from forecourt.slots.completion import Completion
 from forecourt.slots.executor import Executor
 from forecourt.slots.log_capture import LogCapture
 from forecourt.slots.options import WorkOptions
-from forecourt.slots.verdict import over_before
+from forecourt.slots.transitions import over_before
 from forecourt.store import ready, rescue, running, workers
 from forecourt.store.ready import Claimed
 from forecourt.version import __version__

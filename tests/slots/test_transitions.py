@@ -17,7 +17,7 @@ from forecourt.jobs.outcome import (
     Unknown,
 )
 from forecourt.jobs.policy import Defaults, Policy
-from forecourt.slots.verdict import PARKED, UNCOUNTED, Settled, decide, over_before
+from forecourt.slots.transitions import PARKED, UNCOUNTED, Settled, decide, over_before
 from forecourt.store.ready import Claimed, Past
 from forecourt.store.running import Ended, Failed, Postponed
 
@@ -42,12 +42,12 @@ def test_success_ends_the_call_unless_the_slot_has_ended_it_already() -> None:
 @pytest.mark.parametrize("error", ERRORS)
 def test_every_kind_of_failure_is_retried_until_its_tries_are_used_up(error: Outcome) -> None:
     for attempts in (0, 1):
-        verdict = judge(error, attempts)
-        assert isinstance(verdict, Postponed)
-        assert verdict.counted
-    verdict = judge(error, attempts=2)
-    assert isinstance(verdict, Failed)
-    [incident] = orjson.loads(verdict.incident)
+        transition = judge(error, attempts)
+        assert isinstance(transition, Postponed)
+        assert transition.counted
+    transition = judge(error, attempts=2)
+    assert isinstance(transition, Failed)
+    [incident] = orjson.loads(transition.incident)
     assert (incident["attempt"], incident["outcome"]) == (3, type(error).__name__)
 
 
@@ -76,9 +76,9 @@ def test_releases_parking_and_interruptions_cost_no_try() -> None:
 
 
 def test_a_call_that_is_interrupted_again_and_again_is_charged_in_the_end() -> None:
-    verdict = judge(Interrupted("the database connection was lost"), interruptions=UNCOUNTED)
-    assert isinstance(verdict, Postponed)
-    assert verdict.counted
+    transition = judge(Interrupted("the database connection was lost"), interruptions=UNCOUNTED)
+    assert isinstance(transition, Postponed)
+    assert transition.counted
 
 
 def test_a_discarded_call_keeps_its_reason() -> None:

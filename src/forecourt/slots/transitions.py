@@ -49,7 +49,7 @@ class Settled:
     late: bool
 
 
-Verdict: TypeAlias = Ended | Postponed | Failed | Settled
+Transition: TypeAlias = Ended | Postponed | Failed | Settled
 
 
 def decide(
@@ -61,7 +61,7 @@ def decide(
     log: tuple[str, ...] = (),
     options: dict[str, Any] = NO_OPTIONS,
     pid: int | None = None,
-) -> Verdict:
+) -> Transition:
     """The transition that an attempt of `seconds` with this outcome leads to. `log` is the tail of
     what it logged, `options` what the call's row notes of what counts on it, `pid` the process in
     which it ran, where that is not this one."""

@@ -114,7 +114,7 @@ def _pause(queue: Standing) -> Finding:
 def _workers(queue: Standing, serving: Sequence[Worker]) -> Finding:
     if serving:
         return Finding(marked("workers"), some(len(serving), "worker serves it", "workers serve it"), True)
-    return Finding(marked("workers"), _("nobody serves it"), not queue.ready)
+    return Finding(marked("workers"), _("nobody serves it"), False if queue.ready else None)
 
 
 def _execution(

@@ -61,9 +61,10 @@ def per(window: Seconds, most: int, *, by: str | tuple[str, ...] = ()) -> Rate:
     """
     if not is_whole(most) or most < 1:
         raise ValueError(f"rate: expected a whole number of calls in a window, at least 1, not {most!r}")
-    if seconds(window, "rate: the window") == 0:
+    length = seconds(window, "rate: the window")
+    if length == 0:
         raise ValueError("rate: the window must be longer than nothing")
-    return Rate(most, seconds(window), (by,) if isinstance(by, str) else tuple(by))
+    return Rate(most, length, (by,) if isinstance(by, str) else tuple(by))
 
 
 def _key(job: str, kind: str, by: tuple[str, ...], args: Mapping[str, Any]) -> str:

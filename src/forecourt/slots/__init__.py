@@ -1,7 +1,7 @@
 """Slots: the processes that do the work. Each claims some calls, runs them one after the other, and
 writes their ends with the next claim; a round is one transaction.
 
-    claim ── begin ────────────── run ───────────────────── keep ──────── decide ── write
+    claim ── begin ────────────── run ───────────────────── keep ──────── decide ───── write
     rounds   holding, permits,    executor, async_executor, completion,   transitions  acknowledge
              pace, admission      group, concurrent         inheritance
 

@@ -118,12 +118,13 @@ class Rounds:
         # A claim alone is one statement, and so one message that is committed when it is answered.
         # Behind a pooler its settings must travel with it.
         alone = not done and not self._pooled
+        stuck: Sequence[Completion] = ()
         try:
             with connected as connection, nullcontext() if alone else connection.transaction():
                 if self._pooled:
                     connection.execute(ready.PLANNER_FOR_TRANSACTION.encode())
                 if self._one_by_one:
-                    self._put_aside(self._acknowledger.write_one_by_one(connection, done))
+                    stuck = self._acknowledger.write_one_by_one(connection, done)
                 elif done:
                     self._acknowledger.write(connection, done)
                 claimed = self._claim(connection, limit, fill) if limit else []
@@ -137,6 +138,7 @@ class Rounds:
             self._one_by_one = is_of_the_outcome(error)
             raise
         self._one_by_one = False
+        self._put_aside(stuck)
         return claimed
 
     def _claim(self, connection: psycopg.Connection[Any], limit: int, fill: bool) -> list[Claimed]:

@@ -137,8 +137,10 @@ def test_a_round_that_the_database_breaks_off_leaves_nothing_and_is_made_up(
     with pytest.raises(psycopg.OperationalError, match="no space left"):
         clock.run_once(NOON)
     assert ticks(looking) == []
+    assert looking.count("clocks") == 0, "a clock that gets nothing done does not say that it lives"
     looking.connection.execute("DROP TRIGGER refuse ON forecourt.ready")
     assert enqueued(clock.run_once(NOON + MINUTE)) == [("nothing", NOON)]
+    assert looking.count("clocks") == 1
     assert ticks(looking, "asked") == [("asked", NOON, "skipped")], "its condition is asked anew"
 
 

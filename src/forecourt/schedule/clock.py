@@ -39,9 +39,7 @@ log = logging.getLogger("forecourt.clock")
 MOMENT = timedelta(microseconds=1)
 
 GRACE = ON_TIME.total_seconds()
-"""Seconds by which the database's clock may seem to run backwards, until that is taken for a clock
-that was set.
-"""
+"""Seconds that the database's clock may seem to run backwards until it counts as set back."""
 
 HEARTBEAT = "heartbeat"
 """A task of this name says that clock and workers work; a clock without one says by its own beat
@@ -54,9 +52,7 @@ BEAT_EVERY = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of a task's due times, which of them are to run, and until when it has been
-    evaluated.
-    """
+    """A task's due times that do not run, those that do, and until when it has been evaluated."""
 
     notes: list[NotRun]
     dues: list[Due]
@@ -123,9 +119,6 @@ class Clock:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             now = at or tasks.now(tx)
-            if time.monotonic() >= self._beat_at:
-                tasks.beat(tx, self._host, heartbeat=HEARTBEAT in self._tasks)
-                self._beat_at = time.monotonic() + BEAT_EVERY
             self._look_for_stored(tx)
         if len(self._next) < len(self._tasks) or now + ON_TIME < self._seen:
             self.begin(at)
@@ -137,7 +130,12 @@ class Clock:
         events: list[Event] = []
         for first in range(0, len(due), MOST_AT_ONCE):
             events += self._evaluate(due[first : first + MOST_AT_ONCE], now, answers)
-        return [*events, *self._overdue(now)]
+        events += self._overdue(now)
+        if time.monotonic() >= self._beat_at:  # behind what may fail: who gets nothing done is silent
+            with self._engine.begin() as connection:
+                tasks.beat(in_transaction_of(connection), self._host, heartbeat=HEARTBEAT in self._tasks)
+            self._beat_at = time.monotonic() + BEAT_EVERY
+        return events
 
     def _look_for_stored(self, tx: Connection[Any]) -> None:
         """Take up what was added, edited or removed since the last round."""

@@ -164,6 +164,15 @@ def test_a_due_time_that_was_claimed_is_not_claimed_again_by_a_clock_that_is_set
     assert (looking.count("ticks"), looking.count("ready")) == (1, 1)
 
 
+def test_a_clock_that_is_late_moves_nothing_back(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.nothing).every_minute().allow_overlapping()
+    first, late = begun(timetable), begun(timetable)
+    first.run_once(NOON + 2 * MINUTE)
+    assert late.run_once(NOON + MINUTE) == []
+    assert late.next_due() == first.next_due() == NOON + 3 * MINUTE
+    assert looking.one("SELECT evaluated_until FROM forecourt.tasks") == NOON + 2 * MINUTE
+
+
 def test_ten_threads_on_two_clocks_claim_each_due_time_once(timetable: Timetable, looking: Looking) -> None:
     names = [f"task {number}" for number in range(20)]
     for name in names:
@@ -512,6 +521,9 @@ def version(*minutes: int, host: str = "a") -> Clock:
 def test_a_new_task_is_due_in_the_minute_of_its_deploy(looking: Looking) -> None:
     hands = Hands(looking, NOON + 20 * SECOND)
     assert enqueued(version(0).run_once()) == [("task", NOON)]
+    often = Timetable("UTC")
+    often.add(workshop.nothing, name="often").every_second()
+    assert clock_of(often).run_once() == [], "the seconds of this minute that are over are not missed"
     hands.turn(NOON + 30 * SECOND)
     assert enqueued(version(0).run_once()) == []
 
@@ -532,6 +544,21 @@ def test_two_versions_that_take_turns_each_meet_their_due_times(
     assert "clocks disagree about when these tasks are due" in caplog.text
 
 
+def test_a_version_that_worked_on_while_another_one_came_makes_up_for_its_own_stop(looking: Looking) -> None:
+    hands = Hands(looking, NOON)
+    version(45).run_once()
+    hands.turn(NOON + 10 * SECOND)
+    daemon = version(10, 20, 30)
+    daemon.run_once()
+    hands.turn(NOON + 15 * MINUTE)
+    assert enqueued(version(10, 20, 30).run_once()) == [("task", NOON + 10 * MINUTE)], "the other came before it"
+    version(50).run_once()
+    hands.turn(NOON + 20 * MINUTE)
+    assert enqueued(daemon.run_once()) == [("task", NOON + 20 * MINUTE)]
+    hands.turn(NOON + 32 * MINUTE)
+    assert enqueued(version(10, 20, 30).run_once()) == [("task", NOON + 30 * MINUTE)], "it never gave way"
+
+
 def test_going_back_to_an_old_version_makes_nothing_up(looking: Looking) -> None:
     hands = Hands(looking, NOON)
     timetable = Timetable("UTC")
@@ -550,9 +577,15 @@ def test_after_the_database_s_clock_ran_ahead_tasks_go_on(looking: Looking, capl
     hands.turn(NOON + 30 * SECOND)
     assert daemon.run_once() == []
     assert "the database's clock ran ahead and was set back" in caplog.text
+    caplog.clear()
+    version(10, 20).run_once()
+    hands.turn(NOON + 21 * MINUTE)
+    assert enqueued(version(10, 20).run_once()) == [("task", NOON + 20 * MINUTE)], "the other began before it after all"
     hands.turn(NOON + 60 * MINUTE)
     assert enqueued(daemon.run_once()) == [("task", NOON + 60 * MINUTE)]
+    hands.turn(NOON + 59 * MINUTE)
     assert enqueued(version(0).run_once()) == []
+    assert "ran ahead" not in caplog.text, "a minute is nothing"
 
 
 def test_a_task_for_every_server_whose_queue_nobody_serves_is_pointed_out(

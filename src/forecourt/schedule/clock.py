@@ -141,7 +141,10 @@ class Clock:
         """Take up what was added, edited or removed since the last round."""
         if self._jobs is None or (state := stored_tasks.state(tx)) == self._stored:
             return
-        self._take(merged(self._timetable, stored_tasks.every(tx), self._jobs))
+        both, unfit = merged(self._timetable, stored_tasks.every(tx), self._jobs)
+        for name, why in unfit.items():
+            log.warning("a stored task does not fit the code, and is not followed: %s", why, extra={"task": name})
+        self._take(both)
         self._stored = state
 
     def _take(self, timetable: Timetable) -> None:
@@ -150,9 +153,7 @@ class Clock:
         self._next = {}
 
     def waits(self) -> bool:
-        """Whether a task is due whose condition has not answered yet: another round will look at it
-        again.
-        """
+        """Whether a condition has not answered yet: another round looks at its task again."""
         return self._conditions.waits()
 
     @property

@@ -15,6 +15,7 @@ import workshop
 from fleet import Looking, wait_until
 from forecourt import Timetable, job
 from forecourt.database import database_url, engine, in_transaction_of, session
+from forecourt.jobs.job import Job
 from forecourt.process import own
 from forecourt.schedule import condition_checks
 from forecourt.schedule.clock import Clock
@@ -51,7 +52,11 @@ def timetable(database: str) -> Timetable:
 def test_a_due_time_becomes_a_tick_and_a_call_in_one_transaction(timetable: Timetable, looking: Looking) -> None:
     timetable.add(workshop.leave_trace, call="noon").hourly().using(queue="low", priority=7)
     clock = begun(timetable, NOON - MINUTE)
+    looking.connection.execute("LISTEN forecourt_ready")
+    looking.rows("SELECT pg_advisory_lock_shared(1718579829, hashtext('low'))")  # as a worker that waits
     [event] = clock.run_once(NOON)
+    [told] = looking.connection.notifies(timeout=20, stop_after=1)
+    assert told.payload == "low"
     [(call, queue, priority, args, options)] = looking.rows(
         "SELECT id, queue, priority, args, options FROM forecourt.ready"
     )
@@ -122,12 +127,13 @@ def test_unique_and_plain_jobs_that_are_due_together_keep_their_own_rules(
     assert looking.count("ready") == 2
 
 
+@pytest.mark.parametrize("of", [workshop.nothing, alone])
 def test_a_round_that_the_database_breaks_off_leaves_nothing_and_is_made_up(
-    timetable: Timetable, looking: Looking
+    timetable: Timetable, looking: Looking, of: Job[..., Any]
 ) -> None:
-    timetable.add(workshop.nothing).hourly()
+    timetable.add(of, name="nothing").hourly()
     answers = iter([True, False])
-    timetable.add(workshop.nothing, name="asked").hourly().when(lambda: next(answers))
+    timetable.add(of, name="asked").hourly().when(lambda: next(answers))
     clock = begun(timetable, NOON - MINUTE)
     looking.connection.execute("""
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql

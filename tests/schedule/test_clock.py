@@ -222,6 +222,26 @@ def test_a_clock_goes_on_where_the_last_one_stopped(timetable: Timetable) -> Non
     assert enqueued(clock_of(timetable).run_once(later)) == [("nothing", NOON + timedelta(hours=1))]
 
 
+def test_a_clock_that_runs_on_makes_up_for_a_database_that_was_restored_or_failed_over(
+    timetable: Timetable, looking: Looking
+) -> None:
+    day, hands = timedelta(days=1), Hands(looking, NOON - MINUTE)
+    timetable.add(workshop.nothing).daily_at("12:00").allow_overlapping()
+    clock = clock_of(timetable)
+    clock.run_once()
+    hands.turn(NOON)
+    assert enqueued(clock.run_once()) == [("nothing", NOON)]
+    looking.connection.execute("DELETE FROM forecourt.ticks")
+    looking.connection.execute("UPDATE forecourt.tasks SET evaluated_until = %s", [NOON - MINUTE])
+    engine().dispose()  # its session ends with the server that it was on
+    hands.turn(NOON + MINUTE)
+    assert enqueued(clock.run_once()) == [("nothing", NOON)]
+    looking.connection.execute("DELETE FROM forecourt.tasks")
+    hands.turn(NOON + day)
+    assert clock.run_once() == [], "nobody knows how far it was evaluated"
+    assert enqueued(clock.run_once()) == [("nothing", NOON + day)]
+
+
 def test_a_task_whose_frequency_changed_begins_anew(timetable: Timetable, looking: Looking) -> None:
     timetable.add(workshop.nothing).daily_at("13:00")
     begun(timetable)

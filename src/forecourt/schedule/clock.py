@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
 from forecourt.jobs.job import Job
-from forecourt.process import hostname, own_queue
+from forecourt.process import hostname
 from forecourt.schedule import incidents
 from forecourt.schedule.condition_checks import ConditionChecks, Refusal
 from forecourt.schedule.definition import definitions
@@ -29,7 +29,8 @@ from forecourt.schedule.rules import ON_TIME
 from forecourt.schedule.stored import merged
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
-from forecourt.store import pauses, stored_tasks, tasks, ticks, timetables, workers
+from forecourt.schedule.unserved import warn_of_unserved
+from forecourt.store import pauses, stored_tasks, tasks, ticks, timetables
 from forecourt.store.pauses import Pause
 from forecourt.store.tasks import Version
 from forecourt.store.ticks import Holder, Note
@@ -119,6 +120,9 @@ class Clock:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             now = at or tasks.now(tx)
+            if self not in connection.info:  # a new session: the database may be one that was restored, or a standby
+                connection.info[self] = True
+                self._next = {}
             self._look_for_stored(tx)
         if len(self._next) < len(self._tasks) or now + ON_TIME < self._seen:
             self.begin(at)
@@ -169,9 +173,11 @@ class Clock:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             halted = pauses.in_force(tx, now)
-            evaluated = tasks.lock(tx, [self._version(task) for task in due])
+            versions = [self._version(task) for task in due]
+            evaluated = tasks.lock(tx, versions)
             # What another clock holds is left to it: this one looks again in its next round.
             mine = [task for task in due if self._version(task).name in evaluated]
+            there = evaluated if len(mine) == len(due) else tasks.evaluated(tx, versions)
             held = ticks.holders(tx, [(task.name, self._host_of(task)) for task in mine if not task.may_overlap])
             found = [
                 self._look_at(
@@ -193,10 +199,15 @@ class Clock:
             incidents.follow(tx, self._tasks, self._host, [one for one in not_run if (one.task, one.due_at) in noted])
             until = {self._version(task): finding.until for task, finding in zip(mine, found, strict=True)}
             tasks.advance(tx, until)
+        for task in due:
+            if self._version(task).name not in there:  # somebody removed its row: the next round makes another
+                del self._next[task.name]
         for task in mine:
             version = self._version(task)
             self._next[task.name] = task.next_due(max(until[version], evaluated[version.name]))
-        self._warn_of_unserved(events)
+        here = [one.task for one in events if isinstance(one, Enqueued) and not self._tasks[one.task].one_server]
+        if here and not self._warned:
+            self._warned = warn_of_unserved(self._engine, self._host, here)
         place = {task.name: number for number, task in enumerate(mine)}
         events.sort(key=lambda event: (place[event.task], event.due_at))
         for event in events:
@@ -249,27 +260,6 @@ class Clock:
                 host = self._host_of(task)
                 dues.append(Due(task, instant, host, task.delay_of(instant, host)))
         return Finding(notes, dues, until)
-
-    def _warn_of_unserved(self, events: list[Event]) -> None:
-        """A task for every server goes to a queue that this host's workers alone serve. Say so once
-        if there is none.
-        """
-        here = [
-            event.task for event in events if isinstance(event, Enqueued) and not self._tasks[event.task].one_server
-        ]
-        if not here or self._warned:
-            return
-        queue = own_queue(self._host)
-        with self._engine.begin() as connection:
-            if workers.serve(in_transaction_of(connection), queue):
-                return
-        self._warned = True
-        log.warning(
-            "nobody serves the queue %s, so what is due on every server waits: start a worker on this host, or set "
-            "FORECOURT_HOST to the same name for clock and worker",
-            queue,
-            extra={"tasks": here},
-        )
 
     def _noted(self, event: NotRun) -> Note:
         host = self._host_of(self._tasks[event.task])

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine
 from timetables import NamedJob
 
 import workshop
-from fleet import Looking, wait_until
+from fleet import Looking, claim, wait_until
 from forecourt import Timetable, job
 from forecourt.database import database_url, engine, in_transaction_of, session
 from forecourt.jobs.job import Job
@@ -21,7 +21,8 @@ from forecourt.schedule import condition_checks
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.events import NotRun
 from forecourt.settings import settings
-from forecourt.store import pauses
+from forecourt.store import ending, failed, pauses
+from forecourt.store.running import Failed
 from hands import Hands
 
 SECOND = timedelta(seconds=1)
@@ -402,6 +403,23 @@ def test_a_call_that_waits_for_its_next_try_holds_its_task(timetable: Timetable,
     assert enqueued(clock.run_once(NOON + MINUTE)) == []
 
 
+def test_a_failed_run_that_is_retried_by_hand_is_held_by_none_and_holds_the_next(
+    timetable: Timetable, looking: Looking
+) -> None:
+    timetable.add(workshop.nothing).every_minute()
+    clock, tx = begun(timetable, NOON - MINUTE), looking.connection
+    clock.run_once(NOON)
+    [first] = claim(tx)
+    tick = {"tick": looking.one("SELECT id FROM forecourt.ticks")}
+    ending.end(tx, [Failed(first.id, first.token, 0.0, "ValueError", "", "[]", options=tick)])
+    assert enqueued(clock.run_once(NOON + MINUTE)) == [("nothing", NOON + MINUTE)]
+    assert failed.retry(tx, [first.id]) == 1
+    tx.execute("DELETE FROM forecourt.ready WHERE id <> %s", [first.id])
+    assert [event.why.partition(" waits")[0] for event in clock.run_once(NOON + 2 * MINUTE)] == [
+        "the run of 2026-11-23 12:00:00 UTC"
+    ]
+
+
 # -- pauses ----------------------------------------------------------------------------------------
 
 
@@ -658,8 +676,8 @@ def test_a_slow_condition_holds_up_its_own_task_and_nothing_else(
 def test_a_condition_that_never_answers_fails_its_due_time_and_says_so(
     timetable: Timetable, looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    never = threading.Event()
-    timetable.add(workshop.nothing, name="stuck").every_minute().when(never.wait)
+    never, asked = threading.Event(), list[int]()
+    timetable.add(workshop.nothing, name="stuck").every_minute().when(lambda: asked.append(1) or never.wait())
     clock = begun(timetable)
     assert clock.run_once(NOON + MINUTE) == []
     monkeypatch.setattr(condition_checks, "TIMEOUT", 0.1)
@@ -667,7 +685,7 @@ def test_a_condition_that_never_answers_fails_its_due_time_and_says_so(
     assert (event.status, "has not answered for" in event.why) == ("failed", True)
     assert not clock.waits()
     [event] = clock.run_once(NOON + 2 * MINUTE)
-    assert event.status == "failed", "it still hangs, and nobody asks it twice at once"
+    assert (event.status, len(asked)) == ("failed", 1), "it still hangs, and nobody asks it twice at once"
     never.set()
 
 

@@ -491,7 +491,7 @@ def test_a_second_pause_after_an_expired_one_counts_from_now(watched: Timetable,
 
 
 def test_on_every_server_each_host_has_its_tick_and_its_queue(timetable: Timetable, looking: Looking) -> None:
-    timetable.add(workshop.nothing).every_minute().on_every_server().after(print)
+    timetable.add(workshop.nothing).every_minute().on_every_server().after(print).on_skipped(print)
     timetable.add(workshop.nothing, name="nothing@b").every_minute().using(queue="low")  # a name like any other
     clocks = [begun(timetable, NOON - MINUTE, host=host) for host in ("a", "b", "a")]
     for clock in clocks:
@@ -514,6 +514,8 @@ def test_on_every_server_each_host_has_its_tick_and_its_queue(timetable: Timetab
         ("a", "enqueued"),
         ("b", "skipped"),
     ], "an overlap on one host is no overlap on the other"
+    told = "SELECT queue, args ->> 'task' FROM forecourt.ready WHERE job = 'forecourt.task_incident'"
+    assert looking.rows(told) == [("@b", "nothing")], "and is told where it is"
 
 
 NIGHTS = {

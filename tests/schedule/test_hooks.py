@@ -207,7 +207,9 @@ def test_hooks_wait_for_the_application_or_the_version_that_has_their_task(looki
     heard: list[str] = []
     timetable = Timetable("UTC")
     task = timetable.add(workshop.nothing).every_ten_minutes()
-    task.after(lambda run: heard.append(run.status)).on_missed(lambda run: heard.append(run.status))
+    task.on_success(lambda: heard.append("well")).after(lambda: heard.append("over")).on_missed(
+        lambda: heard.append("missed")
+    )
     begun(timetable).run_once(NOON + 20 * MINUTE)
     for _ in range(2):
         drain(app=Forecourt(Timetable("UTC")))
@@ -216,7 +218,7 @@ def test_hooks_wait_for_the_application_or_the_version_that_has_their_task(looki
     assert looking.rows(history) == 2 * [("UnknownJob", "no task is named 'nothing' here", 0)]
     assert heard == []
     drain(app=Forecourt(timetable))
-    assert sorted(heard) == ["missed", "succeeded"]
+    assert heard == ["missed", "over", "well"]
 
 
 def test_the_hooks_of_a_task_whose_call_still_waits_follow_its_cancellation(looking: Looking) -> None:

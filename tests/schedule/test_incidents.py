@@ -70,6 +70,9 @@ def test_a_run_past_its_deadline_calls_somebody_once_ahead_of_the_queue_that_hol
     due = NOON + HOUR
     assert enqueued(clock.run_once(due)) == [("nothing", due)]
     assert clock.run_once(due + 9 * MINUTE) == []
+    others = Timetable("UTC")
+    others.add(workshop.nothing, name="another's").hourly().deadline(within=600)
+    assert begun(others, due).run_once(due + 10 * MINUTE) == []
     [overdue] = clock.run_once(due + 10 * MINUTE)
     assert isinstance(overdue, Overdue)
     assert overdue.why == f"call {overdue.call_id} has not ended by 2026-11-23 13:10:00 UTC"

@@ -91,11 +91,14 @@ def test_a_run_past_its_deadline_calls_somebody_once_ahead_of_the_queue_that_hol
     assert clock.run_once(due + 2 * HOUR + 30 * MINUTE) == [], "one that ended in time is not overdue"
 
 
-def test_a_hook_for_what_is_overdue_needs_a_deadline_and_pings_are_hooks(timetable: Timetable) -> None:
+def test_what_is_overdue_needs_a_deadline_that_jitter_does_not_use_up_and_pings_are_hooks(timetable: Timetable) -> None:
     task = timetable.add(workshop.nothing).daily().ping_on_overdue("https://hc.example/late")
     with pytest.raises(TimetableError, match=r"task 'nothing' \(.*\): on_overdue without a deadline: add .deadline"):
         timetable.check()
-    task.deadline(HOUR).ping_on_missed("https://hc.example/missed").ping_on_skipped("https://hc.example/skipped")
+    task.deadline(HOUR).jitter(HOUR)
+    with pytest.raises(TimetableError, match=r"task 'nothing' \(.*\): jitter may start it when its deadline is over"):
+        timetable.check()
+    task.jitter(HOUR / 2).ping_on_missed("https://hc.example/missed").ping_on_skipped("https://hc.example/skipped")
     timetable.check()
     hooks = task.hooks
     assert (hooks.on_overdue, hooks.on_missed) == (

@@ -18,9 +18,10 @@ from forecourt.database.bridge import AsyncSource, bridged, is_async
 from forecourt.database.callers import DjangoConnection
 from forecourt.durations import LATEST
 from forecourt.jobs import awaiting
-from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.carrying import carried
 from forecourt.jobs.definition import Definition, P, Q, R, Transactional
+from forecourt.jobs.option_values import Seconds, seconds, typable, whole
+from forecourt.jobs.policy import RANGES
 from forecourt.store import calls, many_calls
 from forecourt.store.placement import Placement
 
@@ -174,12 +175,14 @@ class Dispatch(Generic[P]):
                 f"{self.job.name}: a delay of {delay:g} s is not shorter than its retry_until of {policy.retry_until:g} s, so it "
                 "would expire before it began"
             )
-        queue = policy.queue if self.queue is None else replace(policy, queue=self.queue).queue
+        queue = policy.queue if self.queue is None else typable(self.queue, "queue", without=",")
         context = dict(carried(self.job.name, queue))
         return Placement(
             job=self.job.name,
             queue=queue,
-            priority=policy.priority if self.priority is None else replace(policy, priority=self.priority).priority,
+            priority=policy.priority
+            if self.priority is None
+            else whole(self.priority, "priority", *RANGES["priority"]),
             delay=self.delay,
             run_at=self.at,
             options=(self.options or {}) | {"trace": context} if context else self.options,

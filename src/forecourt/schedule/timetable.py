@@ -7,14 +7,13 @@ from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from forecourt.jobs.option_values import typable
 from forecourt.schedule.elsewhere import ELSEWHERE
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
 from forecourt.schedule.fluent import Fluent
 from forecourt.schedule.rules import Rules
 from forecourt.schedule.task import Entry, Job, Task
 from forecourt.schedule.zones import zone_named
-
-LONGEST_NAME = 200
 
 
 class Timetable:
@@ -88,7 +87,7 @@ class Timetable:
         label = getattr(job, "name", None) if name is None else name
         if not isinstance(label, str):
             raise TimetableError(f"{job!r} ({place}) is not a job: decorate the function with @job")
-        _require_typable(label, f"({place}) cannot name a task")
+        _typable(label, f"task ({place})")
         if label in self._tasks:
             raise TimetableError(
                 f"task {label!r} is added twice, at {self._tasks[label].place} and at {place}: "
@@ -116,7 +115,7 @@ class Group(Entry):
     def __init__(self, timetable: Timetable, outer: Fluent, name: str | None, timezone: str | None) -> None:
         zone = zone_named(timezone) if timezone is not None else None
         if name is not None:
-            _require_typable(name, "cannot name a group")
+            _typable(name, "group")
         super().__init__(Rules(zone=zone, groups=() if name is None else (name,)), outer)
         self._timetable = timetable
         self._tasks: list[Task] = []
@@ -160,9 +159,11 @@ def _check(tasks: Iterable[Task]) -> None:
         raise TimetableError(*mistakes)
 
 
-def _require_typable(name: str, wrong: str) -> None:
-    if not name or len(name) > LONGEST_NAME or name != name.strip() or not name.isprintable():
-        raise TimetableError(f"{name!r} {wrong}: expected 1 to {LONGEST_NAME} printable characters, no space around")
+def _typable(name: str, what: str) -> None:
+    try:
+        typable(name, what)
+    except ValueError as mistake:
+        raise TimetableError(str(mistake)) from None
 
 
 def _caller() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, overload
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
-from forecourt.database.callers import DjangoConnection
+from forecourt.database.callers import DjangoConnection, MustBeAwaited
 from forecourt.durations import LATEST
 from forecourt.jobs import awaiting
 from forecourt.jobs.carrying import carried
@@ -204,8 +204,9 @@ class Dispatch(Generic[P]):
 
 async def entered_in(session: Transaction | AsyncSource | None, enter: Callable[[Any], R]) -> R:
     """What `enter` returns for the caller's transaction, from a coroutine."""
-    if interceptors:
-        return enter(session)
+    if interceptors:  # they take calls without a database; what they let pass needs it, and is entered below
+        with suppress(MustBeAwaited):
+            return enter(session)
     return await (bridged(session, enter) if is_async(session) else asyncio.to_thread(enter, session))
 
 

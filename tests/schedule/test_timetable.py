@@ -89,6 +89,8 @@ def test_arguments_are_checked_by_the_job_at_load(timetable: Timetable) -> None:
         timetable.add(sweep, hours=3)
     with pytest.raises(TimetableError, match="days: expected a whole number"):
         timetable.add(sweep, days="3")
+    with pytest.raises(TimetableError, match=r"name the arguments of its job, as in add\(job, days=180\)"):
+        timetable.add(sweep, 3)
     assert timetable.add(sweep, days=3).args == {"days": 3}
 
 

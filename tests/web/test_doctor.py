@@ -250,6 +250,18 @@ def test_a_transaction_that_is_open_for_long_is_found(
         other.execute("SELECT 1")
         threading.Event().wait(0.2)  # the transaction has to be open for longer than the limit
         assert found(house, "oldest transaction").status == "warn"
+        # An ordinary role is not told when sessions of others began, and must not call that well.
+        with house.tx.transaction():
+            house.tx.execute("SET LOCAL ROLE pg_read_all_data")
+            assert found(house, "oldest transaction").found.startswith(
+                "none is open for long, 1 session of another role"
+            )
+            assert "GRANT pg_monitor TO " in found(house, "oldest transaction").found
+            assert found(house, "connections").found.startswith("2 of "), "those that it may not look into as well"
+            house.tx.execute("SET LOCAL ROLE pg_monitor")
+            assert [one.name for one in database_checks.condition(house) if one.status == "warn"] == [
+                "oldest transaction"
+            ]
 
 
 def test_a_slow_database_few_connections_and_a_wrong_clock_are_found(

@@ -111,7 +111,7 @@ def storage(house: House) -> list[Result]:
     if bucket is None:
         return []
     try:
-        next(bucket.keys(), None)
+        bucket.require_answer()
     except (StorageUnavailable, StorageError) as error:
         return [
             Result(

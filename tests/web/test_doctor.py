@@ -158,6 +158,7 @@ def test_a_due_time_that_is_not_looked_at_or_not_begun_is_found(house: House) ->
     assert "no clock has looked" in found(house, "late cleanup_soft_deleted").found
     assert found(house, "late generate_sitemap").found == "was due 5 min ago, and waits for a worker"
     house.tx.execute("UPDATE forecourt.clocks SET beat_at = now() - interval '10 minutes'")
+    assert (found(house, "clock").status, found(house, "clock").found) == ("fail", "heard of 10 min ago")
     names = [result.name for result in examine(house)]
     assert "late cleanup_soft_deleted" not in names, "while the clock is stopped, that alone is said"
 
@@ -217,6 +218,14 @@ def test_duties_that_did_not_do_their_work_are_found(house: House) -> None:
     )
     assert (found(house, "roll-up").status, found(house, "archive").status) == ("warn", "fail")
     assert found(house, "mails").found == "SMTP server mail:25 does not answer"
+    house.tx.execute(
+        "DELETE FROM mail_outages; UPDATE analytics_days SET date = date - 4;"
+        "INSERT INTO users (id, name, email) VALUES (1, 'Anna', 'anna@cars.example');"
+        "INSERT INTO notifications (user_id, kind, data, dedupe_key, mail_status, created_at)"
+        " VALUES (1, 'low_balance', '{}', 'k', 'pending', now() - interval '25 hours')"
+    )
+    assert found(house, "mails").found == "1 mail waiting for more than a day"
+    assert found(house, "roll-up").status == "fail"
 
 
 def test_an_old_schema_is_found(house: House) -> None:
@@ -289,6 +298,10 @@ def test_an_old_sitemap_is_found(house: House) -> None:
     make_well(house.tx)
     house.tx.execute("UPDATE public.sitemap_runs SET published_at = now() - interval '40 hours'")
     assert found(house, "sitemap").status == "warn"
+    house.tx.execute("UPDATE public.sitemap_runs SET published_at = now() - interval '4 days'")
+    assert found(house, "sitemap").status == "fail"
+    house.tx.execute("DELETE FROM public.sitemap_runs")
+    assert found(house, "sitemap").found == "none was published yet"
 
 
 def test_a_check_that_cannot_be_made_fails_and_spares_the_others(house: House) -> None:
@@ -314,3 +327,8 @@ def test_the_command_the_page_and_the_monitor_say_the_same(
     assert pages.get("/health").json()["status"] == "pass"
     assert "The house is well." in pages.get("/doctor").text
     assert CliRunner().invoke(forecourt, ["doctor", "--fail-on", "warn"]).exit_code == 0
+    (settings().public / "sitemap.xml").unlink()
+    answer = pages.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "warn")
+    assert CliRunner().invoke(forecourt, ["doctor"]).exit_code == 0
+    assert CliRunner().invoke(forecourt, ["doctor", "--fail-on", "warn"]).exit_code == 3

@@ -98,13 +98,15 @@ def test_a_queue_that_is_behind_paused_or_unserved_is_found(house: House) -> Non
     make_well(house.tx)
     house.tx.execute(
         "INSERT INTO forecourt.ready (job, queue, ready_at) VALUES ('j', 'high', now() - interval '2 minutes'),"
-        " ('j', 'low', now() - interval '20 minutes'), ('j', 'forgotten', now()), ('j', 'medium', now())"
+        " ('j', 'low', now() - interval '20 minutes'), ('j', 'for gotten', now()), ('j', 'me dium', now())"
     )
-    house.tx.execute("INSERT INTO forecourt.pauses (kind, name, who) VALUES ('queue', 'medium', 'anna')")
+    house.tx.execute("INSERT INTO forecourt.pauses (kind, name, who) VALUES ('queue', 'me dium', 'anna')")
     assert found(house, "queue high").status == "warn"
     assert found(house, "queue low").status == "fail"
-    assert found(house, "queue forgotten").found == "calls wait, and nobody serves it"
-    assert found(house, "queue medium").found == "paused by anna"
+    assert found(house, "queue for gotten").found == "calls wait, and nobody serves it"
+    assert found(house, "queue for gotten").advice.endswith(": forecourt queue work --queue 'for gotten'")
+    assert found(house, "queue me dium").found == "paused by anna"
+    assert found(house, "queue me dium").advice == "forecourt queue resume 'me dium'"
 
 
 def test_a_call_that_runs_on_after_its_deadline_is_found(house: House) -> None:

@@ -1,13 +1,15 @@
 """Group commit: calls of a job that share one transaction, each behind a savepoint of its own.
 
-One that raises is rolled back alone. When the transaction as a whole comes to nothing (a deadlock,
-a lock waited for too long, a commit that fails, a claim that was lost), its calls run one by one,
-and the next groups are smaller.
+One that raises is rolled back alone. One that fails for its company (a deadlock, a lock waited for
+too long) is rolled back, those before it are committed, and it runs by itself. When the transaction
+as a whole comes to nothing (a commit that fails, a claim that was lost), all its calls run one by
+one. Either makes the next groups smaller.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import psycopg
@@ -40,8 +42,10 @@ from forecourt.store.running import Ended
 LONGEST = 0.02
 """Seconds after which a group is committed: what it has locked, others wait for."""
 
-FIRST = b"SET LOCAL lock_timeout = '50ms'; SAVEPOINT forecourt_call"
-"""What somebody else has locked is not worth waiting for with so many calls."""
+FIRST = b"SAVEPOINT forecourt_call"
+SECOND = b"RELEASE SAVEPOINT forecourt_call; SET LOCAL lock_timeout = '50ms'; SAVEPOINT forecourt_call"
+"""The first call may wait, as it would by itself. Behind it, what somebody else has locked is not
+worth waiting for with what the calls before have locked."""
 
 NEXT = b"RELEASE SAVEPOINT forecourt_call; SAVEPOINT forecourt_call"
 LAST = b"RELEASE SAVEPOINT forecourt_call"
@@ -54,10 +58,13 @@ FIRST_SIZE, FIRST_PATIENCE = 4, 8
 MOST_PATIENCE = 4096
 """Calls that must have gone well in a row, at most, before larger groups are tried again."""
 
-OF_ALL = ("55P03", "3B001", "25P01", "42P07", "42P03", "25001")
-"""Codes of errors that a call may have for its company alone: a lock that is held, a savepoint or
-the transaction ended, a temporary table or a cursor that one before it has made under the same
+OF_COMPANY = ("55P03", "40P01", "40001", "42P07", "42P03", "25001")
+"""Codes of errors that a call may have for its company alone: a lock that is held, a deadlock, a
+snapshot that is too old, a temporary table or a cursor that one before it has made under the same
 name, and what only a transaction's first statement may say, as its isolation level."""
+
+OF_ALL = ("3B001", "25P01")
+"""Codes of errors that say that a savepoint or the transaction was ended."""
 
 STATUS = "SELECT pg_xact_status(%(xid)s::text::xid8)"
 
@@ -72,10 +79,10 @@ class Grouped(NamedTuple):
 
 
 class Size:
-    """How many calls of a job share a commit: half as many after a group that came to nothing, a
-    quarter more after so many calls went well as it takes, which is four times as many after each
-    failure. So where groups stand in each other's way they are seldom tried: one that waited in
-    vain has cost as much as a dozen calls."""
+    """How many calls of a job share a commit: half as many after a group that failed, or one of
+    whose calls did for its company, a quarter more after so many calls went well as it takes, which
+    is four times as many after each failure. So where groups stand in each other's way they are
+    seldom tried: one that waited in vain has cost as much as a dozen calls."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -90,8 +97,8 @@ class Size:
             self._well = 0
             self.calls = min(self._most, self.calls + max(1, self.calls // 4))
 
-    def came_to_nothing(self) -> None:
-        """A group did."""
+    def failed(self) -> None:
+        """A group did, or one of its calls for its company."""
         self._well = 0
         self._patience = min(4 * self._patience, MOST_PATIENCE)
         self.calls = max(1, self.calls // 2)
@@ -119,7 +126,7 @@ class Groups:
         group = _Group(job, self._jobs.middleware, self._capture, self._executor.kept)
         cut = group.run(calls[: size.calls], begin)
         if group.failed:
-            size.came_to_nothing()
+            size.failed()
         else:
             size.went_well(len(group.calls))
         return Grouped([known or self._once_more(call, n, again) for n, (call, known) in enumerate(group.calls)], cut)
@@ -172,16 +179,18 @@ class _Group:
                 for n, call in enumerate(calls):
                     if n and time.perf_counter() > until:
                         break
-                    send(opened.tx, NEXT if n else FIRST)
+                    send(opened.tx, (FIRST, SECOND, NEXT)[min(n, 2)])
                     if n and not begin(n):
                         cut = True
                         break
                     begun.append(call)
-                    self._attempt(opened, call)
+                    if not self._attempt(opened, call):
+                        self.failed = True
+                        break
                 send(opened.tx, LAST)
                 self._guilty = None
                 end_with_effects(opened, self._ends)
-                self.calls = list(zip(begun, self._done, strict=True))
+                self.calls = list(zip_longest(begun, self._done))
                 return cut
         except (DBAPIError, psycopg.Error, ClaimIsLost, _Apart):
             pass
@@ -189,7 +198,8 @@ class _Group:
         self._tell_apart(begun)
         return cut
 
-    def _attempt(self, opened: Transaction, call: Claimed) -> None:
+    def _attempt(self, opened: Transaction, call: Claimed) -> bool:
+        """Whether its end is known; not when it failed for its company."""
         self._capture.begin()
         self._guilty = call
         began = time.perf_counter()
@@ -207,13 +217,16 @@ class _Group:
                     raise _Apart from error
                 opened.forget()
                 send(opened.tx, UNDO)
+                if _is_of_its_company(error):
+                    return False
                 seconds = time.perf_counter() - began
                 self._done.append(Completion(call, outcome_of(error, self._job), seconds, self._capture.lines()))
-                return
+                return True
         seconds = time.perf_counter() - began
         log = success_entry(call.attempts, seconds, self._capture.lines())
         self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, running.options))
         self._done.append(Completion(call, Finished(text, committed=True), seconds))
+        return True
 
     def _tell_apart(self, begun: Sequence[Claimed]) -> None:
         """What became of each, when the transaction came to nothing, unless a call had committed it
@@ -243,7 +256,14 @@ def _is_of_all(opened: Transaction, error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError | psycopg.Error):
         return isinstance(error, TransactionEnded)
+    if _is_of_its_company(error):
+        return False
     return sqlstate(error) in OF_ALL or circumstances(error) is not None
+
+
+def _is_of_its_company(error: BaseException) -> bool:
+    """Whether the call may go well by itself."""
+    return isinstance(error, DBAPIError | psycopg.Error) and sqlstate(error) in OF_COMPANY
 
 
 def _uncommitted(outcome: Any) -> Any:

@@ -93,7 +93,7 @@ def test_after_three_looks_in_vain_or_one_that_took_long_it_says_how_old_it_is_u
         banner.wait_for(state="hidden")
         waits(page, 2)
         held: list[Any] = []
-        page.route("**/queues", lambda route: held.append(route))  # noqa: PLW0108 - it takes no builtin
+        page.route("**/queues", lambda route: held.append(route))
         with page.expect_request("**/queues"):
             page.clock.run_for(2_000)
         page.clock.run_for(20_000)

@@ -739,5 +739,7 @@ def test_jitter_spreads_what_is_due_together_and_leaves_its_due_time_alone(
     assert timedelta() <= starts[0] < timedelta(seconds=200) < starts[-1] < timedelta(seconds=600)
     [first, *_] = timetable
     assert first.delay_of(due, "") == first.delay_of(due, ""), "two clocks would draw the same"
+    others = {first.delay_of(due, host) for host in ("", "a", "b")} | {first.delay_of(due + MINUTE, "")}
+    assert len(others) == 4, "another host and another due time, another delay"
     held = [event for event in clocks[0].run_once(due + timedelta(hours=1)) if isinstance(event, NotRun)]
     assert len(held) == 20, "a call that waits for its start holds its task, like any other"

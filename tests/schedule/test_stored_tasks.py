@@ -162,7 +162,7 @@ def test_what_the_code_could_not_say_is_refused_and_nothing_is_stored(timetable:
         ({"args": {"n": "three"}}, "argument 'n'"),
         ({"job": "nothin"}, "there is no job 'nothin'"),
         ({"queue": "a,b"}, "queue: 'a,b'"),
-        ({"name": " count"}, "cannot name a task"),
+        ({"name": " count"}, "' count' is not a name"),
         ({"name": "nothing"}, r"is the code's \(.*\): give this one a name of its own, --name"),
     ):
         given: dict[str, Any] = {"name": "count", "job": "nothing", "args": {}, "cron": "@daily"} | changed

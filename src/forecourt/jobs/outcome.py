@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from signal import Signals
 from typing import Any, TypeAlias
 
-from forecourt.jobs.backoff import Seconds, seconds
+from forecourt.jobs.option_values import Seconds, seconds
 
 
 class Release(Exception):

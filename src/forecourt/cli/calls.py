@@ -138,6 +138,8 @@ def show(id: int, full: bool, as_json: bool) -> None:
         say(f"  progress  {said.done:g}{share} {said.words} ({relative(said.at)})")
     say(f"  arguments {json.dumps(found.args, ensure_ascii=False)[:2000]}")
     say(f"  attempts  {found.attempts}")
+    if found.state == "ready":
+        say(f"  waits     for a worker. Why: forecourt queue explain {found.queue}")
     if found.workflow is not None:
         say(f"  workflow  {found.workflow}. See: forecourt queue workflow show {found.workflow}")
     if found.trace is not None:

@@ -18,6 +18,7 @@ from forecourt.database.bridge import AsyncSource, bridged, is_async
 from forecourt.database.callers import DjangoConnection, MustBeAwaited
 from forecourt.durations import LATEST
 from forecourt.jobs import awaiting
+from forecourt.jobs.application import importing
 from forecourt.jobs.carrying import carried
 from forecourt.jobs.definition import Definition, P, Q, R, Transactional
 from forecourt.jobs.option_values import Seconds, seconds, typable, whole
@@ -166,8 +167,14 @@ class Dispatch(Generic[P]):
 
     def placement(self) -> Placement:
         """Where and when calls enter. Raises ValueError for a queue, priority or instant out of
-        range, and for a delay after which the call would have expired."""
+        range, and for a delay after which the call would have expired; RuntimeError while the
+        application is imported."""
         policy = self.job.policy
+        if app := importing.get():
+            raise RuntimeError(
+                f"{self.job.name}: dispatched while {app} is imported, as each worker and command would do again: dispatch from a "
+                "function, or behind if __name__ == '__main__'"
+            )
         if self.at is not None and self.at >= LATEST:
             raise ValueError(f"{self.job.name}: at= is not before the year {LATEST.year}: {self.at}")
         if policy.retry_until is not None and (delay := self._delay()) >= policy.retry_until:

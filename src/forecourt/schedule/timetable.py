@@ -111,7 +111,9 @@ class Timetable(Adding):
     ) -> Task:
         label = getattr(job, "name", None) if name is None else name
         if not isinstance(label, str):
-            raise TimetableError(f"{job!r} ({place}) is not a job: decorate the function with @job")
+            raise TimetableError(
+                f"{job!r} ({place}) is not a job: decorate the function with @job, and pass it without calling it"
+            )
         _typable(label, f"task ({place})")
         if label in self._tasks:
             raise TimetableError(

@@ -64,7 +64,7 @@ class Forecourt:
 
     def schedule(self, tx: Any) -> Timetable:
         """The timetable with the tasks that were added while it ran."""
-        return merged(self.timetable, stored_tasks.every(tx), self.jobs)
+        return merged(self.timetable, stored_tasks.every(tx), self.jobs)[0]
 
     @property
     def has_marketplace(self) -> bool:

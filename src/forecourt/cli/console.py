@@ -48,6 +48,8 @@ MINUTES = Number(0, LONGEST / 60, min_open=True)
 HOURS = Number(0, LONGEST / 3600)
 """Durations, up to a hundred years."""
 
+PATIENCE = "10s"
+"""How long a command waits for a lock that another transaction holds."""
 
 NARROWEST = 8
 """Characters below which no column of a table is folded."""
@@ -210,10 +212,13 @@ def confirm(question: str, *, yes: bool, default: bool = False) -> None:
 
 @contextmanager
 def transaction() -> Iterator["Connection[Any]"]:
-    """A transaction on the configured database, committed at the end of the block."""
+    """A transaction on the configured database, committed at the end of the block. Raises
+    LockNotAvailable where another holds what is needed for longer than PATIENCE.
+    """
     from forecourt.database.connecting import connect
 
     with closing(connect()) as connection, connection:  # it stays open where the commit raises
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (PATIENCE,))
         yield connection
 
 

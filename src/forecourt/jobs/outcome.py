@@ -36,6 +36,11 @@ class Discard(Exception):
         self.why = why
 
 
+class NotKnownHere(Exception):
+    """Raised inside a job of the engine's that needs what this application does not have. The call
+    waits for a worker that has it, like one of a job that is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The function returned. `result` is JSON text or None; `committed` says that the slot has
@@ -145,7 +150,9 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """This worker's code has no such job; one with newer or older code may have it."""
+    """This worker's code has no such job, or no such task; one with newer or older code may have
+    it.
+    """
 
     why: str
 

@@ -179,6 +179,11 @@ def _check(tasks: Iterable[Task]) -> None:
                 mistakes.append(
                     f"task {task.name!r} ({task.place}): on_overdue without a deadline: add .deadline(within=...)"
                 )
+            if task.rules.jitter is not None and task.run_within is not None and task.rules.jitter >= task.run_within:
+                mistakes.append(
+                    f"task {task.name!r} ({task.place}): jitter may start it when its deadline is over: a deadline counts from "
+                    "the due time, so give it more time than jitter takes"
+                )
         except TimetableError as error:
             mistakes.extend(error.mistakes)
     if mistakes:

@@ -27,7 +27,7 @@ from forecourt.cli.console import (
 )
 
 
-@click.command()
+@click.command(context_settings={"allow_extra_args": True})  # to say how ARGS is written
 @click.argument("job")
 @click.argument("args", default="{}")
 @click.option("--delay", type=SECONDS, help="Seconds until the call is due.")
@@ -40,6 +40,10 @@ def dispatch(
     """Enter a call of JOB with ARGS, a JSON object."""
     from forecourt.web.api import calls as api
 
+    if extra := click.get_current_context().args:
+        raise click.UsageError(
+            f"Got unexpected arguments: {' '.join(extra)}. The shell must see ARGS as one word: '{{\"listing_id\": 7}}', in quotes"
+        )
     try:
         given = json.loads(args)
     except json.JSONDecodeError as error:

@@ -116,9 +116,9 @@ class Dispatch(Generic[P]):
         self.job.arguments.refuse_unnamed("dispatch", unnamed)
         if interceptors and (taken := self._intercepted([args])) is not None:
             return taken[0]
-        text = self.text(args)
+        text, placement = self.text(args), self.placement()
         with each_by_itself() if self.session is None else nullcontext(in_transaction_of(self.session)) as tx:
-            id, is_new = calls.enter(tx, self.placement(), text, alone=self.session is None)
+            id, is_new = calls.enter(tx, placement, text, alone=self.session is None)
             return Call(id, self.job.name, duplicate=not is_new)
 
     @overload
@@ -151,9 +151,9 @@ class Dispatch(Generic[P]):
         """Enter many calls in one statement. Raises WrongArguments before anything is entered."""
         if interceptors and (taken := self._intercepted(many := list(many))) is not None:
             return taken
-        texts = [self.text(args) for args in many]
+        texts, placement = [self.text(args) for args in many], self.placement()
         with transaction_for(self.session) as tx:
-            entered = many_calls.enter_many(tx, self.placement(), texts)
+            entered = many_calls.enter_many(tx, placement, texts)
             return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
     def text(self, args: Mapping[str, Any]) -> str:

@@ -42,7 +42,7 @@ def dispatch(
 
     if extra := click.get_current_context().args:
         raise click.UsageError(
-            f"Got unexpected arguments: {' '.join(extra)}. The shell must see ARGS as one word: '{{\"listing_id\": 7}}', in quotes"
+            f"Got unexpected arguments: {' '.join(extra)}. The shell must see ARGS as one word, in quotes: '{{\"listing_id\": 7}}'"
         )
     try:
         given = json.loads(args)

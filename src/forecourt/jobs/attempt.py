@@ -43,6 +43,8 @@ def done(job: Definition[..., Any], result: Any) -> Any:
     raised: its call would end as if that had happened.
     """
     match result:
+        case None:  # as nearly all do
+            return None
         case CoroutineType() | GeneratorType() | AsyncGeneratorType():
             if isinstance(result, CoroutineType):
                 result.close()  # Python would warn of it, wherever it is collected

@@ -8,6 +8,8 @@ from itertools import chain
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 import workshop
 from fleet import Looking, claim, wait_until, work_until_empty, worker
@@ -27,6 +29,7 @@ END $$;
 CREATE CONSTRAINT TRIGGER take_long AFTER INSERT ON traces DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW EXECUTE FUNCTION public.take_long();
 """
+ASLEEP = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 WAITING_LONG = """
 SELECT count(*)
 FROM pg_stat_activity
@@ -98,6 +101,34 @@ def test_a_call_that_ends_the_transaction_by_hand_fails_and_doubles_nobody_else_
     traces = Counter(call for (call,) in looking.rows("SELECT call FROM traces"))
     assert (traces["before"], traces["after"]) == (1, 1)
     assert traces["guilty"] == (0 if sql == "ROLLBACK" else 1)
+
+
+def test_what_became_of_a_group_is_asked_until_the_database_answers(
+    looking: Looking, database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a call's effects that another one committed by hand would be repeated."""
+    monkeypatch.setattr(LONGEST, 60.0)
+    workshop.commit_in_a_group.dispatch_many(
+        [{"call": "before"}, {"call": "guilty", "sql": "COMMIT; SELECT pg_sleep(60)"}]
+    )
+    begun_anew: list[int] = []
+    elsewhere = make_conninfo(database, dbname="postgres")
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(elsewhere, autocommit=True) as server:
+        running = threads.submit(lambda: next(in_groups(looking, begun_anew.append)))
+        pid = wait_until(lambda: looking.rows(ASLEEP), what="a call that sleeps")[0][0]
+        allow = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        name = Identifier(looking.connection.info.dbname)
+        server.execute(allow.format(name, False))
+        server.execute("SELECT pg_terminate_backend(%s)", [pid])
+        wait_until(lambda: len(begun_anew) >= 2, what="a group asked for in vain")
+        server.execute(allow.format(name, True))
+        before, guilty = running.result()
+    assert before == Finished()
+    assert isinstance(guilty, Raised)
+    assert guilty.error.endswith("TransactionEnded")
+    assert set(begun_anew) == {1}
+    assert "what became of a group of commit_in_a_group is asked again" in caplog.text
+    assert looking.traces("before") == looking.traces("guilty") == 1
 
 
 @pytest.mark.parametrize("job", [workshop.untidy_in_groups, workshop.untidy_alone], ids=str)

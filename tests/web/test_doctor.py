@@ -66,7 +66,10 @@ def test_a_well_house_passes_every_check(house: House) -> None:
 
 def test_an_empty_house_is_told_what_to_start(house: House) -> None:
     assert found(house, "workers").advice == "Start one: forecourt queue work"
-    assert found(house, "clock").advice == "Start it: forecourt schedule work"
+    assert (
+        found(house, "clock").advice
+        == "Start it: forecourt schedule work. If it runs, its log says why its rounds fail."
+    )
     assert found(house, "heartbeat").status == "fail"
     assert found(house, "sitemap").status == "warn"
     assert worst(examine(house)) == "fail"

@@ -8,7 +8,7 @@ import click
 from forecourt.cli.console import transaction, warn_of_unknown
 
 
-@click.command()
+@click.command(context_settings={"allow_extra_args": True})  # to say where they go
 @click.option("--queue", "queues", help="Queues to serve, the most urgent first: high,medium,low.")
 @click.option("--processes", type=int, help="Slots: calls that run at the same time.  [4]")
 @click.option("--tries", type=int, help="Attempts for jobs that say nothing of their own; 0 for no end.  [3]")
@@ -39,6 +39,10 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     from forecourt.workers.fork_client import ForkClient
     from forecourt.workers.supervisor import Supervisor
 
+    if extra := click.get_current_context().args:
+        raise click.UsageError(
+            f"Got unexpected arguments: {' '.join(extra)}. Queues are named by --queue {','.join(extra)}"
+        )
     logs.configure()
     usual = Defaults()
     defaults = Defaults(
@@ -62,7 +66,7 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
 
 
 def _delays(text: str) -> tuple[float, ...]:
-    from forecourt.jobs.backoff import seconds
+    from forecourt.jobs.option_values import seconds
 
     try:
         return tuple(seconds(float(part)) for part in text.split(","))

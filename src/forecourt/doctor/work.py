@@ -71,7 +71,7 @@ def _ladder(app: Forecourt, workers: list[Worker]) -> list[Result]:
 def clock(house: House) -> list[Result]:
     """Whether the schedule goes on."""
     liveness = tasks.liveness(house.tx, timedelta(minutes=5))
-    advice = _("Start it: forecourt schedule work")
+    advice = _("Start it: forecourt schedule work. If it runs, its log says why its rounds fail.")
     if liveness.clock_ago is None:
         status: Status = "fail" if len(house.app.timetable) else "ok"
         found = [Result(marked("clock"), status, _("has never run"), duration(SILENT), advice)]

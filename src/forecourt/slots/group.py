@@ -6,9 +6,10 @@ as a whole comes to nothing (a commit that fails, a claim that was lost), all it
 one. Either makes the next groups smaller.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from functools import partial
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import DBAPIError
 
-from forecourt.database import engine, in_transaction_of
+from forecourt.database.connecting import DatabaseUnreachable, connect
 from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.attempt import run
 from forecourt.jobs.definition import Definition
@@ -38,6 +39,8 @@ from forecourt.slots.history import success_entry
 from forecourt.slots.log_capture import LogCapture
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended
+
+log = logging.getLogger("forecourt.slot")
 
 LONGEST = 0.02
 """Seconds after which a group is committed: what it has locked, others wait for."""
@@ -124,7 +127,7 @@ class Groups:
             size.went_well(1)
             return Grouped([self._alone(calls[0])], False)
         group = _Group(job, self._jobs.middleware, self._capture, self._executor.kept)
-        cut = group.run(calls[: size.calls], begin)
+        cut = group.run(calls[: size.calls], begin, again)
         if group.failed:
             size.failed()
         else:
@@ -167,7 +170,7 @@ class _Group:
         self._guilty: Claimed | None = None
         self._xid = ""
 
-    def run(self, calls: Sequence[Claimed], begin: Callable[[int], bool]) -> bool:
+    def run(self, calls: Sequence[Claimed], begin: Callable[[int], bool], again: Callable[[int], None]) -> bool:
         """Run them, the first of which has begun. Returns whether one of them was taken back."""
         begun: list[Claimed] = []
         cut = False
@@ -195,7 +198,7 @@ class _Group:
         except (DBAPIError, psycopg.Error, ClaimIsLost, _Apart):
             pass
         self.failed = True
-        self._tell_apart(begun)
+        self._tell_apart(begun, again)
         return cut
 
     def _attempt(self, opened: Transaction, call: Claimed) -> bool:
@@ -228,10 +231,10 @@ class _Group:
         self._done.append(Completion(call, Finished(text, committed=True), seconds))
         return True
 
-    def _tell_apart(self, begun: Sequence[Claimed]) -> None:
+    def _tell_apart(self, begun: Sequence[Claimed], again: Callable[[int], None]) -> None:
         """What became of each, when the transaction came to nothing, unless a call had committed it
         by hand: then those before it have had their effects, and it is to blame."""
-        if self._guilty is None or not self._was_committed():
+        if self._guilty is None or not self._was_committed(partial(again, len(begun) - 1)):
             self.calls = [(call, None) for call in begun]
             return
         blame = raised(TransactionEnded(ENDED), final=True)
@@ -239,11 +242,18 @@ class _Group:
         self.calls = [(done.call, done._replace(outcome=_uncommitted(done.outcome))) for done in before]
         self.calls.append((self._guilty, Completion(self._guilty, blame, 0.0, self._capture.lines())))
 
-    def _was_committed(self) -> bool:
-        with suppress(DBAPIError, psycopg.Error), engine().connect() as connection:
-            found = in_transaction_of(connection).execute(STATUS, {"xid": self._xid}).fetchall()
-            return bool(found[0][0] == "committed")
-        return False
+    def _was_committed(self, again: Callable[[], None]) -> bool:
+        """Asked until the database answers: whoever does not know would repeat effects. `again`
+        keeps the call that ran last from being taken for one that hangs meanwhile.
+        """
+        while True:
+            try:
+                with connect(autocommit=True) as connection:
+                    return connection.execute(STATUS, {"xid": self._xid}).fetchone() == ("committed",)
+            except (DatabaseUnreachable, psycopg.Error) as error:
+                log.warning("what became of a group of %s is asked again in 1 s: %s", self._job.name, error)
+            again()
+            time.sleep(1)
 
 
 class _Apart(Exception):

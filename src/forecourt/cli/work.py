@@ -1,11 +1,13 @@
 """`forecourt queue work`: a worker in this terminal."""
 
+import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from forecourt.cli.console import transaction, warn_of_unknown
+if TYPE_CHECKING:
+    from forecourt.slots.options import WorkOptions
 
 
 @click.command()
@@ -30,16 +32,10 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
 
     TERM, INT or QUIT: finish what runs, give the rest back, exit 0. A second signal kills now.
     """
-    from forecourt import logs
     from forecourt.jobs.backoff import Steps
     from forecourt.jobs.policy import Defaults, Policy
-    from forecourt.process import own, own_queue
-    from forecourt.settings import settings
     from forecourt.slots.options import WorkOptions
-    from forecourt.workers.fork_client import ForkClient
-    from forecourt.workers.supervisor import Supervisor
 
-    logs.configure()
     usual = Defaults()
     defaults = Defaults(
         tries=usual.tries if tries is None else tries,
@@ -49,16 +45,24 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     Policy(tries=defaults.tries, timeout=defaults.timeout)  # refuses what is out of range
     if given["once"]:
         given["processes"] = 1
+    if queues:
+        given["queues"] = tuple(name.strip() for name in queues.split(","))
     given = {name: value for name, value in given.items() if value is not None} | {"defaults": defaults}
-    named = tuple(name.strip() for name in queues.split(",")) if queues else None
-    WorkOptions(queues=named or ("default",), **given)  # refuses what is out of range, before anything is started
-    forks = ForkClient(settings().app)
-    usual_queues = forks.start()
-    if named:
-        with transaction() as tx:
-            warn_of_unknown(tx, [queue for queue in named if queue not in usual_queues])
-    options = WorkOptions(queues=(*(named or usual_queues), own_queue(own().host)), **given)
-    sys.exit(Supervisor(options, forks).run())
+    _become_worker(WorkOptions(**given), is_queue_given=bool(queues))
+
+
+def _become_worker(options: "WorkOptions", *, is_queue_given: bool) -> NoReturn:
+    """Go on as another program in this process: forecourt/worker.py says why."""
+    import pickle
+    import subprocess
+
+    told, tell = os.pipe()
+    os.set_inheritable(told, True)
+    with os.fdopen(tell, "wb") as pipe:  # which holds 64 kB before anybody reads
+        pickle.dump((sys.path, options, is_queue_given), pipe)
+    switches = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # -O, -W, -X and the like
+    command = [sys.executable, *switches, "-m", "forecourt.worker", str(told), *sys.argv[1:]]
+    os.execv(sys.executable, command)  # noqa: S606 - our own program, and no shell
 
 
 def _delays(text: str) -> tuple[float, ...]:

@@ -26,6 +26,7 @@ def main() -> None:
     try:
         sys.exit(_work(options, is_queue_given))
     except KeyboardInterrupt:
+        print("Aborted.", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         from forecourt.cli.errors import told_of

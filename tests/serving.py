@@ -1,6 +1,5 @@
 """A web server in this process, on a port of its own, and the addresses that it has for people."""
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,9 +33,7 @@ def every_page(queue: str = "high", task: str = "heartbeat") -> list[str]:
 @contextmanager
 def served(most_connections: int = 2048) -> Iterator[str]:
     """A server as the settings are now; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    listening = listen("127.0.0.1", 0)
     config = uvicorn.Config(
         create_app(),
         log_config=None,
@@ -48,8 +45,8 @@ def served(most_connections: int = 2048) -> Iterator[str]:
         proxy_headers=False,
     )
     server = uvicorn.Server(config)
-    serving = threading.Thread(target=server.run, kwargs={"sockets": [listen("127.0.0.1", port)]})
+    serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     serving.start()
-    yield f"http://127.0.0.1:{port}"
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
     serving.join()

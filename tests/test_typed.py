@@ -2,13 +2,11 @@
 bare environment.
 """
 
-import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fleet import wait_until
+from newcomers import free_port
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -92,10 +91,8 @@ def user(tmp_path: Path) -> Iterator[User]:
     folder, home = tmp_path / "empty", tmp_path / "home"
     folder.mkdir()
     home.mkdir()
-    port = str(20_000 + (os.getpid() * 7 + int(time.time())) % 20_000)
-    user = User(
-        folder, {"PATH": f"{SCRIPTS}:/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "FORECOURT_WEB_PORT": port}
-    )
+    path = f"{SCRIPTS}:/usr/local/bin:/usr/bin:/bin"
+    user = User(folder, {"PATH": path, "HOME": str(home), "FORECOURT_WEB_PORT": free_port()})
     yield user
     subprocess.run(["forecourt", "db", "stop"], cwd=folder, env=user.environment, check=False, capture_output=True)
 

@@ -2,7 +2,7 @@
 them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +14,7 @@ from forecourt.jobs.application import NoSuchApplication
 from forecourt.jobs.application import load as load_by_name
 from forecourt.jobs.job import Job
 from forecourt.jobs.middleware import Middleware
+from forecourt.jobs.option_values import all_of, names
 from forecourt.jobs.registry import Registry, WrongJobs
 from forecourt.operations import bulk as bulk  # whose jobs every worker knows
 from forecourt.schedule.hook_runner import TaskHooks
@@ -46,19 +47,24 @@ class Forecourt:
         middleware: Iterable[Middleware] = (),
         jobs: Iterable[ModuleType | Job[..., Any]] | None = None,
     ) -> None:
+        if timetable is not None and not isinstance(timetable, Timetable):
+            raise TypeError(f"Forecourt: expected a Timetable, not {timetable!r:.80}")
         self.timetable = timetable if timetable is not None else Timetable()
         self.timetable.check()
-        self.queues = queues or WorkOptions().queues
+        self.queues = WorkOptions(queues=names(queues, "queue")).queues if queues else WorkOptions().queues
         """The queues that a worker serves unless told otherwise, the most urgent first."""
         mail_each_morning(self.timetable, self.queues[-1])
-        around = (*middleware, TaskHooks(self.timetable))
-        self.jobs = Registry(around) if jobs is None else Registry(around, _ownership(self.timetable, list(jobs)))
+        around = (
+            *all_of(middleware, Middleware, "middleware: expected instances of Middleware, such as Timing()"),
+            TaskHooks(self.timetable),
+        )
+        self.jobs = Registry(around) if jobs is None else Registry(around, _ownership(self.timetable, jobs))
         """By name, with those that modules declare which are imported later."""
         self.jobs.check()
 
     def schedule(self, tx: Any) -> Timetable:
         """The timetable with the tasks that were added while it ran."""
-        return merged(self.timetable, stored_tasks.every(tx), self.jobs)
+        return merged(self.timetable, stored_tasks.every(tx), self.jobs)[0]
 
     @property
     def has_marketplace(self) -> bool:
@@ -108,10 +114,9 @@ def load(path: str | None = None) -> Forecourt:
     return app
 
 
-def _ownership(timetable: Timetable, given: Sequence[ModuleType | Job[..., Any]]) -> Callable[[Job[..., Any]], bool]:
+def _ownership(timetable: Timetable, jobs: Iterable[ModuleType | Job[..., Any]]) -> Callable[[Job[..., Any]], bool]:
     """Whether a job is one of the given ones, of the timetable's or of the engine's."""
-    if wrong := [one for one in given if not isinstance(one, ModuleType | Job)]:
-        raise TypeError(f"jobs: expected modules and jobs, not {wrong[0]!r}")
+    given = all_of(jobs, (ModuleType, Job), "jobs: expected modules and jobs")
     modules = tuple(f"{one.__name__}." for one in given if isinstance(one, ModuleType))
     ours = {one for one in given if isinstance(one, Job)} | {task.job for task in timetable}
 

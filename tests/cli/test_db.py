@@ -1,8 +1,11 @@
 """`forecourt db`: what a migration that cannot be done says."""
 
 import psycopg
+import pytest
+from click.testing import CliRunner
 
 from fleet import Looking, Process
+from forecourt.cli import console, forecourt
 from forecourt.cli.errors import explained
 
 
@@ -12,8 +15,15 @@ def test_through_a_pooler_nothing_is_migrated_and_the_way_out_is_said(looking: L
     assert "Give it PostgreSQL's own address" in process.said()
 
 
-def test_a_lock_that_is_not_to_be_had_is_exit_75_and_changes_nothing(looking: Looking, database: str) -> None:
+def test_a_lock_that_is_not_to_be_had_is_exit_75_and_changes_nothing(
+    looking: Looking, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with psycopg.connect(database) as holding:
+        holding.execute("LOCK TABLE forecourt.ready IN ACCESS EXCLUSIVE MODE")
+        monkeypatch.setattr(console, "PATIENCE", "50ms")
+        for words in ("doctor", "healthcheck", "queue size", "queue clear high --yes"):
+            code, said = explained(CliRunner().invoke(forecourt, words.split()).exception)
+            assert (code, "pg_stat_activity" in said) == (75, True), words
         holding.execute("LOCK TABLE forecourt.schema_version IN ACCESS EXCLUSIVE MODE")
         process = Process("db", "migrate")
         assert process.wait() == 75

@@ -21,7 +21,8 @@ def test_the_exit_code_says_whether_the_checks_that_were_named_are_well(database
     assert done.exit_code == 1
     assert done.output.splitlines() == [
         "fail workers: 0 alive (limit: 1 or more). Start one: forecourt queue work",
-        "fail clock: has never run (limit: 1 min). Start it: forecourt schedule work",
+        "fail clock: has never run (limit: 1 min). Start it: forecourt schedule work."
+        " If it runs, its log says why its rounds fail.",
     ]
     with psycopg.connect(database) as tx:
         tasks.beat(tx, "h", heartbeat=True)

@@ -6,7 +6,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -148,26 +147,23 @@ def test_a_child_that_does_not_end_is_killed_when_patience_ends(managed: Callabl
 
 
 def test_a_second_signal_is_passed_on_and_hurries(managed: Callable[..., Managed]) -> None:
-    one = managed({"worker": "trap 'echo again' TERM; echo hello; while :; do sleep 0.05; done"})
+    stubborn = "trap 'echo again' TERM; echo hello; while :; do sleep 0.05; done"
+    one = managed({"worker": stubborn}, shutdown_timeout=600)
     one.wait_for("hello")
     one.send(signal.SIGINT)
     one.wait_for("worker | again")
     one.send(signal.SIGINT)
     one.wait_for("worker | again", 2)
-    begun = time.monotonic()
     assert one.process.wait(20) == 1
-    assert time.monotonic() - begun < 6
 
 
 def test_a_third_signal_kills(managed: Callable[..., Managed]) -> None:
-    one = managed({"worker": STUBBORN})
+    one = managed({"worker": STUBBORN}, shutdown_timeout=600)
     one.wait_for("hello")
     for words in ("ending in order", "3 s left", "killing"):
         one.send(signal.SIGINT)
         one.wait_for(words)
-    begun = time.monotonic()
     assert one.process.wait(20) == 1
-    assert time.monotonic() - begun < 2
 
 
 def test_children_do_not_outlive_a_killed_parent(managed: Callable[..., Managed]) -> None:

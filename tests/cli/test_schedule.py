@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 import nightwatch
 import workshop
-from fleet import Looking, Process
+from fleet import Looking, Process, wait_until
 from forecourt import Forecourt, Middleware, Timetable
 from forecourt.app import load
 from forecourt.cli.errors import explained
 from forecourt.cli.schedule import schedule
-from forecourt.database import engine
+from forecourt.database import engine, session
 from forecourt.jobs.context import RunningCall
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.run_now import run_now
@@ -345,6 +346,23 @@ def test_as_processes_tasks_run_by_hand_and_their_exit_codes_are_what_scripts_re
 
 
 # -- run -------------------------------------------------------------------------------------------
+
+
+def test_conditions_that_hold_sessions_keep_the_clock_from_nothing(
+    run: Run, looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plain_is_entered() -> bool:
+        with session() as opened:
+            asked = text("SELECT count(*) FROM forecourt.ticks WHERE task = 'plain'")
+            return bool(wait_until(lambda: opened.scalar(asked), timeout=25))
+
+    timetable = Timetable("UTC")
+    timetable.add(workshop.nothing, name="plain").every_minute()
+    for number in range(16):  # more than a process's own pool has
+        timetable.add(workshop.nothing, name=f"asks {number}").every_minute().when(plain_is_entered)
+    monkeypatch.setattr("forecourt.app.load", lambda: Forecourt(timetable))
+    done = run("run")
+    assert (done.exit_code, looking.count("ready")) == (0, 17), done.output
 
 
 class WindUp:

@@ -135,7 +135,7 @@ def test_a_database_that_is_away_is_named(forecourt: Callable[..., Process], por
 
 @pytest.mark.parametrize(
     ("option", "words"),
-    [(("--processes", "0"), "--processes: expected 1 to 256"), (("--queue", "high,"), "--queue: name")],
+    [(("--processes", "0"), "--processes: expected 1 to 256"), (("--queue", "high,"), "--queue: '' is not a name")],
 )
 def test_a_worker_that_could_not_start_is_refused_at_once(
     forecourt: Callable[..., Process], database: str, option: tuple[str, str], words: str

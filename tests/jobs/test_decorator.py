@@ -64,7 +64,7 @@ def test_an_async_function_is_one_that_knows_so() -> None:
     [
         ({"threads": 2}, "beside others by concurrency="),
         ({"batch": 2}, "beside others by concurrency="),
-        ({"concurrency": 0}, "expected 1 to 1000"),
+        ({"concurrency": 0}, "expected a whole number from 1 to 1000"),
     ],
 )
 def test_what_makes_no_sense_for_an_async_function_is_refused(options: dict[str, Any], words: str) -> None:
@@ -77,22 +77,15 @@ def test_what_makes_no_sense_for_a_function_is_refused() -> None:
         job(name="refused", concurrency=2)(lambda: None)
     with pytest.raises(ValueError, match="commit_together= is for jobs that take a session or a connection"):
         job(name="refused", commit_together=20)(lambda: None)
-    with pytest.raises(ValueError, match="commit_together: expected 2 to 1000 calls"):
-        job(name="refused", commit_together=1)(lambda: None)
     for option, given, words in (
         ("fail_on", [KeyError], "expected an exception, or"),
         ("rate", 10, "expected per"),
         ("limit", "3", "expected a number, or at_most"),
         ("batch", 2.5, "expected a whole number"),
-        ("priority", True, "expected a number between"),
-        ("tries", True, "expected a whole number"),
+        ("commit_together", 1, "expected a whole number from 2 to 1000 calls"),
     ):
         with pytest.raises(ValueError, match=f"{option}: {words}"):
             job(name="refused", **{option: given})(lambda: None)  # type: ignore[call-overload]
-    for option in ("timeout", "backoff", "retry_until", "unique_for"):
-        for given in (True, "3"):
-            with pytest.raises(ValueError, match=f"must be a number of seconds or a timedelta, not {given!r}"):
-                job(name="refused", **{option: given})(lambda: None)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="takes session and connection"):
         job(name="refused")(lambda *, session, connection: None)
 

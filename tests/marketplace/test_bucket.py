@@ -2,7 +2,9 @@
 words and loses nothing.
 """
 
+import socket
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -242,6 +244,14 @@ def test_the_doctor_says_whether_the_bucket_answers(
     [ill] = storage_check(house)
     assert ill.status == "fail"
     assert "there is no bucket" in ill.found
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("FORECOURT_STORAGE_URL", server.url(endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        settings.cache_clear()
+        told: list[str] = []
+        asking = threading.Thread(target=lambda: told.extend(one.found for one in storage_check(house)))
+        asking.start()
+        asking.join(30)
+        assert "did not list what it has" in "".join(told), "whoever asks would hold a connection for a minute"
     monkeypatch.delenv("FORECOURT_STORAGE_URL")
     settings.cache_clear()
     assert storage_check(house) == []

@@ -4,6 +4,7 @@ nothing is older than it is said to be.
 
 import json
 import logging
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from forecourt import database
 from forecourt.cli import forecourt
 from forecourt.database import engine, replica
 from forecourt.database.schema import upgrade
+from forecourt.doctor import database as database_checks
 from forecourt.marketplace.sitemap import generate_sitemap
 from forecourt.settings import settings
 from standby import Pair, pair
@@ -145,9 +147,20 @@ def test_who_is_given_the_standby_as_the_database_is_told_so(standby: Pair, monk
     assert clock.popen.returncode == 0
 
 
-def test_doctor_says_how_far_it_is_behind(standby: Pair) -> None:
+def test_doctor_says_how_far_it_is_behind_and_whether_it_answers(
+    standby: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> dict[str, str]:
+        results = json.loads(CliRunner().invoke(forecourt, ["doctor", "--json"]).output)
+        return next(result for result in results if result["name"] == "standby")
+
     new_listing("just-now")
     standby.catch_up()
-    told = {result["name"]: result for result in json.loads(CliRunner().invoke(forecourt, ["doctor", "--json"]).output)}
-    assert told["standby"]["found"].startswith("at most ")
-    assert told["standby"]["status"] == "ok"
+    assert told()["found"].startswith("at most ")
+    assert told()["status"] == "ok"
+    monkeypatch.setattr(database_checks, "BEHIND", 0.0)
+    assert (told()["status"], "pg_stat_replication" in told()["advice"]) == ("warn", True)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("FORECOURT_REPLICA_URL", f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none")
+        settings.cache_clear()
+        assert "timeout expired" in told()["found"]

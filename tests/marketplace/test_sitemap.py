@@ -14,6 +14,7 @@ import pytest
 from lxml import etree
 from showroom import ago, listing, provider, user
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from forecourt.database import engine
@@ -21,6 +22,7 @@ from forecourt.marketplace import sitemap, urlset
 from forecourt.marketplace.address import NoPublicAddress
 from forecourt.marketplace.models import CarListing
 from forecourt.marketplace.sitemap import SitemapError, SitemapShrankError, generate_sitemap
+from forecourt.marketplace.urlset import Published, Urlset
 from forecourt.settings import settings
 
 NAMESPACE = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -307,6 +309,32 @@ def test_one_run_publishes_at_a_time(session: Session) -> None:
         with pytest.raises(SitemapError, match="another run is publishing"):
             generate_sitemap()
     generate_sitemap()
+
+
+def test_a_run_that_has_lost_its_lock_with_its_connection_writes_into_no_file_of_the_next(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings(session, 5)
+    unchanged: Callable[..., Published] = Urlset.publish
+
+    def publish_late(self: Urlset) -> Published:
+        monkeypatch.setattr(Urlset, "publish", unchanged)
+        session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 30000) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        )
+        session.execute(text("DELETE FROM car_listings WHERE id > 3"))
+        session.commit()
+        generate_sitemap()
+        return unchanged(self)
+
+    monkeypatch.setattr(Urlset, "publish", publish_late)
+    with pytest.raises((OSError, DBAPIError)):
+        generate_sitemap()
+    assert len(paths()) == 6
+    assert list(published()) == ["sitemap.xml"]
 
 
 def crash(script: str) -> None:

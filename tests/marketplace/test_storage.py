@@ -1,6 +1,8 @@
 """Promises of the local storage: whole or absent, written once, never outside its root."""
 
+import errno
 import hashlib
+import os
 import resource
 import subprocess
 import sys
@@ -198,6 +200,25 @@ def test_puts_and_deletes_in_one_folder_do_not_disturb_each_other(storage: Folde
         for done in [threads.submit(come_and_go, f"n{number}") for number in range(4)]:
             done.result()
     assert list(storage.root.iterdir()) == []
+
+
+def test_a_folder_that_others_make_and_remove_meanwhile_is_no_collision(
+    storage: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = os.mkdir
+    raced = []
+
+    def make_behind_another(path: str, mode: int = 0o777) -> None:
+        make(path, mode)
+        if path not in raced:  # the other process made it first, and removes it at once
+            raced.append(path)
+            Path(path).rmdir()
+            raise FileExistsError(errno.EEXIST, "File exists", str(path))
+
+    monkeypatch.setattr(os, "mkdir", make_behind_another)
+    storage.put(KEY, b"pixels")
+    assert raced
+    assert storage.read(KEY) == b"pixels"
 
 
 def test_many_writers_of_one_key_agree(storage: Folder) -> None:

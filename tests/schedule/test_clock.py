@@ -12,15 +12,17 @@ from sqlalchemy import Engine, create_engine
 from timetables import NamedJob
 
 import workshop
-from fleet import Looking, wait_until
+from fleet import Looking, claim, wait_until
 from forecourt import Timetable, job
 from forecourt.database import database_url, engine, in_transaction_of, session
+from forecourt.jobs.job import Job
 from forecourt.process import own
 from forecourt.schedule import condition_checks
 from forecourt.schedule.clock import Clock
 from forecourt.schedule.events import NotRun
 from forecourt.settings import settings
-from forecourt.store import pauses
+from forecourt.store import ending, failed, pauses
+from forecourt.store.running import Failed
 from hands import Hands
 
 SECOND = timedelta(seconds=1)
@@ -51,7 +53,11 @@ def timetable(database: str) -> Timetable:
 def test_a_due_time_becomes_a_tick_and_a_call_in_one_transaction(timetable: Timetable, looking: Looking) -> None:
     timetable.add(workshop.leave_trace, call="noon").hourly().using(queue="low", priority=7)
     clock = begun(timetable, NOON - MINUTE)
+    looking.connection.execute("LISTEN forecourt_ready")
+    looking.rows("SELECT pg_advisory_lock_shared(1718579829, hashtext('low'))")  # as a worker that waits
     [event] = clock.run_once(NOON)
+    [told] = looking.connection.notifies(timeout=20, stop_after=1)
+    assert told.payload == "low"
     [(call, queue, priority, args, options)] = looking.rows(
         "SELECT id, queue, priority, args, options FROM forecourt.ready"
     )
@@ -122,12 +128,13 @@ def test_unique_and_plain_jobs_that_are_due_together_keep_their_own_rules(
     assert looking.count("ready") == 2
 
 
+@pytest.mark.parametrize("of", [workshop.nothing, alone])
 def test_a_round_that_the_database_breaks_off_leaves_nothing_and_is_made_up(
-    timetable: Timetable, looking: Looking
+    timetable: Timetable, looking: Looking, of: Job[..., Any]
 ) -> None:
-    timetable.add(workshop.nothing).hourly()
+    timetable.add(of, name="nothing").hourly()
     answers = iter([True, False])
-    timetable.add(workshop.nothing, name="asked").hourly().when(lambda: next(answers))
+    timetable.add(of, name="asked").hourly().when(lambda: next(answers))
     clock = begun(timetable, NOON - MINUTE)
     looking.connection.execute("""
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
@@ -137,8 +144,10 @@ def test_a_round_that_the_database_breaks_off_leaves_nothing_and_is_made_up(
     with pytest.raises(psycopg.OperationalError, match="no space left"):
         clock.run_once(NOON)
     assert ticks(looking) == []
+    assert looking.count("clocks") == 0, "a clock that gets nothing done does not say that it lives"
     looking.connection.execute("DROP TRIGGER refuse ON forecourt.ready")
     assert enqueued(clock.run_once(NOON + MINUTE)) == [("nothing", NOON)]
+    assert looking.count("clocks") == 1
     assert ticks(looking, "asked") == [("asked", NOON, "skipped")], "its condition is asked anew"
 
 
@@ -160,6 +169,15 @@ def test_a_due_time_that_was_claimed_is_not_claimed_again_by_a_clock_that_is_set
     looking.connection.execute("UPDATE forecourt.tasks SET evaluated_until = evaluated_until - interval '1 minute'")
     assert clock_of(timetable).run_once(NOON) == []
     assert (looking.count("ticks"), looking.count("ready")) == (1, 1)
+
+
+def test_a_clock_that_is_late_moves_nothing_back(timetable: Timetable, looking: Looking) -> None:
+    timetable.add(workshop.nothing).every_minute().allow_overlapping()
+    first, late = begun(timetable), begun(timetable)
+    first.run_once(NOON + 2 * MINUTE)
+    assert late.run_once(NOON + MINUTE) == []
+    assert late.next_due() == first.next_due() == NOON + 3 * MINUTE
+    assert looking.one("SELECT evaluated_until FROM forecourt.tasks") == NOON + 2 * MINUTE
 
 
 def test_ten_threads_on_two_clocks_claim_each_due_time_once(timetable: Timetable, looking: Looking) -> None:
@@ -203,6 +221,26 @@ def test_a_clock_goes_on_where_the_last_one_stopped(timetable: Timetable) -> Non
     begun(timetable)
     later = NOON + timedelta(hours=2)
     assert enqueued(clock_of(timetable).run_once(later)) == [("nothing", NOON + timedelta(hours=1))]
+
+
+def test_a_clock_that_runs_on_makes_up_for_a_database_that_was_restored_or_failed_over(
+    timetable: Timetable, looking: Looking
+) -> None:
+    day, hands = timedelta(days=1), Hands(looking, NOON - MINUTE)
+    timetable.add(workshop.nothing).daily_at("12:00").allow_overlapping()
+    clock = clock_of(timetable)
+    clock.run_once()
+    hands.turn(NOON)
+    assert enqueued(clock.run_once()) == [("nothing", NOON)]
+    looking.connection.execute("DELETE FROM forecourt.ticks")
+    looking.connection.execute("UPDATE forecourt.tasks SET evaluated_until = %s", [NOON - MINUTE])
+    engine().dispose()  # its session ends with the server that it was on
+    hands.turn(NOON + MINUTE)
+    assert enqueued(clock.run_once()) == [("nothing", NOON)]
+    looking.connection.execute("DELETE FROM forecourt.tasks")
+    hands.turn(NOON + day)
+    assert clock.run_once() == [], "nobody knows how far it was evaluated"
+    assert enqueued(clock.run_once()) == [("nothing", NOON + day)]
 
 
 def test_a_task_whose_frequency_changed_begins_anew(timetable: Timetable, looking: Looking) -> None:
@@ -365,6 +403,23 @@ def test_a_call_that_waits_for_its_next_try_holds_its_task(timetable: Timetable,
     assert enqueued(clock.run_once(NOON + MINUTE)) == []
 
 
+def test_a_failed_run_that_is_retried_by_hand_is_held_by_none_and_holds_the_next(
+    timetable: Timetable, looking: Looking
+) -> None:
+    timetable.add(workshop.nothing).every_minute()
+    clock, tx = begun(timetable, NOON - MINUTE), looking.connection
+    clock.run_once(NOON)
+    [first] = claim(tx)
+    tick = {"tick": looking.one("SELECT id FROM forecourt.ticks")}
+    ending.end(tx, [Failed(first.id, first.token, 0.0, "ValueError", "", "[]", options=tick)])
+    assert enqueued(clock.run_once(NOON + MINUTE)) == [("nothing", NOON + MINUTE)]
+    assert failed.retry(tx, [first.id]) == 1
+    tx.execute("DELETE FROM forecourt.ready WHERE id <> %s", [first.id])
+    assert [event.why.partition(" waits")[0] for event in clock.run_once(NOON + 2 * MINUTE)] == [
+        "the run of 2026-11-23 12:00:00 UTC"
+    ]
+
+
 # -- pauses ----------------------------------------------------------------------------------------
 
 
@@ -436,7 +491,7 @@ def test_a_second_pause_after_an_expired_one_counts_from_now(watched: Timetable,
 
 
 def test_on_every_server_each_host_has_its_tick_and_its_queue(timetable: Timetable, looking: Looking) -> None:
-    timetable.add(workshop.nothing).every_minute().on_every_server().after(print)
+    timetable.add(workshop.nothing).every_minute().on_every_server().after(print).on_skipped(print)
     timetable.add(workshop.nothing, name="nothing@b").every_minute().using(queue="low")  # a name like any other
     clocks = [begun(timetable, NOON - MINUTE, host=host) for host in ("a", "b", "a")]
     for clock in clocks:
@@ -459,6 +514,8 @@ def test_on_every_server_each_host_has_its_tick_and_its_queue(timetable: Timetab
         ("a", "enqueued"),
         ("b", "skipped"),
     ], "an overlap on one host is no overlap on the other"
+    told = "SELECT queue, args ->> 'task' FROM forecourt.ready WHERE job = 'forecourt.task_incident'"
+    assert looking.rows(told) == [("@b", "nothing")], "and is told where it is"
 
 
 NIGHTS = {
@@ -510,6 +567,9 @@ def version(*minutes: int, host: str = "a") -> Clock:
 def test_a_new_task_is_due_in_the_minute_of_its_deploy(looking: Looking) -> None:
     hands = Hands(looking, NOON + 20 * SECOND)
     assert enqueued(version(0).run_once()) == [("task", NOON)]
+    often = Timetable("UTC")
+    often.add(workshop.nothing, name="often").every_second()
+    assert clock_of(often).run_once() == [], "the seconds of this minute that are over are not missed"
     hands.turn(NOON + 30 * SECOND)
     assert enqueued(version(0).run_once()) == []
 
@@ -530,6 +590,21 @@ def test_two_versions_that_take_turns_each_meet_their_due_times(
     assert "clocks disagree about when these tasks are due" in caplog.text
 
 
+def test_a_version_that_worked_on_while_another_one_came_makes_up_for_its_own_stop(looking: Looking) -> None:
+    hands = Hands(looking, NOON)
+    version(45).run_once()
+    hands.turn(NOON + 10 * SECOND)
+    daemon = version(10, 20, 30)
+    daemon.run_once()
+    hands.turn(NOON + 15 * MINUTE)
+    assert enqueued(version(10, 20, 30).run_once()) == [("task", NOON + 10 * MINUTE)], "the other came before it"
+    version(50).run_once()
+    hands.turn(NOON + 20 * MINUTE)
+    assert enqueued(daemon.run_once()) == [("task", NOON + 20 * MINUTE)]
+    hands.turn(NOON + 32 * MINUTE)
+    assert enqueued(version(10, 20, 30).run_once()) == [("task", NOON + 30 * MINUTE)], "it never gave way"
+
+
 def test_going_back_to_an_old_version_makes_nothing_up(looking: Looking) -> None:
     hands = Hands(looking, NOON)
     timetable = Timetable("UTC")
@@ -548,9 +623,15 @@ def test_after_the_database_s_clock_ran_ahead_tasks_go_on(looking: Looking, capl
     hands.turn(NOON + 30 * SECOND)
     assert daemon.run_once() == []
     assert "the database's clock ran ahead and was set back" in caplog.text
+    caplog.clear()
+    version(10, 20).run_once()
+    hands.turn(NOON + 21 * MINUTE)
+    assert enqueued(version(10, 20).run_once()) == [("task", NOON + 20 * MINUTE)], "the other began before it after all"
     hands.turn(NOON + 60 * MINUTE)
     assert enqueued(daemon.run_once()) == [("task", NOON + 60 * MINUTE)]
+    hands.turn(NOON + 59 * MINUTE)
     assert enqueued(version(0).run_once()) == []
+    assert "ran ahead" not in caplog.text, "a minute is nothing"
 
 
 def test_a_task_for_every_server_whose_queue_nobody_serves_is_pointed_out(
@@ -597,8 +678,8 @@ def test_a_slow_condition_holds_up_its_own_task_and_nothing_else(
 def test_a_condition_that_never_answers_fails_its_due_time_and_says_so(
     timetable: Timetable, looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    never = threading.Event()
-    timetable.add(workshop.nothing, name="stuck").every_minute().when(never.wait)
+    never, asked = threading.Event(), list[int]()
+    timetable.add(workshop.nothing, name="stuck").every_minute().when(lambda: asked.append(1) or never.wait())
     clock = begun(timetable)
     assert clock.run_once(NOON + MINUTE) == []
     monkeypatch.setattr(condition_checks, "TIMEOUT", 0.1)
@@ -606,7 +687,7 @@ def test_a_condition_that_never_answers_fails_its_due_time_and_says_so(
     assert (event.status, "has not answered for" in event.why) == ("failed", True)
     assert not clock.waits()
     [event] = clock.run_once(NOON + 2 * MINUTE)
-    assert event.status == "failed", "it still hangs, and nobody asks it twice at once"
+    assert (event.status, len(asked)) == ("failed", 1), "it still hangs, and nobody asks it twice at once"
     never.set()
 
 

@@ -13,6 +13,8 @@ from forecourt.schedule.timetable import Timetable
 
 
 def test_an_answer_that_came_too_late_is_not_the_next_due_time_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = condition_checks.ROUND_WAITS, condition_checks.TIMEOUT, condition_checks.MOST
+    assert figures == (0.2, 30.0, 50), "as the guarantees say"
     monkeypatch.setattr(condition_checks, "TIMEOUT", 0.0)
     monkeypatch.setattr(condition_checks, "ROUND_WAITS", 0.0)
     asked: list[threading.Thread] = []
@@ -27,6 +29,7 @@ def test_an_answer_that_came_too_late_is_not_the_next_due_time_s(monkeypatch: py
     given_up = checks.answers([task])
     assert [answer.status for answer in given_up.values() if answer] == ["failed"]
     checks.use_up(given_up)
+    assert asked[0].daemon, "one that hangs keeps no process from its end"
     go.set()
     asked[0].join(30)
     monkeypatch.setattr(condition_checks, "ROUND_WAITS", 30.0)

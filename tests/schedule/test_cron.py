@@ -160,10 +160,13 @@ def test_fluent_days_fill_an_open_fifth_field() -> None:
         (lambda task: task.description("x"), r"by describe\('...'\)"),
         (
             lambda task: task.catch_up(within="1h"),
-            "catch_up\\(within='1h'\\): expected a timedelta, or seconds, of 90 at least",
+            "catch_up\\(within='1h'\\): expected a timedelta, or seconds, from 90 to a hundred years",
         ),
         (lambda task: task.catch_up(within=60), "up to then a due time counts as met"),
-        (lambda task: task.using(priority="high"), "priority: expected a number between .*, not 'high'"),
+        (lambda task: task.using(priority="high"), "priority: expected a whole number from .*, not 'high'"),
+        (lambda task: task.catch_up(every=3600), "catch_up.*: expected True or False; how late, within= says"),
+        (lambda task: task.daily_at(None), "'' is not a time of day"),
+        (lambda task: task.ping_before(None), "None cannot be pinged"),
         (lambda task: task.timezone("GMT+3"), "3 hours ahead of UTC is Etc/GMT-3 there"),
     ],
 )

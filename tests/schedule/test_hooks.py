@@ -16,11 +16,11 @@ from sqlalchemy import make_url
 import nightwatch
 import workshop
 from fleet import Looking, wait_until, worker
-from forecourt import Timetable
+from forecourt import Forecourt, Timetable
 from forecourt.database import forget_engine
-from forecourt.schedule.hook_runner import after_task
 from forecourt.settings import settings
 from forecourt.store.ending import cancel_waiting
+from forecourt.testing import drain
 
 MANY = ("failing", "hanging", "dying")
 """Those that fail twice, by raising, by their timeout, and by SIGKILL."""
@@ -203,9 +203,22 @@ def test_a_tick_ends_with_its_call_s_result_and_duration(night: Night) -> None:
     }
 
 
-def test_the_hooks_of_a_task_that_is_no_longer_in_the_timetable_are_gone_quietly(database: str) -> None:
-    args = {"due_at": NOON.isoformat(), "job": "gone", "succeeded": True, "seconds": 1.0}
-    assert after_task(task="gone", **args) == {"hooks": 0}  # type: ignore[arg-type]
+def test_hooks_wait_for_the_application_or_the_version_that_has_their_task(looking: Looking) -> None:
+    heard: list[str] = []
+    timetable = Timetable("UTC")
+    task = timetable.add(workshop.nothing).every_ten_minutes()
+    task.on_success(lambda: heard.append("well")).after(lambda: heard.append("over")).on_missed(
+        lambda: heard.append("missed")
+    )
+    begun(timetable).run_once(NOON + 20 * MINUTE)
+    for _ in range(2):
+        drain(app=Forecourt(Timetable("UTC")))
+        looking.connection.execute("UPDATE forecourt.scheduled SET run_at = now()")
+    history = "SELECT history -> -1 ->> 'error', history -> -1 ->> 'message', attempts FROM forecourt.scheduled"
+    assert looking.rows(history) == 2 * [("UnknownJob", "no task is named 'nothing' here", 0)]
+    assert heard == []
+    drain(app=Forecourt(timetable))
+    assert heard == ["missed", "over", "well"]
 
 
 def test_the_hooks_of_a_task_whose_call_still_waits_follow_its_cancellation(looking: Looking) -> None:

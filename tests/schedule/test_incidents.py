@@ -40,6 +40,10 @@ def test_what_did_not_run_calls_somebody_once_for_all_of_a_kind_with_the_reason(
     clocks = begun(timetable), clock_of(timetable, host="b")
     for clock in clocks:
         clock.run_once(NOON + 3 * HOUR + 10 * MINUTE)
+    looking.connection.execute(
+        "UPDATE forecourt.tasks SET evaluated_until = %s", [NOON]
+    )  # as when its time was set back
+    clock_of(timetable).run_once(NOON + 3 * HOUR + 10 * MINUTE)
     drain(app=Forecourt(timetable))
     three = NOON + 3 * HOUR
     found = {(run.task, run.status): (run.due_times, run.due_at, run.error) for run in heard}
@@ -66,6 +70,9 @@ def test_a_run_past_its_deadline_calls_somebody_once_ahead_of_the_queue_that_hol
     due = NOON + HOUR
     assert enqueued(clock.run_once(due)) == [("nothing", due)]
     assert clock.run_once(due + 9 * MINUTE) == []
+    others = Timetable("UTC")
+    others.add(workshop.nothing, name="another's").hourly().deadline(within=600)
+    assert begun(others, due).run_once(due + 10 * MINUTE) == []
     [overdue] = clock.run_once(due + 10 * MINUTE)
     assert isinstance(overdue, Overdue)
     assert overdue.why == f"call {overdue.call_id} has not ended by 2026-11-23 13:10:00 UTC"
@@ -84,11 +91,14 @@ def test_a_run_past_its_deadline_calls_somebody_once_ahead_of_the_queue_that_hol
     assert clock.run_once(due + 2 * HOUR + 30 * MINUTE) == [], "one that ended in time is not overdue"
 
 
-def test_a_hook_for_what_is_overdue_needs_a_deadline_and_pings_are_hooks(timetable: Timetable) -> None:
+def test_what_is_overdue_needs_a_deadline_that_jitter_does_not_use_up_and_pings_are_hooks(timetable: Timetable) -> None:
     task = timetable.add(workshop.nothing).daily().ping_on_overdue("https://hc.example/late")
     with pytest.raises(TimetableError, match=r"task 'nothing' \(.*\): on_overdue without a deadline: add .deadline"):
         timetable.check()
-    task.deadline(HOUR).ping_on_missed("https://hc.example/missed").ping_on_skipped("https://hc.example/skipped")
+    task.deadline(HOUR).jitter(HOUR)
+    with pytest.raises(TimetableError, match=r"task 'nothing' \(.*\): jitter may start it when its deadline is over"):
+        timetable.check()
+    task.jitter(HOUR / 2).ping_on_missed("https://hc.example/missed").ping_on_skipped("https://hc.example/skipped")
     timetable.check()
     hooks = task.hooks
     assert (hooks.on_overdue, hooks.on_missed) == (

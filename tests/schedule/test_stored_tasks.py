@@ -15,10 +15,12 @@ from rounds import MINUTE, NOON, clock_of, enqueued
 
 import workshop
 from fleet import Looking, wait_until
-from forecourt import Timetable
+from forecourt import Forecourt, Timetable
 from forecourt.cli.errors import explained
 from forecourt.cli.schedule import schedule
 from forecourt.database import engine
+from forecourt.doctor import lateness
+from forecourt.doctor.check import House
 from forecourt.jobs.registry import Registry
 from forecourt.operations import stored_tasks
 from forecourt.schedule.clock import Clock
@@ -146,7 +148,7 @@ def test_what_the_code_could_not_say_is_refused_and_nothing_is_stored(timetable:
         ({"args": {"n": "three"}}, "argument 'n'"),
         ({"job": "nothin"}, "there is no job 'nothin'"),
         ({"queue": "a,b"}, "queue: 'a,b'"),
-        ({"name": " count"}, "cannot name a task"),
+        ({"name": " count"}, "' count' is not a name"),
         ({"name": "nothing"}, r"is the code's \(.*\): give this one a name of its own, --name"),
     ):
         given: dict[str, Any] = {"name": "count", "job": "nothing", "args": {}, "cron": "@daily"} | changed
@@ -156,7 +158,9 @@ def test_what_the_code_could_not_say_is_refused_and_nothing_is_stored(timetable:
     assert len(timetable) == 1
 
 
-def test_the_code_s_tasks_stay_the_code_s(timetable: Timetable, looking: Looking) -> None:
+def test_the_code_s_tasks_stay_the_code_s_and_what_does_not_fit_it_is_told(
+    timetable: Timetable, looking: Looking, caplog: pytest.LogCaptureFixture
+) -> None:
     tx = looking.connection
     with pytest.raises(UnknownTaskError, match=r"task 'nothing' is the code's \(.*\): change it there and deploy"):
         stored_tasks.remove(tx, timetable, "nothing", who="anna")
@@ -171,6 +175,14 @@ def test_the_code_s_tasks_stay_the_code_s(timetable: Timetable, looking: Looking
     looking.connection.execute("UPDATE forecourt.stored_tasks SET name = 'other', job = 'gone', changed_at = now()")
     clock.run_once(NOON + 2 * MINUTE)
     assert len(clock.tasks) == 2, "a job of another application is left to it"
+    house = House(tx, Forecourt(timetable), NOON)
+    assert "late other" not in {result.name for result in lateness.late(house)}
+    assert "does not fit" not in caplog.text
+    tx.execute("UPDATE forecourt.stored_tasks SET job = 'nothing', args = '{\"m\": 1}', changed_at = now()")
+    clock.run_once(NOON + 2 * MINUTE)
+    assert "a stored task does not fit the code, and is not followed: task 'other' (added while" in caplog.text
+    [unfit] = [result for result in lateness.late(house) if result.name == "late other"]
+    assert (unfit.status, "no such argument: 'm'" in unfit.found) == ("warn", True)
     clock_of(timetable).run_once(NOON + 2 * MINUTE)
 
 

@@ -140,14 +140,14 @@ def test_missed_due_times(say: Callable[[Task], Task], misfire: Misfire) -> None
     assert say(new_task()).misfire == misfire
 
 
-@pytest.mark.parametrize("within", [0, -5, timedelta(seconds=-1), math.nan, math.inf])
+@pytest.mark.parametrize("within", [0, -5, timedelta(seconds=-1), math.nan, math.inf, timedelta.max, True])
 def test_catching_up_a_deadline_and_jitter_need_a_span(within: float | timedelta) -> None:
     task = new_task()
     with pytest.raises(TimetableError, match="seconds, up to a day"):
         task.jitter(within)
-    with pytest.raises(TimetableError, match="90 at least"):
+    with pytest.raises(TimetableError, match="from 90 to a hundred years"):
         task.catch_up(within=within)
-    with pytest.raises(TimetableError, match="90 at least"):
+    with pytest.raises(TimetableError, match="from 90 to a hundred years"):
         task.deadline(within)
 
 
@@ -205,13 +205,13 @@ def test_dispatch_options_add_up_and_are_checked() -> None:
     assert task.options == {"queue": "low", "priority": 5}
     with pytest.raises(TimetableError, match=r"task 'sweep' .*: using: queue: 'low,high' is not a name"):
         task.using(queue="low,high")
-    with pytest.raises(TimetableError, match="using: priority: expected a number"):
+    with pytest.raises(TimetableError, match="using: priority: expected a whole number"):
         task.using(priority=100_000)
     assert task.options == {"queue": "low", "priority": 5}
 
 
 def test_words_and_metadata_for_people() -> None:
-    with pytest.raises(TimetableError, match=r"describe\(5\): expected words"):
+    with pytest.raises(TimetableError, match=r"describe: expected words, not 5"):
         new_task().describe(5)
     task = new_task().describe("Sweeps the floor").with_attributes(team={"name": "night", "size": 2}, tier=1)
     task.with_attributes(team={"size": 3})

@@ -119,6 +119,9 @@ def test_adispatch_enters_in_the_caller_s_transaction(looking: Looking, database
     assert looking.live() == 0
     asyncio.run(dispatch(commit=True))
     assert looking.count("ready") == 2
+    with fake_queue(only=[workshop.nothing]):  # which lets them pass
+        asyncio.run(dispatch(commit=True))
+    assert looking.count("ready") == 4
 
 
 def test_adispatch_without_a_session_commits_by_itself(looking: Looking) -> None:

@@ -3,10 +3,13 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
 
 import workshop
 from fleet import Looking, claim, wait_until, work_until_empty, worker
@@ -26,6 +29,7 @@ END $$;
 CREATE CONSTRAINT TRIGGER take_long AFTER INSERT ON traces DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW EXECUTE FUNCTION public.take_long();
 """
+ASLEEP = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 WAITING_LONG = """
 SELECT count(*)
 FROM pg_stat_activity
@@ -99,6 +103,34 @@ def test_a_call_that_ends_the_transaction_by_hand_fails_and_doubles_nobody_else_
     assert traces["guilty"] == (0 if sql == "ROLLBACK" else 1)
 
 
+def test_what_became_of_a_group_is_asked_until_the_database_answers(
+    looking: Looking, database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a call's effects that another one committed by hand would be repeated."""
+    monkeypatch.setattr(LONGEST, 60.0)
+    workshop.commit_in_a_group.dispatch_many(
+        [{"call": "before"}, {"call": "guilty", "sql": "COMMIT; SELECT pg_sleep(60)"}]
+    )
+    begun_anew: list[int] = []
+    elsewhere = make_conninfo(database, dbname="postgres")
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(elsewhere, autocommit=True) as server:
+        running = threads.submit(lambda: next(in_groups(looking, begun_anew.append)))
+        pid = wait_until(lambda: looking.rows(ASLEEP), what="a call that sleeps")[0][0]
+        allow = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        name = Identifier(looking.connection.info.dbname)
+        server.execute(allow.format(name, False))
+        server.execute("SELECT pg_terminate_backend(%s)", [pid])
+        wait_until(lambda: len(begun_anew) >= 2, what="a group asked for in vain")
+        server.execute(allow.format(name, True))
+        before, guilty = running.result()
+    assert before == Finished()
+    assert isinstance(guilty, Raised)
+    assert guilty.error.endswith("TransactionEnded")
+    assert set(begun_anew) == {1}
+    assert "what became of a group of commit_in_a_group is asked again" in caplog.text
+    assert looking.traces("before") == looking.traces("guilty") == 1
+
+
 @pytest.mark.parametrize("job", [workshop.untidy_in_groups, workshop.untidy_alone], ids=str)
 def test_what_a_call_leaves_undone_in_its_session_is_no_business_of_the_next(
     looking: Looking, job: Job[..., None]
@@ -132,14 +164,14 @@ def test_a_call_that_is_no_longer_ours_harms_no_other_of_its_group(
     assert looking.traces() == looking.traces("other") == 1
 
 
-def in_groups(looking: Looking, again: Callable[[], object] = lambda: None) -> Iterator[list[Outcome]]:
-    """What the waiting calls end as, group by group, as a slot runs them. `again` is called when a
-    group comes to nothing."""
+def in_groups(looking: Looking, again: Callable[[int], None] = lambda _: None) -> Iterator[list[Outcome]]:
+    """What the waiting calls end as, group by group, as a slot runs them. `again` is told of each
+    call that begins anew: its place in its group."""
     jobs = workshop.app.jobs.fixed()
     groups = Groups(Executor(jobs), jobs, LogCapture())
     calls = claim(looking.connection, limit=10)
     while calls:
-        grouped = groups.run(calls, lambda _: True, lambda n: n or again())
+        grouped = groups.run(calls, lambda _: True, again)
         yield [done.outcome for done in grouped.completions]
         calls = calls[len(grouped.completions) :]
 
@@ -177,22 +209,44 @@ def test_of_a_group_whose_commit_fails_only_the_guilty_call_pays(
     assert looking.traces() == 2
 
 
-def test_a_group_waits_for_no_lock_that_lasts(looking: Looking, monkeypatch: pytest.MonkeyPatch, database: str) -> None:
+def test_a_group_waits_for_no_lock_that_lasts_and_commits_what_went_well_before_it(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
     """The holder lets go when the group has given up, and after 20 s if it waits for ever."""
     looking.connection.execute(
         "CREATE TABLE hot (key int PRIMARY KEY, n int NOT NULL); INSERT INTO hot VALUES (1, 0), (2, 0)"
     )
-    given_up = threading.Event()
+    touched = "SELECT n FROM hot ORDER BY key"
+    when_it_gave_up = []
+
+    def let_go(place: int) -> None:
+        when_it_gave_up.append((place, looking.rows(touched)))
+        holder.commit()
+
     with psycopg.connect(database) as holder:
         holder.execute("UPDATE hot SET n = 0 WHERE key = 2")
         workshop.touch_hot_row.dispatch_many([{"key": 1}, {"key": 2}, {"key": 1}])
         late = threading.Timer(20, holder.commit)
         late.start()
-        outcomes = list(chain.from_iterable(in_groups(looking, lambda: (given_up.set(), holder.commit()))))
+        outcomes = list(chain.from_iterable(in_groups(looking, let_go)))
         late.cancel()
-    assert given_up.is_set()
+    assert when_it_gave_up == [(1, [(1,), (0,)])]
     assert outcomes == [Finished(committed=True)] * 3
-    assert looking.rows("SELECT n FROM hot ORDER BY key") == [(2,), (1,)]
+    assert looking.rows(touched) == [(2,), (1,)]
+
+
+def test_a_groups_first_call_waits_as_it_would_by_itself(looking: Looking, database: str) -> None:
+    looking.connection.execute("CREATE TABLE hot (key int PRIMARY KEY, n int NOT NULL); INSERT INTO hot VALUES (1, 0)")
+    begun_anew: list[int] = []
+    with psycopg.connect(database) as holder, ThreadPoolExecutor(1) as threads:
+        holder.execute("UPDATE hot SET n = 0 WHERE key = 1")
+        workshop.touch_hot_row.dispatch_many([{"key": 1}, {"key": 1}])
+        running = threads.submit(lambda: list(chain.from_iterable(in_groups(looking, begun_anew.append))))
+        with psycopg.connect(database, autocommit=True) as watching:
+            wait_until(lambda: watching.execute(WAITING_LONG).fetchone() == (1,), what="a call that waits for long")
+        holder.commit()
+        assert running.result() == [Finished(committed=True)] * 2
+    assert begun_anew == []
 
 
 def test_a_group_ends_with_its_time_and_after_failure_is_half_as_large(
@@ -275,7 +329,7 @@ def test_a_group_is_committed_after_20_ms(looking: Looking) -> None:
 def test_where_groups_stand_in_each_other_s_way_they_are_seldom_tried() -> None:
     size = Size(50)
     for _ in range(2):
-        size.came_to_nothing()
+        size.failed()
     assert size.calls == 1
     for _ in range(100):
         size.went_well(1)

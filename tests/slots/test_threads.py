@@ -61,7 +61,7 @@ def test_a_timeout_costs_the_calls_beside_it_no_try(looking: Looking, tmp_path: 
 
 
 def test_threads_must_make_sense() -> None:
-    with pytest.raises(ValueError, match="threads: expected 1 to 100, not 0"):
+    with pytest.raises(ValueError, match="threads: expected a whole number from 1 to 100, not 0"):
         job(threads=0)(lambda: None)
     with pytest.raises(ValueError, match="leave out threads="):
         job(threads=2, batch=10)(lambda: None)

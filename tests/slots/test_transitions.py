@@ -101,7 +101,7 @@ def test_a_call_whose_job_stays_unknown_fails_after_a_day_with_words() -> None:
     assert later == Postponed(5, 50, PARKED, False, "[]"), "said once"
     assert isinstance(last, Failed)
     assert (last.error, last.counted) == ("UnknownJob", False)
-    assert "no job is named 'old', for 24 hours: deploy the job under this name again" in last.message
+    assert "no job is named 'old', for 24 hours: deploy it under this name again" in last.message
 
 
 @pytest.mark.parametrize(("tries", "over"), [(2, True), (3, False), (0, False)])

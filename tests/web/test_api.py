@@ -219,7 +219,7 @@ def test_calls_that_wait_are_counted_cancelled_and_run_now_by_filter(
 
 
 REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [
-    ("GET", "/nothing", {}, 404, ""),
+    ("GET", "/nothing", {}, 404, "/api/v1/openapi.json names every address"),
     ("DELETE", "/queues", {}, 405, ""),
     ("GET", "/calls/7", {}, 404, "no call has the id 7"),
     ("GET", "/calls/x", {}, 422, "id: "),

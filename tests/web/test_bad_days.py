@@ -65,7 +65,7 @@ def test_a_database_that_stays_silent_is_not_waited_for(pages: httpx.Client, mon
         point_at(f"postgresql://someone@127.0.0.1:{silent.getsockname()[1]}/nowhere", monkeypatch)
         begun = time.monotonic()
         assert pages.get("/queues").status_code == 503
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 9
 
 
 def test_a_database_that_takes_two_seconds_for_each_statement_is_told_and_comes_back_by_itself(
@@ -93,7 +93,7 @@ def test_a_statement_that_takes_too_long_is_given_up(pages: httpx.Client, databa
         migration.execute("LOCK TABLE forecourt.ready, forecourt.failed")
         begun = time.monotonic()
         assert pages.get("/queues").status_code == 503
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 9
     assert pages.get("/queues").status_code == 200
 
 

@@ -66,7 +66,10 @@ def test_a_well_house_passes_every_check(house: House) -> None:
 
 def test_an_empty_house_is_told_what_to_start(house: House) -> None:
     assert found(house, "workers").advice == "Start one: forecourt queue work"
-    assert found(house, "clock").advice == "Start it: forecourt schedule work"
+    assert (
+        found(house, "clock").advice
+        == "Start it: forecourt schedule work. If it runs, its log says why its rounds fail."
+    )
     assert found(house, "heartbeat").status == "fail"
     assert found(house, "sitemap").status == "warn"
     assert worst(examine(house)) == "fail"
@@ -98,13 +101,15 @@ def test_a_queue_that_is_behind_paused_or_unserved_is_found(house: House) -> Non
     make_well(house.tx)
     house.tx.execute(
         "INSERT INTO forecourt.ready (job, queue, ready_at) VALUES ('j', 'high', now() - interval '2 minutes'),"
-        " ('j', 'low', now() - interval '20 minutes'), ('j', 'forgotten', now()), ('j', 'medium', now())"
+        " ('j', 'low', now() - interval '20 minutes'), ('j', 'for gotten', now()), ('j', 'me dium', now())"
     )
-    house.tx.execute("INSERT INTO forecourt.pauses (kind, name, who) VALUES ('queue', 'medium', 'anna')")
+    house.tx.execute("INSERT INTO forecourt.pauses (kind, name, who) VALUES ('queue', 'me dium', 'anna')")
     assert found(house, "queue high").status == "warn"
     assert found(house, "queue low").status == "fail"
-    assert found(house, "queue forgotten").found == "calls wait, and nobody serves it"
-    assert found(house, "queue medium").found == "paused by anna"
+    assert found(house, "queue for gotten").found == "calls wait, and nobody serves it"
+    assert found(house, "queue for gotten").advice.endswith(": forecourt queue work --queue 'for gotten'")
+    assert found(house, "queue me dium").found == "paused by anna"
+    assert found(house, "queue me dium").advice == "forecourt queue resume 'me dium'"
 
 
 def test_a_call_that_runs_on_after_its_deadline_is_found(house: House) -> None:
@@ -158,6 +163,7 @@ def test_a_due_time_that_is_not_looked_at_or_not_begun_is_found(house: House) ->
     assert "no clock has looked" in found(house, "late cleanup_soft_deleted").found
     assert found(house, "late generate_sitemap").found == "was due 5 min ago, and waits for a worker"
     house.tx.execute("UPDATE forecourt.clocks SET beat_at = now() - interval '10 minutes'")
+    assert (found(house, "clock").status, found(house, "clock").found) == ("fail", "heard of 10 min ago")
     names = [result.name for result in examine(house)]
     assert "late cleanup_soft_deleted" not in names, "while the clock is stopped, that alone is said"
 
@@ -217,6 +223,14 @@ def test_duties_that_did_not_do_their_work_are_found(house: House) -> None:
     )
     assert (found(house, "roll-up").status, found(house, "archive").status) == ("warn", "fail")
     assert found(house, "mails").found == "SMTP server mail:25 does not answer"
+    house.tx.execute(
+        "DELETE FROM mail_outages; UPDATE analytics_days SET date = date - 4;"
+        "INSERT INTO users (id, name, email) VALUES (1, 'Anna', 'anna@cars.example');"
+        "INSERT INTO notifications (user_id, kind, data, dedupe_key, mail_status, created_at)"
+        " VALUES (1, 'low_balance', '{}', 'k', 'pending', now() - interval '25 hours')"
+    )
+    assert found(house, "mails").found == "1 mail waiting for more than a day"
+    assert found(house, "roll-up").status == "fail"
 
 
 def test_an_old_schema_is_found(house: House) -> None:
@@ -250,6 +264,18 @@ def test_a_transaction_that_is_open_for_long_is_found(
         other.execute("SELECT 1")
         threading.Event().wait(0.2)  # the transaction has to be open for longer than the limit
         assert found(house, "oldest transaction").status == "warn"
+        # An ordinary role is not told when sessions of others began, and must not call that well.
+        with house.tx.transaction():
+            house.tx.execute("SET LOCAL ROLE pg_read_all_data")
+            assert found(house, "oldest transaction").found.startswith(
+                "none is open for long, 1 session of another role"
+            )
+            assert "GRANT pg_monitor TO " in found(house, "oldest transaction").found
+            assert found(house, "connections").found.startswith("2 of "), "those that it may not look into as well"
+            house.tx.execute("SET LOCAL ROLE pg_monitor")
+            assert [one.name for one in database_checks.condition(house) if one.status == "warn"] == [
+                "oldest transaction"
+            ]
 
 
 def test_a_slow_database_few_connections_and_a_wrong_clock_are_found(
@@ -277,6 +303,10 @@ def test_an_old_sitemap_is_found(house: House) -> None:
     make_well(house.tx)
     house.tx.execute("UPDATE public.sitemap_runs SET published_at = now() - interval '40 hours'")
     assert found(house, "sitemap").status == "warn"
+    house.tx.execute("UPDATE public.sitemap_runs SET published_at = now() - interval '4 days'")
+    assert found(house, "sitemap").status == "fail"
+    house.tx.execute("DELETE FROM public.sitemap_runs")
+    assert found(house, "sitemap").found == "none was published yet"
 
 
 def test_a_check_that_cannot_be_made_fails_and_spares_the_others(house: House) -> None:
@@ -302,3 +332,8 @@ def test_the_command_the_page_and_the_monitor_say_the_same(
     assert pages.get("/health").json()["status"] == "pass"
     assert "The house is well." in pages.get("/doctor").text
     assert CliRunner().invoke(forecourt, ["doctor", "--fail-on", "warn"]).exit_code == 0
+    (settings().public / "sitemap.xml").unlink()
+    answer = pages.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "warn")
+    assert CliRunner().invoke(forecourt, ["doctor"]).exit_code == 0
+    assert CliRunner().invoke(forecourt, ["doctor", "--fail-on", "warn"]).exit_code == 3

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -54,6 +55,39 @@ def test_a_far_database_a_wrong_clock_and_a_full_disk_are_found(database: str, t
     assert (told["disk"]["status"], told["disk"]["value"] < 5) == ("fail", True)
     assert told["folder"]["status"] == "fail"
     assert all(told[name]["advice"] for name in ("database", "clocks", "disk", "folder"))
+
+
+AS_NOBODY = """
+import os
+from forecourt.doctor import place
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)  # after the imports: the interpreter may lie where only root may look
+for found in place.disk(None):
+    print(found.status, found.name, found.found)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as other users")
+def test_a_folder_that_this_user_cannot_reach_write_or_take_for_one_is_found() -> None:
+    with TemporaryDirectory() as made:  # pytest's own folder is closed to others
+        var = Path(made) / "far" / "var"
+        (var / "run").mkdir(parents=True)
+
+        def told(mode: int) -> list[str]:
+            var.parent.chmod(mode)
+            environment = os.environ | {"FORECOURT_VAR": str(var)}
+            done = subprocess.run([sys.executable, "-c", AS_NOBODY], env=environment, capture_output=True, text=True)
+            return done.stdout.splitlines()
+
+        Path(made).chmod(0o777)
+        assert told(0o700)[1:] == [f"fail folder {var.parent} may not be written by this user"]
+        var.chmod(0o777)
+        assert told(0o755)[1:] == [f"fail folder {var / 'run'} may not be written by this user"]
+        (var / "run").chmod(0o777)
+        assert len(told(0o755)) == 1
+        (var / "outbox").touch()
+        assert told(0o755)[1:] == [f"fail folder {var / 'outbox'} is not a folder"]
 
 
 def test_a_production_on_the_private_server_is_found(tx: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ def test_a_database_that_accepts_and_stays_silent_is_not_waited_for(
         begun = time.monotonic()
         answer = client.get("/readyz")
         assert (answer.status_code, answer.json()) == (503, UNREACHABLE)
-        assert time.monotonic() - begun < 6
+        assert time.monotonic() - begun < 9
 
 
 def test_a_statement_that_waits_for_a_lock_is_given_up(client: httpx.Client, database: str) -> None:
@@ -157,7 +157,7 @@ def test_a_statement_that_waits_for_a_lock_is_given_up(client: httpx.Client, dat
             begun = time.monotonic()
             answer = client.get(path)
             assert (answer.status_code, answer.json()) == (503, UNREACHABLE)
-            assert time.monotonic() - begun < 6
+            assert time.monotonic() - begun < 9
 
 
 def test_probes_leave_no_connection_behind(client: httpx.Client, database: str) -> None:

@@ -59,3 +59,10 @@ def test_what_waits_for_50_ms_is_taken_back_and_what_is_past_its_deadline_is_kil
     assert slot.cause is None
     slot.watch(began + 10_000 * MS)
     assert slot.cause == Death(TimedOut(10.0), frozenset([10]))
+
+
+def test_pages_for_which_there_is_no_room_are_named_and_leave_no_file_behind(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "marks-1-1"
+    with pytest.raises(OSError, match=r"2,\d{3},\d{3},\d{3},\d{3} bytes are needed: '.*marks-1-1'"):
+        Markers(path, 10_000_000)
+    assert list(path.parent.iterdir()) == []

@@ -38,7 +38,7 @@ def test_after_the_shutdown_timeout_what_still_runs_is_killed_and_given_back_unc
     process = Process(*WORK, "--processes", "1", "--shutdown-timeout", "0.5")
     wait_until(lambda: list(tmp_path.glob("one.*.started")))
     process.signal(signal.SIGTERM)
-    assert process.wait(15) == 0, process.said()
+    assert process.wait() == 0, process.said()
     [(attempts, incidents)] = looking.rows("SELECT attempts, history FROM forecourt.scheduled")
     assert attempts == 0
     assert incidents[0]["outcome"] == "Interrupted"
@@ -52,7 +52,7 @@ def test_a_second_signal_kills_now(looking: Looking, tmp_path: Path) -> None:
     process.signal(signal.SIGTERM)
     wait_until(lambda: "stopping" in process.said())
     process.signal(signal.SIGTERM)
-    assert process.wait(15) == 0, process.said()
+    assert process.wait() == 0, process.said()
     assert looking.count("scheduled") == 1
 
 
@@ -112,17 +112,18 @@ def test_a_lower_priority_number_goes_first_within_a_queue(looking: Looking) -> 
     assert [row[0] for row in looking.rows("SELECT call FROM traces ORDER BY id")] == ["-5", "0", "5"]
 
 
-def test_a_slow_call_never_sits_on_others(looking: Looking) -> None:
+def test_a_slow_call_never_sits_on_others(looking: Looking, tmp_path: Path) -> None:
     """Short calls are handed out in advance; those behind a call that turns out slow are taken back
     for the other slot.
     """
     workshop.nothing.dispatch_many([{"n": n} for n in range(300)])
-    workshop.nap.dispatch(call="slow", seconds=3)
+    workshop.wait_for_go.dispatch(folder=str(tmp_path))
     workshop.nothing.dispatch_many([{"n": n} for n in range(300)])
     with worker(processes=2):
         wait_until(lambda: looking.one("SELECT count(*) FROM forecourt.done WHERE job = 'nothing'") == 600)
-        assert looking.one("SELECT count(*) FROM forecourt.running WHERE job = 'nap'") == 1
+        assert looking.one("SELECT count(*) FROM forecourt.running WHERE job = 'wait_for_go'") == 1
         wait_until(lambda: looking.one("SELECT deadline - started_at = '60 seconds' FROM forecourt.running"))
+        (tmp_path / "go").touch()
         wait_until(lambda: looking.live() == 0)
     assert looking.one("SELECT sum(late)::int FROM forecourt.minutes") == 0, "what was taken back was begun as well"
 
@@ -137,7 +138,7 @@ def test_an_idle_worker_is_woken_by_a_dispatch_not_by_its_poll(looking: Looking)
         )
         for n in range(5):
             looking.one("SELECT forecourt.dispatch('leave_trace', jsonb_build_object('call', %s::text))", f"later {n}")
-            wait_until(lambda n=n: looking.traces(f"later {n}"), timeout=5)
+            wait_until(lambda n=n: looking.traces(f"later {n}"), timeout=25)
 
 
 def test_a_paused_queue_yields_nothing_and_goes_on_when_resumed(looking: Looking) -> None:

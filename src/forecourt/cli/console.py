@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import zip_longest
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,11 +29,27 @@ if TYPE_CHECKING:
 ID = click.IntRange(1, 2**63 - 1)
 """The ids that rows may have."""
 
-SECONDS = click.FloatRange(0, LONGEST)
-MINUTES = click.FloatRange(0, LONGEST / 60, min_open=True)
-HOURS = click.FloatRange(0, LONGEST / 3600)
-"""Durations, up to a hundred years; infinity and what is no number are out of their range."""
 
+class Number(click.FloatRange):
+    """A number in a range, of which click says that NaN is in each."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it. Raises BadParameter."""
+        number: float = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
+        return number
+
+
+SECONDS = Number(0, LONGEST)
+MINUTES = Number(0, LONGEST / 60, min_open=True)
+HOURS = Number(0, LONGEST / 3600)
+"""Durations, up to a hundred years."""
+
+PATIENCE = "10s"
+"""How long a command waits for a lock that another transaction holds."""
 
 NARROWEST = 8
 """Characters below which no column of a table is folded."""
@@ -195,10 +212,13 @@ def confirm(question: str, *, yes: bool, default: bool = False) -> None:
 
 @contextmanager
 def transaction() -> Iterator["Connection[Any]"]:
-    """A transaction on the configured database, committed at the end of the block."""
+    """A transaction on the configured database, committed at the end of the block. Raises
+    LockNotAvailable where another holds what is needed for longer than PATIENCE.
+    """
     from forecourt.database.connecting import connect
 
     with closing(connect()) as connection, connection:  # it stays open where the commit raises
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (PATIENCE,))
         yield connection
 
 

@@ -23,7 +23,7 @@ def healthcheck(checks: tuple[str, ...], fail_on: str, as_json: bool) -> None:
     """Make all CHECKS, or those whose names begin so: `forecourt healthcheck workers clock queue`.
 
     One line a check, the worst first. Exit codes: 0 well, 1 a check has failed, 5 there is no such
-    check, 69 the database does not answer.
+    check, 69 the database does not answer, 75 somebody holds a lock that is needed.
     """
     from dataclasses import asdict
 

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -82,15 +84,15 @@ def run() -> None:
     from forecourt.watch.ping import Ping
 
     logs.configure()
-    clock = _clock()
-    events = clock.run_once()
-    while clock.waits():  # for the answer of a slow condition
-        events += clock.run_once()
-    if any(task.repeat_seconds for task in clock.tasks):
-        end = time.monotonic() + 60 - time.time() % 60  # the wall clock may be set back meanwhile
-        while time.monotonic() + _next_second() < end:
-            time.sleep(_next_second())
+    with _clock() as clock:
+        events = clock.run_once()
+        while clock.waits():  # for the answer of a slow condition
             events += clock.run_once()
+        if any(task.repeat_seconds for task in clock.tasks):
+            end = time.monotonic() + 60 - time.time() % 60  # the wall clock may be set back meanwhile
+            while time.monotonic() + _next_second() < end:
+                time.sleep(_next_second())
+                events += clock.run_once()
     _say(events)
     ping = Ping()
     ping.tell()
@@ -114,10 +116,9 @@ def work() -> None:
     logs.configure()
     log = logging.getLogger("forecourt.clock")
     signals = StopSignals([signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-    clock = _clock()
-    log.info("clock started", extra={"tasks": len(clock.tasks)})
     errors, ping = 0, Ping()
-    with watching(load):
+    with _clock() as clock, watching(load):
+        log.info("clock started", extra={"tasks": len(clock.tasks)})
         while not signals.heard:
             try:
                 clock.run_once()
@@ -240,9 +241,11 @@ def resume(name: str | None, group: str | None) -> None:
     say(f"{api.words(resumed.kind, resumed.name)} goes on.")
 
 
-def _clock() -> "Clock":
+@contextmanager
+def _clock() -> "Iterator[Clock]":
+    """With connections of its own: conditions may take all of those that the process lends."""
     from forecourt.app import load
-    from forecourt.database import engine
+    from forecourt.database.engine import make_engine
     from forecourt.database.revision import require_current
     from forecourt.schedule.clock import Clock
     from forecourt.settings import settings
@@ -250,13 +253,13 @@ def _clock() -> "Clock":
     app = load()
     with transaction() as tx:
         require_current(tx, marketplace=app.has_marketplace)
-    return Clock(
-        app.timetable,
-        engine(),
-        environment=settings().environment,
-        application=settings().app,
-        jobs=app.jobs,
-    )
+    engine = make_engine(pool_size=1)
+    try:
+        yield Clock(
+            app.timetable, engine, environment=settings().environment, application=settings().app, jobs=app.jobs
+        )
+    finally:
+        engine.dispose()
 
 
 def _say(events: "list[Event]") -> None:

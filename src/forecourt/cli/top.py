@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from forecourt.cli.asking import ask
+from forecourt.cli.console import Number
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
 @click.command()
-@click.option(
-    "--every", type=click.FloatRange(0.5, 3600), default=2.0, show_default=True, help="Seconds between two looks."
-)
+@click.option("--every", type=Number(0.5, 3600), default=2.0, show_default=True, help="Seconds between two looks.")
 @click.option("--once", is_flag=True, help="Look once and end, for pipes and scripts.")
 def top(every: float, once: bool) -> None:
     """Queues, slots, next due times and last failures, live. q or Ctrl-C ends it."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from forecourt.slots.options import WorkOptions
 
 
-@click.command()
+@click.command(context_settings={"allow_extra_args": True})  # to say where they go
 @click.option("--queue", "queues", help="Queues to serve, the most urgent first: high,medium,low.")
 @click.option("--processes", type=int, help="Slots: calls that run at the same time.  [4]")
 @click.option("--tries", type=int, help="Attempts for jobs that say nothing of their own; 0 for no end.  [3]")
@@ -36,6 +36,10 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     from forecourt.jobs.policy import Defaults, Policy
     from forecourt.slots.options import WorkOptions
 
+    if extra := click.get_current_context().args:
+        raise click.UsageError(
+            f"Got unexpected arguments: {' '.join(extra)}. Queues are named by --queue {','.join(extra)}"
+        )
     usual = Defaults()
     defaults = Defaults(
         tries=usual.tries if tries is None else tries,
@@ -56,17 +60,22 @@ def _become_worker(options: "WorkOptions", *, is_queue_given: bool) -> NoReturn:
     import pickle
     import subprocess
 
+    from forecourt.slots.messages import LARGEST
+
+    words = pickle.dumps((sys.path, options, is_queue_given))
+    if len(words) > LARGEST:  # a pipe holds no more before somebody reads
+        raise click.UsageError(f"--queue: {len(options.queues)} names are more than one worker can be told; start several")
     told, tell = os.pipe()
     os.set_inheritable(told, True)
-    with os.fdopen(tell, "wb") as pipe:  # which holds 64 kB before anybody reads
-        pickle.dump((sys.path, options, is_queue_given), pipe)
+    os.write(tell, words)
+    os.close(tell)
     switches = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # -O, -W, -X and the like
     command = [sys.executable, *switches, "-m", "forecourt.worker", str(told), *sys.argv[1:]]
     os.execv(sys.executable, command)  # noqa: S606 - our own program, and no shell
 
 
 def _delays(text: str) -> tuple[float, ...]:
-    from forecourt.jobs.backoff import seconds
+    from forecourt.jobs.option_values import seconds
 
     try:
         return tuple(seconds(float(part)) for part in text.split(","))

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 import psycopg
 from psycopg.rows import tuple_row
 
-from forecourt.database.bridge import Waiting
+from forecourt.database.bridge import Waiting, is_async
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
 EXPECTED = "a SQLAlchemy Session or Connection, a Django connection or a psycopg connection"
+
+
+class MustBeAwaited(TypeError):
+    """A caller's session is asynchronous, where nobody can wait for it."""
 
 
 class DjangoConnection(Protocol):
@@ -50,9 +54,10 @@ def in_transaction_of(source: object) -> psycopg.Connection[Any]:
         if not source.in_transaction():
             source.begin()  # else SQLAlchemy would not know that there is something to commit
         return _driver_of(source)
-    kind = type(source).__name__
-    instead = "; from a coroutine, await adispatch(...) instead of dispatch(...)" if kind.startswith("Async") else ""
-    raise TypeError(f"session: expected {EXPECTED}, not {kind}{instead}")
+    words = f"session: expected {EXPECTED}, not {type(source).__name__}"
+    if is_async(source):
+        raise MustBeAwaited(f"{words}; from a coroutine, await adispatch(...) instead of dispatch(...)")
+    raise TypeError(words)
 
 
 def _driver_of(connection: "Connection") -> psycopg.Connection[Any]:

@@ -11,7 +11,7 @@ from forecourt.database.revision import needed, revisions, version
 from forecourt.doctor.check import House, Result, Status, grade
 from forecourt.durations import duration
 from forecourt.language import gettext as _
-from forecourt.language import marked
+from forecourt.language import listed, marked, some
 from forecourt.settings import settings
 from forecourt.store import vitals
 
@@ -47,9 +47,8 @@ def condition(house: House) -> list[Result]:
         ),
         Result(
             marked("oldest transaction"), grade(seen.oldest_transaction, LONG_TRANSACTION, VERY_LONG_TRANSACTION),
-            _("open for %(time)s", time=duration(seen.oldest_transaction)) if seen.oldest_transaction >= 1
-            else _("none is open for long"),
-            duration(LONG_TRANSACTION), _("While it is open nothing deleted is cleaned up. pg_stat_activity shows whose it is."),
+            _oldest(seen, house.tx.info.user), duration(LONG_TRANSACTION),
+            _("While it is open nothing deleted is cleaned up. pg_stat_activity shows whose it is."),
             seen.oldest_transaction, "seconds",
         ),
         Result(
@@ -64,6 +63,15 @@ def condition(house: House) -> list[Result]:
             _("Autovacuum does not keep up: look for a long transaction, or an unread replication slot."), seen.dead_rows, "rows",
         ),
     ]  # fmt: skip
+
+
+def _oldest(seen: vitals.Vitals, role: str) -> str:
+    open_for = _("open for %(time)s", time=duration(seen.oldest_transaction))
+    words = open_for if seen.oldest_transaction >= 1 else _("none is open for long")
+    if not seen.hidden:
+        return words
+    hidden = some(seen.hidden, "session of another role is hidden", "sessions of other roles are hidden")
+    return listed([words, _("%(hidden)s: GRANT pg_monitor TO %(role)s", hidden=hidden, role=role[:60])])
 
 
 def standby(_house: House) -> list[Result]:

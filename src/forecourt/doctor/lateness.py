@@ -10,9 +10,10 @@ from forecourt.doctor.check import House, Result
 from forecourt.durations import duration
 from forecourt.language import gettext as _
 from forecourt.language import marked
+from forecourt.schedule.stored import merged
 from forecourt.schedule.task import Task
 from forecourt.settings import settings
-from forecourt.store import tasks, tick_history, ticks
+from forecourt.store import stored_tasks, tasks, tick_history, ticks
 from forecourt.store.tasks import Version
 
 LATE = 90.0
@@ -42,6 +43,10 @@ def late(house: House) -> list[Result]:
         for name, seconds in unseen.items()
         if seconds > LATE
     ]
+    _timetable, unfit = merged(house.app.timetable, stored_tasks.every(house.tx), house.app.jobs)
+    for name, why in unfit.items():
+        advice = _("Until it fits the code it is not followed: forecourt schedule edit %(name)s", name=name)
+        found.append(Result(f"late {name}", "warn", why, "", advice))
     own = {task.name: task for task in own_tasks(house.tx, house.app)}
     latest = tick_history.latest(house.tx, list(own))
     holders = ticks.holders(house.tx, [(tick.task, tick.host) for tick in latest.values() if tick.status == "enqueued"])

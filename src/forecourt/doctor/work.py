@@ -71,7 +71,7 @@ def _ladder(app: Forecourt, workers: list[Worker]) -> list[Result]:
 def clock(house: House) -> list[Result]:
     """Whether the schedule goes on."""
     liveness = tasks.liveness(house.tx, timedelta(minutes=5))
-    advice = _("Start it: forecourt schedule work")
+    advice = _("Start it: forecourt schedule work. If it runs, its log says why its rounds fail.")
     if liveness.clock_ago is None:
         status: Status = "fail" if len(house.app.timetable) else "ok"
         found = [Result(marked("clock"), status, _("has never run"), duration(SILENT), advice)]
@@ -110,14 +110,15 @@ def of_queue(queue: Standing) -> Result:
     if queue.paused_by is not None:
         status: Status = "warn" if queue.ready else "ok"
         words = _("paused by %(who)s", who=queue.paused_by[:60])
-        return Result(name, status, words, "", f"forecourt queue resume {short}", tell="never")
+        return Result(name, status, words, "", shlex.join(["forecourt", "queue", "resume", queue.queue]), tell="never")
     if queue.ready and not queue.workers:
         words, one = _("calls wait, and nobody serves it"), some(1, "worker", "workers")
-        advice = _("Start a worker for it:") + f" forecourt queue work --queue {short}"
+        start = shlex.join(["forecourt", "queue", "work", "--queue", queue.queue])
+        advice = f"{_('Start a worker for it:')} {start}"
         return Result(name, "fail", words, one, advice, queue.oldest, "seconds")
     waits = _("oldest call waits for %(time)s", time=duration(queue.oldest))
     words = waits if queue.ready else _("nothing waits")
-    advice = shlex.join(["forecourt", "queue", "explain", short])
+    advice = shlex.join(["forecourt", "queue", "explain", queue.queue])
     status = grade(queue.oldest, limit, FAR_BEHIND * limit)
     return Result(name, status, words, duration(limit), advice, queue.oldest, "seconds")
 
@@ -181,7 +182,7 @@ def new_failures(house: House) -> list[Result]:
             "warn",
             _("new, %(calls)s: %(why)s", calls=some(kind.calls, "call", "calls"), why=kind.message[:200]),
             _("none in the week before"),
-            f"forecourt queue failed --error {kind.error[:60]}",
+            shlex.join(["forecourt", "queue", "failed", "--error", kind.error]),
             kind.calls,
             "calls",
             tell="once",

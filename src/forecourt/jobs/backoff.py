@@ -4,32 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import SupportsFloat, TypeAlias
+from typing import TypeAlias
 
-from forecourt.durations import LONGEST
-
-Seconds: TypeAlias = float | timedelta
-
-
-def is_whole(number: object) -> bool:
-    """Whether it counts something: an integer, and not True or False, which Python takes for 1 and
-    0.
-    """
-    return isinstance(number, int) and not isinstance(number, bool)
-
-
-def seconds(value: Seconds, what: str = "a delay") -> float:
-    """A duration in seconds. Raises ValueError, which says `what`, unless it is between 0 and a
-    hundred years.
-    """
-    if isinstance(value, bool) or not isinstance(value, timedelta | SupportsFloat):
-        raise ValueError(f"{what} must be a number of seconds or a timedelta, not {value!r}")
-    number = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if number < 0:
-        raise ValueError(f"{what} must not be negative, not {value!r}")
-    if not number <= LONGEST:  # this way round it is true for NaN
-        raise ValueError(f"{what} must be a number of seconds, at most {LONGEST:.0f}, not {value!r}")
-    return number
+from forecourt.jobs.option_values import Seconds, number, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +46,12 @@ def exponential(
     """A backoff that grows by `factor` from `base` to `maximum`, varied by ± `jitter` (a share, 0
     to 1).
     """
-    if not 1 <= factor <= 1000:
-        raise ValueError(f"backoff: factor must be between 1 and 1000, not {factor!r}")
-    if not 0 <= jitter <= 1:
-        raise ValueError(f"backoff: jitter is a share between 0 and 1, not {jitter!r}")
-    return Exponential(seconds(base), factor, seconds(maximum), jitter)
+    return Exponential(
+        seconds(base, "backoff: base"),
+        number(factor, "backoff: factor", 1, 1000),
+        seconds(maximum, "backoff: maximum"),
+        number(jitter, "backoff: jitter", 0, 1),
+    )
 
 
 def backoff(value: Seconds | Sequence[Seconds] | Backoff) -> Backoff:
@@ -82,8 +60,7 @@ def backoff(value: Seconds | Sequence[Seconds] | Backoff) -> Backoff:
     """
     if isinstance(value, Steps | Exponential):
         return value
-    if isinstance(value, int | float | timedelta):
-        return Steps((seconds(value, "backoff"),))
-    if not value:
+    steps = value if isinstance(value, list | tuple) else (value,)
+    if not steps:
         raise ValueError("backoff: an empty list says nothing; give at least one delay, or 0")
-    return Steps(tuple(seconds(step, "backoff") for step in value))
+    return Steps(tuple(seconds(step, "backoff") for step in steps))

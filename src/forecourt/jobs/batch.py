@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from forecourt.database.bridge import AsyncSource
 from forecourt.jobs.context import current
 from forecourt.jobs.dispatch import Call, Transaction, entered_in, interceptors, transaction_for
-from forecourt.jobs.plan import Plan, enter, planned
+from forecourt.jobs.option_values import words
+from forecourt.jobs.plan import Plan, all_plans, enter, planned
 from forecourt.store import batches
 
 
@@ -69,10 +70,10 @@ class Batch:
 
 def batch(plans: Iterable[Plan], *, name: str = "") -> Batch:
     """A batch of `job.call(...)`s. Raises ValueError for an empty one."""
-    given = tuple(map(planned, plans))
+    given = all_plans(plans)
     if not given:
         raise ValueError("a batch needs at least one call: batch([job.call(...), ...])")
-    return Batch(given, name)
+    return Batch(given, words(name, "batch: name"))
 
 
 def add_to_batch(plans: Iterable[Plan], *, session: Transaction | None = None) -> list[Call]:
@@ -83,7 +84,7 @@ def add_to_batch(plans: Iterable[Plan], *, session: Transaction | None = None) -
     id = None if call is None else call.options.get("batch")
     if id is None:
         raise RuntimeError("add_to_batch: the running call belongs to no batch")
-    given = tuple(map(planned, plans))
+    given = all_plans(plans)
     with transaction_for(session) as tx:
         batches.grow(tx, id, len(given))
         return enter(given, tx, {"batch": id})

@@ -9,7 +9,7 @@ from typing import Any
 
 from forecourt.database.bridge import AsyncSource
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction, entered_in
-from forecourt.jobs.plan import Plan, planned
+from forecourt.jobs.plan import Plan, all_plans, planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +50,4 @@ def chain(*plans: Plan) -> Chain:
     """A chain of `job.call(...)`s. Raises ValueError for an empty one."""
     if not plans:
         raise ValueError("a chain needs at least one call: chain(first.call(...), second.call(...))")
-    return Chain(tuple(map(planned, plans)))
+    return Chain(all_plans(plans))

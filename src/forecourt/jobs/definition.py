@@ -8,6 +8,7 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from forecourt.jobs.arguments import Arguments
+from forecourt.jobs.option_values import typable
 from forecourt.jobs.policy import Policy
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class Definition(Generic[P, R]):
         self.name = str(getattr(function, "__name__", type(function).__name__)) if name is None else name
         if not inspect.isfunction(function):
             raise TypeError(f"job {self.name}: expected a function defined by def, not {function!r}; wrap it in one")
-        if not isinstance(self.name, str) or not self.name or not self.name.isprintable() or len(self.name) > 200:
-            raise ValueError(f"job: {self.name!r:.80} is not a name (printable, at most 200 characters)")
+        typable(self.name, "job")
         if self.name == "<lambda>":
             raise TypeError("job: a lambda has no name by which a worker could find it; give it one: name=")
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
@@ -65,6 +65,8 @@ class Definition(Generic[P, R]):
         self.is_async = inspect.iscoroutinefunction(function)
         """Whether its calls are coroutines on a slot's event loop."""
         _check_kind(self.name, policy, self.is_async)
+        if prepare is not None and not callable(prepare):
+            raise TypeError(f"job {self.name}: prepare: expected a function of the arguments, not {prepare!r:.80}")
         self.policy = policy
         self.prepare = prepare
         self.extras: Mapping[str, Any] = extras or {}
@@ -80,7 +82,8 @@ class Definition(Generic[P, R]):
             unknown = set(names or ()) - set(self.arguments.described())
             if unknown:
                 raise ValueError(
-                    f"job {self.name}: {option}= names {', '.join(sorted(unknown))}, which it does not take"
+                    f"job {self.name}: {option}= names {', '.join(sorted(unknown))}, which it does not take; it takes "
+                    f"{', '.join(self.arguments.described()) or 'nothing'}"
                 )
         update_wrapper(self, function)
 

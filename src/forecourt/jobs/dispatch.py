@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, overload
@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session, scoped_session
 
 from forecourt.database import each_by_itself, engine, in_transaction_of
 from forecourt.database.bridge import AsyncSource, bridged, is_async
-from forecourt.database.callers import DjangoConnection
+from forecourt.database.callers import DjangoConnection, MustBeAwaited
 from forecourt.durations import LATEST
 from forecourt.jobs import awaiting
-from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.carrying import carried
 from forecourt.jobs.definition import Definition, P, Q, R, Transactional
+from forecourt.jobs.option_values import Seconds, seconds, typable, whole
+from forecourt.jobs.policy import RANGES
 from forecourt.store import calls, many_calls
 from forecourt.store.placement import Placement
 
@@ -174,12 +175,14 @@ class Dispatch(Generic[P]):
                 f"{self.job.name}: a delay of {delay:g} s is not shorter than its retry_until of {policy.retry_until:g} s, so it "
                 "would expire before it began"
             )
-        queue = policy.queue if self.queue is None else replace(policy, queue=self.queue).queue
+        queue = policy.queue if self.queue is None else typable(self.queue, "queue", without=",")
         context = dict(carried(self.job.name, queue))
         return Placement(
             job=self.job.name,
             queue=queue,
-            priority=policy.priority if self.priority is None else replace(policy, priority=self.priority).priority,
+            priority=policy.priority
+            if self.priority is None
+            else whole(self.priority, "priority", *RANGES["priority"]),
             delay=self.delay,
             run_at=self.at,
             options=(self.options or {}) | {"trace": context} if context else self.options,
@@ -201,8 +204,9 @@ class Dispatch(Generic[P]):
 
 async def entered_in(session: Transaction | AsyncSource | None, enter: Callable[[Any], R]) -> R:
     """What `enter` returns for the caller's transaction, from a coroutine."""
-    if interceptors:
-        return enter(session)
+    if interceptors:  # they take calls without a database; what they let pass needs it, and is entered below
+        with suppress(MustBeAwaited):
+            return enter(session)
     return await (bridged(session, enter) if is_async(session) else asyncio.to_thread(enter, session))
 
 

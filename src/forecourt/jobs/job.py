@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Protocol, overload
 
 from forecourt.database.bridge import AsyncSource
-from forecourt.jobs.backoff import Backoff, Seconds, seconds
+from forecourt.jobs.backoff import Backoff
 from forecourt.jobs.backoff import backoff as as_backoff
 from forecourt.jobs.definition import Definition, P, Q, R, Transactional
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
 from forecourt.jobs.limits import Limit, Rate, at_most
+from forecourt.jobs.option_values import Seconds, names, seconds
 from forecourt.jobs.plan import Plan
 from forecourt.jobs.policy import Policy
 
@@ -218,26 +219,14 @@ def job(
             fail_on=fail_on if isinstance(fail_on, tuple) else (fail_on,),
             retry_until=None if retry_until is None else seconds(retry_until, "retry_until"),
             max_errors=max_errors,
-            unique=_unique(unique),
+            unique=None if unique is False else () if unique is True else names(unique, "unique"),
             unique_for=None if unique_for is None else seconds(unique_for, "unique_for"),
             limit=at_most(limit) if isinstance(limit, int) else limit,
             rate=rate,
-            mask=(mask,) if isinstance(mask, str) else tuple(mask),
+            mask=names(mask, "mask"),
         )
         made = Job(function, policy, name=name, prepare=prepare, extras=extras)
         declared.append(made)
         return made
 
     return make if function is None else make(function)
-
-
-def _unique(given: bool | str | Sequence[str]) -> tuple[str, ...] | None:
-    match given:
-        case False:
-            return None
-        case True:
-            return ()
-        case str():
-            return (given,)
-        case _:
-            return tuple(given)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from forecourt.jobs.backoff import Seconds, is_whole, seconds
+from forecourt.jobs.option_values import Seconds, names, seconds, whole
 
 LONGEST_KEY = 500
 """Bytes. A longer key is told apart by its hash, as `forecourt.short_key` does it: an index row
 holds 2,700.
 """
+
+MOST = 1_000_000_000
+"""Calls at once or in a window; whoever asks for more means no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +53,17 @@ def at_most(most: int, *, by: str | tuple[str, ...] = ()) -> Limit:
     """`@job(limit=at_most(3, by="provider_id"))`: no more than three at once for each provider.
     Raises ValueError.
     """
-    if not is_whole(most) or most < 1:
-        raise ValueError(f"limit: expected a whole number of calls at a time, at least 1, not {most!r}")
-    return Limit(most, (by,) if isinstance(by, str) else tuple(by))
+    return Limit(whole(most, "limit", 1, MOST, " calls at a time"), names(by, "limit: by"))
 
 
 def per(window: Seconds, most: int, *, by: str | tuple[str, ...] = ()) -> Rate:
     """`@job(rate=per(60, 10))`: no more than ten in a minute, which begins with the
     first of them. Raises ValueError.
     """
-    if not is_whole(most) or most < 1:
-        raise ValueError(f"rate: expected a whole number of calls in a window, at least 1, not {most!r}")
     length = seconds(window, "rate: the window")
     if length == 0:
         raise ValueError("rate: the window must be longer than nothing")
-    return Rate(most, length, (by,) if isinstance(by, str) else tuple(by))
+    return Rate(whole(most, "rate", 1, MOST, " calls in a window"), length, names(by, "rate: by"))
 
 
 def _key(job: str, kind: str, by: tuple[str, ...], args: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from signal import Signals
 from typing import Any, TypeAlias
 
-from forecourt.jobs.backoff import Seconds, seconds
+from forecourt.jobs.option_values import Seconds, seconds
 
 
 class Release(Exception):
@@ -34,6 +34,11 @@ class Discard(Exception):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
+
+
+class NotKnownHere(Exception):
+    """Raised inside a job of the engine's that needs what this application does not have. The call
+    waits for a worker that has it, like one of a job that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,9 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """This worker's code has no such job; one with newer or older code may have it."""
+    """This worker's code has no such job, or no such task; one with newer or older code may have
+    it.
+    """
 
     why: str
 

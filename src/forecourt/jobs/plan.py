@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
+from forecourt.jobs.option_values import all_of
 from forecourt.store import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 TOLD = ("failure", "batch")
 """Parameters of callbacks that the engine fills in: why a call failed, and how a batch stands."""
@@ -88,13 +89,17 @@ class Plan:
         return self.args | {name: {} for name in self.told}
 
 
-def planned(given: object) -> Plan:
+NOT_DISPATCHED = "expected a call that is not dispatched yet, such as greet.call(listing_id=7)"
+
+
+def planned(given: Plan) -> Plan:
     """What was given, if it is a call that is not dispatched yet. Raises TypeError."""
-    if not isinstance(given, Plan):
-        raise TypeError(
-            f"expected a call that is not dispatched yet, such as greet.call(listing_id=7), not {given!r:.80}"
-        )
-    return given
+    return all_plans((given,))[0]
+
+
+def all_plans(given: Iterable[Plan]) -> tuple[Plan, ...]:
+    """The same for many."""
+    return all_of(given, Plan, NOT_DISPATCHED)
 
 
 def enter(plans: Sequence[Plan], session: Transaction | None, options: dict[str, Any]) -> list[Call]:

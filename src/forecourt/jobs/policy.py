@@ -4,9 +4,23 @@ call.
 
 from dataclasses import dataclass
 
-from forecourt.durations import LONGEST
-from forecourt.jobs.backoff import Backoff, Steps, is_whole
+from forecourt.jobs.backoff import Backoff, Steps
 from forecourt.jobs.limits import Limit, Rate
+from forecourt.jobs.option_values import seconds, typable, whole
+
+RANGES = {
+    "priority": (-32767, 32767, ", lower first"),
+    "tries": (0, 32000, ", 0 for no end"),
+    "batch": (1, 10_000, " calls"),
+    "threads": (1, 100, ""),
+    "concurrency": (1, 1000, ""),
+    "commit_together": (2, 1000, " calls"),
+    "max_errors": (1, 32000, ""),
+}
+"""What an option that counts may be, and what it means."""
+
+REQUIRED = ("priority", "threads", "concurrency")
+"""Those of them that no job leaves open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,52 +60,29 @@ class Policy:
     mask: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if (
-            not isinstance(self.queue, str)
-            or not self.queue
-            or len(self.queue) > 200
-            or not self.queue.isprintable()
-            or "," in self.queue
-        ):
-            raise ValueError(f"queue: {self.queue!r} is not a name (printable, without commas, at most 200 characters)")
-        if not is_whole(self.priority) or not -32768 < self.priority < 32768:
-            raise ValueError(
-                f"priority: expected a number between -32767 and 32767, lower first, not {self.priority!r}"
-            )
-        for name in ("tries", "batch", "threads", "concurrency", "commit_together", "max_errors"):
-            number = getattr(self, name)
-            if number is not None and not is_whole(number):
-                raise ValueError(f"{name}: expected a whole number, not {number!r}")
+        typable(self.queue, "queue", without=",")
+        for option, (least, most, meaning) in RANGES.items():
+            number = getattr(self, option)
+            if number is not None or option in REQUIRED:
+                whole(number, option, least, most, meaning)
+        if self.timeout is not None:
+            seconds(self.timeout, "timeout")
         if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in self.fail_on):
             raise ValueError(f"fail_on: expected an exception, or (KeyError, PermissionError), not {self.fail_on!r}")
         if self.limit is not None and not isinstance(self.limit, Limit):
             raise ValueError(f"limit: expected a number, or at_most(3, by=...), not {self.limit!r}")
         if self.rate is not None and not isinstance(self.rate, Rate):
             raise ValueError(f"rate: expected per(60, 10), ten in a minute, not {self.rate!r}")
-        if self.tries is not None and not 0 <= self.tries <= 32000:
-            raise ValueError(f"tries: expected 0 (without end) to 32000, not {self.tries!r}")
-        if self.timeout is not None and not 0 <= self.timeout <= LONGEST:
-            raise ValueError(f"timeout: expected seconds, 0 for none, at most {LONGEST:.0f}, not {self.timeout!r}")
         if self.batch is not None and (self.limit or self.rate):
             raise ValueError("batch: calls that run together cannot be limited one by one; leave out limit= and rate=")
-        if not 1 <= self.threads <= 100:
-            raise ValueError(f"threads: expected 1 to 100, not {self.threads!r}")
-        if not 1 <= self.concurrency <= 1000:
-            raise ValueError(f"concurrency: expected 1 to 1000, not {self.concurrency!r}")
         if self.batch is not None and self.threads > 1:
             raise ValueError("batch: calls that run together have one thread; leave out threads=")
-        if self.commit_together is not None and not 2 <= self.commit_together <= 1000:
-            raise ValueError(f"commit_together: expected 2 to 1000 calls, not {self.commit_together!r}")
         if self.commit_together is not None and (self.batch is not None or self.at_once > 1):
             raise ValueError(
                 "commit_together: calls that share a commit run one after the other; leave out batch=, threads="
             )
-        if self.max_errors is not None and self.max_errors < 1:
-            raise ValueError(f"max_errors: expected 1 or more, not {self.max_errors!r}")
         if self.unique_for is not None and self.unique is None:
             raise ValueError("unique_for: says for how long calls are unique, so unique= must say by what")
-        if self.batch is not None and not 1 <= self.batch <= 10_000:
-            raise ValueError(f"batch: expected 1 to 10000 calls, not {self.batch!r}")
 
     @property
     def at_once(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from forecourt.jobs.dispatch import entered_in, interceptors, transaction_for
+from forecourt.jobs.option_values import all_of, words
 from forecourt.jobs.plan import Plan, ResultOf, planned
 from forecourt.store import workflows
 
@@ -42,7 +43,7 @@ class Workflow:
     """
 
     def __init__(self, name: str = "") -> None:
-        self.name = name
+        self.name = words(name, "workflow: name")
         self._steps: list[Step] = []
         self._on_failure: Plan | None = None
 
@@ -51,7 +52,9 @@ class Workflow:
         step of another workflow.
         """
         plan = planned(plan)
-        before: list[tuple[object, int]] = [(step.workflow, step.number) for step in after]
+        before: list[tuple[object, int]] = [
+            (step.workflow, step.number) for step in all_of(after, Step, "after: expected steps of this workflow")
+        ]
         before += [(result.workflow, result.step) for result in plan.results.values()]
         if any(workflow is not self for workflow, _ in before):
             raise ValueError(f"{plan.job.name}: it cannot come after a step of another workflow")

@@ -140,6 +140,14 @@ class Bucket:
                     if key.startswith(prefix) and is_key(key) and (not older_than or found["last_modified"] <= latest):
                         yield key
 
+    def require_answer(self) -> None:
+        """Raises StorageUnavailable, within seconds and after one try, where the bucket does not
+        answer.
+        """
+        with self._asking("list what it has"):
+            store = _opened(self.address, self.part, os.getpid(), patient=False)
+            next(iter(_obstore().list(store, chunk_size=1)), None)
+
     def remove_unfinished(self, older_than: float) -> int:
         """None: an upload is there when it is whole."""
         return 0
@@ -200,11 +208,11 @@ class Bucket:
         return StorageUnavailable(f"{self.where} did not {what}: {_first_words(text)}")
 
     def _store(self) -> "S3Store":
-        return _opened(self.address, self.part, os.getpid())
+        return _opened(self.address, self.part, os.getpid(), patient=True)
 
 
 @lru_cache(maxsize=16)
-def _opened(address: BucketAddress, part: str, _process: int) -> "S3Store":
+def _opened(address: BucketAddress, part: str, _process: int, *, patient: bool) -> "S3Store":
     """Connections of this process: what was forked from it makes its own."""
     _obstore()
     from obstore.store import S3Store
@@ -222,10 +230,10 @@ def _opened(address: BucketAddress, part: str, _process: int) -> "S3Store":
         checksum_algorithm="SHA256",
         client_options={
             "allow_http": (address.endpoint or "").startswith("http://"),
-            "connect_timeout": "5s",
-            "timeout": "60s",
+            "connect_timeout": "5s" if patient else "2s",
+            "timeout": "60s" if patient else "5s",
         },
-        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=40)},
+        retry_config={"max_retries": 3 if patient else 0, "retry_timeout": timedelta(seconds=40)},
         **{name: value for name, value in given.items() if value is not None},
     )
 

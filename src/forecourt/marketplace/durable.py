@@ -1,6 +1,7 @@
 """A finished file takes its name all at once, and keeps it through a power cut."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -20,7 +21,10 @@ def make_folder(folder: Path) -> None:
     """
     if not folder.is_dir():
         make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        # Another process was first, and may have removed it again, which `exist_ok` takes for a
+        # file in the way: whoever then opens something in it hears what is so.
+        with suppress(FileExistsError):
+            folder.mkdir()
         flush(folder.parent)
 
 

@@ -11,6 +11,7 @@ from html import escape
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias, cast
+from uuid import uuid4
 
 from forecourt.marketplace.durable import publish
 
@@ -132,7 +133,8 @@ class Urlset:
         self.urls = 0
         self.lastmod = ""
         self._path = folder / name
-        self._file = _temporary(self._path).open("wb")
+        self._temporary = _temporary(self._path)
+        self._file = self._temporary.open("wb")
         self._out: BinaryIO = self._file
         if name.endswith(".gz"):  # no name and no time inside: the same entries give the same bytes
             self._out = cast(BinaryIO, GzipFile("", "wb", 6, self._file, mtime=0))
@@ -159,13 +161,13 @@ class Urlset:
         """Close the file and put it into its place."""
         self._out.write(self._tail)
         self._close()
-        size = _temporary(self._path).stat().st_size
-        return Published(self.name, self.urls, size, self.lastmod, _put(self._path))
+        size = self._temporary.stat().st_size
+        return Published(self.name, self.urls, size, self.lastmod, _put(self._temporary, self._path))
 
     def discard(self) -> None:
         """Close the file and forget it."""
         self._close()
-        _temporary(self._path).unlink()
+        self._temporary.unlink()
 
     def _close(self) -> None:
         self._out.close()
@@ -184,8 +186,9 @@ def publish_index(folder: Path, name: str, base_url: str, files: Iterable[Publis
     ]
     path = folder / name
     text = (HEAD.format("sitemapindex", "") + "".join(entries) + TAIL.format("sitemapindex")).encode()
-    _temporary(path).write_bytes(text)
-    return Published(name, 0, len(text), "", _put(path))
+    temporary = _temporary(path)
+    temporary.write_bytes(text)
+    return Published(name, 0, len(text), "", _put(temporary, path))
 
 
 def remove_others(folder: Path, keep: Collection[str]) -> None:
@@ -197,8 +200,7 @@ def remove_others(folder: Path, keep: Collection[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _put(path: Path) -> bool:
-    temporary = _temporary(path)
+def _put(temporary: Path, path: Path) -> bool:
     if _same(temporary, path):
         temporary.unlink()
         return False
@@ -215,4 +217,5 @@ def _same(new: Path, old: Path) -> bool:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.writing")
+    # Of this run alone: one that has lost its lock with its connection may still be at work.
+    return path.with_name(f".{path.name}.{uuid4().hex}.writing")

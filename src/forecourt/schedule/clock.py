@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from forecourt.database import in_transaction_of
 from forecourt.jobs.job import Job
-from forecourt.process import hostname, own_queue
+from forecourt.process import hostname
 from forecourt.schedule import incidents
 from forecourt.schedule.condition_checks import ConditionChecks, Refusal
 from forecourt.schedule.definition import definitions
@@ -29,7 +29,8 @@ from forecourt.schedule.rules import ON_TIME
 from forecourt.schedule.stored import merged
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
-from forecourt.store import pauses, stored_tasks, tasks, ticks, timetables, workers
+from forecourt.schedule.unserved import warn_of_unserved
+from forecourt.store import pauses, stored_tasks, tasks, ticks, timetables
 from forecourt.store.pauses import Pause
 from forecourt.store.tasks import Version
 from forecourt.store.ticks import Holder, Note
@@ -39,9 +40,7 @@ log = logging.getLogger("forecourt.clock")
 MOMENT = timedelta(microseconds=1)
 
 GRACE = ON_TIME.total_seconds()
-"""Seconds by which the database's clock may seem to run backwards, until that is taken for a clock
-that was set.
-"""
+"""Seconds that the database's clock may seem to run backwards until it counts as set back."""
 
 HEARTBEAT = "heartbeat"
 """A task of this name says that clock and workers work; a clock without one says by its own beat
@@ -54,9 +53,7 @@ BEAT_EVERY = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of a task's due times, which of them are to run, and until when it has been
-    evaluated.
-    """
+    """A task's due times that do not run, those that do, and until when it has been evaluated."""
 
     notes: list[NotRun]
     dues: list[Due]
@@ -123,9 +120,9 @@ class Clock:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             now = at or tasks.now(tx)
-            if time.monotonic() >= self._beat_at:
-                tasks.beat(tx, self._host, heartbeat=HEARTBEAT in self._tasks)
-                self._beat_at = time.monotonic() + BEAT_EVERY
+            if self not in connection.info:  # a new session: the database may be one that was restored, or a standby
+                connection.info[self] = True
+                self._next = {}
             self._look_for_stored(tx)
         if len(self._next) < len(self._tasks) or now + ON_TIME < self._seen:
             self.begin(at)
@@ -137,13 +134,21 @@ class Clock:
         events: list[Event] = []
         for first in range(0, len(due), MOST_AT_ONCE):
             events += self._evaluate(due[first : first + MOST_AT_ONCE], now, answers)
-        return [*events, *self._overdue(now)]
+        events += self._overdue(now)
+        if time.monotonic() >= self._beat_at:  # behind what may fail: who gets nothing done is silent
+            with self._engine.begin() as connection:
+                tasks.beat(in_transaction_of(connection), self._host, heartbeat=HEARTBEAT in self._tasks)
+            self._beat_at = time.monotonic() + BEAT_EVERY
+        return events
 
     def _look_for_stored(self, tx: Connection[Any]) -> None:
         """Take up what was added, edited or removed since the last round."""
         if self._jobs is None or (state := stored_tasks.state(tx)) == self._stored:
             return
-        self._take(merged(self._timetable, stored_tasks.every(tx), self._jobs))
+        both, unfit = merged(self._timetable, stored_tasks.every(tx), self._jobs)
+        for name, why in unfit.items():
+            log.warning("a stored task does not fit the code, and is not followed: %s", why, extra={"task": name})
+        self._take(both)
         self._stored = state
 
     def _take(self, timetable: Timetable) -> None:
@@ -152,9 +157,7 @@ class Clock:
         self._next = {}
 
     def waits(self) -> bool:
-        """Whether a task is due whose condition has not answered yet: another round will look at it
-        again.
-        """
+        """Whether a condition has not answered yet: another round looks at its task again."""
         return self._conditions.waits()
 
     @property
@@ -170,9 +173,11 @@ class Clock:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             halted = pauses.in_force(tx, now)
-            evaluated = tasks.lock(tx, [self._version(task) for task in due])
+            versions = [self._version(task) for task in due]
+            evaluated = tasks.lock(tx, versions)
             # What another clock holds is left to it: this one looks again in its next round.
             mine = [task for task in due if self._version(task).name in evaluated]
+            there = evaluated if len(mine) == len(due) else tasks.evaluated(tx, versions)
             held = ticks.holders(tx, [(task.name, self._host_of(task)) for task in mine if not task.may_overlap])
             found = [
                 self._look_at(
@@ -194,10 +199,15 @@ class Clock:
             incidents.follow(tx, self._tasks, self._host, [one for one in not_run if (one.task, one.due_at) in noted])
             until = {self._version(task): finding.until for task, finding in zip(mine, found, strict=True)}
             tasks.advance(tx, until)
+        for task in due:
+            if self._version(task).name not in there:  # somebody removed its row: the next round makes another
+                del self._next[task.name]
         for task in mine:
             version = self._version(task)
             self._next[task.name] = task.next_due(max(until[version], evaluated[version.name]))
-        self._warn_of_unserved(events)
+        here = [one.task for one in events if isinstance(one, Enqueued) and not self._tasks[one.task].one_server]
+        if here and not self._warned:
+            self._warned = warn_of_unserved(self._engine, self._host, here)
         place = {task.name: number for number, task in enumerate(mine)}
         events.sort(key=lambda event: (place[event.task], event.due_at))
         for event in events:
@@ -250,27 +260,6 @@ class Clock:
                 host = self._host_of(task)
                 dues.append(Due(task, instant, host, task.delay_of(instant, host)))
         return Finding(notes, dues, until)
-
-    def _warn_of_unserved(self, events: list[Event]) -> None:
-        """A task for every server goes to a queue that this host's workers alone serve. Say so once
-        if there is none.
-        """
-        here = [
-            event.task for event in events if isinstance(event, Enqueued) and not self._tasks[event.task].one_server
-        ]
-        if not here or self._warned:
-            return
-        queue = own_queue(self._host)
-        with self._engine.begin() as connection:
-            if workers.serve(in_transaction_of(connection), queue):
-                return
-        self._warned = True
-        log.warning(
-            "nobody serves the queue %s, so what is due on every server waits: start a worker on this host, or set "
-            "FORECOURT_HOST to the same name for clock and worker",
-            queue,
-            extra={"tasks": here},
-        )
 
     def _noted(self, event: NotRun) -> Note:
         host = self._host_of(self._tasks[event.task])

@@ -97,8 +97,6 @@ def _enqueue_together(tx: Connection[Any], dues: Sequence[Due]) -> list[Event]:
         with tx.transaction():
             entered = ticks.enqueue(tx, [_entry(tx, due) for due in dues])
             calls.wake(tx, sorted({due.queue for due in dues}))
-    except OperationalError:
-        raise
     except Exception:  # noqa: BLE001 - whoever it was raises it again, and is named
         return [event for due in dues for event in _enqueue_alone(tx, due)]
     return [Enqueued(tick.task, tick.due_at, tick.call_id) for tick in entered]

@@ -168,7 +168,7 @@ class Frequency(Fluent):
 
     def daily_at(self, time: str) -> Self:
         """Every day at a time, such as "13:30"."""
-        return self._every(Pattern("daily_at"), time=time)
+        return self._every(Pattern("daily_at"), time="" if time is None else time)  # midnight is daily()
 
     def at(self, time: str) -> Self:
         """The time of day, such as "13:30", of a frequency that takes one; alone, of every day."""

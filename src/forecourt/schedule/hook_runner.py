@@ -20,6 +20,7 @@ from forecourt.database.connecting import DatabaseUnreachable, connect
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.job import job
 from forecourt.jobs.middleware import Middleware
+from forecourt.jobs.outcome import NotKnownHere
 from forecourt.schedule.fluent import accepts
 from forecourt.schedule.rules import Hook, Hooks, Ping, not_awaited
 from forecourt.schedule.task import Task
@@ -115,9 +116,11 @@ def of_incident(hooks: Hooks, status: str) -> tuple[Hook, ...]:
 
 def _hooks_of(task: str) -> Hooks:
     timetable = _timetable.get()
-    if timetable is None or task not in timetable:
-        log.warning("the task is no longer in the timetable, its hooks are gone", extra={"task": task})
+    if timetable is None:
+        log.warning("no application is at hand, so there are no hooks", extra={"task": task})
         return Hooks()
+    if task not in timetable:  # of another application on this database, or of another version
+        raise NotKnownHere(f"no task is named {task!r} here")
     return timetable[task].hooks
 
 

@@ -84,7 +84,7 @@ class Ping:
 
     def __post_init__(self) -> None:
         try:
-            parts = urlsplit(self.url)
+            parts = urlsplit(self.url if isinstance(self.url, str) else "")
             good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             good = False

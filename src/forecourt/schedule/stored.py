@@ -2,7 +2,6 @@
 beside them.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +10,6 @@ from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.task import Task
 from forecourt.schedule.timetable import Timetable
 from forecourt.store.stored_tasks import StoredTask
-
-log = logging.getLogger("forecourt.clock")
 
 
 def enter(timetable: Timetable, stored: StoredTask, jobs: Mapping[str, Job[..., Any]]) -> Task:
@@ -34,18 +31,20 @@ def enter(timetable: Timetable, stored: StoredTask, jobs: Mapping[str, Job[..., 
     return task
 
 
-def merged(timetable: Timetable, stored: Sequence[StoredTask], jobs: Mapping[str, Job[..., Any]]) -> Timetable:
-    """The timetable, with the stored tasks behind those of the code. One that this application
-    cannot follow is left out: its name is the code's by now, or its job is another application's or
-    gone."""
-    if not stored:
-        return timetable
-    both = timetable.copy()
+def merged(
+    timetable: Timetable, stored: Sequence[StoredTask], jobs: Mapping[str, Job[..., Any]]
+) -> tuple[Timetable, dict[str, str]]:
+    """The timetable, with the stored tasks behind those of the code, and those that no longer fit
+    their job, each with the reason. Left out without a word is one whose name is the code's by now,
+    or whose job is another application's or gone."""
+    both, unfit = timetable, dict[str, str]()
     for one in stored:
-        before = both.copy()
+        if one.job not in jobs or one.name in timetable:
+            continue
+        more = both.copy()
         try:
-            enter(both, one, jobs)
+            enter(more, one, jobs)
+            both = more
         except TimetableError as mistake:
-            log.debug("a stored task is left out: %s", mistake, extra={"task": one.name})
-            both = before
-    return both
+            unfit[one.name] = str(mistake)
+    return both, unfit

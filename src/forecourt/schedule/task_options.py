@@ -2,15 +2,16 @@
 options.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Self
 
+from forecourt.jobs import option_values
 from forecourt.jobs.policy import Policy
 from forecourt.schedule.errors import TimetableError
 from forecourt.schedule.fluent import Fluent
 from forecourt.schedule.rules import ON_TIME, DispatchOptions, Misfire, merged
-from forecourt.store.storable import storable
 
 
 class TaskOptions(Fluent):
@@ -43,6 +44,10 @@ class TaskOptions(Fluent):
         Without `within`, the latest runs until half the time to its next one has passed, which is
         the default, and every one however late.
         """
+        if not isinstance(every, bool):
+            raise self._named(
+                TimetableError(f"catch_up(every={every!r}): expected True or False; how late, within= says")
+            )
         limit = None if within is None else self._span("catch_up(within", within, "up to then a due time counts as met")
         return self._set(misfire=Misfire("every" if every else "once", limit))
 
@@ -82,9 +87,10 @@ class TaskOptions(Fluent):
 
     def describe(self, words: str) -> Self:
         """What the task is for, as operators read it."""
-        if not isinstance(words, str):
-            raise self._named(TimetableError(f"describe({words!r}): expected words"))
-        return self._set(description=storable(words))
+        try:
+            return self._set(description=option_values.words(words, "describe"))
+        except ValueError as mistake:
+            raise self._named(TimetableError(str(mistake))) from None
 
     def with_attributes(self, **attributes: Any) -> Self:
         """Metadata of your own, kept with the task; nested mappings merge, the last word wins."""
@@ -95,15 +101,14 @@ class TaskOptions(Fluent):
         if span is None or span < ON_TIME:
             least = f"{ON_TIME.total_seconds():.0f}"
             raise self._named(
-                TimetableError(f"{word}={given!r}): expected a timedelta, or seconds, of {least} at least: {why}")
+                TimetableError(
+                    f"{word}={given!r}): expected a timedelta, or seconds, from {least} to a hundred years: {why}"
+                )
             )
         return span
 
 
-def _as_span(given: object) -> timedelta | None:
-    if isinstance(given, (int, float)):
-        try:
-            return timedelta(seconds=given)
-        except (ValueError, OverflowError):  # nan, inf
-            return None
-    return given if isinstance(given, timedelta) else None
+def _as_span(given: timedelta | float) -> timedelta | None:
+    with suppress(ValueError):
+        return timedelta(seconds=option_values.seconds(given))
+    return None

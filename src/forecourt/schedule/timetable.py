@@ -2,11 +2,13 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, Self, overload
 
+from forecourt.jobs.definition import Q
+from forecourt.jobs.option_values import typable
 from forecourt.schedule.elsewhere import ELSEWHERE
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
 from forecourt.schedule.fluent import Fluent
@@ -14,10 +16,37 @@ from forecourt.schedule.rules import Rules
 from forecourt.schedule.task import Entry, Job, Task
 from forecourt.schedule.zones import zone_named
 
-LONGEST_NAME = 200
+if TYPE_CHECKING:
+    from forecourt.jobs.definition import Given
 
 
-class Timetable:
+class Adding:
+    """Whatever tasks are added to. Checkers see the arguments of a task that has its job's name: a
+    name of its own leaves no room for those that a function names.
+    """
+
+    @overload  # not of protocols: pyright remembers of one that a job did not fit, and takes the next for the same
+    def add(self, job: "Callable[Concatenate[Given, Q], Any]", /, *args: Q.args, **kwargs: Q.kwargs) -> Task: ...
+    @overload
+    def add(self, job: Callable[Q, Any], /, *args: Q.args, **kwargs: Q.kwargs) -> Task: ...
+    @overload
+    def add(self, job: Job, /, *, name: str, **args: Any) -> Task: ...
+    def add(self, job: Any, /, *unnamed: Any, **args: Any) -> Task:
+        """Add a task that runs `job` with `args`, under the job's name unless another is given,
+        `name=`.
+
+        Raises TimetableError if the name is taken, or if the job refuses the arguments.
+        """
+        place = _caller()
+        if unnamed:
+            raise TimetableError(f"task ({place}): name the arguments of its job, as in add(job, days=180)")
+        return self._add(job, args.pop("name", None), args, place)
+
+    def _add(self, job: Job, name: str | None, args: Mapping[str, Any], place: str) -> Task:
+        raise NotImplementedError
+
+
+class Timetable(Adding):
     """Tasks under unique names, in the order in which they were added.
 
     `timezone` is the IANA zone they are written in; without it, the settings' zone, read when a
@@ -27,13 +56,6 @@ class Timetable:
     def __init__(self, timezone: str | None = None) -> None:
         self._tasks: dict[str, Task] = {}
         self._defaults = Fluent(Rules(zone=zone_named(timezone) if timezone is not None else None))
-
-    def add(self, job: Job, /, *, name: str | None = None, **args: Any) -> Task:
-        """Add a task that runs `job` with `args`, under the job's name unless another is given.
-
-        Raises TimetableError if the name is taken, or if the job refuses the arguments.
-        """
-        return self._add(job, name, args, self._defaults, _caller())
 
     def group(self, name: str | None = None, *, timezone: str | None = None) -> "Group":
         """A group: what is said of it holds for its tasks, as far as they don't say otherwise.
@@ -55,7 +77,7 @@ class Timetable:
 
     def enter(self, job: Job, name: str, args: Mapping[str, Any], place: str) -> Task:
         """Add a task as `add` does, for those who have read it somewhere: `place` says where."""
-        return self._add(job, name, args, self._defaults, place)
+        return self._add(job, name, args, place)
 
     def check(self) -> None:
         """Raise TimetableError, listing every task that cannot be followed."""
@@ -84,17 +106,19 @@ class Timetable:
         near = get_close_matches(name, self._tasks, n=3) or list(self._tasks)[:5]
         raise UnknownTaskError(f"no task is named {name!r}" + (f"; there is {', '.join(near)}" if near else ""))
 
-    def _add(self, job: Job, name: str | None, args: Mapping[str, Any], outer: Fluent, place: str) -> Task:
+    def _add(
+        self, job: Job, name: str | None, args: Mapping[str, Any], place: str, outer: Fluent | None = None
+    ) -> Task:
         label = getattr(job, "name", None) if name is None else name
         if not isinstance(label, str):
             raise TimetableError(f"{job!r} ({place}) is not a job: decorate the function with @job")
-        _require_typable(label, f"({place}) cannot name a task")
+        _typable(label, f"task ({place})")
         if label in self._tasks:
             raise TimetableError(
                 f"task {label!r} is added twice, at {self._tasks[label].place} and at {place}: "
                 "give one of them another name, as in add(job, name=...)"
             )
-        task = Task(job, name=label, args=args, place=place, outer=outer)
+        task = Task(job, name=label, args=args, place=place, outer=outer or self._defaults)
         if check_args := getattr(job, "check", None):
             try:
                 check_args(task.args)
@@ -104,7 +128,7 @@ class Timetable:
         return task
 
 
-class Group(Entry):
+class Group(Entry, Adding):
     """Tasks that share rules. Any word said of it, before or after they were added, holds for all
     of them.
 
@@ -116,14 +140,13 @@ class Group(Entry):
     def __init__(self, timetable: Timetable, outer: Fluent, name: str | None, timezone: str | None) -> None:
         zone = zone_named(timezone) if timezone is not None else None
         if name is not None:
-            _require_typable(name, "cannot name a group")
+            _typable(name, "group")
         super().__init__(Rules(zone=zone, groups=() if name is None else (name,)), outer)
         self._timetable = timetable
         self._tasks: list[Task] = []
 
-    def add(self, job: Job, /, *, name: str | None = None, **args: Any) -> Task:
-        """Add a task to the timetable, in this group, as `Timetable.add` does."""
-        task = self._timetable._add(job, name, args, self, _caller())
+    def _add(self, job: Job, name: str | None, args: Mapping[str, Any], place: str) -> Task:
+        task = self._timetable._add(job, name, args, place, self)
         self._tasks.append(task)
         return task
 
@@ -154,15 +177,22 @@ def _check(tasks: Iterable[Task]) -> None:
                 mistakes.append(
                     f"task {task.name!r} ({task.place}): on_overdue without a deadline: add .deadline(within=...)"
                 )
+            if task.rules.jitter is not None and task.run_within is not None and task.rules.jitter >= task.run_within:
+                mistakes.append(
+                    f"task {task.name!r} ({task.place}): jitter may start it when its deadline is over: a deadline counts from "
+                    "the due time, so give it more time than jitter takes"
+                )
         except TimetableError as error:
             mistakes.extend(error.mistakes)
     if mistakes:
         raise TimetableError(*mistakes)
 
 
-def _require_typable(name: str, wrong: str) -> None:
-    if not name or len(name) > LONGEST_NAME or name != name.strip() or not name.isprintable():
-        raise TimetableError(f"{name!r} {wrong}: expected 1 to {LONGEST_NAME} printable characters, no space around")
+def _typable(name: str, what: str) -> None:
+    try:
+        typable(name, what)
+    except ValueError as mistake:
+        raise TimetableError(str(mistake)) from None
 
 
 def _caller() -> str:

@@ -12,7 +12,7 @@ def zone_named(name: str) -> ZoneInfo:
     """The zone. Raises TimetableError, with the nearest names, if there is none."""
     try:
         return ZoneInfo(zone(name))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         if found := re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})", str(name), re.IGNORECASE):
             # The database's names have the sign turned round, as POSIX does: Etc/GMT-3 is three
             # hours ahead of Greenwich.

@@ -21,6 +21,7 @@ from forecourt.jobs.outcome import (
     Discarded,
     Finished,
     Interrupted,
+    NotKnownHere,
     Outcome,
     Raised,
     Release,
@@ -183,6 +184,8 @@ def outcome_of(error: BaseException, job: Definition[..., Any]) -> Outcome:
             return Released(error.delay, words(error.why))
         case Discard():
             return Discarded(words(error.why))
+        case NotKnownHere():
+            return Unknown(words(error))
         case DBAPIError() | psycopg.OperationalError() if job.takes is not None:
             why = circumstances(error)
             if why is not None:

@@ -1,20 +1,23 @@
 """Group commit: calls of a job that share one transaction, each behind a savepoint of its own.
 
-One that raises is rolled back alone. When the transaction as a whole comes to nothing (a deadlock,
-a lock waited for too long, a commit that fails, a claim that was lost), its calls run one by one,
-and the next groups are smaller.
+One that raises is rolled back alone. One that fails for its company (a deadlock, a lock waited for
+too long) is rolled back, those before it are committed, and it runs by itself. When the transaction
+as a whole comes to nothing (a commit that fails, a claim that was lost), all its calls run one by
+one. Either makes the next groups smaller.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from functools import partial
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import DBAPIError
 
-from forecourt.database import engine, in_transaction_of
+from forecourt.database.connecting import DatabaseUnreachable, connect
 from forecourt.database.kept_connection import KeptConnection
 from forecourt.jobs.attempt import run
 from forecourt.jobs.definition import Definition
@@ -37,11 +40,15 @@ from forecourt.slots.log_capture import LogCapture
 from forecourt.store.ready import Claimed
 from forecourt.store.running import Ended
 
+log = logging.getLogger("forecourt.slot")
+
 LONGEST = 0.02
 """Seconds after which a group is committed: what it has locked, others wait for."""
 
-FIRST = b"SET LOCAL lock_timeout = '50ms'; SAVEPOINT forecourt_call"
-"""What somebody else has locked is not worth waiting for with so many calls."""
+FIRST = b"SAVEPOINT forecourt_call"
+SECOND = b"RELEASE SAVEPOINT forecourt_call; SET LOCAL lock_timeout = '50ms'; SAVEPOINT forecourt_call"
+"""The first call may wait, as it would by itself. Behind it, what somebody else has locked is not
+worth waiting for with what the calls before have locked."""
 
 NEXT = b"RELEASE SAVEPOINT forecourt_call; SAVEPOINT forecourt_call"
 LAST = b"RELEASE SAVEPOINT forecourt_call"
@@ -54,10 +61,13 @@ FIRST_SIZE, FIRST_PATIENCE = 4, 8
 MOST_PATIENCE = 4096
 """Calls that must have gone well in a row, at most, before larger groups are tried again."""
 
-OF_ALL = ("55P03", "3B001", "25P01", "42P07", "42P03", "25001")
-"""Codes of errors that a call may have for its company alone: a lock that is held, a savepoint or
-the transaction ended, a temporary table or a cursor that one before it has made under the same
+OF_COMPANY = ("55P03", "40P01", "40001", "42P07", "42P03", "25001")
+"""Codes of errors that a call may have for its company alone: a lock that is held, a deadlock, a
+snapshot that is too old, a temporary table or a cursor that one before it has made under the same
 name, and what only a transaction's first statement may say, as its isolation level."""
+
+OF_ALL = ("3B001", "25P01")
+"""Codes of errors that say that a savepoint or the transaction was ended."""
 
 STATUS = "SELECT pg_xact_status(%(xid)s::text::xid8)"
 
@@ -72,10 +82,10 @@ class Grouped(NamedTuple):
 
 
 class Size:
-    """How many calls of a job share a commit: half as many after a group that came to nothing, a
-    quarter more after so many calls went well as it takes, which is four times as many after each
-    failure. So where groups stand in each other's way they are seldom tried: one that waited in
-    vain has cost as much as a dozen calls."""
+    """How many calls of a job share a commit: half as many after a group that failed, or one of
+    whose calls did for its company, a quarter more after so many calls went well as it takes, which
+    is four times as many after each failure. So where groups stand in each other's way they are
+    seldom tried: one that waited in vain has cost as much as a dozen calls."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -90,8 +100,8 @@ class Size:
             self._well = 0
             self.calls = min(self._most, self.calls + max(1, self.calls // 4))
 
-    def came_to_nothing(self) -> None:
-        """A group did."""
+    def failed(self) -> None:
+        """A group did, or one of its calls for its company."""
         self._well = 0
         self._patience = min(4 * self._patience, MOST_PATIENCE)
         self.calls = max(1, self.calls // 2)
@@ -117,9 +127,9 @@ class Groups:
             size.went_well(1)
             return Grouped([self._alone(calls[0])], False)
         group = _Group(job, self._jobs.middleware, self._capture, self._executor.kept)
-        cut = group.run(calls[: size.calls], begin)
+        cut = group.run(calls[: size.calls], begin, again)
         if group.failed:
-            size.came_to_nothing()
+            size.failed()
         else:
             size.went_well(len(group.calls))
         return Grouped([known or self._once_more(call, n, again) for n, (call, known) in enumerate(group.calls)], cut)
@@ -160,7 +170,7 @@ class _Group:
         self._guilty: Claimed | None = None
         self._xid = ""
 
-    def run(self, calls: Sequence[Claimed], begin: Callable[[int], bool]) -> bool:
+    def run(self, calls: Sequence[Claimed], begin: Callable[[int], bool], again: Callable[[int], None]) -> bool:
         """Run them, the first of which has begun. Returns whether one of them was taken back."""
         begun: list[Claimed] = []
         cut = False
@@ -172,24 +182,27 @@ class _Group:
                 for n, call in enumerate(calls):
                     if n and time.perf_counter() > until:
                         break
-                    send(opened.tx, NEXT if n else FIRST)
+                    send(opened.tx, (FIRST, SECOND, NEXT)[min(n, 2)])
                     if n and not begin(n):
                         cut = True
                         break
                     begun.append(call)
-                    self._attempt(opened, call)
+                    if not self._attempt(opened, call):
+                        self.failed = True
+                        break
                 send(opened.tx, LAST)
                 self._guilty = None
                 end_with_effects(opened, self._ends)
-                self.calls = list(zip(begun, self._done, strict=True))
+                self.calls = list(zip_longest(begun, self._done))
                 return cut
         except (DBAPIError, psycopg.Error, ClaimIsLost, _Apart):
             pass
         self.failed = True
-        self._tell_apart(begun)
+        self._tell_apart(begun, again)
         return cut
 
-    def _attempt(self, opened: Transaction, call: Claimed) -> None:
+    def _attempt(self, opened: Transaction, call: Claimed) -> bool:
+        """Whether its end is known; not when it failed for its company."""
         self._capture.begin()
         self._guilty = call
         began = time.perf_counter()
@@ -207,18 +220,21 @@ class _Group:
                     raise _Apart from error
                 opened.forget()
                 send(opened.tx, UNDO)
+                if _is_of_its_company(error):
+                    return False
                 seconds = time.perf_counter() - began
                 self._done.append(Completion(call, outcome_of(error, self._job), seconds, self._capture.lines()))
-                return
+                return True
         seconds = time.perf_counter() - began
         log = success_entry(call.attempts, seconds, self._capture.lines())
         self._ends.append(Ended(call.id, call.token, seconds, "finished", text, log, running.options))
         self._done.append(Completion(call, Finished(text, committed=True), seconds))
+        return True
 
-    def _tell_apart(self, begun: Sequence[Claimed]) -> None:
+    def _tell_apart(self, begun: Sequence[Claimed], again: Callable[[int], None]) -> None:
         """What became of each, when the transaction came to nothing, unless a call had committed it
         by hand: then those before it have had their effects, and it is to blame."""
-        if self._guilty is None or not self._was_committed():
+        if self._guilty is None or not self._was_committed(partial(again, len(begun) - 1)):
             self.calls = [(call, None) for call in begun]
             return
         blame = raised(TransactionEnded(ENDED), final=True)
@@ -226,11 +242,18 @@ class _Group:
         self.calls = [(done.call, done._replace(outcome=_uncommitted(done.outcome))) for done in before]
         self.calls.append((self._guilty, Completion(self._guilty, blame, 0.0, self._capture.lines())))
 
-    def _was_committed(self) -> bool:
-        with suppress(DBAPIError, psycopg.Error), engine().connect() as connection:
-            found = in_transaction_of(connection).execute(STATUS, {"xid": self._xid}).fetchall()
-            return bool(found[0][0] == "committed")
-        return False
+    def _was_committed(self, again: Callable[[], None]) -> bool:
+        """Asked until the database answers: whoever does not know would repeat effects. `again`
+        keeps the call that ran last from being taken for one that hangs meanwhile.
+        """
+        while True:
+            try:
+                with connect(autocommit=True) as connection:
+                    return connection.execute(STATUS, {"xid": self._xid}).fetchone() == ("committed",)
+            except (DatabaseUnreachable, psycopg.Error) as error:
+                log.warning("what became of a group of %s is asked again in 1 s: %s", self._job.name, error)
+            again()
+            time.sleep(1)
 
 
 class _Apart(Exception):
@@ -243,7 +266,14 @@ def _is_of_all(opened: Transaction, error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError | psycopg.Error):
         return isinstance(error, TransactionEnded)
+    if _is_of_its_company(error):
+        return False
     return sqlstate(error) in OF_ALL or circumstances(error) is not None
+
+
+def _is_of_its_company(error: BaseException) -> bool:
+    """Whether the call may go well by itself."""
+    return isinstance(error, DBAPIError | psycopg.Error) and sqlstate(error) in OF_COMPANY
 
 
 def _uncommitted(outcome: Any) -> Any:

@@ -146,10 +146,14 @@ class Markers:
         size = len(SIGNATURE) + slots * SIZE
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         """The open file's, for the slots' processes."""
-        os.write(self.descriptor, SIGNATURE)
-        # Not truncated to size: a store into a hole for which the disk has no room would kill the
-        # slot.
-        os.posix_fallocate(self.descriptor, 0, size)
+        try:
+            os.write(self.descriptor, SIGNATURE)
+            # Not truncated to size: a store into a hole for which the disk has no room would kill
+            # the slot.
+            os.posix_fallocate(self.descriptor, 0, size)
+        except OSError as error:  # each try would leave a file behind
+            self.remove()
+            raise OSError(error.errno, f"{error.strerror}, {size:,} bytes are needed", str(path)) from None
         pages = mmap.mmap(self.descriptor, size)
         self.pages = [Page(pages, number) for number in range(slots)]
 

@@ -5,6 +5,7 @@ framework's.
 from dataclasses import dataclass
 
 from forecourt.durations import LONGEST
+from forecourt.jobs.option_values import typable
 from forecourt.jobs.policy import Defaults
 
 
@@ -33,8 +34,10 @@ class WorkOptions:
     stop_grace: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.queues or not all(self.queues):
+        if not self.queues:
             raise ValueError("--queue: name at least one queue, such as high,medium,low")
+        for queue in self.queues:
+            typable(queue, "--queue", without=",")
         if len(set(self.queues)) < len(self.queues):
             raise ValueError(f"--queue: {','.join(self.queues)} names a queue twice")
         if not 1 <= self.processes <= 256:

@@ -97,7 +97,7 @@ def decide(
             return Postponed(call.id, call.token, PARKED, False, entry)
         case Unknown(why=why):
             message = (
-                f"{why}, for {LONGEST_UNKNOWN / 3600:g} hours: deploy the job under this name again, and retry the call"
+                f"{why}, for {LONGEST_UNKNOWN / 3600:g} hours: deploy it under this name again, and retry the call"
             )
             entry = incident(type(outcome).__name__, call.attempts, 0.0, "UnknownJob", message)
             return Failed(call.id, call.token, 0.0, "UnknownJob", message, entry, counted=False, options=options)

@@ -5,21 +5,30 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+# Of sessions of other roles one without pg_monitor sees that they are there, and neither their kind
+# nor when they began.
 VITALS = """
 SELECT current_setting('server_version_num')::integer AS version,
        current_setting('max_connections')::integer AS most_connections,
-       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
-       (SELECT coalesce(extract(epoch FROM now() - min(xact_start)), 0)::float8
-        FROM pg_stat_activity
-        WHERE datname = current_database()
-          AND backend_type = 'client backend'
-          AND pid <> pg_backend_pid()) AS oldest_transaction,
+       clients.connections, clients.oldest_transaction, clients.hidden,
        (SELECT coalesce(sum(n_dead_tup), 0)::bigint
         FROM pg_stat_user_tables
         WHERE schemaname = 'forecourt'
           AND relname IN ('ready', 'running', 'scheduled')) AS dead_rows,
        pg_database_size(current_database()) AS size,
        clock_timestamp() AS clock
+FROM (
+    SELECT count(*) AS connections,
+           coalesce(extract(epoch FROM now() - min(xact_start) FILTER (WHERE here)), 0)::float8 AS oldest_transaction,
+           count(*) FILTER (WHERE here AND backend_type IS NULL) AS hidden
+    FROM (
+        SELECT backend_type, xact_start, datname = current_database() AND pid <> pg_backend_pid() AS here
+        FROM pg_stat_activity
+        WHERE datid IS NOT NULL
+          AND usesysid IS NOT NULL
+          AND coalesce(backend_type, 'client backend') = 'client backend'
+    ) AS client
+) AS clients
 """
 
 OVERDUE = """
@@ -52,13 +61,15 @@ SELECT EXISTS (
 
 
 class Vitals(NamedTuple):
-    """`oldest_transaction`: seconds since the oldest other transaction here began; `dead_rows` of
-    the tables through which each call passes; `size` in bytes; `clock` as the statement ran."""
+    """`oldest_transaction`: seconds since the oldest other transaction here began, but for those of
+    `hidden` sessions, which this role may not look into; `dead_rows` of the tables through which
+    each call passes; `size` in bytes; `clock` as the statement ran."""
 
     version: int
     most_connections: int
     connections: int
     oldest_transaction: float
+    hidden: int
     dead_rows: int
     size: int
     clock: datetime

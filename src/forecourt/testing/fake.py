@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 
-from forecourt.jobs.backoff import Seconds, seconds
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.dispatch import Call, Dispatch
+from forecourt.jobs.option_values import Seconds, seconds
 from forecourt.jobs.plan import Plan
 from forecourt.store.placement import Placement
 from forecourt.testing.interceptor import checked, intercepted, new_id

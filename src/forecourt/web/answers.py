@@ -20,7 +20,13 @@ def ok(**facts: Any) -> JSONResponse:
 
 def refusal(path: str, status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The error of a request for `path`: a problem under the API, else as `error`."""
-    return problem(status, message, headers) if path.startswith(API) else error(status, message, headers)
+    if not path.startswith(API):
+        return error(status, message, headers)
+    if message == HTTPStatus(status).phrase:  # what no route took
+        message = (
+            f"nothing of this method is at {path}: {API}v1/openapi.json names every address, each with its methods"
+        )
+    return problem(status, message, headers)
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:

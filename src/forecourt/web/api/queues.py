@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Connection
 
 from forecourt.durations import LONGEST
+from forecourt.jobs.option_values import typable
 from forecourt.store import overview, tasks
 from forecourt.store.overview import QueueSize
 from forecourt.web.api.errors import NotFound, Unreadable
@@ -89,6 +90,10 @@ def pause(tx: Connection[Any], *, who: str, queue: Name, until: datetime | None 
     from forecourt.operations import pausing
 
     require_future(tx, until)
+    try:
+        typable(queue, "queue", without=",")
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
     warning = unknown(tx, queue)
     pausing.pause(tx, "queue", queue, until=until, why=why, who=who)
     return Paused("queue", queue, until, warning)

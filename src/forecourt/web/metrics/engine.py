@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from forecourt.app import Forecourt
 from forecourt.database.revision import needed
-from forecourt.doctor import lateness, work
+from forecourt.doctor import lateness, place, work
 from forecourt.schedule.clock import pause_of
 from forecourt.settings import settings
 from forecourt.store import activity, outcomes, pauses, standing, tasks, totals, vitals
@@ -185,8 +185,7 @@ def _database(tx: Connection[Any]) -> Iterator[Family]:
 
 
 def _disk() -> Iterator[Family]:
-    folder = settings().var
-    usage = shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists()))
+    usage = shutil.disk_usage(place.nearest(settings().var))
     yield Family(
         "forecourt_disk_free_bytes", "gauge", "Room for local files, where the web server runs.", [({}, usage.free)]
     )

@@ -11,6 +11,7 @@ const [SOON, OFTEN, RARELY] = [2, 5, 60];
 let paused = live?.dataset.refresh === "off";
 let failures = 0;
 let since = Date.now();
+let asked = 0;
 let touched = Date.now();
 let timer = 0;
 const held = () =>
@@ -33,8 +34,9 @@ function wait(seconds = pace()) {
 }
 
 function look() {
-  if (held()) wait(1);
-  else htmx.trigger(live, "look");
+  if (held()) return wait(1);
+  asked = Date.now();
+  htmx.trigger(live, "look");
 }
 
 function pause(on) {
@@ -65,7 +67,7 @@ function arrived(answer) {
 
 function missed() {
   failures += 1;
-  if (failures < 3) return;
+  if (failures < 3 && Date.now() - asked < 10_000) return; // a blip
   const seconds = Math.round((Date.now() - since) / 1000);
   find("stale").textContent = find("stale").dataset.words.replace("{}", seconds);
   find("stale").hidden = false;

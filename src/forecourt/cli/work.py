@@ -64,7 +64,9 @@ def _become_worker(options: "WorkOptions", *, is_queue_given: bool) -> NoReturn:
 
     words = pickle.dumps((sys.path, options, is_queue_given))
     if len(words) > LARGEST:  # a pipe holds no more before somebody reads
-        raise click.UsageError(f"--queue: {len(options.queues)} names are more than one worker can be told; start several")
+        raise click.UsageError(
+            f"--queue: {len(options.queues)} names are more than one worker can be told; start several"
+        )
     told, tell = os.pipe()
     os.set_inheritable(told, True)
     os.write(tell, words)

@@ -5,17 +5,24 @@ worker has loaded, and hold twice what one of them writes: without what reads co
 worker with four slots takes 2.6 MB less.
 """
 
+import logging
 import os
 import pickle
 import sys
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from forecourt import logs
+from forecourt.database.connecting import connect
 from forecourt.process import entitle, own, own_queue
 from forecourt.settings import settings
 from forecourt.slots.options import WorkOptions
+from forecourt.store import definitions
 from forecourt.workers.fork_client import ForkClient
 from forecourt.workers.supervisor import Supervisor
+
+log = logging.getLogger("forecourt.worker")
 
 
 def main() -> None:
@@ -43,6 +50,7 @@ def _work(options: WorkOptions, is_queue_given: bool) -> int:
     usual = forks.start()
     if not is_queue_given:
         options = replace(options, queues=usual)
+        _warn_of_unserved(usual)
     elif unusual := [queue for queue in options.queues if queue not in usual]:
         from forecourt.cli.console import transaction, warn_of_unknown
 
@@ -50,6 +58,17 @@ def _work(options: WorkOptions, is_queue_given: bool) -> int:
             warn_of_unknown(tx, unusual)
     options = replace(options, queues=(*options.queues, own_queue(own().host)))
     return Supervisor(options, forks).run()
+
+
+def _warn_of_unserved(usual: Sequence[str]) -> None:
+    with closing(connect()) as connection, connection:
+        for queue, jobs in definitions.unserved(connection, usual):
+            log.warning(
+                "no worker serves queue %s (%s): give it to one, such as --queue %s",
+                queue,
+                ", ".join(jobs[:3]),
+                ",".join((*usual, queue)),
+            )
 
 
 if __name__ == "__main__":

@@ -37,6 +37,15 @@ def spool(call: str = "") -> None:
     """Cannot be dispatched."""
 
 
+def leave_at_once(args: dict[str, Any]) -> dict[str, Any]:
+    raise SystemExit(3)
+
+
+@job(prepare=leave_at_once)
+def quit_early() -> None:
+    """Would end the process that dispatches it."""
+
+
 @job(unique=True)
 def alone() -> None:
     """Of which there is one call at a time."""
@@ -75,11 +84,12 @@ def test_a_dispatch_that_raises_leaves_neither_claim_nor_call_and_is_that_task_s
     timetable: Timetable, looking: Looking
 ) -> None:
     timetable.add(spool).hourly()
+    timetable.add(quit_early).hourly()
     timetable.add(workshop.nothing).hourly()
     events = begun(timetable, NOON - MINUTE).run_once(NOON)
     assert enqueued(events) == [("nothing", NOON)]
     assert looking.rows("SELECT job FROM forecourt.ready") == [("nothing",)]
-    assert ticks(looking) == [("nothing", NOON, "enqueued"), ("spool", NOON, "failed")]
+    assert ticks(looking) == [("nothing", NOON, "enqueued"), ("quit_early", NOON, "failed"), ("spool", NOON, "failed")]
     assert why(looking, "spool", NOON) == "its dispatch raised RuntimeError: the spool is full"
     assert looking.one("SELECT call_id FROM forecourt.ticks WHERE task = 'spool'") is None
 
@@ -634,6 +644,27 @@ def test_after_the_database_s_clock_ran_ahead_tasks_go_on(looking: Looking, capl
     assert "ran ahead" not in caplog.text, "a minute is nothing"
 
 
+def test_what_a_clock_that_ran_ahead_took_for_missed_runs_when_it_is_due_and_what_ran_does_not_run_again(
+    looking: Looking,
+) -> None:
+    hands, hour = Hands(looking, NOON), 60 * MINUTE
+    timetable = Timetable("UTC")
+    timetable.add(workshop.nothing, name="once").hourly().allow_overlapping()
+    timetable.add(workshop.nothing, name="everywhere").hourly().allow_overlapping().on_every_server()
+    daemons = [clock_of(timetable, host=host) for host in ("a", "b")]
+
+    def due_at(at: datetime) -> list[tuple[str, datetime]]:
+        hands.turn(at)
+        return sorted(due for daemon in daemons for due in enqueued(daemon.run_once()))
+
+    for at in (NOON, NOON + 10 * hour):
+        assert due_at(at) == [("everywhere", at), ("everywhere", at), ("once", at)]
+    assert due_at(NOON + hour / 2) == []
+    for at in (NOON + hour, NOON + 9 * hour):
+        assert due_at(at) == [("everywhere", at), ("everywhere", at), ("once", at)]
+    assert due_at(NOON + 10 * hour) == []
+
+
 def test_a_task_for_every_server_whose_queue_nobody_serves_is_pointed_out(
     timetable: Timetable, looking: Looking, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -708,5 +739,7 @@ def test_jitter_spreads_what_is_due_together_and_leaves_its_due_time_alone(
     assert timedelta() <= starts[0] < timedelta(seconds=200) < starts[-1] < timedelta(seconds=600)
     [first, *_] = timetable
     assert first.delay_of(due, "") == first.delay_of(due, ""), "two clocks would draw the same"
+    others = {first.delay_of(due, host) for host in ("", "a", "b")} | {first.delay_of(due + MINUTE, "")}
+    assert len(others) == 4, "another host and another due time, another delay"
     held = [event for event in clocks[0].run_once(due + timedelta(hours=1)) if isinstance(event, NotRun)]
     assert len(held) == 20, "a call that waits for its start holds its task, like any other"

@@ -5,6 +5,7 @@ code's stay the code's.
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,9 @@ from forecourt.schedule.clock import Clock
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
 from forecourt.settings import settings
 from forecourt.store import stored_tasks as store
+from forecourt.store import tasks
 from forecourt.store.stored_tasks import StoredTask
+from forecourt.store.tasks import Version
 
 HOUR = timedelta(hours=1)
 
@@ -80,7 +83,7 @@ def test_running_clocks_take_up_what_is_added_edited_and_removed_and_make_up_not
 
 
 def test_a_task_that_is_removed_while_a_clock_takes_it_up_leaves_nothing(
-    timetable: Timetable, looking: Looking, monkeypatch: pytest.MonkeyPatch
+    timetable: Timetable, looking: Looking, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tx, clock = looking.connection, clock_with_jobs(timetable)
     stored_tasks.add(tx, timetable, Registry(), StoredTask("count", "nothing", {}, "@hourly"), who="anna")
@@ -94,6 +97,17 @@ def test_a_task_that_is_removed_while_a_clock_takes_it_up_leaves_nothing(
     clock.run_once(NOON)
     assert looking.rows("SELECT name FROM forecourt.tasks") == [("nothing",)]
     assert [task.name for task in clock.tasks] == ["nothing"]
+
+    stored_tasks.add(tx, timetable, Registry(), StoredTask("count", "nothing", {}, "@hourly"), who="anna")
+    with ThreadPoolExecutor(1) as thread, psycopg.connect(database) as taking_up:
+        tasks.take_turn(taking_up)
+        removing = thread.submit(stored_tasks.remove, tx, timetable, "count", who="omar")
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        wait_until(lambda: removing.done() or taking_up.execute(waits).fetchone() != (0,))
+        tasks.enter(taking_up, {Version("count", ""): False}, NOON)
+        taking_up.commit()
+        removing.result()
+    assert looking.rows("SELECT name FROM forecourt.tasks") == [("nothing",)]
 
 
 def test_changes_at_the_same_time_wait_for_each_other_and_none_is_lost_or_overlooked(

@@ -60,6 +60,16 @@ def test_of_two_operators_one_hears_of_the_other_also_before_any_clock_has_run(d
             second.result()
 
 
+def test_a_run_by_hand_takes_no_due_time_from_the_timetable(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+    timetable, due = Timetable("UTC"), NOON + timedelta(hours=1)
+    task = timetable.add(workshop.nothing).hourly().allow_overlapping()
+    clock = begun(timetable)
+    monkeypatch.setattr(tasks, "frozen", due)
+    assert triggering.trigger(looking.connection, task, who="anna")
+    assert [event.due_at for event in clock.run_once(due)] == [due]
+    assert looking.count("ready") == 2
+
+
 def test_jitter_and_a_deadline_that_is_over_do_not_count_for_who_runs_it_by_hand(looking: Looking) -> None:
     tx = looking.connection
     task = Timetable("UTC").add(workshop.nothing).hourly().jitter(600).deadline(600)

@@ -217,8 +217,13 @@ def test_an_application_without_a_heartbeat_is_healthy_while_clock_and_worker_li
     assert (code, body["status"], set(body)) == (200, "ok", {"status", "last_run"})
     tx.execute("UPDATE forecourt.clocks SET beat_at = now() - interval '301 seconds'")
     assert asked() == stopped
+    tasks.beat(tx, "web-1", heartbeat=False)
+    assert asked()[0] == 200, "it beats again"
     tasks.beat(tx, "web-1", heartbeat=True)
     assert asked() == stopped, "where there is a heartbeat, it is what counts"
+    tx.execute("UPDATE forecourt.clocks SET beat_at = now() - interval '301 seconds'")
+    tasks.beat(tx, "web-2", heartbeat=False)
+    assert asked()[0] == 200, "a clock that is silent has no say"
 
 
 def test_a_queue_that_is_far_behind_or_served_by_nobody_is_an_error(

@@ -102,11 +102,13 @@ class Clock:
             repeating = {self._version(task): task.repeat_seconds is not None for task in self._tasks.values()}
             versions = list(repeating)
             back = tasks.enter(tx, repeating, at)
-            ahead = tasks.rewind(tx, versions, at, GRACE)
+            if ahead := tasks.rewind(tx, versions, at, GRACE):
+                own = [(task.name, self._host_of(task)) for task in self._tasks.values()]
+                ticks.forget_coming(tx, own, at or tasks.now(tx))
             evaluated = tasks.evaluated(tx, versions)
             if self._application is not None:
                 timetables.declare(tx, self._application, definitions(self._timetable))
-        self._next = {name: task.next_due(evaluated[self._version(task).name]) for name, task in self._tasks.items()}
+        self._next = self._after(evaluated)
         if back:
             what = "clocks disagree about when these tasks are due: two versions, or two zones, are at work"
             log.warning(what, extra={"tasks": back})
@@ -120,9 +122,10 @@ class Clock:
         with self._engine.begin() as connection:
             tx = in_transaction_of(connection)
             now = at or tasks.now(tx)
-            if self not in connection.info:  # a new session: the database may be one that was restored, or a standby
-                connection.info[self] = True
-                self._next = {}
+            if self not in connection.info and self._next:
+                # A new session: the database may have been restored, or a standby took over.
+                self._next = self._after(tasks.evaluated(tx, [self._version(task) for task in self._tasks.values()]))
+            connection.info[self] = True
             self._look_for_stored(tx)
         if len(self._next) < len(self._tasks) or now + ON_TIME < self._seen:
             self.begin(at)
@@ -140,6 +143,11 @@ class Clock:
                 tasks.beat(in_transaction_of(connection), self._host, heartbeat=HEARTBEAT in self._tasks)
             self._beat_at = time.monotonic() + BEAT_EVERY
         return events
+
+    def _after(self, evaluated: Mapping[str, datetime]) -> dict[str, datetime]:
+        """The next due times of tasks that were evaluated until then."""
+        versions = {name: self._version(task).name for name, task in self._tasks.items()}
+        return {name: self._tasks[name].next_due(evaluated[of]) for name, of in versions.items() if of in evaluated}
 
     def _look_for_stored(self, tx: Connection[Any]) -> None:
         """Take up what was added, edited or removed since the last round."""

@@ -133,7 +133,7 @@ def _enqueue_alone(tx: Connection[Any], due: Due) -> list[Event]:
         return [NotRun(name, due.at, "skipped", f"its job is unique, and call {call.id} is there already")]
     except OperationalError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.exception("dispatch failed", extra={"task": name})
         return [NotRun(name, due.at, "failed", f"its dispatch raised {one_line(error)}")]
 

@@ -52,6 +52,16 @@ ON CONFLICT (task, due_at, host) DO NOTHING
 RETURNING task, due_at
 """
 
+# Nothing of them ran; what did run early keeps its row, and so does not run again.
+FORGET_COMING = """
+DELETE FROM forecourt.ticks AS t
+USING unnest(%(tasks)s::text[], %(hosts)s::text[]) AS given(task, host)
+WHERE t.task = given.task
+  AND t.host = given.host
+  AND t.due_at > %(now)s
+  AND t.call_id IS NULL
+"""
+
 # Once each: whoever marks it tells of it.
 MARK_OVERDUE = """
 UPDATE forecourt.ticks AS t
@@ -229,6 +239,14 @@ def note(tx: Connection[Any], notes: Sequence[Note]) -> set[tuple[str, datetime]
         },
     )
     return {(task, due_at) for task, due_at in rows}
+
+
+def forget_coming(tx: Connection[Any], found: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Forget what was recorded of due times of these tasks, on these hosts, that are still to come:
+    a clock that ran ahead took them for missed.
+    """
+    parameters = {"tasks": [task for task, _ in found], "hosts": [host for _, host in found], "now": now}
+    tx.execute(FORGET_COMING, parameters)
 
 
 def mark_overdue(tx: Connection[Any], tasks: Sequence[str], now: datetime, most: int) -> list[Late]:

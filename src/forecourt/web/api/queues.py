@@ -86,7 +86,7 @@ def explain(tx: Connection[Any], *, queue: Name) -> Explanation:
 
 def pause(tx: Connection[Any], *, who: str, queue: Name, until: datetime | None = None, why: Words = "") -> Paused:
     """Let nobody claim from a queue. What runs goes on; what comes waits."""
-    from forecourt.jobs.option_values import typable  # not for whoever only reads
+    from forecourt.jobs.option_values import typable
     from forecourt.operations import pausing
 
     require_future(tx, until)

@@ -136,6 +136,14 @@ class Looking:
     def traces(self, call: str | None = None) -> int:
         return int(self.one("SELECT count(*) FROM traces WHERE call LIKE %s", call or "%"))
 
+    def waiting(self) -> int:
+        """Sessions of this database that wait for a lock."""
+        return int(
+            self.one(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        )
+
     def live(self) -> int:
         """Calls that are not over yet."""
         return int(

@@ -102,7 +102,7 @@ def test_a_task_that_is_removed_while_a_clock_takes_it_up_leaves_nothing(
     with ThreadPoolExecutor(1) as thread, psycopg.connect(database) as taking_up:
         tasks.take_turn(taking_up)
         removing = thread.submit(stored_tasks.remove, tx, timetable, "count", who="omar")
-        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"  # looking is what waits
         wait_until(lambda: removing.done() or taking_up.execute(waits).fetchone() != (0,))
         tasks.enter(taking_up, {Version("count", ""): False}, NOON)
         taking_up.commit()
@@ -126,7 +126,7 @@ def test_changes_at_the_same_time_wait_for_each_other_and_none_is_lost_or_overlo
         stored_tasks.edit(early, timetable, Registry(), "count", {"cron": "@hourly"}, who="anna")
         second = threading.Thread(target=change_its_arguments)
         second.start()
-        wait_until(lambda: looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        wait_until(looking.waiting)
         stored_tasks.edit(looking.connection, timetable, Registry(), "other", {"cron": "@hourly"}, who="omar")
         seen = store.state(looking.connection)
         early.commit()

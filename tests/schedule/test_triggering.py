@@ -34,11 +34,11 @@ def test_of_two_operators_who_run_a_task_at_the_same_time_one_hears_of_the_other
         except triggering.Holding as holding:
             heard.append(str(holding))
 
-    with psycopg.connect(database) as one, psycopg.connect(database) as other:
+    with psycopg.connect(database) as other, psycopg.connect(database) as one:  # which lets go first
         call = triggering.trigger(one, task, who="anna")
         second = threading.Thread(target=run_it_too)
         second.start()
-        wait_until(lambda: not second.is_alive() or looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        wait_until(lambda: not second.is_alive() or looking.waiting())
         due = NOON + timedelta(hours=1)
         assert clock.run_once(due) == [], "a clock leaves it to its next round"
         one.commit()
@@ -47,14 +47,12 @@ def test_of_two_operators_who_run_a_task_at_the_same_time_one_hears_of_the_other
     assert [event.status for event in clock.run_once(due)] == ["skipped"]  # type: ignore[union-attr]
 
 
-def test_of_two_operators_one_hears_of_the_other_also_before_any_clock_has_run(database: str) -> None:
+def test_of_two_operators_one_hears_of_the_other_also_before_any_clock_has_run(looking: Looking, database: str) -> None:
     task = Timetable("UTC").add(workshop.nothing).hourly()
-    with psycopg.connect(database) as one, psycopg.connect(database) as other, ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread, psycopg.connect(database) as other, psycopg.connect(database) as one:
         call = triggering.trigger(one, task, who="anna")
         second = thread.submit(triggering.trigger, other, task, who="omar")
-        with psycopg.connect(database, autocommit=True) as looking:
-            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-            wait_until(lambda: second.done() or looking.execute(waits).fetchone() != (0,))
+        wait_until(lambda: second.done() or looking.waiting())
         one.commit()
         with pytest.raises(triggering.Holding, match=f"under way as call {call}"):
             second.result()

@@ -110,7 +110,7 @@ def test_two_who_cancel_the_same_calls_take_them_in_one_order(
     tx.execute("SELECT FROM forecourt.ready WHERE id = %s FOR UPDATE", (first,))
     cancelling = threading.Thread(target=cancel_waiting, args=(operator, [second, first], "operator"))
     cancelling.start()
-    wait_until(lambda: looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+    wait_until(looking.waiting)
     tx.execute("SELECT FROM forecourt.ready WHERE id = %s FOR UPDATE NOWAIT", (second,))
     tx.commit()
     cancelling.join()

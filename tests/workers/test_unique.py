@@ -67,8 +67,7 @@ def test_two_transactions_that_dispatch_the_same_call_enter_one(looking: Looking
         calls.append(workshop.only_one.using(session=session).dispatch(key=1))
         waits = threading.Thread(target=lambda: calls.append(workshop.only_one.dispatch(key=1)))
         waits.start()
-        while not looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-            pass
+        wait_until(looking.waiting)
         session.commit()
         waits.join()
     assert calls[0].id == calls[1].id
@@ -218,7 +217,7 @@ def test_many_at_once_in_opposite_orders_wait_for_each_other_and_do_not_deadlock
         workshop.only_one.using(session=session).dispatch(key=2)
         for number, thread in enumerate(waiting, 1):
             thread.start()
-            wait_until(lambda number=number: looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted") == number)  # type: ignore[misc]
+            wait_until(lambda number=number: looking.waiting() == number)  # type: ignore[misc]
         session.rollback()
     for thread in waiting:
         thread.join()

@@ -76,7 +76,7 @@ def test_a_call_that_ends_while_its_workflow_is_cancelled_is_no_mistake(looking:
         counts: list[int] = []
         waits = threading.Thread(target=lambda: counts.append(workflows.cancel_workflow(canceller, id, who="anna")))
         waits.start()
-        wait_until(lambda: looking.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        wait_until(looking.waiting)
         ender.commit()
         waits.join()
     assert counts == [1], "it lived when it was asked to end"

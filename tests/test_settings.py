@@ -93,6 +93,11 @@ def test_variables_are_read_as_what_they_mean() -> None:
         ("ALERT_APPRISE", "ntfy://topic s3cret", "number 2 is not an address of Apprise's, such as ntfy://topic"),
         ("CLOCK_PING", "https://[::1", "is not an address"),
         ("REPORT_MAIL", "anna@cars.example fr", "each with a language of en or ar or none"),
+        ("ALERT_WEBHOOK_LANGUAGE", "fr", "'fr' is not one of en, ar"),
+        ("MAIL_FROM", "Cars", "expected Name <name@example.com>, not 'Cars'"),
+        ("MAIL_FROM", "Cars, all of them <a@cars.example>", "expected Name <name@example.com>"),
+        ("HOST", "web 1", "expected a name without spaces and commas, such as web-1, not 'web 1'"),
+        ("MAIL_TEMPLATES", "x" * 300, "File name too long"),
         ("WEB_PORT", "0", "expected a port from 1 to 65535, not '0'"),
         ("WEB_PORT", "eighty", "expected a port from 1 to 65535"),
         ("POOLED", "perhaps", "expected true or false, not 'perhaps'"),
@@ -105,6 +110,16 @@ def test_a_wrong_value_is_refused_with_its_variable(name: str, text: str, words:
         read({f"FORECOURT_{name}": text})
     assert str(refused.value).startswith(f"FORECOURT_{name}: ")
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://mail.example", "smtp://", "mail.example:25", "smtp://u:se/cret@h", "smtp://u:se#cret@h", "smtp://h:99999"],
+)
+def test_a_mail_server_s_address_that_is_none_is_a_clear_mistake_and_shows_no_password(url: str) -> None:
+    with pytest.raises(WrongSettings, match="FORECOURT_SMTP_URL: expected smtp://") as refused:
+        read({"FORECOURT_SMTP_URL": url})
+    assert "cret" not in str(refused.value)
 
 
 def test_lists_are_read_as_what_they_mean() -> None:

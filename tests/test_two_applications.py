@@ -57,7 +57,7 @@ def test_each_does_its_own_calls_of_a_queue_that_both_serve(looking: Looking) ->
             return looking.count("done") == 42
 
         wait_until(all_are_done, what="both to do theirs")
-        assert "no job is named 'bake'. There is cool_the_cellar, cut." in typed(
+        assert f"no job is named 'bake'. In {BUTCHERY} there is cool_the_cellar, cut." in typed(
             BUTCHERY, "queue", "dispatch", "bake", '{"n": 1}', code=5
         )
     expected = sorted((f"{what} {n}", 1) for what in ("bread", "meat") for n in range(1, 22))

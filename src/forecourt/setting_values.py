@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from forecourt import bucket_address
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 SHORTEST_SECRET = 16
 
@@ -44,18 +47,22 @@ def postgresql_url(text: str) -> str:
     return text
 
 
+def _address(text: str, *schemes: str) -> "SplitResult | None":
+    from urllib.parse import urlsplit  # here: most processes set no such address, and every command reads the settings
+
+    with suppress(ValueError):  # the port is no number (but part of a password), or the brackets of IPv6 are not closed
+        parts = urlsplit(text)
+        if parts.scheme in schemes and parts.hostname and parts.port != 0:
+            return parts
+    return None
+
+
 def absolute_url(text: str) -> str:
     """https://cars.example/shop, without what stands behind a ? or #"""
     if not text.startswith(("http://", "https://")):
         raise ValueError(f"{text!r} must start with http:// or https://")
-    from urllib.parse import urlsplit  # here: most processes set no such address, and every command reads the settings
-
-    try:
-        parts = urlsplit(text)
-        complete = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is no number, or the brackets of an IPv6 address are not closed
-        complete = False
-    if not complete or parts.query or parts.fragment or any(letter.isspace() for letter in text):
+    parts = _address(text, "http", "https")
+    if parts is None or parts.query or parts.fragment or any(letter.isspace() for letter in text):
         raise ValueError(
             f"{text!r} is not an address such as https://cars.example, with no ?, # or space behind the host"
         )
@@ -176,6 +183,33 @@ def addresses(text: str) -> tuple[str, ...]:
     return found
 
 
+def sender(text: str) -> str:
+    """Forecourt <no-reply@cars.example>"""
+    from email.utils import parseaddr
+
+    local, _, domain = parseaddr(text)[1].rpartition("@")
+    if not local or not domain or not text.isprintable():
+        raise ValueError(f"expected Name <name@example.com>, not {text!r}")
+    return text
+
+
+def smtp_url(text: str) -> str:
+    """smtp://user:password@host:port; what it says may be a secret, so errors do not repeat it"""
+    if _address(text, "smtp", "smtps") is None:
+        raise ValueError(
+            "expected smtp://user:password@host:port or smtps://host, with special characters of user and password "
+            "percent-encoded (/ is %2F, @ is %40)"
+        )
+    return text
+
+
+def machine(text: str) -> str:
+    """web-1"""
+    if not text.isprintable() or len(text) > 100 or any(letter.isspace() or letter == "," for letter in text):
+        raise ValueError(f"expected a name without spaces and commas, such as web-1, not {text!r:.80}")
+    return text
+
+
 def readers(text: str) -> tuple[tuple[str, str], ...]:
     """anna@cars.example, omar@cars.example ar"""
     found = []
@@ -206,14 +240,7 @@ def secret(text: str) -> str:
 
 def url(text: str) -> str:
     """https://monitor.example/ping/1234?wait=true"""
-    from urllib.parse import urlsplit  # here: most processes set no such address, and every command reads the settings
-
-    try:
-        parts = urlsplit(text)
-        complete = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is no number, or the brackets of an IPv6 address are not closed
-        complete = False
-    if not complete or not text.isascii() or any(letter.isspace() for letter in text):
+    if _address(text, "http", "https") is None or not text.isascii() or any(letter.isspace() for letter in text):
         raise ValueError(f"{text!r} is not an address such as https://monitor.example/ping/1234")
     return text
 
@@ -241,8 +268,12 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "timezone": zone,
     "base_url": absolute_url,
     "queue_limits": limits,
+    "host": machine,
+    "smtp_url": smtp_url,
+    "mail_from": sender,
     "alert_mail": readers,
     "alert_webhook": url,
+    "alert_webhook_language": one_of(*LANGUAGES),
     "alert_apprise": apprise,
     "alert_secret": secret,
     "alert_quiet_hours": hours,

@@ -259,7 +259,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         if text := environment.get(variable):
             try:
                 given[one.name] = READERS.get(one.name, str)(text)
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 wrong.append(f"{variable}: {error}")
     known = {f"{PREFIX}{one.name.upper()}" for one in fields(Settings)}
     for name in sorted(name for name in environment if name.startswith(PREFIX) and name not in known):

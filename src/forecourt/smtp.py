@@ -33,22 +33,11 @@ class SmtpServer:
 
     @classmethod
     def of(cls, url: str) -> "SmtpServer":
-        """Reads smtp://user:password@host:port or smtps://. Raises ValueError, which does not
-        repeat the password.
-        """
+        """Reads what `smtp_url` of the settings accepts."""
         parts = urlsplit(url)
-        try:
-            port = parts.port
-        except ValueError:  # a password with an unescaped / or # ends up here
-            port = -1
-        if parts.scheme not in ("smtp", "smtps") or not parts.hostname or port == -1:
-            raise ValueError(
-                "FORECOURT_SMTP_URL must look like smtp://user:password@host:port or smtps://host, with special"
-                " characters of user and password percent-encoded (/ is %2F, @ is %40)"
-            )
         return cls(
-            host=parts.hostname,
-            port=port or (465 if parts.scheme == "smtps" else 25),
+            host=parts.hostname or "",
+            port=parts.port or (465 if parts.scheme == "smtps" else 25),
             tls_from_start=parts.scheme == "smtps",
             user=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password or ""),

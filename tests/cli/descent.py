@@ -23,6 +23,14 @@ def alive(pids: set[int]) -> set[int]:
     return {pid for pid in pids if (fields := _read(Path(f"/proc/{pid}/stat"))) and fields[0] != "Z"}
 
 
+def command_of(pid: int) -> bytes:
+    """As it was started; nothing when it is gone, as the `sleep` of a loop is in no time."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def _read(stat: Path) -> list[str]:
     """The fields after the command's name: state, parent, …; none when the process is gone."""
     try:

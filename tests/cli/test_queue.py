@@ -60,6 +60,7 @@ def test_dispatch_enters_a_call_and_says_how_to_follow_it(run: Run, looking: Loo
         (["leave_trase"], 5, "no job is named 'leave_trase'. Did you mean leave_trace"),
         (["leave_trace"], 2, "argument 'call' is missing"),
         (["leave_trace", "{"], 2, "ARGS is not JSON such as"),
+        (["leave_trace", "{call:", "x}"], 2, "The shell must see ARGS as one word, in quotes: '{"),
         (["leave_trace", "[]"], 2, "must be a JSON object"),
         (["nothing", '{"n": ' + "[" * 100_000], 2, "nested too deeply"),
         (["nothing", '{"n": ' + "[" * 400 + "]" * 400 + "}"], 2, "argument 'n'"),

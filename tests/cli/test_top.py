@@ -79,7 +79,7 @@ def test_on_a_terminal_it_goes_on_looking_until_q(scene: Looking) -> None:
                     os.read(ours, 65536)
                 except OSError:  # the other end is closed
                     break
-        assert process.wait(10) == 0
+        assert process.wait(40) == 0
     finally:
         process.kill()
         os.close(ours)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -12,8 +13,9 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 import workshop
-from fleet import Looking, Process, work_until_empty
+from fleet import Looking, Process, running, wait_until, work_until_empty
 from forecourt.cli import forecourt, main
+from forecourt.cli.console import WORDS_ELSEWHERE
 from forecourt.cli.errors import explained
 from forecourt.jobs.arguments import WrongArguments
 
@@ -38,13 +40,21 @@ def run(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resu
         (["migrate"], "Did you mean `forecourt db migrate`?"),
         (["help"], "Did you mean `forecourt --help`?"),
         (["queue", "shwo"], "Did you mean show"),
+        (["queue", "status"], "Did you mean `forecourt queue size` or `forecourt queue worker list`?"),
+        (["start"], "Did you mean `forecourt up` or `forecourt queue work` or `forecourt schedule work`?"),
+        (["queue", "beat"], "Did you mean `forecourt schedule work`?"),
         (["deploy", "kube"], "Did you mean kubernetes?"),
         (["schedule", "xyz"], "There is add, diff"),
     ],
 )
-def test_a_misspelled_command_is_guessed(typed: list[str], words: str) -> None:
-    result = CliRunner().invoke(forecourt, typed)
+def test_a_misspelled_command_is_guessed_and_another_system_s_translated(typed: list[str], words: str) -> None:
+    result = CliRunner().invoke(forecourt, typed, prog_name="forecourt")
     assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("words", sorted(set(chain.from_iterable(WORDS_ELSEWHERE.values()))))
+def test_what_another_system_s_command_is_translated_to_is_there(words: str) -> None:
+    assert CliRunner().invoke(forecourt, [*words.split(), "--help"]).exit_code == 0
 
 
 def test_an_option_behind_the_command_that_stands_before_it_is_pointed_out(
@@ -144,7 +154,7 @@ def test_a_stream_that_is_closed_or_full_is_no_traceback(looking: Looking, close
     assert (ran.returncode, ran.stderr) == (code, said)
 
 
-def test_a_queue_that_nobody_uses_is_pointed_out(run: Callable[..., Result]) -> None:
+def test_a_queue_that_nobody_uses_or_serves_is_pointed_out(run: Callable[..., Result], looking: Looking) -> None:
     workshop.nothing.using(delay=60, queue="high").dispatch()
     result = run("queue", "pause", "hgih")
     assert result.exit_code == 0
@@ -159,6 +169,16 @@ def test_a_queue_that_nobody_uses_is_pointed_out(run: Callable[..., Result]) -> 
     assert process.wait() == 0
     assert "no job uses a queue named 'defualt'" in process.said()
     assert "'low'" not in process.said(), "the application names it"
+    looking.connection.execute(
+        "INSERT INTO forecourt.job_definitions (name, queue, priority, parameters, policy)"
+        " VALUES ('post', 'letters', 0, '{}', '{}'), ('pay', 'wages', 0, '{}', '{}')"
+    )
+    with running("queue", "work", "--queue", "wages") as other:
+        wait_until(lambda: "worker started" in other.said())
+        process = Process("queue", "work", "--stop-when-empty")
+        assert process.wait() == 0
+    assert "no worker serves queue letters (post): give it to one, such as --queue high," in process.said()
+    assert "wages" not in process.said(), "somebody does"
 
 
 def test_what_a_job_says_does_nothing_on_the_operator_s_terminal(run: Callable[..., Result], looking: Looking) -> None:

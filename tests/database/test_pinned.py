@@ -17,7 +17,7 @@ AWKWARD = {
     "default_transaction_deferrable": "on",
     "statement_timeout": "7s",
     "lock_timeout": "11ms",
-    "idle_in_transaction_session_timeout": "50ms",
+    "idle_in_transaction_session_timeout": "6s",
     "idle_session_timeout": "1200ms",
     "TimeZone": "Pacific/Apia",
     "DateStyle": "German, DMY",
@@ -38,6 +38,7 @@ def test_the_engine_s_own_sessions_are_as_it_needs_them(awkward: Looking) -> Non
         assert connection.execute("SHOW transaction_isolation").fetchall() == [("read committed",)]
         for setting in ("statement_timeout", "lock_timeout", "idle_session_timeout"):
             assert connection.execute(f"SHOW {setting}".encode()).fetchall() == [("0",)]
+        assert connection.execute("SHOW idle_in_transaction_session_timeout").fetchall() == [("15min",)]
         assert connection.execute("SHOW TimeZone").fetchall() == [("UTC",)]
         assert connection.execute("SELECT timestamptz 'epoch', interval '-1 s'").fetchall() == [
             (datetime.fromtimestamp(0, UTC), timedelta(seconds=-1))

@@ -69,6 +69,28 @@ def test_a_killed_server_starts_again_with_all_that_was_committed(crashed: Priva
     assert_serves_what_was_kept(crashed)
 
 
+def test_a_start_waits_while_the_server_recovers_from_the_death_of_one_of_its_processes(server: PrivateServer) -> None:
+    connection = psycopg.connect(server.start())
+    connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+    connection.commit()
+    os.kill(connection.info.backend_pid, signal.SIGKILL)  # as the kernel does when memory runs out
+    with suppress(psycopg.OperationalError):
+        connection.execute("SELECT 1")
+    connection.close()
+    assert_serves_what_was_kept(server)
+
+
+def test_a_server_that_is_about_to_recover_can_be_stopped(server: PrivateServer) -> None:
+    log = server.root / "server.log"
+    with suppress(psycopg.OperationalError), psycopg.connect(server.start()) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        until(lambda: "reinitializing" in log.read_text())
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    stopping.join(40)
+    assert not stopping.is_alive(), "it was told to end while it had nobody who could hear it"
+
+
 def test_an_unfinished_transaction_of_a_killed_server_is_undone(crashed: PrivateServer) -> None:
     connection = psycopg.connect(crashed.start())
     connection.execute("INSERT INTO kept SELECT generate_series(100, 20000)")

@@ -12,6 +12,7 @@ import pytest
 import workshop
 from fleet import Looking, Process, running, wait_until
 from forecourt.database.private import PrivateServer
+from newcomers import free_port
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ DAEMONS = [["queue", "work", "--sleep", "0.2"], ["schedule", "work"], ["web"], [
 
 @pytest.mark.parametrize("daemon", DAEMONS, ids=lambda words: words[0] if words[0] != "queue" else "queue work")
 def test_it_comes_back(private: PrivateServer, empty_var: Path, daemon: list[str]) -> None:
-    port = str(21_000 + os.getpid() % 20_000)
+    port = free_port()
     with running(*daemon, FORECOURT_WEB_PORT=port) as process:
         wait_until(lambda: "started" in process.said() and postmaster(empty_var))
         looking = Looking(private.start())

@@ -42,7 +42,7 @@ def printed(tmp_path: Path, empty_var: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(folder)
     monkeypatch.delenv("FORECOURT_VAR")
     monkeypatch.setenv("FORECOURT_APP", "workshop:app")
-    monkeypatch.setenv("FORECOURT_MAIL_FROM", ODD)
+    monkeypatch.setenv("FORECOURT_ENVIRONMENT", ODD)
     monkeypatch.setenv("FORECOURT_DATABASE_URL", "postgresql://web:s3cret@db.example/shop")
     settings.cache_clear()
 
@@ -58,7 +58,7 @@ def printed(tmp_path: Path, empty_var: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_no_file_has_a_password_in_it(
     printed: Callable[..., str], arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("FORECOURT_MAIL_FROM")
+    monkeypatch.delenv("FORECOURT_ENVIRONMENT")
     settings.cache_clear()
     text = printed(*arguments)
     assert "s3cret" not in text
@@ -84,7 +84,7 @@ def test_the_ladder_rises(printed: Callable[..., str], monkeypatch: pytest.Monke
         "compose": r"stop_grace_period: (\d+)s",
         "kubernetes": r"terminationGracePeriodSeconds: (\d+)",
     }
-    monkeypatch.delenv("FORECOURT_MAIL_FROM")
+    monkeypatch.delenv("FORECOURT_ENVIRONMENT")
     for arguments, pattern in stops.items():
         text = printed(*arguments.split())
         [shutdown] = set(re.findall(r'--shutdown-timeout(?: |", ")(\d+)', text))
@@ -117,7 +117,7 @@ def test_systemd_takes_the_units(printed: Callable[..., str], tmp_path: Path) ->
     done = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True)
     ours = [line for line in done.stderr.splitlines() if line.startswith(str(tmp_path)) or "shop-" in line]
     assert (done.returncode, ours) == (0, [])
-    assert 'Environment="FORECOURT_MAIL_FROM=it\'s \\"100%%\\" of $HOME; \\\\d #"' in units[0].read_text()
+    assert 'Environment="FORECOURT_ENVIRONMENT=it\'s \\"100%%\\" of $HOME; \\\\d #"' in units[0].read_text()
 
 
 def test_nginx_takes_its_server(printed: Callable[..., str], tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_cron_s_line_survives_cron_and_the_shell(printed: Callable[..., str], tm
     line = printed("crontab").splitlines()[-1]
     assert not re.search(r"(?<!\\)%", line)
     command = line.removeprefix("* * * * * ").replace("\\%", "%")
-    spy = f"{command.rpartition(' schedule run')[0].rpartition(' ')[0]} sh -c 'pwd; echo \"$FORECOURT_MAIL_FROM\"'"
+    spy = f"{command.rpartition(' schedule run')[0].rpartition(' ')[0]} sh -c 'pwd; echo \"$FORECOURT_ENVIRONMENT\"'"
     said = subprocess.run(["/bin/sh", "-c", spy], capture_output=True, text=True, check=True).stdout
     assert said.splitlines() == [str(tmp_path / "my 50% shop"), ODD]
 
@@ -145,21 +145,21 @@ def test_cron_s_line_survives_cron_and_the_shell(printed: Callable[..., str], tm
 def test_what_no_file_of_supervisor_s_can_hold_is_refused(
     printed: Callable[..., str], monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    monkeypatch.setenv("FORECOURT_MAIL_FROM", value)
+    monkeypatch.setenv("FORECOURT_ENVIRONMENT", value)
     settings.cache_clear()
-    with pytest.raises(ValueError, match="FORECOURT_MAIL_FROM: no file of Supervisor's can hold this value"):
+    with pytest.raises(ValueError, match="FORECOURT_ENVIRONMENT: no file of Supervisor's can hold this value"):
         CliRunner().invoke(forecourt, ["deploy", "supervisor"], catch_exceptions=False)
 
 
 def test_supervisor_reads_what_was_meant(printed: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     datatypes = pytest.importorskip("supervisor.datatypes", reason="pip install supervisor")
-    monkeypatch.setenv("FORECOURT_MAIL_FROM", NEARLY_AS_ODD)
+    monkeypatch.setenv("FORECOURT_ENVIRONMENT", NEARLY_AS_ODD)
     settings.cache_clear()
     text = printed("supervisor")
     parser = RawConfigParser(inline_comment_prefixes=(";", "#"))
     parser.read_string(text)
     given = datatypes.dict_of_key_value_pairs(parser["program:my-50--shop-worker"]["environment"].replace("%%", "%"))
-    assert given == {"FORECOURT_APP": "workshop:app", "FORECOURT_MAIL_FROM": NEARLY_AS_ODD}
+    assert given == {"FORECOURT_APP": "workshop:app", "FORECOURT_ENVIRONMENT": NEARLY_AS_ODD}
     assert parser["group:my-50--shop"]["programs"] == "my-50--shop-worker,my-50--shop-clock,my-50--shop-web"
     assert not [line for line in text.splitlines() if "%" in line.replace("%%", "") and not line.startswith(";")]
     logs = Path(parser["program:my-50--shop-web"]["stdout_logfile"].replace("%%", "%")).parent
@@ -177,7 +177,7 @@ def test_the_dockerfile_has_only_instructions_that_docker_knows(printed: Callabl
     assert lines.index("COPY . .") < next(
         n for n, line in enumerate(lines) if "pip install -r requirements.txt" in line
     )
-    assert r'ENV FORECOURT_MAIL_FROM="it\'s \"100%\" of \$HOME; \\d #"'.replace("\\'", "'") in lines
+    assert r'ENV FORECOURT_ENVIRONMENT="it\'s \"100%\" of \$HOME; \\d #"'.replace("\\'", "'") in lines
 
 
 def test_compose_starts_things_in_order(printed: Callable[..., str]) -> None:
@@ -196,7 +196,7 @@ def test_kubernetes_manifests_fit_together(printed: Callable[..., str]) -> None:
     made = list(yaml.safe_load_all(printed("kubernetes")))
     assert [item["kind"] for item in made] == ["ConfigMap", "Deployment", "Deployment", "Deployment", "Service"]
     config, *deployments, service = made
-    assert config["data"]["FORECOURT_MAIL_FROM"] == ODD
+    assert config["data"]["FORECOURT_ENVIRONMENT"] == ODD
     assert all(isinstance(value, str) for value in config["data"].values())
     for item in made:
         name = item["metadata"]["name"]

@@ -40,7 +40,7 @@ def printed(project: Path) -> Callable[[str], Path]:
 
     def into(name: str) -> Path:
         odd = 'it\'s "100%" of $HOME; \\d'
-        environment = ENVIRONMENT | {"FORECOURT_MAIL_FROM": odd, "FORECOURT_VAR": str(project / "var")}
+        environment = ENVIRONMENT | {"FORECOURT_ENVIRONMENT": odd, "FORECOURT_VAR": str(project / "var")}
         with (project / name).open("w") as file:
             subprocess.run([BIN / "forecourt", "deploy", name], cwd=project, env=environment, stdout=file, check=True)
         return project / name

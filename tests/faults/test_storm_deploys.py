@@ -43,9 +43,8 @@ def test_what_the_old_code_does_not_know_is_parked_and_done_by_the_new(looking: 
         wait_until(lambda: looking.count("scheduled") == 5)
         reasons = looking.rows("SELECT DISTINCT history FROM forecourt.scheduled")
         assert {reason["outcome"] for (history,) in reasons for reason in history} == {"Unknown"}
-        assert {reason["message"] for (history,) in reasons for reason in history} == {
-            "no job is named 'from_tomorrow' here"
-        }
+        [message] = {reason["message"] for (history,) in reasons for reason in history}
+        assert message.startswith("no job is named 'from_tomorrow' here")
         with worker(processes=1, app="faults.tomorrow:app"):
 
             def all_are_done() -> bool:

@@ -24,6 +24,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("function", "def app(): ...", "is a function, not an application: app = Forecourt"),
         ("syntax", "def a() -> None\n", 'syntax.py", line 1\n    def a() -> None\n'),
         ("missing", "\nimport not_installed", "line 2, in <module>\n    import not_installed\nModuleNotFoundError"),
+        (
+            "eager",
+            "from forecourt import job\n@job(name='application.eager')\ndef wake(): ...\nwake.dispatch()",
+            "application.eager: dispatched while eager:app is imported, as each worker and command would do again",
+        ),
         ("value", 'int("x")', "ValueError: invalid literal"),
         (
             "laravel",

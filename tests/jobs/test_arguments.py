@@ -44,7 +44,8 @@ def test_good_arguments_come_back_as_they_went_in_and_defaults_fill_the_rest() -
         ({"listing_id": 7.5}, "valid integer"),
         ({"listing_id": True}, "valid integer"),
         ({"listing_id": 7, "lisitng": 1}, r"no such argument: 'lisitng' \(it takes listing_id, until, price\)"),
-        ({"listing_id": 7, "session": 1}, "no such argument: 'session' .*; the slot gives it one, yours goes to using"),
+        ({"listing_id": 7, "session": 1}, "no such argument: 'session' .*; session= goes to using.session="),
+        ({"listing_id": 7, "delay": 60}, "no such argument: 'delay' .*; delay= goes to using.delay="),
         ({"listing_id": 7, "price": float("nan")}, "finite"),
         ({"listing_id": 7, "price": float("inf")}, "finite"),
         ("listing_id", "expected a call's arguments by name, a dict, not 'listing_id'"),
@@ -60,6 +61,10 @@ def test_what_json_has_no_words_for_is_refused_wherever_it_hides(value: float) -
     def anything(given: Any, text: str = "") -> None: ...
 
     arguments = Arguments("anything", anything, batched=False)
+    with pytest.raises(
+        WrongArguments, match=r"argument 'given' \(pass what the job finds it by, such as an id\) cannot be written"
+    ):
+        arguments.dump({"given": object()})
     with pytest.raises(WrongArguments, match="NaN or infinity"):
         arguments.dump({"given": {"deep": [value]}})
     assert arguments.load(arguments.dump({"given": 1, "text": "NaN and Infinity"}))["text"] == "NaN and Infinity"

@@ -44,7 +44,9 @@ def test_a_function_that_a_call_would_not_run_is_no_job(function: Callable[[], A
     "thing", [partial(coroutine), partial(print), Awaited(), print], ids=["coroutine", "partial", "object", "builtin"]
 )
 def test_what_is_no_function_is_no_job(thing: Callable[[], Any]) -> None:
-    with pytest.raises(TypeError, match=r"job refused: expected a function defined by def, not .*wrap it in one"):
+    with pytest.raises(
+        TypeError, match=r"job refused: expected a function defined by def, not .*wrap it in one; options are named"
+    ):
         job(name="refused")(thing)
 
 

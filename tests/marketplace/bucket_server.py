@@ -46,7 +46,7 @@ class BucketServer:
         urlopen(Request(self.endpoint + path, method=method), timeout=10).close()
 
     def _wait(self) -> None:
-        for _ in range(600):
+        for _ in range(3000):
             assert self._process.poll() is None, "the S3 server did not start"
             with suppress(URLError, ConnectionError):
                 return self._ask("/moto-api/", "GET")

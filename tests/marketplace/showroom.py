@@ -78,7 +78,7 @@ def notifications(session: Session) -> list[Notification]:
 
 def wait_until_blocked() -> None:
     """Return once some session of this database waits for a lock."""
-    for _ in range(600):
+    for _ in range(3000):
         with engine().connect() as connection:  # its own transaction each time: PostgreSQL freezes the view in one
             waiting = connection.scalar(
                 text("""
@@ -96,7 +96,7 @@ def wait_until_blocked() -> None:
 
 def until_unlocked(session: Session) -> None:
     """Return once the killed process's connection, and with it its lock, is gone."""
-    for _ in range(600):
+    for _ in range(3000):
         session.commit()
         if not session.scalar(text("SELECT count(*) FROM pg_locks, pg_sleep(0.02) WHERE locktype = 'advisory'")):
             return

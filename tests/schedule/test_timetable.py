@@ -79,7 +79,9 @@ def test_a_name_that_nobody_could_type_is_refused(timetable: Timetable, name: st
 
 
 def test_what_is_no_job_is_refused(timetable: Timetable) -> None:
-    with pytest.raises(TimetableError, match=r"is not a job: decorate the function with @job"):
+    with pytest.raises(
+        TimetableError, match="is not a job: decorate the function with @job, and pass it without calling it"
+    ):
         timetable.add(line)  # type: ignore[arg-type]
 
 

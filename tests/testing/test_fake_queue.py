@@ -173,6 +173,8 @@ def test_a_fake_that_lets_a_job_pass_does_not_claim_to_know_about_it() -> None:
 def test_contradictory_or_wrong_choices_are_refused() -> None:
     with pytest.raises(ValueError, match="only= or except_=, not both"), fake_queue(only=[salute], except_=[index]):
         pass
+    with pytest.raises(TypeError, match="expected a job, that is a function under @job, in a list, not <job"):
+        fake_queue(only=salute).__enter__()  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="expected a job, that is a function under @job, not 'salute'"):
         FakeQueue(only=["salute"])  # type: ignore[list-item]
 

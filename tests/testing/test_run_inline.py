@@ -44,6 +44,34 @@ def test_arguments_are_checked_prepared_and_gone_through_json() -> None:
         run_now(len)  # type: ignore[arg-type]
 
 
+@job(name="inline.give_back")
+def give_back(what: str) -> object:
+    ends = {"Release": Release(30), "Discard": Discard("sold"), "generator": (n for n in range(3))}
+    return give_back_later(what) if what == "coroutine" else ends[what]
+
+
+async def later(what: str) -> None: ...
+
+
+@job(name="inline.give_back_later")
+async def give_back_later(what: str) -> object:
+    return later(what)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_is_returned_where_it_had_to_be_raised_or_run_is_no_success() -> None:
+    for what in ("Release", "Discard"):
+        with pytest.raises(TypeError, match=f"inline.give_back returned a {what}, which has to be raised"):
+            run_now(give_back, what=what)
+    for what in ("generator", "coroutine"):
+        with pytest.raises(TypeError, match=f"returned a {what}: nothing of it has run; make it `async def`"):
+            run_now(give_back, what=what)
+    with pytest.raises(
+        TypeError, match=r"inline.give_back_later returned a coroutine: nothing of it has run; await it"
+    ):
+        run_now(give_back_later, what="x")
+
+
 class Watch(Middleware):
     def __init__(self) -> None:
         self.seen: list[RunningCall] = []

@@ -27,7 +27,7 @@ from forecourt.cli.console import (
 )
 
 
-@click.command()
+@click.command(context_settings={"allow_extra_args": True})  # to say how ARGS is written
 @click.argument("job")
 @click.argument("args", default="{}")
 @click.option("--delay", type=SECONDS, help="Seconds until the call is due.")
@@ -40,6 +40,10 @@ def dispatch(
     """Enter a call of JOB with ARGS, a JSON object."""
     from forecourt.web.api import calls as api
 
+    if extra := click.get_current_context().args:
+        raise click.UsageError(
+            f"Got unexpected arguments: {' '.join(extra)}. The shell must see ARGS as one word, in quotes: '{{\"listing_id\": 7}}'"
+        )
     try:
         given = json.loads(args)
     except json.JSONDecodeError as error:
@@ -138,6 +142,8 @@ def show(id: int, full: bool, as_json: bool) -> None:
         say(f"  progress  {said.done:g}{share} {said.words} ({relative(said.at)})")
     say(f"  arguments {json.dumps(found.args, ensure_ascii=False)[:2000]}")
     say(f"  attempts  {found.attempts}")
+    if found.state == "ready":
+        say(f"  waits     for a worker. Why: forecourt queue explain {found.queue}")
     if found.workflow is not None:
         say(f"  workflow  {found.workflow}. See: forecourt queue workflow show {found.workflow}")
     if found.trace is not None:

@@ -74,6 +74,19 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
+LISTS = ("queue size", "schedule list", "queue worker list")
+RUNS = ("up", "queue work", "schedule work")
+WORDS_ELSEWHERE = {
+    **dict.fromkeys(("list", "ls", "status", "stats", "info", "inspect", "ps"), LISTS),
+    **dict.fromkeys(("start", "run", "serve", "daemon", "horizon"), RUNS),
+    **dict.fromkeys(("worker", "listen", "consume"), ("queue work",)),
+    **dict.fromkeys(("beat", "clock", "scheduler"), ("schedule work",)),
+    **dict.fromkeys(("purge", "empty"), ("queue clear",)),
+    **dict.fromkeys(("stop", "terminate", "kill", "reload"), ("queue worker stop", "queue restart")),
+}
+"""What other schedulers and queues, and people in a hurry, call our commands."""
+
+
 class Commands(click.Group):
     """A group whose help says what each command does to the end, and that guesses what was meant by
     one that it does not have.
@@ -90,7 +103,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was typed. Raises UsageError, with what was probably meant."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"No such command {args[0]!r}.{self.guess(ctx, args[0])}")
+            ctx.fail(f"No such command {args[0]!r}.{_as_elsewhere(ctx, args[0]) or self.guess(ctx, args[0])}")
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None:
             from forecourt.cli.asking import require_near
@@ -101,6 +114,14 @@ class Commands(click.Group):
     def guess(self, ctx: click.Context, typed: str) -> str:
         """What might have been meant by a command that there is not, as a sentence."""
         return perhaps(typed, self.list_commands(ctx))
+
+
+def _as_elsewhere(ctx: click.Context, typed: str) -> str:
+    """The commands that another system calls so, of this group if there are any, in words."""
+    meant = WORDS_ELSEWHERE.get(typed, ())
+    here = [words for words in meant if f"forecourt {words}".startswith(f"{ctx.command_path} ")]
+    words = [f"`forecourt {command}`" for command in here or meant]
+    return f" Did you mean {' or '.join(words)}?" if words else ""
 
 
 def perhaps(typed: str, names: Sequence[str]) -> str:

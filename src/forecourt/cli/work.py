@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from forecourt.cli.console import transaction, warn_of_unknown
+from forecourt.cli.console import transaction, warn, warn_of_unknown
 
 
 @click.command(context_settings={"allow_extra_args": True})  # to say where they go
@@ -36,6 +36,7 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     from forecourt.process import own, own_queue
     from forecourt.settings import settings
     from forecourt.slots.options import WorkOptions
+    from forecourt.store import definitions
     from forecourt.workers.fork_client import ForkClient
     from forecourt.workers.supervisor import Supervisor
 
@@ -58,9 +59,15 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     WorkOptions(queues=named or ("default",), **given)  # refuses what is out of range, before anything is started
     forks = ForkClient(settings().app)
     usual_queues = forks.start()
-    if named:
-        with transaction() as tx:
+    with transaction() as tx:
+        if named:
             warn_of_unknown(tx, [queue for queue in named if queue not in usual_queues])
+        else:
+            for queue, jobs in definitions.unserved(tx, usual_queues):
+                served = ",".join((*usual_queues, queue))
+                warn(
+                    f"no worker serves queue {queue} ({', '.join(jobs[:3])}): give it to one, such as --queue {served}"
+                )
     options = WorkOptions(queues=(*(named or usual_queues), own_queue(own().host)), **given)
     sys.exit(Supervisor(options, forks).run())
 

@@ -169,11 +169,15 @@ class Cluster:
             os.close(directory)
 
     def create_database(self) -> None:
-        """Create the database `forecourt` unless it exists. The server must be ready."""
-        try:
-            with psycopg.connect(self._url_of("postgres"), autocommit=True, connect_timeout=10) as connection:
-                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'forecourt'").fetchone()
-                if known is None:
-                    connection.execute("CREATE DATABASE forecourt")
-        except psycopg.Error as error:
-            raise PrivateServerError(f"PostgreSQL in {self.data} runs, and refuses this process: {error}") from error
+        """Create the database `forecourt` unless it exists. The server must be ready. Raises
+        psycopg.Error.
+        """
+        with psycopg.connect(self._url_of("postgres"), autocommit=True, connect_timeout=10) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'forecourt'").fetchone()
+            if known is None:
+                connection.execute("CREATE DATABASE forecourt")
+
+    def recovers(self) -> bool:
+        """Whether the server runs and lets nobody in yet."""
+        address = f"{self._url_of('postgres')}&connect_timeout=10"
+        return psycopg.pq.PGconn.ping(address.encode()) == psycopg.pq.Ping.REJECT

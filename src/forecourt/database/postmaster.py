@@ -108,7 +108,9 @@ class Postmaster:
             return False
         if pid == 0:
             raise PrivateServerError(f"PostgreSQL in {self.cluster.data} runs in another container. Stop it there.")
-        for order, patience in ((signal.SIGINT, STOP_SECONDS), (signal.SIGQUIT, 10.0)):
+        # One that is about to recover may take the first order and never end.
+        first = [] if self.cluster.recovers() else [(signal.SIGINT, STOP_SECONDS)]
+        for order, patience in (*first, (signal.SIGQUIT, 10.0)):
             deadline = time.monotonic() + patience
             with suppress(ProcessLookupError):
                 os.kill(pid, order)

@@ -9,16 +9,21 @@ so no pids are written down, and none go stale.
 import atexit
 import fcntl
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
+
 from forecourt.database.binaries import Binaries, PrivateServerError, find_binaries
 from forecourt.database.cluster import Cluster
-from forecourt.database.postmaster import Postmaster
+from forecourt.database.postmaster import START_SECONDS, Postmaster
 
 __all__ = ["PrivateServer", "PrivateServerError"]
+
+RECOVERY_POLL_SECONDS = 0.05
 
 
 class PrivateServer:
@@ -67,10 +72,24 @@ class PrivateServer:
             return self._stop()
 
     def _serving_cluster(self) -> Cluster:
-        ready = [cluster for cluster in self._clusters() if Postmaster(cluster).is_ready()]
-        cluster = ready[0] if ready else self._launched()
-        cluster.create_database()
-        return cluster
+        deadline, refusal = time.monotonic() + START_SECONDS, ""
+        while True:
+            ready = [cluster for cluster in self._clusters() if Postmaster(cluster).is_ready()]
+            cluster = ready[0] if ready else self._launched()
+            try:
+                cluster.create_database()
+            except psycopg.Error as error:
+                # It may have died right now; and after the death of one of its processes, by the
+                # kernel's killer as a rule, it recovers, as ready as before by what it has written.
+                lasts = str(error) == refusal and not cluster.recovers()
+                if lasts or time.monotonic() > deadline:
+                    raise PrivateServerError(
+                        f"PostgreSQL in {cluster.data} runs, and refuses this process: {error}"
+                    ) from error
+                refusal = str(error)
+                time.sleep(RECOVERY_POLL_SECONDS)
+            else:
+                return cluster
 
     def _launched(self) -> Cluster:
         binaries = find_binaries()

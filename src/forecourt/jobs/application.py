@@ -1,12 +1,16 @@
 """Loads the application by its name, so that the engine never imports the business."""
 
 import traceback
+from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from forecourt import extras
+
+importing: ContextVar[str | None] = ContextVar("importing", default=None)
+"""The application that is being imported."""
 
 
 class NoSuchApplication(RuntimeError):
@@ -20,6 +24,7 @@ def load(path: str) -> Any:
     module, _, attribute = path.partition(":")
     if not module or not attribute:
         raise NoSuchApplication(f"FORECOURT_APP must look like package.module:attribute, not {path!r}")
+    token = importing.set(path)
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
@@ -34,6 +39,8 @@ def load(path: str) -> Any:
         if type(error).__module__.startswith("forecourt."):
             raise
         raise _broken(path, error) from error
+    finally:
+        importing.reset(token)
     if not hasattr(found, attribute):
         raise NoSuchApplication(f"FORECOURT_APP={path}: module {module!r} has no {attribute!r}")
     app = getattr(found, attribute)

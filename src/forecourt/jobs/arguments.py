@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, PydanticUserError, TypeAdapter, ValidationError, create_model
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from forecourt.masking import HIDDEN, hide, is_secret
 
@@ -25,6 +25,9 @@ call.
 
 INJECTED = ("session", "connection")
 """Parameters that the slot fills in, of which a function takes one at most."""
+
+OF_USING = ("session", "delay", "at", "queue", "priority")
+"""What says how a call is dispatched, where somebody gives it to `dispatch`."""
 
 CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 """NaN is written as such, so that it can be found and refused: the default is to write null
@@ -133,7 +136,7 @@ class Arguments:
         except ValidationError as error:
             raise WrongArguments(self._explain(error)) from None
         except (PydanticSerializationError, UnicodeEncodeError) as error:
-            raise WrongArguments(f"{self._name}: arguments are not JSON: {error}") from None
+            raise WrongArguments(f"{self._name}: {_guilty(checked)} cannot be written as JSON: {error}") from None
         if ("NaN" in text or "Infinity" in text) and not _is_json(text):
             raise WrongArguments(f"{self._name}: arguments contain NaN or infinity, which JSON has no words for")
         if "\\u0000" in text and _has_nul(orjson.loads(text)):
@@ -220,7 +223,7 @@ class Arguments:
                     problems.append(f"argument {where!r} is missing")
                 case "extra_forbidden":
                     takes = ", ".join(self._fields) or "none"
-                    hint = "; the slot gives it one, yours goes to using(session=...)" if where == self.takes else ""
+                    hint = f"; {where}= goes to using({where}=...)" if where in OF_USING else ""
                     problems.append(f"no such argument: {where!r} (it takes {takes}{hint})")
                 case _:
                     shown = repr(HIDDEN if is_secret(where, self._mask) else hide(problem["input"], self._mask))
@@ -267,6 +270,18 @@ def _is_json(text: str) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+def _guilty(checked: BaseModel) -> str:
+    """Which argument JSON cannot hold, and what to pass instead."""
+    for name, value in vars(checked).items():
+        try:
+            to_json(value)
+        except PydanticSerializationError:
+            return f"argument {name!r} (pass what the job finds it by, such as an id)"
+        except UnicodeEncodeError:
+            return f"argument {name!r}"
+    return "arguments"
 
 
 def _has_nul(value: Any) -> bool:

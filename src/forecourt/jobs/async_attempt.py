@@ -5,7 +5,7 @@ from typing import Any
 
 from forecourt import process
 from forecourt.jobs.async_transaction import AsyncTransaction, AsyncTransactions
-from forecourt.jobs.attempt import arguments, stay
+from forecourt.jobs.attempt import arguments, done, stay
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware, surrounded_async
@@ -23,9 +23,10 @@ async def run_async(
 
     async def execute() -> Any:
         try:
-            return await job.function(**args)
+            result = await job.function(**args)
         finally:
             stay(forks)
+        return done(job, result)
 
     return await surrounded_async(middleware, call, execute)
 

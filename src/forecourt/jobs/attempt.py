@@ -13,9 +13,7 @@ from forecourt import process
 from forecourt.jobs.context import RunningCall
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.middleware import Middleware, surrounded
-
-NOTHING_RAN = (CoroutineType, GeneratorType, AsyncGeneratorType)
-"""What a function returns that only made an object."""
+from forecourt.jobs.outcome import Discard, Release
 
 
 def run(
@@ -34,15 +32,27 @@ def run(
             result = job.function(**args)
         finally:
             stay(forks)
-        if isinstance(result, NOTHING_RAN):
-            raise TypeError(
-                f"job {job.name} returned a {type(result).__name__}: nothing of it has run; make it `async def`, or call "
-                "asyncio.run(...) in it"
-            )
-        return result
+        return done(job, result)
 
     # In a copy of the context: a variable that the call sets, say its tenant, is its own.
     return copy_context().run(surrounded, middleware, call, execute)
+
+
+def done(job: Definition[..., Any], result: Any) -> Any:
+    """What the function returned. Raises TypeError for an object that has still to be run or
+    raised: its call would end as if that had happened.
+    """
+    match result:
+        case None:  # as nearly all do
+            return None
+        case CoroutineType() | GeneratorType() | AsyncGeneratorType():
+            if isinstance(result, CoroutineType):
+                result.close()  # Python would warn of it, wherever it is collected
+            instead = "await it" if job.is_async else "make it `async def`, or call asyncio.run(...) in it"
+            raise TypeError(f"job {job.name} returned a {type(result).__name__}: nothing of it has run; {instead}")
+        case Release() | Discard():
+            raise TypeError(f"job {job.name} returned a {type(result).__name__}, which has to be raised")
+    return result
 
 
 def stay(forks: int) -> None:

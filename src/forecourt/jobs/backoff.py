@@ -60,7 +60,7 @@ def backoff(value: Seconds | Sequence[Seconds] | Backoff) -> Backoff:
     """
     if isinstance(value, Steps | Exponential):
         return value
-    steps = value if isinstance(value, list | tuple) else (value,)
+    steps = value if isinstance(value, list | tuple | range) else (value,)
     if not steps:
         raise ValueError("backoff: an empty list says nothing; give at least one delay, or 0")
     return Steps(tuple(seconds(step, "backoff") for step in steps))

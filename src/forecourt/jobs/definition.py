@@ -53,7 +53,10 @@ class Definition(Generic[P, R]):
         self.function = function
         self.name = str(getattr(function, "__name__", type(function).__name__)) if name is None else name
         if not inspect.isfunction(function):
-            raise TypeError(f"job {self.name}: expected a function defined by def, not {function!r}; wrap it in one")
+            raise TypeError(
+                f"job {self.name}: expected a function defined by def, not {function!r}; wrap it in one; options are named, as in "
+                "@job(queue='low')"
+            )
         typable(self.name, "job")
         if self.name == "<lambda>":
             raise TypeError("job: a lambda has no name by which a worker could find it; give it one: name=")

@@ -18,6 +18,7 @@ from forecourt.database.bridge import AsyncSource, bridged, is_async
 from forecourt.database.callers import DjangoConnection, MustBeAwaited
 from forecourt.durations import LATEST
 from forecourt.jobs import awaiting
+from forecourt.jobs.application import importing
 from forecourt.jobs.carrying import carried
 from forecourt.jobs.definition import Definition, P, Q, R, Transactional
 from forecourt.jobs.option_values import Seconds, seconds, typable, whole
@@ -115,9 +116,9 @@ class Dispatch(Generic[P]):
         self.job.arguments.refuse_unnamed("dispatch", unnamed)
         if interceptors and (taken := self._intercepted([args])) is not None:
             return taken[0]
-        text = self.text(args)
+        text, placement = self.text(args), self.placement()
         with each_by_itself() if self.session is None else nullcontext(in_transaction_of(self.session)) as tx:
-            id, is_new = calls.enter(tx, self.placement(), text, alone=self.session is None)
+            id, is_new = calls.enter(tx, placement, text, alone=self.session is None)
             return Call(id, self.job.name, duplicate=not is_new)
 
     @overload
@@ -150,9 +151,9 @@ class Dispatch(Generic[P]):
         """Enter many calls in one statement. Raises WrongArguments before anything is entered."""
         if interceptors and (taken := self._intercepted(many := list(many))) is not None:
             return taken
-        texts = [self.text(args) for args in many]
+        texts, placement = [self.text(args) for args in many], self.placement()
         with transaction_for(self.session) as tx:
-            entered = many_calls.enter_many(tx, self.placement(), texts)
+            entered = many_calls.enter_many(tx, placement, texts)
             return [Call(id, self.job.name, duplicate=not is_new) for id, is_new in entered]
 
     def text(self, args: Mapping[str, Any]) -> str:
@@ -166,8 +167,14 @@ class Dispatch(Generic[P]):
 
     def placement(self) -> Placement:
         """Where and when calls enter. Raises ValueError for a queue, priority or instant out of
-        range, and for a delay after which the call would have expired."""
+        range, and for a delay after which the call would have expired; RuntimeError while the
+        application is imported."""
         policy = self.job.policy
+        if app := importing.get():
+            raise RuntimeError(
+                f"{self.job.name}: dispatched while {app} is imported, as each worker and command would do again: dispatch from a "
+                "function, or behind if __name__ == '__main__'"
+            )
         if self.at is not None and self.at >= LATEST:
             raise ValueError(f"{self.job.name}: at= is not before the year {LATEST.year}: {self.at}")
         if policy.retry_until is not None and (delay := self._delay()) >= policy.retry_until:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.dispatch import Call, Dispatch, Transaction
@@ -25,6 +25,12 @@ class ResultOf:
 
     workflow: object
     step: int
+
+    def __call__(self) -> NoReturn:
+        """Raises TypeError: a step's result is not waited for."""
+        raise TypeError(
+            "a step's result is given to a later step as it is, first.result without (): it is not there yet"
+        )
 
 
 @dataclass(frozen=True, slots=True)

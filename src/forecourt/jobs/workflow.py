@@ -26,6 +26,9 @@ class Step:
         self.plan = plan
         self.after = after
 
+    def __repr__(self) -> str:
+        return f"<step {self.number}, whose .result stands for what it will return>"
+
     @property
     def result(self) -> Any:
         """What the call will return, as JSON gives it back: up to 16 kB, else the step fails."""

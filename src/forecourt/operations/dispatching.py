@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from forecourt.jobs.dispatch import Call
 from forecourt.jobs.job import Job
+from forecourt.settings import settings
 from forecourt.store import audit
 
 
@@ -33,7 +34,11 @@ def dispatch(
     if name not in jobs:
         own = [known for known in sorted(jobs) if not known.startswith("forecourt.")]
         close = get_close_matches(name, own, n=2, cutoff=0.5)
-        meant = f"Did you mean {' or '.join(close)}?" if close else f"There is {', '.join(own) or 'none'}."
+        meant = (
+            f"Did you mean {' or '.join(close)}?"
+            if close
+            else f"In {settings().app} there is {', '.join(own) or 'none'}."
+        )
         raise NoSuchJob(f"no job is named {name!r}. {meant}")
     call = jobs[name].using(session=tx, delay=delay, queue=queue, priority=priority).dispatch(**args)
     audit.record(tx, who, "queue dispatch", {"job": name, "call": call.id}, int(not call.duplicate))

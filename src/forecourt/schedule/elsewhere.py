@@ -29,6 +29,7 @@ ELSEWHERE = {
     "then_ping_if": "say then_ping(url, when=...)",
     "ping_on_success_if": "say ping_on_success(url, when=...)",
     "ping_on_failure_if": "say ping_on_failure(url, when=...)",
+    "on_queue": "say using(queue=...)",
     "every": "say every_ten_minutes() and its like, or cron('*/7 * * * *')",
     "crontab": "say cron('30 9 * * 1')",
     "interval": "say every_ten_minutes() and its like, or cron('*/7 * * * *')",

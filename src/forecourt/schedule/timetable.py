@@ -5,9 +5,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, Self, overload
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, Self, overload
 
-from forecourt.jobs.definition import Q
 from forecourt.jobs.option_values import typable
 from forecourt.schedule.elsewhere import ELSEWHERE
 from forecourt.schedule.errors import TimetableError, UnknownTaskError
@@ -18,6 +17,9 @@ from forecourt.schedule.zones import zone_named
 
 if TYPE_CHECKING:
     from forecourt.jobs.definition import Given
+
+Q = ParamSpec("Q")
+"""What a task's job is given."""
 
 
 class Adding:
@@ -111,7 +113,9 @@ class Timetable(Adding):
     ) -> Task:
         label = getattr(job, "name", None) if name is None else name
         if not isinstance(label, str):
-            raise TimetableError(f"{job!r} ({place}) is not a job: decorate the function with @job")
+            raise TimetableError(
+                f"{job!r} ({place}) is not a job: decorate the function with @job, and pass it without calling it"
+            )
         _typable(label, f"task ({place})")
         if label in self._tasks:
             raise TimetableError(

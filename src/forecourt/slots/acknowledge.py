@@ -11,7 +11,7 @@ from psycopg import Connection
 from sqlalchemy.exc import DBAPIError
 
 from forecourt.jobs.definition import Definition
-from forecourt.jobs.outcome import Raised
+from forecourt.jobs.outcome import Raised, Unknown
 from forecourt.jobs.policy import Defaults, Policy
 from forecourt.slots.completion import Completion
 from forecourt.slots.executor import loaded
@@ -32,6 +32,8 @@ class Acknowledger:
         self._jobs = jobs
         self._defaults = defaults
         self._writer = writer
+        self._said: set[str] = set()
+        """The unknown jobs that the log has named: their calls come back twice a minute."""
 
     def write(self, tx: Connection[Any], completions: Sequence[Completion], pid: int | None = None) -> None:
         """Write these ends. Those of calls that are no longer ours change nothing and are counted
@@ -60,8 +62,12 @@ class Acknowledger:
             limits.free(tx, limited)
         minutes.add(tx, self._writer, _tallies(transitions, ours))
         for completion, transition in transitions:
-            if isinstance(completion.outcome, Raised) and transition.id in ours:
-                _say(completion, completion.outcome, transition)
+            match completion.outcome:
+                case Raised() as raised if transition.id in ours:
+                    _say(completion, raised, transition)
+                case Unknown(why=why) if completion.call.job not in self._said:
+                    self._said.add(completion.call.job)
+                    log.warning("%s", why, extra=_facts(completion))
 
     def write_one_by_one(self, tx: Connection[Any], completions: Sequence[Completion]) -> list[Completion]:
         """Write ends of which one cannot be written, one by one so that it is found. Its call

@@ -207,7 +207,9 @@ def refusal(error: DBAPIError | psycopg.Error) -> Exception | None:
 
 def unknown(job: str) -> Unknown:
     """The outcome of a call whose job this process does not have."""
-    return Unknown(f"no job is named {job!r} here")
+    return Unknown(
+        f"no job is named {job!r} here (its module is not imported where the application is made, or this code is older or newer)"
+    )
 
 
 def whole(call: Claimed) -> Claimed:

@@ -30,6 +30,23 @@ WHERE policy ? 'mask'
 """
 
 
+UNSERVED = """
+SELECT d.queue, array_agg(d.name ORDER BY d.name)
+FROM forecourt.job_definitions AS d
+WHERE d.queue <> ALL (%(served)s::text[])
+  AND NOT EXISTS (SELECT FROM forecourt.workers AS w WHERE d.queue = ANY (w.queues))
+GROUP BY d.queue
+ORDER BY d.queue
+"""
+
+
+def unserved(tx: Connection[Any], served: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The queues that are neither among the served ones nor any worker's, each with the jobs that
+    are on it.
+    """
+    return tx.execute(UNSERVED, {"served": list(served)}).fetchall()
+
+
 def masks(tx: Connection[Any]) -> dict[str, list[str]]:
     """What each job declares as secret among its arguments, where it declares something."""
     return dict(tx.execute(MASKS).fetchall())

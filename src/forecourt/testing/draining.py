@@ -220,7 +220,7 @@ def _sentence(outcome: Outcome) -> str:
 
 
 def _checked(queues: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(queues, str):
+    if isinstance(queues, str) or not isinstance(queues, Sequence):
         raise TypeError(f"drain: expected a list of queues, such as ['high', 'low'], not {queues!r}")
     return WorkOptions(queues=tuple(queues)).queues
 

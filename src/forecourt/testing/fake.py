@@ -10,11 +10,11 @@ from typing import Any, NoReturn, TypeAlias
 
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.dispatch import Call, Dispatch
-from forecourt.jobs.option_values import Seconds, seconds
+from forecourt.jobs.option_values import Seconds, all_of, seconds
 from forecourt.jobs.plan import Plan
 from forecourt.store.placement import Placement
 from forecourt.testing.interceptor import checked, intercepted, new_id
-from forecourt.testing.matchers import CallMatcher, require_job
+from forecourt.testing.matchers import A_JOB, CallMatcher
 from forecourt.testing.recorded import Link, RecordedCall
 
 MOST_LISTED = 30
@@ -42,8 +42,8 @@ class FakeQueue:
     ) -> None:
         if only is not None and except_ is not None:
             raise ValueError("fake_queue: give only= or except_=, not both")
-        self._only = None if only is None else [require_job(job) for job in only]
-        self._except = [require_job(job) for job in except_ or ()]
+        self._only = None if only is None else all_of(only, Definition, A_JOB)
+        self._except = all_of(except_ or (), Definition, A_JOB)
         self._uniques: dict[str, RecordedCall] = {}
         self.batches: dict[int, str] = {}
         """The names of the batches that were dispatched, by their ids."""

@@ -9,6 +9,8 @@ from forecourt.jobs.arguments import WrongArguments
 from forecourt.jobs.definition import Definition
 from forecourt.jobs.plan import Plan
 
+A_JOB = "expected a job, that is a function under @job"
+
 _brief = Repr()
 _brief.maxstring = _brief.maxother = 60
 
@@ -48,7 +50,7 @@ class CallMatcher:
 def require_job(given: Any) -> Definition[..., Any]:
     """`given`, if it is a job. Raises TypeError."""
     if not isinstance(given, Definition):
-        raise TypeError(f"expected a job, that is a function under @job, not {_brief.repr(given)}")
+        raise TypeError(f"{A_JOB}, not {_brief.repr(given)}")
     return given
 
 

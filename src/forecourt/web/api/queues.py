@@ -8,7 +8,6 @@ from typing import Any
 from psycopg import Connection
 
 from forecourt.durations import LONGEST
-from forecourt.jobs.option_values import typable
 from forecourt.store import overview, tasks
 from forecourt.store.overview import QueueSize
 from forecourt.web.api.errors import NotFound, Unreadable
@@ -87,6 +86,7 @@ def explain(tx: Connection[Any], *, queue: Name) -> Explanation:
 
 def pause(tx: Connection[Any], *, who: str, queue: Name, until: datetime | None = None, why: Words = "") -> Paused:
     """Let nobody claim from a queue. What runs goes on; what comes waits."""
+    from forecourt.jobs.option_values import typable
     from forecourt.operations import pausing
 
     require_future(tx, until)

@@ -82,9 +82,10 @@ def test_a_start_waits_while_the_server_recovers_from_the_death_of_one_of_its_pr
 
 def test_a_server_that_is_about_to_recover_can_be_stopped(server: PrivateServer) -> None:
     log = server.root / "server.log"
-    with suppress(psycopg.OperationalError), psycopg.connect(server.start()) as connection:
-        os.kill(connection.info.backend_pid, signal.SIGKILL)
-        until(lambda: "reinitializing" in log.read_text())
+    connection = psycopg.connect(server.start())
+    os.kill(connection.info.backend_pid, signal.SIGKILL)
+    until(lambda: "reinitializing" in log.read_text())
+    connection.close()
     stopping = threading.Thread(target=server.stop)
     stopping.start()
     stopping.join(40)

@@ -1,5 +1,6 @@
-"""What a worker says of its memory."""
+"""What a worker has in memory, and says of it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import workshop
-from fleet import Looking, wait_until, worker
+from fleet import TESTS, Looking, wait_until, worker
 from forecourt.workers.resources import Memory
 
 
@@ -48,4 +49,31 @@ def test_the_application_is_loaded_once_for_all_slots_and_not_by_their_superviso
         workshop.leave_trace.dispatch(call="here")
         slot = wait_until(lambda: looking.one("SELECT pid FROM traces"))
         assert parent(parent(slot)) == process.pid, "its parent is the fork server, and that one's is the supervisor"
+        title = Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert title.startswith("forecourt queue work --queue high,default,low ")
         assert [has_loaded(pid) for pid in (slot, parent(slot), process.pid)] == [True, True, False]
+
+
+def test_a_worker_loads_neither_what_reads_commands_nor_what_only_its_slots_need() -> None:
+    code = "import sys, forecourt.worker; print(*{'click', 'sqlalchemy', 'pydantic'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "\n"
+
+
+APART = """
+import workshop
+assert not __debug__ or 1 / 0
+app = workshop.app
+"""
+
+
+def test_a_worker_goes_on_with_the_path_the_switches_and_the_streams_of_its_command(
+    looking: Looking, tmp_path: Path
+) -> None:
+    (tmp_path / "apart.py").write_text(APART)
+    (tmp_path / "manage.py").write_text("from forecourt.cli import main\nmain()")
+    workshop.leave_trace.dispatch(call="here")
+    command = [sys.executable, "-O", str(tmp_path / "manage.py"), "queue", "work", "--stop-when-empty"]
+    environment = os.environ | {"PYTHONPATH": str(TESTS), "FORECOURT_APP": "apart:app"}
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    assert subprocess.run([*closed, *command], env=environment, cwd="/", timeout=60).returncode == 0
+    assert looking.rows("SELECT call FROM traces") == [("here",)]

@@ -185,12 +185,10 @@ def main() -> None:
         click.echo("Aborted.", err=True)
         sys.exit(130)
     except Exception as error:
-        from forecourt.cli.errors import explained
+        from forecourt.cli.errors import told_of
 
-        code, words = explained(error)
-        if code is None:
+        if (code := told_of(error)) is None:
             raise
-        say(f"Error: {words}", err=True, fg="red")
         sys.exit(code)
 
 
@@ -200,7 +198,9 @@ def _have_streams() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - for as long as this process lives
+            stream = open(os.devnull, mode)  # noqa: SIM115, PTH123 - for as long as this process lives
+            os.set_inheritable(stream.fileno(), True)  # also where it goes on as a worker
+            setattr(sys, name, stream)
 
 
 def _look_here() -> None:

@@ -58,6 +58,17 @@ class Busy(Ended):
     code = BUSY
 
 
+def told_of(error: Exception) -> int | None:
+    """Say on standard error what an error means. Returns the exit code; None, and nothing is said,
+    for one that only a programmer can explain."""
+    from forecourt.cli.console import say
+
+    code, words = explained(error)
+    if code is not None:
+        say(f"Error: {words}", err=True, fg="red")
+    return code
+
+
 def explained(error: Exception) -> tuple[int | None, str]:
     """The exit code and the words for an error; the code is None for one that only a programmer can
     explain.

@@ -1,11 +1,13 @@
 """`forecourt queue work`: a worker in this terminal."""
 
+import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from forecourt.cli.console import transaction, warn, warn_of_unknown
+if TYPE_CHECKING:
+    from forecourt.slots.options import WorkOptions
 
 
 @click.command(context_settings={"allow_extra_args": True})  # to say where they go
@@ -30,21 +32,14 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
 
     TERM, INT or QUIT: finish what runs, give the rest back, exit 0. A second signal kills now.
     """
-    from forecourt import logs
     from forecourt.jobs.backoff import Steps
     from forecourt.jobs.policy import Defaults, Policy
-    from forecourt.process import own, own_queue
-    from forecourt.settings import settings
     from forecourt.slots.options import WorkOptions
-    from forecourt.store import definitions
-    from forecourt.workers.fork_client import ForkClient
-    from forecourt.workers.supervisor import Supervisor
 
     if extra := click.get_current_context().args:
         raise click.UsageError(
             f"Got unexpected arguments: {' '.join(extra)}. Queues are named by --queue {','.join(extra)}"
         )
-    logs.configure()
     usual = Defaults()
     defaults = Defaults(
         tries=usual.tries if tries is None else tries,
@@ -54,22 +49,31 @@ def work(queues: str | None, tries: int | None, timeout: float | None, backoff: 
     Policy(tries=defaults.tries, timeout=defaults.timeout)  # refuses what is out of range
     if given["once"]:
         given["processes"] = 1
+    if queues:
+        given["queues"] = tuple(name.strip() for name in queues.split(","))
     given = {name: value for name, value in given.items() if value is not None} | {"defaults": defaults}
-    named = tuple(name.strip() for name in queues.split(",")) if queues else None
-    WorkOptions(queues=named or ("default",), **given)  # refuses what is out of range, before anything is started
-    forks = ForkClient(settings().app)
-    usual_queues = forks.start()
-    with transaction() as tx:
-        if named:
-            warn_of_unknown(tx, [queue for queue in named if queue not in usual_queues])
-        else:
-            for queue, jobs in definitions.unserved(tx, usual_queues):
-                served = ",".join((*usual_queues, queue))
-                warn(
-                    f"no worker serves queue {queue} ({', '.join(jobs[:3])}): give it to one, such as --queue {served}"
-                )
-    options = WorkOptions(queues=(*(named or usual_queues), own_queue(own().host)), **given)
-    sys.exit(Supervisor(options, forks).run())
+    _become_worker(WorkOptions(**given), is_queue_given=bool(queues))
+
+
+def _become_worker(options: "WorkOptions", *, is_queue_given: bool) -> NoReturn:
+    """Go on as another program in this process: forecourt/worker.py says why."""
+    import pickle
+    import subprocess
+
+    from forecourt.slots.messages import LARGEST
+
+    words = pickle.dumps((sys.path, options, is_queue_given))
+    if len(words) > LARGEST:  # a pipe holds no more before somebody reads
+        raise click.UsageError(
+            f"--queue: {len(options.queues)} names are more than one worker can be told; start several"
+        )
+    told, tell = os.pipe()
+    os.set_inheritable(told, True)
+    os.write(tell, words)
+    os.close(tell)
+    switches = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # -O, -W, -X and the like
+    command = [sys.executable, *switches, "-m", "forecourt.worker", str(told), *sys.argv[1:]]
+    os.execv(sys.executable, command)  # noqa: S606 - our own program, and no shell
 
 
 def _delays(text: str) -> tuple[float, ...]:

@@ -44,6 +44,13 @@ def ask(connection: psycopg.Connection[Any], statement: str, **parameters: objec
             return _rows(_run_prepared(connection, numbered, given))
 
 
+def send(connection: psycopg.Connection[Any], message: bytes) -> None:
+    """Send statements in one message, and wait for their end; what they return is dropped."""
+    with connection.lock:
+        connection.pgconn.send_query(message)
+        _answer(connection)
+
+
 def _run_prepared(connection: psycopg.Connection[Any], numbered: bytes, given: list[bytes | None]) -> PGresult:
     prepared = _prepared.setdefault(connection, {})
     if numbered not in prepared:

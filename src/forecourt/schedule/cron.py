@@ -10,7 +10,7 @@ import re
 from calendar import monthrange
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import MAXYEAR, UTC, date, datetime, timedelta
+from datetime import MAXYEAR, UTC, date, datetime
 from functools import lru_cache
 
 from cronsim import CronSim, CronSimError
@@ -41,7 +41,7 @@ EXPECTED = {
     "day-of-week": "0-7 or SUN-SAT, 5L (the last Friday) or 1#2 (the second Monday)",
 }
 
-CYCLE = [date(2000, 1, 1) + timedelta(days=number) for number in range(28 * 366)]
+CYCLE = range(date(2000, 1, 1).toordinal(), date(2028, 1, 1).toordinal())
 """The days of 28 years: each date of the calendar has had each weekday in them."""
 
 ANY = ("*", "?")
@@ -107,7 +107,7 @@ def parse_cron(expression: str) -> Cron:
         raise TimetableError(f"{expression!r}: '?' may stand for the day of month or the day of week, not both")
     plain = " ".join([*map(_single, fields[:4]), _upward(fields[4])]).replace("?", "*")
     rule = _rule(plain, expression)
-    if not any(one.month in rule.months and rule.match_day(one) for one in CYCLE):
+    if not any(one.month in rule.months and rule.match_day(one) for one in map(date.fromordinal, CYCLE)):
         raise TimetableError(f"{expression!r} is never due: no day of month {day} is a day of week {weekday}")
     return Cron(
         minutes=tuple(h * 60 + m for h in sorted(rule.hours) for m in sorted(rule.minutes)),

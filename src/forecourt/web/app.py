@@ -29,7 +29,8 @@ def create_app() -> Starlette:
     hosts = OWN_NAMES | {hostname(settings().base_url), hostname(f"//{_in_url(settings().web_host)}")} - {""}
     probes = {route.path for route in health.ROUTES}
     app = Starlette(
-        routes=[*health.ROUTES, *files.ROUTES, *(rule.route() for rule in RULES)],
+        # What is asked most is looked for first: each that is tried before takes a microsecond.
+        routes=[RULES[0].route(), *health.ROUTES, *files.ROUTES, *(rule.route() for rule in RULES[1:])],
         middleware=[
             Middleware(SafeHeaders),
             Middleware(ReadersLanguage),

@@ -15,8 +15,11 @@ from typing import Any
 
 from psycopg import Connection, OperationalError
 from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from forecourt.database import database_url, in_transaction_of
+from forecourt.database.asking import send
 from forecourt.database.connecting import connected
 from forecourt.database.pooling import note_returns, retire
 from forecourt.store import snapshot
@@ -31,17 +34,23 @@ _left: ContextVar[list[float] | None] = ContextVar("left", default=None)
 """Seconds that whoever asks still waits for the database, alone in its list: what a busy process
 takes for itself, or another request for its turn, does not count."""
 
-# For the transaction only: through PgBouncer the connection is not ours alone. A plan that is
-# compiled takes longer to compile than any statement of a page to run; what is grouped must not go
-# through files.
-TO_READ = """
-SELECT set_config('statement_timeout', '2500ms', true),
-       set_config('jit', 'off', true),
-       set_config('work_mem', '32MB', true),
-       set_config('transaction_read_only', 'on', true)
+# Each in one message. For the transaction only: through PgBouncer the connection is not ours alone.
+# A plan that is compiled takes longer to compile than any statement of a page to run; what is
+# grouped must not go through files.
+BEGIN_TO_READ = b"""
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+SET LOCAL statement_timeout = '2500ms';
+SET LOCAL jit = off;
+SET LOCAL work_mem = '32MB'
 """
 
-TO_ACT = "SELECT set_config('statement_timeout', '15s', true)"
+BEGIN_TO_ACT = b"""
+BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL statement_timeout = '15s'
+"""
+
+_first: ContextVar[bytes] = ContextVar("first")
+"""The message by which whoever asks now begins a transaction."""
 
 _current: tuple[URL, Engine] | None = None
 _making = threading.Lock()
@@ -107,9 +116,7 @@ def reading() -> Iterator[Reading]:
     """A transaction that cannot write. Raises OperationalError within three seconds when the
     database does not answer.
     """
-    with _engine(database_url()).begin() as connection:
-        tx = in_transaction_of(connection)
-        tx.execute(TO_READ)
+    with _begun(BEGIN_TO_READ) as tx:
         look = Reading(tx)
         yield look
         look.end()
@@ -122,12 +129,31 @@ def acting() -> Iterator[Connection[Any]]:
     """
     waiting = _left.set(None)
     try:
-        with _engine(database_url()).begin() as connection:
-            tx = in_transaction_of(connection)
-            tx.execute(TO_ACT)
+        with _begun(BEGIN_TO_ACT) as tx:
             yield tx
     finally:
         _left.reset(waiting)
+
+
+@contextmanager
+def _begun(message: bytes) -> Iterator[Connection[Any]]:
+    asked = _first.set(message)
+    try:
+        with _engine(database_url()).begin() as connection:
+            yield in_transaction_of(connection)
+    finally:
+        _first.reset(asked)
+
+
+def _begin(connection: Connection[Any], record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Begin on a connection that is handed out. One that was cut meanwhile says so now, when
+    nothing has been done yet: all that were made before are replaced then."""
+    try:
+        send(connection, _first.get())
+    except OperationalError as error:
+        if "used_at" not in record.info:
+            raise
+        raise InvalidatePoolError("cut while nobody used it") from error
 
 
 def _engine(url: URL) -> Engine:
@@ -146,7 +172,6 @@ def _made(url: URL) -> Engine:
         pool_size=MOST,
         max_overflow=0,
         pool_timeout=2,
-        pool_pre_ping=True,
         isolation_level="READ COMMITTED",
         connect_args={
             "application_name": "forecourt web",
@@ -159,4 +184,5 @@ def _made(url: URL) -> Engine:
         engine, "do_connect", lambda _d, _r, args, options: connected(lambda: Impatient.connect(*args, **options))
     )
     note_returns(engine)
+    event.listen(engine, "checkout", _begin)
     return engine

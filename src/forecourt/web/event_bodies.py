@@ -66,7 +66,7 @@ class Body:
     unread: str = ""
 
 
-_EVENTS = TypeAdapter(list[GivenEvent])
+_EVENTS = TypeAdapter(list[GivenEvent]).validator
 
 
 def read(body: bytes, kind: str) -> Body:
@@ -97,11 +97,12 @@ def events_of(body: Body) -> Sequence[GivenEvent]:
     if len(body.given) > MOST_EVENTS:
         raise HTTPException(422, f"{len(body.given)} events; at most {MOST_EVENTS} a request")
     try:
-        return _EVENTS.validate_python(body.given)
+        events: list[GivenEvent] = _EVENTS.validate_python(body.given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = f"events[{first['loc'][0]}]" + "".join(f".{part}" for part in first["loc"][1:2])
         raise HTTPException(422, f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
+    return events
 
 
 def checked_key(key: str | None) -> str | None:

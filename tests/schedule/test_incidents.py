@@ -78,6 +78,8 @@ def test_a_run_past_its_deadline_calls_somebody_once_ahead_of_the_queue_that_hol
     assert overdue.why == f"call {overdue.call_id} has not ended by 2026-11-23 13:10:00 UTC"
     assert other.run_once(due + 11 * MINUTE) == clock.run_once(due + 11 * MINUTE) == []
     clock.run_once(due + HOUR)  # finds the run still going
+    first = "SELECT job FROM forecourt.ready ORDER BY priority, id LIMIT 1"
+    assert looking.one(first) == "forecourt.task_incident", "though the run that is late entered before it"
     drain(app=Forecourt(timetable))
     told = [(run.status, run.due_at) for run in heard]
     assert told == [("overdue", due), ("skipped", due + HOUR), ("succeeded", due)]

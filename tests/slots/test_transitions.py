@@ -69,7 +69,7 @@ def test_releases_parking_and_interruptions_cost_no_try() -> None:
     assert judge(Released(12, "later")) == Postponed(5, 50, 12, False, "[]")
     parked = judge(Unknown("no job"))
     assert isinstance(parked, Postponed)
-    assert (parked.delay, parked.counted) == (PARKED, False)
+    assert (parked.delay, parked.counted) == (30.0, False)
     interrupted = judge(Interrupted("shutdown"))
     assert isinstance(interrupted, Postponed)
     assert not interrupted.counted

@@ -213,6 +213,7 @@ def test_a_group_waits_for_no_lock_that_lasts_and_commits_what_went_well_before_
     looking: Looking, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     """The holder lets go when the group has given up, and after 20 s if it waits for ever."""
+    monkeypatch.setattr(LONGEST, 60.0)
     looking.connection.execute(
         "CREATE TABLE hot (key int PRIMARY KEY, n int NOT NULL); INSERT INTO hot VALUES (1, 0), (2, 0)"
     )

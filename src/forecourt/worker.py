@@ -6,12 +6,12 @@ worker with four slots takes 2.6 MB less.
 """
 
 import logging
-import os
 import pickle
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import BinaryIO
 
 from forecourt import logs
 from forecourt.database.connecting import connect
@@ -25,11 +25,12 @@ from forecourt.workers.supervisor import Supervisor
 log = logging.getLogger("forecourt.worker")
 
 
-def main() -> None:
-    """`python -m forecourt.worker DESCRIPTOR`, and the words that were typed, for `ps`."""
+def main(told: BinaryIO) -> None:
+    """Work, as the command that this was has `told`, and ends with the exit code. Behind the
+    descriptor's number stand the words that were typed, for `ps`."""
     entitle(" ".join(["forecourt", *sys.argv[2:]]))
-    with os.fdopen(int(sys.argv[1]), "rb") as told:
-        sys.path[:], options, is_queue_given = pickle.load(told)  # noqa: S301 - from the command that this was
+    with told:
+        options, is_queue_given = pickle.load(told)  # noqa: S301 - by ourselves
     try:
         sys.exit(_work(options, is_queue_given))
     except KeyboardInterrupt:
@@ -69,7 +70,3 @@ def _warn_of_unserved(usual: Sequence[str]) -> None:
                 ", ".join(jobs[:3]),
                 ",".join((*usual, queue)),
             )
-
-
-if __name__ == "__main__":
-    main()

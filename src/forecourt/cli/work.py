@@ -9,6 +9,15 @@ import click
 if TYPE_CHECKING:
     from forecourt.slots.options import WorkOptions
 
+BEGIN = """
+import os, pickle, sys
+told = os.fdopen(int(sys.argv[1]), "rb")
+sys.path[:] = pickle.load(told)
+from forecourt.worker import main
+main(told)
+"""
+"""What is imported is found where this command found it, in an archive as well."""
+
 
 @click.command(context_settings={"allow_extra_args": True})  # to say where they go
 @click.option("--queue", "queues", help="Queues to serve, the most urgent first: high,medium,low.")
@@ -62,7 +71,7 @@ def _become_worker(options: "WorkOptions", *, is_queue_given: bool) -> NoReturn:
 
     from forecourt.slots.messages import LARGEST
 
-    words = pickle.dumps((sys.path, options, is_queue_given))
+    words = pickle.dumps(sys.path) + pickle.dumps((options, is_queue_given))
     if len(words) > LARGEST:  # a pipe holds no more before somebody reads
         raise click.UsageError(
             f"--queue: {len(options.queues)} names are more than one worker can be told; start several"
@@ -72,7 +81,7 @@ def _become_worker(options: "WorkOptions", *, is_queue_given: bool) -> NoReturn:
     os.write(tell, words)
     os.close(tell)
     switches = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # -O, -W, -X and the like
-    command = [sys.executable, *switches, "-m", "forecourt.worker", str(told), *sys.argv[1:]]
+    command = [sys.executable, *switches, "-P", "-c", BEGIN, str(told), *sys.argv[1:]]
     os.execv(sys.executable, command)  # noqa: S606 - our own program, and no shell
 
 

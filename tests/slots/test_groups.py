@@ -39,7 +39,7 @@ WHERE datname = current_database()
 """
 LOSE_A_DEADLOCK = """
 DO $$ BEGIN
-    IF current_setting('lock_timeout') = '50ms' THEN
+    IF current_setting('lock_timeout') <> '0' THEN
         RAISE deadlock_detected;
     END IF;
 END $$

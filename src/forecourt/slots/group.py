@@ -45,10 +45,13 @@ log = logging.getLogger("forecourt.slot")
 LONGEST = 0.02
 """Seconds after which a group is committed: what it has locked, others wait for."""
 
+PATIENCE, MOST_PATIENCE = 1.25, 50.0
+"""Milliseconds for which a group waits for what somebody else has locked: so many for each call
+that may share it, and at most. Where few do, waiting costs more than the commits that it saves."""
+
 FIRST = b"SAVEPOINT forecourt_call"
-SECOND = b"RELEASE SAVEPOINT forecourt_call; SET LOCAL lock_timeout = '50ms'; SAVEPOINT forecourt_call"
-"""The first call may wait, as it would by itself. Behind it, what somebody else has locked is not
-worth waiting for with what the calls before have locked."""
+SECOND = b"RELEASE SAVEPOINT forecourt_call; SET LOCAL lock_timeout = '%dms'; SAVEPOINT forecourt_call"
+"""The first call may wait, as it would by itself."""
 
 NEXT = b"RELEASE SAVEPOINT forecourt_call; SAVEPOINT forecourt_call"
 LAST = b"RELEASE SAVEPOINT forecourt_call"
@@ -56,9 +59,9 @@ LAST = b"RELEASE SAVEPOINT forecourt_call"
 
 UNDO = b"ROLLBACK TO SAVEPOINT forecourt_call"
 
-FIRST_SIZE, FIRST_PATIENCE = 4, 8
+FIRST_SIZE, FIRST_TRIAL = 4, 8
 
-MOST_PATIENCE = 4096
+LONGEST_TRIAL = 4096
 """Calls that must have gone well in a row, at most, before larger groups are tried again."""
 
 OF_COMPANY = ("55P03", "40P01", "40001", "42P07", "42P03", "25001")
@@ -89,21 +92,21 @@ class Size:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._patience = FIRST_PATIENCE
+        self._trial = FIRST_TRIAL
         self._well = 0
         self.calls = min(FIRST_SIZE, most)
 
     def went_well(self, count: int) -> None:
         """So many calls, together or one by one."""
         self._well += count
-        if self._well >= self._patience and self.calls < self._most:
+        if self._well >= self._trial and self.calls < self._most:
             self._well = 0
             self.calls = min(self._most, self.calls + max(1, self.calls // 4))
 
     def failed(self) -> None:
         """A group did, or one of its calls for its company."""
         self._well = 0
-        self._patience = min(4 * self._patience, MOST_PATIENCE)
+        self._trial = min(4 * self._trial, LONGEST_TRIAL)
         self.calls = max(1, self.calls // 2)
 
 
@@ -175,6 +178,7 @@ class _Group:
         begun: list[Claimed] = []
         cut = False
         until = time.perf_counter() + LONGEST
+        second = SECOND % min(PATIENCE * len(calls), MOST_PATIENCE)
         try:
             with transaction(self._job, self._kept) as opened:
                 assert opened is not None
@@ -182,7 +186,7 @@ class _Group:
                 for n, call in enumerate(calls):
                     if n and time.perf_counter() > until:
                         break
-                    send(opened.tx, (FIRST, SECOND, NEXT)[min(n, 2)])
+                    send(opened.tx, (FIRST, second, NEXT)[min(n, 2)])
                     if n and not begin(n):
                         cut = True
                         break

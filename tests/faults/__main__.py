@@ -91,7 +91,7 @@ def cut_off(folder: Path, measure: Measure, stack: ExitStack) -> Iterator[Result
         Host(cable.name, folder / cable.name, f"postgresql://forecourt@{cable.here}/forecourt", prefix=cable.prefix)
         for cable in laid
     ]
-    storm = stack.enter_context(raging(Storm(ground.url, hosts)))
+    storm = stack.enter_context(raging(Storm(ground.url, hosts, machines_lost=True)))
     yield _endured(storm, Cuts(laid).cut_off_and_healed, measure.of(3, 60))
 
 

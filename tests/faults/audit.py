@@ -46,8 +46,11 @@ class Findings:
     broken: tuple[str, ...]
 
 
-def audit(ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datetime) -> Findings:
-    """Count the calls named `prefix …`, and the seconds between two instants."""
+def audit(
+    ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datetime, *, machines_lost: bool = False
+) -> Findings:
+    """Count the calls named `prefix …`, and the seconds between two instants. A run that a lost
+    machine had begun within a second is not counted: nobody left can know of it."""
     over: dict[str, list[tuple[str, int, list[dict[str, Any]]]]] = {}
     for call, state, attempts, history in ask(OVER, f"{prefix}%", f"{prefix}%"):
         over.setdefault(call, []).append((state, attempts, history))
@@ -61,6 +64,8 @@ def audit(ask: Ask, entered: Entered, prefix: str, begun: datetime, ended: datet
         if len(ends) > 1 or effects.get(call, 0) > 1:
             doubled.append(call)
         whole, cut = runs.get(call, (0, 0))
+        if machines_lost:
+            cut = 0
         happened = effects.get(call) if job in ONCE else whole or job == rally.crash.name
         if not ends or not happened:
             lost.append(call)

@@ -62,13 +62,23 @@ class Result:
 class Storm:
     """Hosts that share a database. `url` is the storm's own way to it, which faults leave alone.
     `hurried`: where a fault would have to wait until a worker has been silent for long, it makes
-    the last beat older instead."""
+    the last beat older instead. `machines_lost`: faults take machines away, and what only they
+    know."""
 
-    def __init__(self, url: str, hosts: Sequence[Host], *, seed: int = 20261123, hurried: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        hosts: Sequence[Host],
+        *,
+        seed: int = 20261123,
+        hurried: bool = False,
+        machines_lost: bool = False,
+    ) -> None:
         self.url = url
         self.hosts = list(hosts)
         self.chance = random.Random(seed)
         self.hurried = hurried
+        self.machines_lost = machines_lost
 
     def start(self) -> None:
         """Start every program that does not run."""
@@ -114,7 +124,7 @@ class Storm:
         self.start()
         [(ended,)] = self.ask("SELECT now()")
         broken += self._settle(load.prefix, ended)
-        found = audit(self.ask, entered, load.prefix, begun, ended)
+        found = audit(self.ask, entered, load.prefix, begun, ended, machines_lost=self.machines_lost)
         problems = (*broken, *found.broken)
         return Result(name, done, len(entered.jobs), len(found.lost), len(found.doubled), slowest, problems)
 

@@ -36,12 +36,12 @@ def storm(looking: Looking) -> Looking:
     return looking
 
 
-def counted(storm: Looking, **jobs: str) -> Findings:
+def counted(storm: Looking, *, machines_lost: bool = False, **jobs: str) -> Findings:
     def ask(query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return storm.connection.execute(query.encode(), parameters).fetchall()
 
     entered = Entered({"x 0": "take_effect"} | {name.replace("_", " "): job for name, job in jobs.items()})
-    return audit(ask, entered, "x", NOON, NOON + timedelta(seconds=2))
+    return audit(ask, entered, "x", NOON, NOON + timedelta(seconds=2), machines_lost=machines_lost)
 
 
 def test_a_good_end_is_no_finding(storm: Looking) -> None:
@@ -71,6 +71,7 @@ def test_a_second_that_nobody_struck_or_that_was_struck_twice_is_found(storm: Lo
 def test_a_crash_that_was_not_counted_is_found(storm: Looking) -> None:
     storm.connection.execute(CUT.encode(), [True])
     assert counted(storm).broken == ("x 0: 1 runs were cut short, 0 of them counted",)
+    assert counted(storm, machines_lost=True).broken == ()
     storm.connection.execute("DELETE FROM runs")
     storm.connection.execute("UPDATE forecourt.done SET attempts = 2")
     assert counted(storm).broken == ("x 0: 2 attempts with the incidents []",)

@@ -29,7 +29,7 @@ def test_a_host_that_is_cut_off_and_comes_back_loses_and_doubles_nothing(empty_v
                 )
                 for cable in laid
             ]
-            with raging(Storm(ground.url, hosts, hurried=True)) as storm:
+            with raging(Storm(ground.url, hosts, hurried=True, machines_lost=True)) as storm:
                 result = storm.endure("cut off and healed", [Cuts(laid).cut_off_and_healed], 1)
     except NoNetworks as why:
         pytest.skip(str(why))

@@ -189,7 +189,19 @@ def main() -> None:
 
         if (code := told_of(error)) is None:
             raise
+        _drop_unwritten()
         sys.exit(code)
+
+
+def _drop_unwritten() -> None:
+    """What standard output does not take, on a full disk, is not tried once more at the end: that
+    failure would have an exit code of its own.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - only its descriptor matters
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _have_streams() -> None:

@@ -11,8 +11,8 @@ from forecourt.setting_values import zone
 def zone_named(name: str) -> ZoneInfo:
     """The zone. Raises TimetableError, with the nearest names, if there is none."""
     try:
-        return ZoneInfo(zone(name))
-    except (ValueError, TypeError, AttributeError):
+        return ZoneInfo(zone(name if isinstance(name, str) else ""))
+    except ValueError:
         if found := re.fullmatch(r"(?:GMT|UTC)([+-])(\d{1,2})", str(name), re.IGNORECASE):
             # The database's names have the sign turned round, as POSIX does: Etc/GMT-3 is three
             # hours ahead of Greenwich.

@@ -16,7 +16,7 @@ from typing import TextIO
 import click
 
 from forecourt.cli.asking import Remote, require_near
-from forecourt.cli.console import Commands, perhaps, say
+from forecourt.cli.console import Commands, lead_nowhere, perhaps, say
 from forecourt.extras import INSTALL, lacking
 
 COMMANDS = {
@@ -200,8 +200,7 @@ def _drop_unwritten() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - only its descriptor matters
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        lead_nowhere(sys.stdout)
 
 
 def _have_streams() -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import zip_longest
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -229,6 +229,13 @@ def confirm(question: str, *, yes: bool, default: bool = False) -> None:
         raise Refused(f"{question} There is no terminal to ask at: repeat with --yes")
     if not click.confirm(question, default=default, err=True):
         raise Refused("Cancelled, nothing was changed.")
+
+
+def lead_nowhere(stream: IO[Any]) -> None:
+    """Drop what an output does not take, and all that is still to be said there: it would fail once
+    more when the process ends."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - only its descriptor matters
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from typing import BinaryIO
 import click
 import orjson
 
+from forecourt.cli.console import lead_nowhere
+
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 
 
@@ -33,8 +35,7 @@ class MergedOutput:
             self._output.flush()
         except OSError:  # a closed pipe, or a terminal that hung up
             self.is_cut = True
-            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - only its descriptor matters
-                os.dup2(nowhere.fileno(), self._output.fileno())
+            lead_nowhere(self._output)
 
     def _plain_line(self, name: str, line: bytes) -> bytes:
         return self._heads[name] + line.rstrip(b"\r") + b"\n"

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from types import TracebackType
@@ -22,7 +23,7 @@ Q = ParamSpec("Q")
 """What a task's job is given."""
 
 
-class Adding:
+class Adding(ABC):
     """Whatever tasks are added to. Checkers see the arguments of a task that has its job's name: a
     name of its own leaves no room for those that a function names.
     """
@@ -44,8 +45,8 @@ class Adding:
             raise TimetableError(f"task ({place}): name the arguments of its job, as in add(job, days=180)")
         return self._add(job, args.pop("name", None), args, place)
 
-    def _add(self, job: Job, name: str | None, args: Mapping[str, Any], place: str) -> Task:
-        raise NotImplementedError
+    @abstractmethod
+    def _add(self, job: Job, name: str | None, args: Mapping[str, Any], place: str) -> Task: ...
 
 
 class Timetable(Adding):
